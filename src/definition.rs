@@ -1,0 +1,452 @@
+use crate::Error;
+use std::{fmt, str::FromStr};
+
+/// 1/6 rounded to `f32`; slightly more than a sixth.
+pub(crate) const SIXTH: f32 = 1.0 / 6.0;
+
+/// The NaN that a product of zero and infinity gives (x86's own; ONNX Runtime and NumPy give it there too).
+pub(crate) const MADE_NAN: u32 = 0xffc0_0000;
+
+const QUIET_BIT: u32 = 0x0040_0000;
+
+/// One definition of the hard sigmoid: a forward formula with its rounding order, and a gradient rule.
+///
+/// The named ones are constants; [`HardSigmoid::affine`] makes any other. In the formulas, `fl` is one rounding to
+/// `f32`, to nearest, ties to even: two definitions that are equal on paper can differ in bits.
+///
+/// For every definition: NaN in `x` gives NaN in `y` (sign and payload kept, quieted) and gradient 0; a gradient
+/// outside the linear zone is exactly `+0`, whatever the upstream gradient is; `y` is never `-0`.
+///
+/// ```
+/// use hard_sigmoid::HardSigmoid;
+///
+/// assert_eq!(HardSigmoid::PYTORCH.forward(1.0), 4.0 / 6.0);
+/// assert_eq!(HardSigmoid::KERAS.forward(1.0), 0.7);
+/// // At the kink Keras passes the gradient, PyTorch doesn't.
+/// assert_eq!(HardSigmoid::KERAS.backward(2.5, 1.0), 0.2);
+/// assert_eq!(HardSigmoid::PYTORCH.backward(3.0, 1.0), 0.0);
+/// // Any other slope and shift.
+/// let steep: HardSigmoid = "affine(1.5, 0.25, inclusive)".parse()?;
+/// assert_eq!(steep.forward(0.5), 1.0);
+/// # Ok::<(), hard_sigmoid::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HardSigmoid {
+    form: Form,
+    kinks: Kinks,
+}
+
+/// The forward formula, with its order of roundings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Form {
+    /// `clamp(fl(fl(alpha·x) + beta), 0, 1)`
+    Affine { alpha: f32, beta: f32 },
+    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`
+    Relu6Divide,
+    /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`
+    Relu6Multiply,
+}
+
+/// The gradient where the curve bends: at the two kinks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kinks {
+    /// Zero at both kinks: the gradient passes where `0 < v < 1` (`v` is the value before clamping).
+    Strict,
+    /// The slope at both kinks: the gradient passes where `0 <= v <= 1`.
+    Inclusive,
+}
+
+/// Which of the three pieces of the curve an input lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Region {
+    /// `y` is 0 and the gradient is 0.
+    Low,
+    /// The gradient passes.
+    Linear,
+    /// `y` is 1 and the gradient is 0.
+    High,
+}
+
+/// A named definition: one row of [`HardSigmoid::PRESETS`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Preset {
+    /// The name that [`HardSigmoid`]'s `Display` writes.
+    pub name: &'static str,
+    /// Other names that [`str::parse`] accepts.
+    pub aliases: &'static [&'static str],
+    /// The definition.
+    pub definition: HardSigmoid,
+    /// Who computes exactly this: paper, or framework and version.
+    pub source: &'static str,
+}
+
+impl HardSigmoid {
+    /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 <= v <= 1`.
+    ///
+    /// Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras.backend.hard_sigmoid`, TensorFlow.js. Kinks at ±2.5.
+    /// Bits compared with TensorFlow 2.21's operations.
+    pub const KERAS: Self = Self::plain(0.2, Kinks::Inclusive);
+
+    /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
+    ///
+    /// The `HardSigmoid` operator of ONNX (opset 6 to 22) and WebNN at its default alpha and beta; other values by
+    /// [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits compared with
+    /// ONNX Runtime 1.x on the CPU.
+    pub const ONNX: Self = Self::plain(0.2, Kinks::Strict);
+
+    /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
+    ///
+    /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet,
+    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits.
+    pub const COURBARIAUX: Self = Self::plain(0.5, Kinks::Inclusive);
+
+    /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
+    ///
+    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. Kinks at ±2.
+    pub const TANGENT: Self = Self::plain(0.25, Kinks::Strict);
+
+    /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
+    ///
+    /// `torch.nn.functional.hardsigmoid` on the CPU (bits compared with PyTorch 2.x), and so Keras 3 on torch.
+    pub const PYTORCH: Self = Self {
+        form: Form::Relu6Divide,
+        kinks: Kinks::Strict,
+    };
+
+    /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
+    ///
+    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product (bits compared with JAX on the
+    /// CPU), and so Keras 3 on JAX. PyTorch on CUDA multiplies too, by its source.
+    pub const JAX: Self = Self {
+        form: Form::Relu6Multiply,
+        kinks: Kinks::Strict,
+    };
+
+    /// Every named definition.
+    pub const PRESETS: [Preset; 6] = [
+        Preset {
+            name: "keras",
+            aliases: &["theano", "tf.keras", "keras1", "keras2", "tfjs"],
+            definition: Self::KERAS,
+            source: "Theano; Keras 1 and 2; tf.keras (TensorFlow); TensorFlow.js",
+        },
+        Preset {
+            name: "onnx",
+            aliases: &["webnn", "onnxruntime", "ort"],
+            definition: Self::ONNX,
+            source: "ONNX HardSigmoid-22 and WebNN with default alpha and beta; ONNX Runtime CPU",
+        },
+        Preset {
+            name: "courbariaux",
+            aliases: &["binarynet", "binaryconnect", "bnn"],
+            definition: Self::COURBARIAUX,
+            source: "BinaryConnect (arXiv 1511.00363), BinaryNet (arXiv 1602.02830)",
+        },
+        Preset {
+            name: "tangent",
+            aliases: &["correct-at-zero"],
+            definition: Self::TANGENT,
+            source: "tangent of the logistic sigmoid at 0",
+        },
+        Preset {
+            name: "pytorch",
+            aliases: &["torch", "keras3", "keras3-torch", "relu6"],
+            definition: Self::PYTORCH,
+            source: "torch.nn.functional.hardsigmoid (PyTorch CPU); Keras 3 on torch",
+        },
+        Preset {
+            name: "jax",
+            aliases: &["xla", "flax", "keras3-jax", "torch-cuda"],
+            definition: Self::JAX,
+            source: "jax.nn.hard_sigmoid (XLA); Keras 3 on JAX",
+        },
+    ];
+
+    const fn plain(alpha: f32, kinks: Kinks) -> Self {
+        Self {
+            form: Form::Affine { alpha, beta: 0.5 },
+            kinks,
+        }
+    }
+
+    /// `y = clamp(fl(fl(alpha·x) + beta), 0, 1)`, `dx = fl(alpha·g)` in the linear zone: ONNX's operator with any
+    /// `alpha` and `beta`, and a gradient rule.
+    ///
+    /// `alpha` may be negative (a falling curve), tiny or zero; `-0` counts as `0`. `alpha = 0` with an infinite `x`
+    /// gives NaN, as in ONNX Runtime: zero times infinity.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] if `alpha` or `beta` is infinite or NaN.
+    pub fn affine(alpha: f32, beta: f32, kinks: Kinks) -> Result<Self, Error> {
+        for (parameter, value) in [("alpha", alpha), ("beta", beta)] {
+            if !value.is_finite() {
+                return Err(Error::NotFinite { parameter, value });
+            }
+        }
+        // Adding +0 turns -0 into +0, so that equal definitions have equal bits.
+        let (alpha, beta) = (alpha + 0.0, beta + 0.0);
+        Ok(Self {
+            form: Form::Affine { alpha, beta },
+            kinks,
+        })
+    }
+
+    pub(crate) fn form(self) -> Form {
+        self.form
+    }
+
+    /// The preset that this is, if it has a name.
+    pub fn preset(self) -> Option<&'static Preset> {
+        const PRESETS: &[Preset] = &HardSigmoid::PRESETS;
+        PRESETS.iter().find(|preset| preset.definition == self)
+    }
+
+    /// The preset's name, or `"affine"`.
+    pub fn name(self) -> &'static str {
+        self.preset().map_or("affine", |preset| preset.name)
+    }
+
+    /// The forward formula as text.
+    pub fn formula(self) -> String {
+        match self.form {
+            Form::Affine { alpha, beta } if self.preset().is_none() => {
+                format!("clamp({alpha}·x + {beta}, 0, 1)")
+            }
+            Form::Affine { alpha: 0.5, .. } => "clamp((x + 1) / 2, 0, 1)".into(),
+            Form::Affine { alpha: 0.25, .. } => "clamp((x + 2) / 4, 0, 1)".into(),
+            Form::Affine { alpha, beta } => format!("clamp({alpha}·x + {beta}, 0, 1)"),
+            Form::Relu6Divide => "clamp(x + 3, 0, 6) / 6".into(),
+            Form::Relu6Multiply => "clamp(x + 3, 0, 6) · (1/6)".into(),
+        }
+    }
+
+    /// The gradient rule at the kinks.
+    pub fn kink_rule(self) -> Kinks {
+        self.kinks
+    }
+
+    /// Where the curve bends: the two `x` at which `y` reaches 0 and 1, smaller one first, rounded to `f32`.
+    /// `None` for a constant (`alpha = 0`).
+    pub fn kinks(self) -> Option<(f32, f32)> {
+        match self.form {
+            Form::Affine { alpha: 0.0, .. } => None,
+            Form::Affine { alpha, beta } => {
+                let (alpha, beta) = (f64::from(alpha), f64::from(beta));
+                let (zero, one) = ((-beta / alpha) as f32, ((1.0 - beta) / alpha) as f32);
+                Some((zero.min(one), zero.max(one)))
+            }
+            Form::Relu6Divide | Form::Relu6Multiply => Some((-3.0, 3.0)),
+        }
+    }
+
+    /// The slope of the linear zone, and the factor of the gradient.
+    pub fn slope(self) -> f32 {
+        match self.form {
+            Form::Affine { alpha, .. } => alpha,
+            Form::Relu6Divide | Form::Relu6Multiply => SIXTH,
+        }
+    }
+
+    /// The hard sigmoid of `x`.
+    pub fn forward(self, x: f32) -> f32 {
+        if x.is_nan() {
+            return quieted(x);
+        }
+        match self.form {
+            Form::Affine { alpha, beta } => clamp(alpha * x + beta, 1.0),
+            Form::Relu6Divide => clamp(x + 3.0, 6.0) / 6.0,
+            Form::Relu6Multiply => clamp(x + 3.0, 6.0) * SIXTH,
+        }
+    }
+
+    /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
+    pub fn backward(self, x: f32, g: f32) -> f32 {
+        match self.region(x) {
+            Some(Region::Linear) => gradient(self.slope(), g),
+            _ => 0.0,
+        }
+    }
+
+    /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
+    pub fn region(self, x: f32) -> Option<Region> {
+        // The value whose range decides, and the ends of that range.
+        let (v, low, high) = match self.form {
+            Form::Affine { alpha, beta } => (alpha * x + beta, 0.0, 1.0),
+            // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.
+            Form::Relu6Divide => (x, -3.0, 3.0),
+            Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
+        };
+        if v.is_nan() {
+            return None;
+        }
+        Some(match self.kinks {
+            Kinks::Strict if v <= low => Region::Low,
+            Kinks::Strict if v >= high => Region::High,
+            Kinks::Inclusive if v < low => Region::Low,
+            Kinks::Inclusive if v > high => Region::High,
+            _ => Region::Linear,
+        })
+    }
+}
+
+/// `v` limited to `[0, top]`, with `+0` for `-0`; a NaN `v` (zero times infinity) gives [`MADE_NAN`].
+fn clamp(v: f32, top: f32) -> f32 {
+    if v.is_nan() {
+        f32::from_bits(MADE_NAN)
+    } else if v <= 0.0 {
+        0.0
+    } else if v >= top {
+        top
+    } else {
+        v
+    }
+}
+
+/// `slope·g`, with the sign and payload of a NaN `g`.
+fn gradient(slope: f32, g: f32) -> f32 {
+    let product = slope * g;
+    if g.is_nan() {
+        quieted(g)
+    } else if product.is_nan() {
+        f32::from_bits(MADE_NAN)
+    } else {
+        product
+    }
+}
+
+/// A NaN with its quiet bit set, spelt out because Rust doesn't promise which NaN arithmetic gives.
+fn quieted(nan: f32) -> f32 {
+    f32::from_bits(nan.to_bits() | QUIET_BIT)
+}
+
+impl fmt::Display for Kinks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Strict => "strict",
+            Self::Inclusive => "inclusive",
+        })
+    }
+}
+
+/// Writes the preset's name, or `affine(ALPHA, BETA, strict|inclusive)`; [`str::parse`] reads it back.
+impl fmt::Display for HardSigmoid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.preset(), self.form) {
+            (None, Form::Affine { alpha, beta }) => {
+                f.pad(&format!("affine({alpha}, {beta}, {})", self.kinks))
+            }
+            _ => f.pad(self.name()),
+        }
+    }
+}
+
+/// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive])`; case doesn't matter, and
+/// the gradient rule is strict where it isn't given.
+impl FromStr for HardSigmoid {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let wanted = text.trim().to_ascii_lowercase();
+        let named = Self::PRESETS
+            .iter()
+            .find(|preset| preset.name == wanted || preset.aliases.contains(&wanted.as_str()));
+        if let Some(preset) = named {
+            return Ok(preset.definition);
+        }
+        let unknown = || Error::UnknownDefinition { given: text.into() };
+        let arguments = wanted
+            .strip_prefix("affine(")
+            .and_then(|rest| rest.strip_suffix(')'))
+            .ok_or_else(unknown)?;
+        let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
+        let number = |text: &str| text.parse().map_err(|_| unknown());
+        let kinks = match arguments.get(2) {
+            None | Some(&"strict") => Kinks::Strict,
+            Some(&"inclusive") => Kinks::Inclusive,
+            Some(_) => return Err(unknown()),
+        };
+        match arguments[..] {
+            [alpha, beta] | [alpha, beta, _] => Self::affine(number(alpha)?, number(beta)?, kinks),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_are_unique_and_round_trip() {
+        let mut seen = std::collections::HashSet::new();
+        for preset in &HardSigmoid::PRESETS {
+            for name in preset.aliases.iter().chain([&preset.name]) {
+                assert!(seen.insert(*name), "{name} stands twice");
+                assert_eq!(name.to_uppercase().parse(), Ok(preset.definition));
+            }
+            assert_eq!(preset.definition.to_string(), preset.name);
+            assert_eq!(preset.definition.preset(), Some(preset));
+        }
+    }
+
+    #[test]
+    fn a_custom_definition_equal_to_a_preset_has_its_name() {
+        let same = HardSigmoid::affine(0.2, 0.5, Kinks::Inclusive).unwrap();
+        assert_eq!(same.to_string(), "keras");
+        assert_eq!("affine(0.2, 0.5)".parse(), Ok(HardSigmoid::ONNX));
+    }
+
+    #[test]
+    fn bad_texts_and_parameters_are_refused() {
+        for text in ["", "sigmoid", "affine", "affine()", "affine(1)", "affine(1,2,3)", "affine(1,2,strict,4)", "affine(x,0)"] {
+            let error = text.parse::<HardSigmoid>().unwrap_err();
+            assert_eq!(error, Error::UnknownDefinition { given: text.into() });
+            assert!(error.to_string().contains("courbariaux"));
+        }
+        for text in ["affine(nan,0)", "affine(0,inf)", "affine(1e39, 0)"] {
+            assert!(matches!(text.parse::<HardSigmoid>(), Err(Error::NotFinite { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn formulas_and_kinks_of_the_presets() {
+        let rows = HardSigmoid::PRESETS.map(|p| (p.definition.formula(), p.definition.kinks().unwrap()));
+        let rows = rows.each_ref().map(|(formula, kinks)| (formula.as_str(), *kinks));
+        assert_eq!(
+            rows,
+            [
+                ("clamp(0.2·x + 0.5, 0, 1)", (-2.5, 2.5)),
+                ("clamp(0.2·x + 0.5, 0, 1)", (-2.5, 2.5)),
+                ("clamp((x + 1) / 2, 0, 1)", (-1.0, 1.0)),
+                ("clamp((x + 2) / 4, 0, 1)", (-2.0, 2.0)),
+                ("clamp(x + 3, 0, 6) / 6", (-3.0, 3.0)),
+                ("clamp(x + 3, 0, 6) · (1/6)", (-3.0, 3.0)),
+            ]
+        );
+        let falling = HardSigmoid::affine(-2.0, 0.5, Kinks::Strict).unwrap();
+        assert_eq!(falling.kinks(), Some((-0.25, 0.25)));
+        assert_eq!(HardSigmoid::affine(-0.0, 0.5, Kinks::Strict).unwrap().kinks(), None);
+    }
+
+    #[test]
+    fn zero_times_infinity_is_nan_and_passes_no_gradient() {
+        let flat = HardSigmoid::affine(0.0, 0.25, Kinks::Strict).unwrap();
+        assert_eq!(flat.forward(1e38), 0.25);
+        for x in [f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(flat.forward(x).to_bits(), MADE_NAN);
+            assert_eq!(flat.backward(x, 1.0).to_bits(), 0);
+        }
+        assert_eq!(flat.backward(1.0, f32::INFINITY).to_bits(), MADE_NAN);
+    }
+
+    proptest! {
+        #[test]
+        fn display_round_trips(alpha: f32, beta: f32, inclusive: bool) {
+            let kinks = if inclusive { Kinks::Inclusive } else { Kinks::Strict };
+            if let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) {
+                prop_assert_eq!(definition.to_string().parse(), Ok(definition));
+            }
+        }
+    }
+}

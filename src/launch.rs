@@ -1,0 +1,280 @@
+use crate::{Error, HardSigmoid, Kernel, Kernels, grid::Grid, params::Params};
+
+/// Bytes of an element.
+const ELEMENT: u64 = size_of::<f32>() as u64;
+
+/// A range of the caller's buffer, in bytes: one tensor of consecutive `f32`.
+///
+/// Made from `&wgpu::Buffer` (the whole of it), from a `wgpu::BufferSlice`, or field by field. The range is exactly
+/// the tensor; nothing outside it is read or written. It has to start at a multiple of the device's
+/// `min_storage_buffer_offset_alignment`, and its buffer needs `BufferUsages::STORAGE`.
+#[derive(Clone, Copy, Debug)]
+pub struct BufferRange<'a> {
+    /// The buffer.
+    pub buffer: &'a wgpu::Buffer,
+    /// Where the range starts, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+impl<'a> From<&'a wgpu::Buffer> for BufferRange<'a> {
+    fn from(buffer: &'a wgpu::Buffer) -> Self {
+        Self {
+            buffer,
+            offset: 0,
+            size: buffer.size(),
+        }
+    }
+}
+
+impl<'a> From<wgpu::BufferSlice<'a>> for BufferRange<'a> {
+    fn from(slice: wgpu::BufferSlice<'a>) -> Self {
+        Self {
+            buffer: slice.buffer(),
+            offset: slice.offset(),
+            size: slice.size(),
+        }
+    }
+}
+
+impl BufferRange<'_> {
+    fn same_buffer(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.same_buffer(other) && self.offset == other.offset && self.size == other.size
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.same_buffer(other) && self.offset < other.offset + other.size && other.offset < self.offset + self.size
+    }
+}
+
+/// A checked launch, ready to be recorded any number of times.
+///
+/// It keeps its buffers alive and holds everything that recording needs; [`encode`](Launch::encode) allocates nothing
+/// and can't fail.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    kernel: Kernel,
+    /// `None` for an empty tensor.
+    work: Option<Work>,
+}
+
+#[derive(Clone, Debug)]
+struct Work {
+    bind_group: wgpu::BindGroup,
+    body: Option<(wgpu::ComputePipeline, Grid)>,
+    tail: Option<wgpu::ComputePipeline>,
+}
+
+impl Launch {
+    /// Records the launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        let Some(work) = &self.work else { return };
+        pass.set_bind_group(0, &work.bind_group, &[]);
+        if let Some((pipeline, grid)) = &work.body {
+            pass.set_pipeline(pipeline);
+            pass.dispatch_workgroups(grid.x, grid.y, 1);
+        }
+        if let Some(pipeline) = &work.tail {
+            pass.set_pipeline(pipeline);
+            pass.dispatch_workgroups(1, 1, 1);
+        }
+    }
+
+    /// The kernel that the ranges called for.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+}
+
+impl Kernels {
+    /// Prepares `y = hard_sigmoid(x)`.
+    ///
+    /// `x` and `y` may lie in two buffers, be one and the same range (in place), or be disjoint ranges of one buffer;
+    /// the kernel follows from that. Any length, 0 included.
+    ///
+    /// The buffers must belong to this device and not be destroyed or mapped when the work is submitted: wgpu doesn't
+    /// let that be checked here.
+    ///
+    /// # Errors
+    /// If the ranges are unequally long, out of range, misaligned, overlapping, without `STORAGE` usage or larger than
+    /// the device's limits, or if the device is lost.
+    pub fn forward<'a>(
+        &self,
+        definition: HardSigmoid,
+        x: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let (x, y) = (x.into(), y.into());
+        let len = self.check_ranges(&[("x", x), ("y", y)])?;
+        let (kernel, ranges): (_, &[_]) = if x.is(&y) {
+            (Kernel::ForwardInPlace, &[y])
+        } else if x.overlaps(&y) {
+            return Err(Error::Overlap { a: "x", b: "y" });
+        } else if x.same_buffer(&y) {
+            (Kernel::ForwardPooled, &[x, y])
+        } else {
+            (Kernel::Forward, &[x, y])
+        };
+        self.prepare(kernel, definition, len, ranges)
+    }
+
+    /// Prepares the backward pass: `dx` from the saved input `x` and the upstream gradient `g`.
+    ///
+    /// `dx` may have a buffer of its own, be the same range as `g` (in place), or share a buffer with disjoint `x`
+    /// and `g`; the kernel follows from that. Any length, 0 included. For what can't be checked here, see
+    /// [`Kernels::forward`].
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn backward<'a>(
+        &self,
+        definition: HardSigmoid,
+        x: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        dx: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let (x, g, dx) = (x.into(), g.into(), dx.into());
+        let len = self.check_ranges(&[("x", x), ("g", g), ("dx", dx)])?;
+        if x.overlaps(&dx) {
+            return Err(Error::Overlap { a: "x", b: "dx" });
+        }
+        let (kernel, ranges): (_, &[_]) = if dx.is(&g) {
+            (Kernel::BackwardInPlace, &[x, g])
+        } else if g.overlaps(&dx) {
+            return Err(Error::Overlap { a: "g", b: "dx" });
+        } else if x.same_buffer(&dx) || g.same_buffer(&dx) {
+            // Bound read-write, so not even two inputs may overlap.
+            if x.overlaps(&g) {
+                return Err(Error::Overlap { a: "x", b: "g" });
+            }
+            (Kernel::BackwardPooled, &[x, g, dx])
+        } else {
+            (Kernel::Backward, &[x, g, dx])
+        };
+        self.prepare(kernel, definition, len, ranges)
+    }
+
+    /// Checks each range by itself and their lengths against the first; returns the common length in elements.
+    fn check_ranges(&self, operands: &[(&'static str, BufferRange<'_>)]) -> Result<u64, Error> {
+        let limits = self.device().limits();
+        for &(operand, BufferRange { buffer, offset, size }) in operands {
+            let buffer_size = buffer.size();
+            if offset.checked_add(size).is_none_or(|end| end > buffer_size) {
+                return Err(Error::OutOfRange {
+                    operand,
+                    offset,
+                    size,
+                    buffer_size,
+                });
+            }
+            if size % ELEMENT != 0 {
+                return Err(Error::PartialElement { operand, size });
+            }
+            let alignment = limits.min_storage_buffer_offset_alignment;
+            if offset % u64::from(alignment) != 0 {
+                return Err(Error::Misaligned {
+                    operand,
+                    offset,
+                    alignment,
+                });
+            }
+            if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+                return Err(Error::MissingUsage { operand });
+            }
+            if size > limits.max_storage_buffer_binding_size {
+                return Err(Error::TooLarge {
+                    requested: size,
+                    limit: "max_storage_buffer_binding_size",
+                    allowed: limits.max_storage_buffer_binding_size,
+                });
+            }
+        }
+        let (a, first) = operands[0];
+        for &(b, range) in &operands[1..] {
+            if range.size != first.size {
+                return Err(Error::LengthMismatch {
+                    a,
+                    a_len: first.size / ELEMENT,
+                    b,
+                    b_len: range.size / ELEMENT,
+                });
+            }
+        }
+        Ok(first.size / ELEMENT)
+    }
+
+    fn prepare(
+        &self,
+        kernel: Kernel,
+        definition: HardSigmoid,
+        len: u64,
+        ranges: &[BufferRange<'_>],
+    ) -> Result<Launch, Error> {
+        let Some(&first) = ranges.first().filter(|_| len > 0) else {
+            return Ok(Launch { kernel, work: None });
+        };
+        debug_assert_eq!(first.size, len * ELEMENT);
+        let len_u32 = u32::try_from(len).map_err(|_| Error::TooLarge {
+            requested: len,
+            limit: "elements (32-bit index)",
+            allowed: u32::MAX.into(),
+        })?;
+        let limits = self.device().limits();
+        let grid = Grid::new(len / 4, limits.max_compute_workgroups_per_dimension)?;
+        let params = self.upload(kernel, &Params::new(definition, len_u32, grid.row))?;
+        let storage = ranges.iter().map(|range| wgpu::BufferBinding {
+            buffer: range.buffer,
+            offset: range.offset,
+            size: wgpu::BufferSize::new(range.size),
+        });
+        let entries: Vec<_> = storage
+            .chain([params.as_entire_buffer_binding()])
+            .zip(0..)
+            .map(|(buffer, binding)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(buffer),
+            })
+            .collect();
+        let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(&format!("hard_sigmoid::{}::bind_group", kernel.name())),
+            layout: self.bindings(kernel),
+            entries: &entries,
+        });
+        let work = Work {
+            bind_group,
+            body: (len >= 4).then(|| (self.body(kernel).clone(), grid)),
+            tail: (len % 4 != 0).then(|| self.tail(kernel).clone()),
+        };
+        Ok(Launch {
+            kernel,
+            work: Some(work),
+        })
+    }
+
+    /// A uniform buffer of this launch alone: written at its creation, so no queue is needed and two launches in one
+    /// submission can't see each other's values.
+    fn upload(&self, kernel: Kernel, params: &Params) -> Result<wgpu::Buffer, Error> {
+        let bytes = bytemuck::bytes_of(params);
+        let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some(&format!("hard_sigmoid::{}::params", kernel.name())),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM,
+            mapped_at_creation: true,
+        });
+        match buffer.get_mapped_range_mut(..) {
+            Ok(mut mapped) => mapped.copy_from_slice(bytes),
+            Err(error) => {
+                return Err(Error::DeviceLost {
+                    details: format!("its parameter buffer can't be written ({error})"),
+                });
+            }
+        }
+        buffer.unmap();
+        Ok(buffer)
+    }
+}

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Writes the golden files in this folder: what the real frameworks compute, bit for bit.
+
+    pip install -r tests/golden/requirements.txt && python tests/golden/make.py
+
+x.npy and g.npy hold inputs and upstream gradients; NAME.y.npy and NAME.dx.npy what the framework named in the table
+below made of them. Everything is float32; NaNs keep their bits.
+"""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "torch"
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
+
+import jax
+import keras
+import numpy as np
+import onnx
+import onnxruntime
+import tensorflow as tf
+import torch
+
+HERE = Path(__file__).parent
+RANDOM = 6000
+F = np.float32
+
+
+def bits(values):
+    return np.array(values, dtype=np.uint32).view(F)
+
+
+def inputs():
+    """Special values, four ulp round each kink, and random ones: near the curve and over all bit patterns."""
+    rng = np.random.default_rng(20261124)
+    nans = bits([0x7FC00000, 0xFFC00000, 0x7F800001, 0xFF800001, 0x7FC12345, 0xFFABCDEF, 0x7FFFFFFF, 0xFFFFFFFF])
+    tiny = bits([0x00000001, 0x80000001, 0x007FFFFF, 0x807FFFFF, 0x00800000, 0x80800000, 0x00012345])
+    plain = np.array([0, -0.0, 1, -1, 0.5, -0.5, 6, -6, 1e-8, -1e-8, 100, -100, 1e30, -1e30, np.inf, -np.inf], F)
+    huge = bits([0x7F7FFFFF, 0xFF7FFFFF])
+    near = []
+    for kink in (1, 2, 2.5, 3, 0.16666667, 0.3, 0.42857143, 1.0):
+        for sign in (1, -1):
+            centre = np.array([sign * kink], F).view(np.int32)[0]
+            near.append((centre + np.arange(-4, 5)).astype(np.int32).view(F))
+    special = np.concatenate([nans, tiny, plain, huge, *near])
+    gradients = np.concatenate([nans[:5], tiny[:4], plain, huge, bits([0x00FFFFFF, 0x3F800001])])
+    # Every special input against a special gradient, then random pairs.
+    x = np.repeat(special, 2)
+    g = gradients[np.arange(x.size) * 7 % gradients.size]
+    g[::2] = rng.standard_normal(g[::2].size).astype(F)
+    curve = rng.uniform(-4, 4, RANDOM // 2).astype(F)
+    any_bits = rng.integers(0, 2**32, RANDOM // 2, dtype=np.uint32).view(F)
+    x = np.concatenate([x, curve, any_bits])
+    g = np.concatenate([g, rng.standard_normal(RANDOM // 2).astype(F) * F(0.01), np.roll(any_bits, 1)])
+    return x, g
+
+
+def with_torch(x, g):
+    leaf = torch.from_numpy(x.copy()).requires_grad_()
+    y = torch.nn.functional.hardsigmoid(leaf)
+    y.backward(torch.from_numpy(g.copy()))
+    through_keras = keras.ops.convert_to_numpy(keras.activations.hard_sigmoid(keras.ops.convert_to_tensor(x)))
+    assert (through_keras.view(np.uint32) == y.detach().numpy().view(np.uint32)).all(), "Keras 3 on torch differs"
+    return y.detach().numpy(), leaf.grad.numpy()
+
+
+def with_jax(x, g):
+    y, pull = jax.vjp(jax.jit(jax.nn.hard_sigmoid), jax.numpy.asarray(x))
+    return np.asarray(y), np.asarray(jax.jit(pull)(jax.numpy.asarray(g))[0])
+
+
+def with_tf(function):
+    def run(x, g):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        return y.numpy(), tape.gradient(y, x, output_gradients=tf.constant(g)).numpy()
+
+    return run
+
+
+def with_onnxruntime(**attributes):
+    def run(x, _):
+        node = onnx.helper.make_node("HardSigmoid", ["x"], ["y"], **attributes)
+        value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None])
+        graph = onnx.helper.make_graph([node], "g", [value("x")], [value("y")])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return session.run(None, {"x": x})[0], None
+
+    return run
+
+
+def with_numpy(shift, divisor):
+    """(x + shift) / divisor, clipped; gradient g / divisor strictly between the kinks."""
+
+    def run(x, g):
+        with np.errstate(all="ignore"):
+            v = (x + F(shift)) / F(divisor)
+            return np.clip(v, F(0), F(1)), np.where((v > 0) & (v < 1), g / F(divisor), F(0))
+
+    return run
+
+
+ROWS = {
+    "keras": with_tf(tf.keras.backend.hard_sigmoid if hasattr(tf.keras.backend, "hard_sigmoid") else
+                     lambda x: tf.clip_by_value(x * 0.2 + 0.5, 0.0, 1.0)),
+    "onnx": with_onnxruntime(),
+    "courbariaux": with_tf(lambda x: tf.clip_by_value((x + 1.0) / 2.0, 0.0, 1.0)),
+    "tangent": with_numpy(2, 4),
+    "pytorch": with_torch,
+    "jax": with_jax,
+    # Any alpha and beta; the file's name is what the crate parses.
+    "affine(0.16666667, 0.5)": with_onnxruntime(alpha=1 / 6, beta=0.5),
+    "affine(-0.7, 0.3)": with_onnxruntime(alpha=-0.7, beta=0.3),
+    "affine(0, 0.25)": with_onnxruntime(alpha=0.0, beta=0.25),
+    "affine(3e-39, 0.5)": with_onnxruntime(alpha=3e-39, beta=0.5),
+    "affine(1e30, -2)": with_onnxruntime(alpha=1e30, beta=-2.0),
+}
+
+
+def main():
+    x, g = inputs()
+    np.save(HERE / "x.npy", x)
+    np.save(HERE / "g.npy", g)
+    for name, run in ROWS.items():
+        y, dx = run(x, g)
+        np.save(HERE / f"{name}.y.npy", y.astype(F, copy=False))
+        if dx is not None:
+            np.save(HERE / f"{name}.dx.npy", dx.astype(F, copy=False))
+    modules = [np, torch, jax, tf, keras, onnx, onnxruntime]
+    made_with = ", ".join(f"{m.__name__} {m.__version__}" for m in modules)
+    (HERE / "MADE_WITH.txt").write_text(
+        f"{x.size} elements; Python {platform.python_version()}, {platform.machine()}; {made_with}\n"
+    )
+    print(made_with)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
