@@ -7,6 +7,8 @@ mod error;
 mod grid;
 mod kernels;
 mod launch;
+#[cfg(feature = "offload")]
+pub mod offload;
 mod params;
 
 pub use definition::{HardSigmoid, Kinks, Preset, Region};

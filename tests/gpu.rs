@@ -1,1 +1,338 @@
-fn main() {}
+//! Every kernel on every adapter against the CPU path, bit for bit.
+
+#[path = "common/adapters.rs"]
+mod adapters;
+mod common;
+
+use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, flushed, golden, npy};
+use hard_sigmoid::{
+    BufferRange, Error, HardSigmoid, Kernel, Kernels,
+    offload::{Offload, Target},
+};
+use wgpu::util::DeviceExt;
+
+fn main() {
+    let tests: &[adapters::Test] = &[
+        ("lengths", lengths),
+        ("definitions", every_definition),
+        ("offsets", offsets),
+        ("one_pass", two_launches_in_one_pass),
+        ("threads", threads),
+        ("wrong_bits_are_seen", wrong_bits_are_seen),
+        ("offload", offload),
+        ("lost_device", lost_device),
+    ];
+    adapters::run(tests, None).exit();
+}
+
+/// Where the operands of a launch lie: the index of the buffer that holds x (and g), and where the result goes.
+struct Placement {
+    kernel: Kernel,
+    inputs: &'static [usize],
+    output: Output,
+}
+
+enum Output {
+    Over(usize),
+    In(usize),
+}
+
+const PLACEMENTS: [Placement; 10] = {
+    use Kernel::*;
+    use Output::*;
+    macro_rules! table {
+        ($($kernel:ident $inputs:expr, $output:expr;)*) => {
+            [$(Placement { kernel: $kernel, inputs: &$inputs, output: $output }),*]
+        };
+    }
+    table! {
+        Forward [0], In(1);
+        ForwardInPlace [0], Over(0);
+        ForwardPooled [0], In(0);
+        Backward [0, 1], In(2);
+        Backward [0, 0], In(1);
+        BackwardInPlace [0, 1], Over(1);
+        BackwardInPlace [0, 0], Over(1);
+        BackwardPooled [0, 0], In(0);
+        BackwardPooled [0, 1], In(0);
+        BackwardPooled [0, 1], In(1);
+    }
+};
+
+/// Fills everything that is no input, so that a missing or a stray write shows.
+const SENTINEL: u32 = 0xdead_beef;
+/// Words between and behind the operands.
+const GUARD: u64 = 8;
+
+struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    kernels: Kernels,
+}
+
+impl Gpu {
+    fn new(adapter: &wgpu::Adapter, change: impl FnOnce(&mut wgpu::Limits)) -> Self {
+        let (device, queue) = adapters::device(adapter, change);
+        let kernels = Kernels::new(&device).unwrap();
+        Self { device, queue, kernels }
+    }
+
+    /// Runs one launch in the given placement, each operand `skip` alignments further in than it has to be. Asserts
+    /// that nothing but the result has changed, and returns the result.
+    fn run(&self, placement: &Placement, definition: HardSigmoid, data: &[&[f32]], skip: u64) -> Vec<f32> {
+        let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment);
+        let inputs = &data[..placement.inputs.len()];
+        let len = inputs[0].len();
+        let bytes = len as u64 * 4;
+        let mut contents: Vec<Vec<u32>> = vec![Vec::new(); 3];
+        let mut place = |buffer: usize, words: &[u32]| {
+            let content = &mut contents[buffer];
+            let offset = ((content.len() as u64 * 4).div_ceil(alignment) + skip) * alignment;
+            content.resize(offset as usize / 4, SENTINEL);
+            content.extend(words);
+            content.extend([SENTINEL; GUARD as usize]);
+            (buffer, offset)
+        };
+        let mut ranges = Vec::new();
+        for (input, &buffer) in inputs.iter().zip(placement.inputs) {
+            ranges.push(place(buffer, bytemuck::cast_slice(input)));
+        }
+        ranges.push(match placement.output {
+            Output::Over(operand) => ranges[operand],
+            Output::In(buffer) => place(buffer, &vec![SENTINEL; len]),
+        });
+        let used = contents.iter().filter(|content| !content.is_empty());
+        let buffers: Vec<_> = used
+            .map(|content| {
+                self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                    label: None,
+                    contents: bytemuck::cast_slice(content),
+                    usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+                })
+            })
+            .collect();
+        let range = |i: usize| BufferRange {
+            buffer: &buffers[ranges[i].0],
+            offset: ranges[i].1,
+            size: bytes,
+        };
+        let launch = match inputs.len() {
+            1 => self.kernels.forward(definition, range(0), range(1)),
+            _ => self.kernels.backward(definition, range(0), range(1), range(2)),
+        };
+        let launch = launch.unwrap();
+        // Empty ranges overlap nothing, so they may count as in place or not.
+        assert!(len == 0 || launch.kernel() == placement.kernel, "{:?}", launch.kernel());
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+        self.queue.submit([encoder.finish()]);
+
+        let &(output_buffer, output_offset) = ranges.last().unwrap();
+        let start = output_offset as usize / 4;
+        let mut result = Vec::new();
+        for (index, buffer) in buffers.iter().enumerate() {
+            let mut after = adapters::read(&self.device, &self.queue, buffer);
+            if index == output_buffer {
+                let output = &mut after[start..start + len];
+                result = bytemuck::cast_slice(output).to_vec();
+                output.copy_from_slice(&contents[index][start..start + len]);
+            }
+            assert!(after == contents[index], "{:?}: buffer {index} changed outside the result", placement.kernel);
+        }
+        result
+    }
+
+    /// Runs a placement and compares it with the CPU path.
+    fn check(&self, placement: &Placement, definition: HardSigmoid, x: &[f32], g: &[f32], skip: u64) {
+        let actual = self.run(placement, definition, &[x, g], skip);
+        let what = format!("{:?} {definition}, {} elements", placement.kernel, x.len());
+        let input = |i: usize| format!("x = {:e} ({:#010x}), g = {:e}", x[i], x[i].to_bits(), g[i]);
+        let is_forward = placement.inputs.len() == 1;
+        let of = |x: f32, g: f32| if is_forward { definition.forward(x) } else { definition.backward(x, g) };
+        let mut expected: Vec<f32> = x.iter().zip(g).map(|(&x, &g)| of(x, g)).collect();
+        if definition.preset().is_none() {
+            // Other parameters can also show that WGSL lets a GPU read a subnormal as zero.
+            for (i, expected) in expected.iter_mut().enumerate() {
+                let read_as_zero = of(subnormal_as_zero(x[i]), subnormal_as_zero(g[i]));
+                if actual[i].to_bits() == read_as_zero.to_bits() {
+                    *expected = read_as_zero;
+                }
+            }
+        }
+        if is_forward && definition.preset().is_some() {
+            assert_same_bits(&what, &actual, &expected, input);
+        } else {
+            assert_same_bits_or_flushed(&what, &actual, &expected, input);
+        }
+    }
+}
+
+fn subnormal_as_zero(value: f32) -> f32 {
+    if value.is_subnormal() { flushed(value) } else { value }
+}
+
+/// `len` elements of the golden inputs, which hold every special value, as often as it takes.
+fn inputs(len: usize) -> (Vec<f32>, Vec<f32>) {
+    let take = |name| npy(golden(name)).into_iter().cycle().take(len).collect();
+    (take("x.npy"), take("g.npy"))
+}
+
+/// Around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups.
+fn lengths(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 4);
+    let group = 1024;
+    let edges = [0, 4, 16, group, 2 * group, 4 * group, 5 * group, 9 * group];
+    let mut lengths: Vec<usize> = edges.iter().flat_map(|&edge| edge..edge + 6).collect();
+    lengths.extend(edges[1..].iter().flat_map(|&edge| edge - 3..edge));
+    lengths.extend([100, 777, 16 * group - 1, 16 * group, 16 * group + 3]);
+    assert_eq!(lengths.len(), 74);
+    for placement in &PLACEMENTS {
+        for &len in &lengths {
+            let (x, g) = inputs(len);
+            gpu.check(placement, HardSigmoid::PYTORCH, &x, &g, 0);
+        }
+    }
+    // One vector more is one workgroup more than the device has.
+    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4 * (16 * group as u64 + 4),
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    let error = gpu.kernels.forward(HardSigmoid::JAX, &buffer, &buffer).unwrap_err();
+    assert!(matches!(error, Error::TooLarge { requested: 5, allowed: 4, .. }), "{error}");
+}
+
+fn every_definition(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let (x, g) = inputs(npy(golden("x.npy")).len());
+    for definition in definitions() {
+        for placement in &PLACEMENTS {
+            gpu.check(placement, definition, &x, &g, 0);
+        }
+        // The same inputs against other gradients, all of the special ones among them.
+        let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
+        gpu.check(&PLACEMENTS[3], definition, &x, &rolled, 0);
+    }
+}
+
+fn offsets(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    for len in [1, 3, 4, 1027] {
+        let (x, g) = inputs(len);
+        for skip in [1, 3, 10] {
+            for placement in &PLACEMENTS {
+                gpu.check(placement, HardSigmoid::JAX, &x, &g, skip);
+            }
+        }
+    }
+}
+
+fn storage(device: &wgpu::Device, data: &[f32]) -> wgpu::Buffer {
+    device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: None,
+        contents: bytemuck::cast_slice(data),
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+    })
+}
+
+/// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
+fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    gpu.kernels.warm_up();
+    let (x, _) = inputs(5001);
+    let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
+    let first = gpu.kernels.forward(HardSigmoid::PYTORCH, &input, &output).unwrap();
+    let second = gpu.kernels.forward(HardSigmoid::COURBARIAUX, output.slice(..), output.slice(..)).unwrap();
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        first.encode(&mut pass);
+        first.encode(&mut pass);
+        second.encode(&mut pass);
+    }
+    gpu.queue.submit([encoder.finish()]);
+    let actual: Vec<f32> = bytemuck::cast_vec(adapters::read(&gpu.device, &gpu.queue, &output));
+    let twice = |&x: &f32| HardSigmoid::COURBARIAUX.forward(HardSigmoid::PYTORCH.forward(x));
+    let expected: Vec<f32> = x.iter().map(twice).collect();
+    assert_same_bits("two launches", &actual, &expected, |i| x[i].to_string());
+}
+
+/// Eight threads share a cold pipeline cache.
+fn threads(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let (x, g) = inputs(2500);
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (gpu, x, g) = (&gpu, &x, &g);
+            scope.spawn(move || {
+                for round in 0..5 {
+                    let definition = HardSigmoid::PRESETS[(thread + round) % 6].definition;
+                    gpu.check(&PLACEMENTS[(thread * 3 + round) % PLACEMENTS.len()], definition, x, g, 0);
+                }
+            });
+        }
+    });
+}
+
+/// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.
+fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let x = [1.0, -2.9999998, 0.5];
+    let actual = gpu.run(&PLACEMENTS[0], HardSigmoid::JAX, &[&x], 0);
+    let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
+    let panic = std::panic::catch_unwind(|| assert_same_bits("test", &actual, &expected, |i| x[i].to_string()));
+    let message = *panic.expect_err("no difference seen").downcast::<String>().unwrap();
+    assert!(message.starts_with("test: 1 of 3 elements differ"), "{message}");
+}
+
+fn offload(adapter: &wgpu::Adapter) {
+    let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
+    let cpu = Offload::new_blocking(Target::Cpu).unwrap();
+    assert!(offload.adapter_info().is_some() && cpu.adapter_info().is_none());
+    // The last length takes two chunks and a tail.
+    for len in [0, 1, 3, 1024, (1 << 22) + 7] {
+        let (x, g) = inputs(len);
+        for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
+            let results = [&offload, &cpu].map(|on| {
+                let (mut y, mut dx) = (vec![f32::NAN; len], vec![f32::NAN; len]);
+                on.forward_blocking(definition, &x, &mut y).unwrap();
+                on.backward_blocking(definition, &x, &g, &mut dx).unwrap();
+                let (mut over_x, mut over_g) = (x.clone(), g.clone());
+                on.forward_in_place_blocking(definition, &mut over_x).unwrap();
+                on.backward_in_place_blocking(definition, &x, &mut over_g).unwrap();
+                [y, over_x, dx, over_g]
+            });
+            for (actual, expected) in results[0].iter().zip(&results[1]) {
+                assert_same_bits_or_flushed("offload", actual, expected, |i| x[i].to_string());
+            }
+        }
+    }
+    let mut short = [7.0];
+    for on in [&offload, &cpu] {
+        assert!(matches!(on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short), Err(Error::LengthMismatch { .. })));
+        assert!(matches!(
+            on.backward_blocking(HardSigmoid::JAX, &[0.0], &[0.0; 2], &mut short),
+            Err(Error::LengthMismatch { .. })
+        ));
+    }
+    assert_eq!(short, [7.0]);
+}
+
+/// A lost device is an error, not a panic, and nothing is written.
+fn lost_device(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let buffer = storage(&gpu.device, &[0.5; 8]);
+    gpu.device.destroy();
+    let error = gpu.kernels.forward(HardSigmoid::JAX, &buffer, &buffer).unwrap_err();
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+
+    let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
+    let mut x = [0.25; 8];
+    offload.forward_in_place_blocking(HardSigmoid::JAX, &mut x).unwrap();
+    offload.kernels().unwrap().device().destroy();
+    let before = x;
+    let error = offload.forward_in_place_blocking(HardSigmoid::JAX, &mut x).unwrap_err();
+    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    assert_eq!(x, before);
+}

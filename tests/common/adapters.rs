@@ -1,0 +1,70 @@
+//! GPU tests run once on every adapter of the machine, and never pass silently where there is none.
+
+use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
+
+/// A test on one adapter.
+pub type Test = (&'static str, fn(&wgpu::Adapter));
+
+/// Runs each test on each adapter. Without an adapter the tests show as ignored, with the reason in their name; with
+/// `HARD_SIGMOID_REQUIRE_GPU=1` they fail.
+pub fn run(tests: &[Test], opt_in: Option<&str>) -> Conclusion {
+    let arguments = Arguments::from_args();
+    let adapters = adapters();
+    let required = std::env::var("HARD_SIGMOID_REQUIRE_GPU").is_ok_and(|value| value == "1");
+    let mut trials = Vec::new();
+    for &(name, test) in tests {
+        if adapters.is_empty() {
+            let reason = "no adapter; install a driver, mesa-vulkan-drivers for one without a GPU";
+            trials.push(
+                Trial::test(format!("{name} ({reason})"), move || Err(Failed::from(reason))).with_ignored_flag(!required),
+            );
+        }
+        for adapter in &adapters {
+            let info = adapter.get_info();
+            let adapter = adapter.clone();
+            let on = format!("{:?}: {}", info.backend, info.name);
+            let label = opt_in.map_or(String::new(), |how| format!(" ({how})"));
+            let trial = Trial::test(format!("{name} on {on}{label}"), move || {
+                test(&adapter);
+                Ok(())
+            });
+            trials.push(trial.with_ignored_flag(opt_in.is_some()));
+        }
+    }
+    libtest_mimic::run(&arguments, trials)
+}
+
+/// Every adapter of the backends that `WGPU_BACKEND` allows, all of them by default.
+fn adapters() -> Vec<wgpu::Adapter> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+    adapters.retain(|adapter| adapter.get_info().backend != wgpu::Backend::Noop);
+    adapters
+}
+
+/// A device with the adapter's limits, changed by `change`.
+pub fn device(adapter: &wgpu::Adapter, change: impl FnOnce(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Queue) {
+    let mut required_limits = adapter.limits();
+    change(&mut required_limits);
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits,
+        ..Default::default()
+    };
+    pollster::block_on(adapter.request_device(&descriptor)).unwrap()
+}
+
+/// The words of a buffer, brought back.
+pub fn read(device: &wgpu::Device, queue: &wgpu::Queue, buffer: &wgpu::Buffer) -> Vec<u32> {
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+    queue.submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    bytemuck::cast_slice(&staging.get_mapped_range(..).unwrap()).to_vec()
+}
