@@ -332,9 +332,7 @@ impl fmt::Display for Kinks {
 impl fmt::Display for HardSigmoid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.preset(), self.form) {
-            (None, Form::Affine { alpha, beta }) => {
-                f.pad(&format!("affine({alpha}, {beta}, {})", self.kinks))
-            }
+            (None, Form::Affine { alpha, beta }) => f.pad(&format!("affine({alpha}, {beta}, {})", self.kinks)),
             _ => f.pad(self.name()),
         }
     }
@@ -399,13 +397,25 @@ mod tests {
 
     #[test]
     fn bad_texts_and_parameters_are_refused() {
-        for text in ["", "sigmoid", "affine", "affine()", "affine(1)", "affine(1,2,3)", "affine(1,2,strict,4)", "affine(x,0)"] {
+        for text in [
+            "",
+            "sigmoid",
+            "affine",
+            "affine()",
+            "affine(1)",
+            "affine(1,2,3)",
+            "affine(1,2,strict,4)",
+            "affine(x,0)",
+        ] {
             let error = text.parse::<HardSigmoid>().unwrap_err();
             assert_eq!(error, Error::UnknownDefinition { given: text.into() });
             assert!(error.to_string().contains("courbariaux"));
         }
         for text in ["affine(nan,0)", "affine(0,inf)", "affine(1e39, 0)"] {
-            assert!(matches!(text.parse::<HardSigmoid>(), Err(Error::NotFinite { .. })), "{text}");
+            assert!(
+                matches!(text.parse::<HardSigmoid>(), Err(Error::NotFinite { .. })),
+                "{text}"
+            );
         }
     }
 

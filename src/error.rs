@@ -130,7 +130,12 @@ impl fmt::Display for Error {
                 f,
                 "{a} holds {a_len} elements but {b} holds {b_len}; they must be equally long"
             ),
-            Self::OutOfRange { operand, offset, size, buffer_size } => write!(
+            Self::OutOfRange {
+                operand,
+                offset,
+                size,
+                buffer_size,
+            } => write!(
                 f,
                 "{operand} is {size} bytes from offset {offset}, but its buffer has {buffer_size} bytes"
             ),
@@ -138,7 +143,11 @@ impl fmt::Display for Error {
                 f,
                 "{operand} is {size} bytes, which is not a whole number of 4-byte elements"
             ),
-            Self::Misaligned { operand, offset, alignment } => write!(
+            Self::Misaligned {
+                operand,
+                offset,
+                alignment,
+            } => write!(
                 f,
                 "{operand} starts at byte {offset}, but this device binds storage buffers at multiples of \
                  {alignment} (min_storage_buffer_offset_alignment); move the data there or copy it to a buffer of its own"
@@ -152,7 +161,11 @@ impl fmt::Display for Error {
                 "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
                  result (y over x, or dx over g)"
             ),
-            Self::TooLarge { requested, limit, allowed } => write!(
+            Self::TooLarge {
+                requested,
+                limit,
+                allowed,
+            } => write!(
                 f,
                 "{requested} exceeds this device's {limit} of {allowed}; split the range, or create the device \
                  with a higher limit if its adapter has one"

@@ -227,7 +227,11 @@ impl Slot {
 fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
     let needs: [(&'static str, u64, u64); 9] = [
         ("max_bind_groups", 1, limits.max_bind_groups.into()),
-        ("max_bindings_per_bind_group", 4, limits.max_bindings_per_bind_group.into()),
+        (
+            "max_bindings_per_bind_group",
+            4,
+            limits.max_bindings_per_bind_group.into(),
+        ),
         (
             "max_storage_buffers_per_shader_stage",
             3,
@@ -266,4 +270,56 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use naga::{AddressSpace, StorageAccess};
+    use std::collections::BTreeMap;
+
+    /// Entry points, workgroup sizes and bindings are what this file and `grid.rs` say.
+    #[test]
+    fn the_shader_has_the_kernels() {
+        let module = naga::front::wgsl::parse_str(WGSL).unwrap();
+        let capabilities = naga::valid::Capabilities::empty();
+        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
+        let info = validator.validate(&module).unwrap();
+
+        let names: Vec<_> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
+        let expected: Vec<_> = Kernel::ALL.iter().flat_map(|k| [k.name(), k.tail_name()]).collect();
+        assert_eq!(names, expected);
+
+        for (index, entry) in module.entry_points.iter().enumerate() {
+            let kernel = Kernel::ALL[index / 2];
+            let is_tail = index % 2 == 1;
+            assert_eq!(entry.workgroup_size, [if is_tail { 4 } else { WORKGROUP }, 1, 1]);
+            let mut found = BTreeMap::new();
+            for (handle, variable) in module.global_variables.iter() {
+                if info.get_entry_point(index)[handle].is_empty() {
+                    continue;
+                }
+                let binding = variable.binding.unwrap();
+                assert_eq!(binding.group, 0);
+                let seen = match variable.space {
+                    AddressSpace::Uniform => None,
+                    AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                        Some(Access::ReadWrite)
+                    }
+                    AddressSpace::Storage { .. } => Some(Access::Read),
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(
+                    found.insert(binding.binding, seen),
+                    None,
+                    "{} binds {} twice",
+                    entry.name,
+                    binding.binding
+                );
+            }
+            let buffers = kernel.buffers().iter().copied().map(Some);
+            let expected: BTreeMap<_, _> = (0..).zip(buffers.chain([None])).collect();
+            assert_eq!(found, expected, "{}", entry.name);
+        }
+    }
 }

@@ -215,18 +215,11 @@ impl Kernels {
         len: u64,
         ranges: &[BufferRange<'_>],
     ) -> Result<Launch, Error> {
-        let Some(&first) = ranges.first().filter(|_| len > 0) else {
+        if len == 0 {
             return Ok(Launch { kernel, work: None });
-        };
-        debug_assert_eq!(first.size, len * ELEMENT);
-        let len_u32 = u32::try_from(len).map_err(|_| Error::TooLarge {
-            requested: len,
-            limit: "elements (32-bit index)",
-            allowed: u32::MAX.into(),
-        })?;
-        let limits = self.device().limits();
-        let grid = Grid::new(len / 4, limits.max_compute_workgroups_per_dimension)?;
-        let params = self.upload(kernel, &Params::new(definition, len_u32, grid.row))?;
+        }
+        let grid = Grid::new(len, self.device().limits().max_compute_workgroups_per_dimension)?;
+        let params = self.upload(kernel, &Params::new(definition, grid))?;
         let storage = ranges.iter().map(|range| wgpu::BufferBinding {
             buffer: range.buffer,
             offset: range.offset,
@@ -247,8 +240,8 @@ impl Kernels {
         });
         let work = Work {
             bind_group,
-            body: (len >= 4).then(|| (self.body(kernel).clone(), grid)),
-            tail: (len % 4 != 0).then(|| self.tail(kernel).clone()),
+            body: grid.has_body().then(|| (self.body(kernel).clone(), grid)),
+            tail: grid.has_tail().then(|| self.tail(kernel).clone()),
         };
         Ok(Launch {
             kernel,

@@ -70,7 +70,7 @@ pub struct Offload(Chosen);
 #[derive(Debug)]
 enum Chosen {
     Cpu { why: String },
-    Gpu(Gpu),
+    Gpu(Box<Gpu>),
 }
 
 #[derive(Debug)]
@@ -134,12 +134,12 @@ impl Offload {
         let scopes = Scopes::push(&device);
         let kernels = Kernels::new(&device);
         scopes.pop().await?;
-        Ok(Self(Chosen::Gpu(Gpu {
+        Ok(Self(Chosen::Gpu(Box::new(Gpu {
             kernels: kernels?,
             queue,
             info: adapter.get_info(),
             lost,
-        })))
+        }))))
     }
 
     fn cpu(why: &str) -> Self {
@@ -276,8 +276,13 @@ impl fmt::Display for Offload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Chosen::Cpu { why } => write!(f, "CPU ({why})"),
-            Chosen::Gpu(Gpu { info, .. }) => {
-                write!(f, "{} ({:?}, {} {})", info.name, info.backend, info.driver, info.driver_info)
+            Chosen::Gpu(gpu) => {
+                let info = &gpu.info;
+                write!(
+                    f,
+                    "{} ({:?}, {} {})",
+                    info.name, info.backend, info.driver, info.driver_info
+                )
             }
         }
     }
@@ -289,7 +294,8 @@ impl Gpu {
     }
 
     async fn backward(&self, definition: HardSigmoid, x: &[f32], g: &[f32]) -> Result<Vec<f32>, Error> {
-        self.in_chunks([x, g], |[x, g]| self.kernels.backward(definition, x, g, g)).await
+        self.in_chunks([x, g], |[x, g]| self.kernels.backward(definition, x, g, g))
+            .await
     }
 
     /// Uploads the inputs chunk by chunk, runs a launch that works in place, and brings back what then stands in the
@@ -324,7 +330,8 @@ impl Gpu {
             let size = (chunk.len() * size_of::<f32>()) as u64;
             let scopes = Scopes::push(device);
             for (buffer, input) in buffers.iter().zip(inputs) {
-                self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(&input[chunk.clone()]));
+                self.queue
+                    .write_buffer(buffer, 0, bytemuck::cast_slice(&input[chunk.clone()]));
             }
             let launch = prepare(buffers.each_ref().map(|buffer| buffer.slice(..size).into()));
             let (report, mapped) = oneshot::channel();
@@ -345,7 +352,9 @@ impl Gpu {
             let failed = |details: String| self.loss().unwrap_or(Error::Gpu { details });
             let mapping = mapped.await.map_err(|_| failed("the result was never mapped".into()))?;
             mapping.map_err(|error| failed(error.to_string()))?;
-            let view = staging.get_mapped_range(..size).map_err(|error| failed(error.to_string()))?;
+            let view = staging
+                .get_mapped_range(..size)
+                .map_err(|error| failed(error.to_string()))?;
             outputs.extend_from_slice(bytemuck::cast_slice(&view));
             drop(view);
             staging.unmap();
@@ -385,7 +394,11 @@ impl Scopes {
         let (memory, internal, validation) = (memory.pop(), internal.pop(), validation.pop());
         async move {
             let errors = [memory.await, internal.await, validation.await];
-            errors.into_iter().flatten().next().map_or(Ok(()), |error| Err(described(error)))
+            errors
+                .into_iter()
+                .flatten()
+                .next()
+                .map_or(Ok(()), |error| Err(described(error)))
         }
     }
 }
@@ -440,8 +453,15 @@ mod tests {
 
     #[test]
     fn running_out_of_memory_is_an_error_of_its_own() {
-        let error = wgpu::Error::OutOfMemory { source: "16 GiB asked for".into() };
-        assert_eq!(described(error), Error::OutOfMemory { details: "16 GiB asked for".into() });
+        let error = wgpu::Error::OutOfMemory {
+            source: "16 GiB asked for".into(),
+        };
+        assert_eq!(
+            described(error),
+            Error::OutOfMemory {
+                details: "16 GiB asked for".into()
+            }
+        );
     }
 
     #[test]

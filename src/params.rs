@@ -1,6 +1,7 @@
 //! What the kernels are told about a definition: their uniform block.
 
 use crate::definition::{Form, HardSigmoid, Region, SIXTH};
+use crate::grid::Grid;
 use bytemuck::{Pod, Zeroable};
 
 /// `Params` in `shaders/hard_sigmoid.wgsl`, where each field is explained; a test compares the two layouts.
@@ -34,8 +35,7 @@ pub(crate) const FIELDS: [(&str, usize); 13] = {
 const INFINITY_BITS: u32 = 0x7f80_0000;
 
 impl Params {
-    /// For `len` elements on a grid of `row` invocations a row.
-    pub(crate) fn new(definition: HardSigmoid, len: u32, row: u32) -> Self {
+    pub(crate) fn new(definition: HardSigmoid, grid: Grid) -> Self {
         let (alpha, shift, top, scale, grad_slope) = match definition.form() {
             Form::Affine { alpha, beta } => (alpha, beta, 1.0, 1.0, alpha),
             Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
@@ -43,7 +43,11 @@ impl Params {
         // A GPU may read a subnormal as zero, so a subnormal alpha travels 2^64 times as large. The operand gets
         // 2^-64 instead: exact wherever the product isn't zero anyway.
         let two_64 = 2.0f32.powi(64);
-        let (up, prescale) = if alpha.is_subnormal() { (two_64, 1.0 / two_64) } else { (1.0, 1.0) };
+        let (up, prescale) = if alpha.is_subnormal() {
+            (two_64, 1.0 / two_64)
+        } else {
+            (1.0, 1.0)
+        };
         let (lo, hi) = linear_keys(definition);
         Self {
             slope: alpha * up,
@@ -57,8 +61,8 @@ impl Params {
             lo,
             hi,
             zero: 0,
-            len,
-            row,
+            len: grid.len,
+            row: grid.row,
         }
     }
 }
@@ -166,9 +170,18 @@ mod tests {
     #[test]
     fn the_shader_has_the_same_layout() {
         let module = naga::front::wgsl::parse_str(crate::WGSL).unwrap();
-        let (_, params) = module.types.iter().find(|(_, ty)| ty.name.as_deref() == Some("Params")).unwrap();
-        let naga::TypeInner::Struct { members, span } = &params.inner else { panic!("Params is no struct") };
-        let fields: Vec<_> = members.iter().map(|m| (m.name.as_deref().unwrap(), m.offset as usize)).collect();
+        let (_, params) = module
+            .types
+            .iter()
+            .find(|(_, ty)| ty.name.as_deref() == Some("Params"))
+            .unwrap();
+        let naga::TypeInner::Struct { members, span } = &params.inner else {
+            panic!("Params is no struct")
+        };
+        let fields: Vec<_> = members
+            .iter()
+            .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
+            .collect();
         assert_eq!(fields, FIELDS);
         assert_eq!(*span as usize, size_of::<Params>());
         for (member, kind) in members.iter().zip("fffffufuiiuuu".chars()) {
@@ -177,7 +190,12 @@ mod tests {
                 'u' => naga::Scalar::U32,
                 _ => naga::Scalar::I32,
             };
-            assert_eq!(module.types[member.ty].inner, naga::TypeInner::Scalar(expected), "{:?}", member.name);
+            assert_eq!(
+                module.types[member.ty].inner,
+                naga::TypeInner::Scalar(expected),
+                "{:?}",
+                member.name
+            );
         }
     }
 }

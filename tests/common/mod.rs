@@ -17,21 +17,29 @@ pub fn golden(name: &str) -> PathBuf {
 /// Panics unless every bit is the same.
 #[track_caller]
 pub fn assert_same_bits(what: &str, actual: &[f32], expected: &[f32], input: impl Fn(usize) -> String) {
-    assert_bits(what, actual, expected, input, |actual, expected| actual.to_bits() == expected.to_bits());
+    assert_bits(what, actual, expected, input, |actual, expected| {
+        actual.to_bits() == expected.to_bits()
+    });
 }
 
 /// The same, but for the one difference that WGSL allows in a gradient: see [`flushed`].
 #[track_caller]
 pub fn assert_same_bits_or_flushed(what: &str, actual: &[f32], expected: &[f32], input: impl Fn(usize) -> String) {
     assert_bits(what, actual, expected, input, |actual, expected| {
-        [expected, flushed(expected)].iter().any(|e| e.to_bits() == actual.to_bits())
+        [expected, flushed(expected)]
+            .iter()
+            .any(|e| e.to_bits() == actual.to_bits())
     });
 }
 
 /// What remains of a result on hardware that flushes subnormals: a zero of the same sign. The smallest normal number
 /// counts too, since it may be a subnormal rounded up.
 pub fn flushed(value: f32) -> f32 {
-    if value.abs() <= f32::MIN_POSITIVE { 0.0f32.copysign(value) } else { value }
+    if value.abs() <= f32::MIN_POSITIVE {
+        0.0f32.copysign(value)
+    } else {
+        value
+    }
 }
 
 #[track_caller]

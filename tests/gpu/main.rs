@@ -1,8 +1,9 @@
 //! Every kernel on every adapter against the CPU path, bit for bit.
 
-#[path = "common/adapters.rs"]
 mod adapters;
+#[path = "../common/mod.rs"]
 mod common;
+mod exhaustive;
 
 use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, flushed, golden, npy};
 use hard_sigmoid::{
@@ -12,7 +13,7 @@ use hard_sigmoid::{
 use wgpu::util::DeviceExt;
 
 fn main() {
-    let tests: &[adapters::Test] = &[
+    adapters::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
         ("offsets", offsets),
@@ -21,8 +22,9 @@ fn main() {
         ("wrong_bits_are_seen", wrong_bits_are_seen),
         ("offload", offload),
         ("lost_device", lost_device),
-    ];
-    adapters::run(tests, None).exit();
+        ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
+    ])
+    .exit();
 }
 
 /// Where the operands of a launch lie: the index of the buffer that holds x (and g), and where the result goes.
@@ -137,7 +139,11 @@ impl Gpu {
                 result = bytemuck::cast_slice(output).to_vec();
                 output.copy_from_slice(&contents[index][start..start + len]);
             }
-            assert!(after == contents[index], "{:?}: buffer {index} changed outside the result", placement.kernel);
+            assert!(
+                after == contents[index],
+                "{:?}: buffer {index} changed outside the result",
+                placement.kernel
+            );
         }
         result
     }
@@ -148,7 +154,13 @@ impl Gpu {
         let what = format!("{:?} {definition}, {} elements", placement.kernel, x.len());
         let input = |i: usize| format!("x = {:e} ({:#010x}), g = {:e}", x[i], x[i].to_bits(), g[i]);
         let is_forward = placement.inputs.len() == 1;
-        let of = |x: f32, g: f32| if is_forward { definition.forward(x) } else { definition.backward(x, g) };
+        let of = |x: f32, g: f32| {
+            if is_forward {
+                definition.forward(x)
+            } else {
+                definition.backward(x, g)
+            }
+        };
         let mut expected: Vec<f32> = x.iter().zip(g).map(|(&x, &g)| of(x, g)).collect();
         if definition.preset().is_none() {
             // Other parameters can also show that WGSL lets a GPU read a subnormal as zero.
@@ -200,7 +212,17 @@ fn lengths(adapter: &wgpu::Adapter) {
         mapped_at_creation: false,
     });
     let error = gpu.kernels.forward(HardSigmoid::JAX, &buffer, &buffer).unwrap_err();
-    assert!(matches!(error, Error::TooLarge { requested: 5, allowed: 4, .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            Error::TooLarge {
+                requested: 5,
+                allowed: 4,
+                ..
+            }
+        ),
+        "{error}"
+    );
 }
 
 fn every_definition(adapter: &wgpu::Adapter) {
@@ -243,7 +265,10 @@ fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let (x, _) = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
     let first = gpu.kernels.forward(HardSigmoid::PYTORCH, &input, &output).unwrap();
-    let second = gpu.kernels.forward(HardSigmoid::COURBARIAUX, output.slice(..), output.slice(..)).unwrap();
+    let second = gpu
+        .kernels
+        .forward(HardSigmoid::COURBARIAUX, output.slice(..), output.slice(..))
+        .unwrap();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -268,7 +293,13 @@ fn threads(adapter: &wgpu::Adapter) {
             scope.spawn(move || {
                 for round in 0..5 {
                     let definition = HardSigmoid::PRESETS[(thread + round) % 6].definition;
-                    gpu.check(&PLACEMENTS[(thread * 3 + round) % PLACEMENTS.len()], definition, x, g, 0);
+                    gpu.check(
+                        &PLACEMENTS[(thread * 3 + round) % PLACEMENTS.len()],
+                        definition,
+                        x,
+                        g,
+                        0,
+                    );
                 }
             });
         }
@@ -310,7 +341,10 @@ fn offload(adapter: &wgpu::Adapter) {
     }
     let mut short = [7.0];
     for on in [&offload, &cpu] {
-        assert!(matches!(on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short), Err(Error::LengthMismatch { .. })));
+        assert!(matches!(
+            on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short),
+            Err(Error::LengthMismatch { .. })
+        ));
         assert!(matches!(
             on.backward_blocking(HardSigmoid::JAX, &[0.0], &[0.0; 2], &mut short),
             Err(Error::LengthMismatch { .. })

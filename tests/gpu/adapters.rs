@@ -2,33 +2,31 @@
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
-/// A test on one adapter.
+/// A test on one adapter; it is ignored unless asked for if its name says `opt-in`.
 pub type Test = (&'static str, fn(&wgpu::Adapter));
 
 /// Runs each test on each adapter. Without an adapter the tests show as ignored, with the reason in their name; with
 /// `HARD_SIGMOID_REQUIRE_GPU=1` they fail.
-pub fn run(tests: &[Test], opt_in: Option<&str>) -> Conclusion {
+pub fn run(tests: &[Test]) -> Conclusion {
     let arguments = Arguments::from_args();
     let adapters = adapters();
     let required = std::env::var("HARD_SIGMOID_REQUIRE_GPU").is_ok_and(|value| value == "1");
     let mut trials = Vec::new();
     for &(name, test) in tests {
+        let opt_in = name.contains("opt-in");
         if adapters.is_empty() {
             let reason = "no adapter; install a driver, mesa-vulkan-drivers for one without a GPU";
-            trials.push(
-                Trial::test(format!("{name} ({reason})"), move || Err(Failed::from(reason))).with_ignored_flag(!required),
-            );
+            let trial = Trial::test(format!("{name}: {reason}"), move || Err(Failed::from(reason)));
+            trials.push(trial.with_ignored_flag(opt_in || !required));
         }
         for adapter in &adapters {
             let info = adapter.get_info();
             let adapter = adapter.clone();
-            let on = format!("{:?}: {}", info.backend, info.name);
-            let label = opt_in.map_or(String::new(), |how| format!(" ({how})"));
-            let trial = Trial::test(format!("{name} on {on}{label}"), move || {
+            let trial = Trial::test(format!("{name} on {:?}: {}", info.backend, info.name), move || {
                 test(&adapter);
                 Ok(())
             });
-            trials.push(trial.with_ignored_flag(opt_in.is_some()));
+            trials.push(trial.with_ignored_flag(opt_in));
         }
     }
     libtest_mimic::run(&arguments, trials)

@@ -1,8 +1,6 @@
 //! The CPU path against the frameworks' own output, and against formulas in f64.
 
-mod common;
-
-use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
+use crate::common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
 use hard_sigmoid::{Error, HardSigmoid, Kinks, Region, cpu};
 use proptest::prelude::*;
 
@@ -31,7 +29,10 @@ fn compare_with_framework(name: &str, has_gradient: bool) {
         let input = |i: usize| format!("x = {:e}, g = {:e} ({:#010x})", x[i], g[i], g[i].to_bits());
         if ["jax", "keras", "courbariaux"].contains(&name) {
             // XLA and TensorFlow flush subnormal gradients on the CPU; the presets don't imitate that.
-            let flushes = dx.iter().zip(&expected).filter(|(dx, e)| dx.is_subnormal() && **e == 0.0);
+            let flushes = dx
+                .iter()
+                .zip(&expected)
+                .filter(|(dx, e)| dx.is_subnormal() && **e == 0.0);
             assert!(flushes.count() > 0, "no gradient was flushed: drop the exception");
             assert_same_bits_or_flushed(name, &expected, &dx, input);
         } else {
@@ -92,8 +93,15 @@ fn oracle(name: &str, x: f32, g: f32) -> (f32, f32) {
     let sixth = f64::from(1.0f32 / 6.0);
     let affine = |slope: f32, inclusive: bool| {
         let v = f64::from(round(f64::from(round(f64::from(slope) * x)) + 0.5));
-        let inside = if inclusive { (0.0..=1.0).contains(&v) } else { v > 0.0 && v < 1.0 };
-        (round(v.clamp(0.0, 1.0)), if inside { round(f64::from(slope) * g) } else { 0.0 })
+        let inside = if inclusive {
+            (0.0..=1.0).contains(&v)
+        } else {
+            v > 0.0 && v < 1.0
+        };
+        (
+            round(v.clamp(0.0, 1.0)),
+            if inside { round(f64::from(slope) * g) } else { 0.0 },
+        )
     };
     let t = f64::from(round(x + 3.0));
     let relu6 = t.clamp(0.0, 6.0);
@@ -103,7 +111,10 @@ fn oracle(name: &str, x: f32, g: f32) -> (f32, f32) {
         "courbariaux" => affine(0.5, true),
         "tangent" => affine(0.25, false),
         "pytorch" => (round(relu6 / 6.0), if x.abs() < 3.0 { round(g * sixth) } else { 0.0 }),
-        "jax" => (round(relu6 * sixth), if t > 0.0 && t < 6.0 { round(g * sixth) } else { 0.0 }),
+        "jax" => (
+            round(relu6 * sixth),
+            if t > 0.0 && t < 6.0 { round(g * sixth) } else { 0.0 },
+        ),
         other => panic!("no oracle for {other}"),
     }
 }
@@ -173,8 +184,19 @@ fn in_place_is_the_same() {
 fn unequal_lengths_are_refused_and_nothing_is_written() {
     let mut out = [7.0; 3];
     let error = cpu::forward(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();
-    assert_eq!(error, Error::LengthMismatch { a: "x", a_len: 2, b: "y", b_len: 3 });
-    assert_eq!(error.to_string(), "x holds 2 elements but y holds 3; they must be equally long");
+    assert_eq!(
+        error,
+        Error::LengthMismatch {
+            a: "x",
+            a_len: 2,
+            b: "y",
+            b_len: 3
+        }
+    );
+    assert_eq!(
+        error.to_string(),
+        "x holds 2 elements but y holds 3; they must be equally long"
+    );
     cpu::backward(HardSigmoid::JAX, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
     cpu::backward(HardSigmoid::JAX, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
     cpu::backward_in_place(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();

@@ -1,0 +1,78 @@
+//! The kernels in a program that owns its device, buffers, encoder and pass: a forward and a backward launch in one
+//! pass, checked bit for bit against the CPU path.
+//!
+//! `cargo run --release --example embed`
+
+use hard_sigmoid::{HardSigmoid, Kernels};
+use wgpu::util::DeviceExt;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // All of this is the runtime's own.
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None))?;
+    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default()))?;
+    let data: Vec<f32> = (0..100_003).map(|i| (i as f32 - 50_000.0) * 1e-4).collect();
+    let buffer = |contents: &[f32]| {
+        device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: None,
+            contents: bytemuck::cast_slice(contents),
+            usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+        })
+    };
+    let (x, y, g) = (buffer(&data), buffer(&data), buffer(&vec![1.0; data.len()]));
+
+    // Once for a device. Pipelines compile at their first launch, or here.
+    let kernels = Kernels::new(&device)?;
+    kernels.warm_up();
+    // Once for these buffers: everything that can be wrong is checked here. Whole buffers or slices of them.
+    let forward = kernels.forward(HardSigmoid::PYTORCH, &x, &y)?;
+    let backward = kernels.backward(HardSigmoid::PYTORCH, &x, g.slice(..), g.slice(..))?; // dx over g
+    // As often as wanted, in a pass that may hold other work.
+    let mut encoder = device.create_command_encoder(&Default::default());
+    {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        forward.encode(&mut pass);
+        backward.encode(&mut pass);
+    }
+
+    // The runtime's own again: submit, and read back.
+    queue.submit([encoder.finish()]);
+    let results = [&y, &g].map(|buffer| read(&device, &queue, buffer));
+    let differing = data
+        .iter()
+        .zip(results[0].iter().zip(&results[1]))
+        .filter(|(x, (y, dx))| {
+            let expected = (
+                HardSigmoid::PYTORCH.forward(**x),
+                HardSigmoid::PYTORCH.backward(**x, 1.0),
+            );
+            (y.to_bits(), dx.to_bits()) != (expected.0.to_bits(), expected.1.to_bits())
+        });
+    let differing = differing.count();
+    println!(
+        "{}: {} elements forward ({:?}) and backward ({:?}) in one pass, {differing} differ from the CPU path",
+        adapter.get_info().name,
+        data.len(),
+        forward.kernel(),
+        backward.kernel(),
+    );
+    if differing > 0 {
+        return Err("the GPU gave other bits".into());
+    }
+    Ok(())
+}
+
+fn read(device: &wgpu::Device, queue: &wgpu::Queue, buffer: &wgpu::Buffer) -> Vec<f32> {
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: buffer.size(),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, buffer.size());
+    queue.submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.expect("mapping"));
+    device.poll(wgpu::PollType::wait_indefinitely()).expect("waiting");
+    bytemuck::cast_slice(&staging.get_mapped_range(..).expect("mapped")).to_vec()
+}

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs the tests; GPU tests are required to run, on a software driver where there is no GPU.
+#
+#   ./test.sh              everything but the sweep over all inputs
+#   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, on every adapter (about 40 minutes
+#                          on two cores with two software adapters); WGPU_BACKEND=vulkan or gl picks one
+set -euo pipefail
+cd "$(dirname "$0")"
+
+# A driver is what is missing on a fresh machine: lavapipe (Vulkan) and llvmpipe (GL) need no GPU.
+install_drivers() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    if ! command -v apt-get >/dev/null; then
+        echo "no Vulkan driver found, and no apt-get to install one: install Mesa's lavapipe yourself" >&2
+        exit 1
+    fi
+    echo "installing software drivers (mesa-vulkan-drivers, libegl1, libgl1-mesa-dri)"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+        mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri >/dev/null
+}
+if [ "$(uname)" = Linux ]; then
+    ldconfig -p | grep -q libvulkan.so.1 && ldconfig -p | grep -q libEGL.so.1 \
+        && ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 || install_drivers
+fi
+
+export HARD_SIGMOID_REQUIRE_GPU=1
+# Mesa complains about it where it is unset; it isn't used.
+export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}"
+
+case "${1:-}" in
+"")
+    # --release shares its build with the examples, and the tests go through millions of elements.
+    cargo test --release
+    ;;
+exhaustive)
+    cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
+    ;;
+*)
+    echo "usage: ./test.sh [exhaustive]" >&2
+    exit 2
+    ;;
+esac

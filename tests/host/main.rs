@@ -1,0 +1,7 @@
+//! Tests that need no GPU and no device: the CPU path, and the `offload` example as a process.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod cpu;
+#[cfg(feature = "offload")]
+mod offload_cli;

@@ -1,0 +1,246 @@
+//! The `offload` example driven as a process, as a person would: results, and every bad input.
+
+use crate::common::{assert_same_bits, golden, npy};
+use hard_sigmoid::HardSigmoid;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+fn offload(folder: &Path, arguments: &str) -> Output {
+    // Beside this test's own program, in target/PROFILE/deps.
+    let deps = std::env::current_exe().unwrap();
+    let program = deps.ancestors().nth(2).unwrap().join("examples/offload");
+    assert!(
+        program.with_extension(std::env::consts::EXE_EXTENSION).exists(),
+        "run cargo test without --test, which builds the examples"
+    );
+    let arguments = arguments.split_whitespace();
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("WGPU_BACKEND")
+        .env_remove("WGPU_ADAPTER_NAME");
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A folder with the golden inputs as x.npy and g.npy.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["x.npy", "g.npy"] {
+        std::fs::copy(golden(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files
+}
+
+/// Exit status 2, one line on stderr that contains `message`, and no new file.
+#[track_caller]
+fn refused(folder: &TempDir, arguments: &str, message: &str) {
+    let before = files(folder.path());
+    let output = offload(folder.path(), arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains(message), "{stderr}");
+    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
+    assert_eq!(files(folder.path()), before);
+}
+
+#[test]
+fn the_table_has_every_preset_and_no_difference() {
+    let output = offload(folder().path(), "--device cpu");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let table = text(&output.stdout);
+    for preset in &HardSigmoid::PRESETS {
+        for pass in ["forward", "backward"] {
+            let row = table
+                .lines()
+                .find(|line| line.split_whitespace().take(2).eq([preset.name, pass]));
+            assert!(
+                row.unwrap_or_else(|| panic!("no row {} {pass}", preset.name))
+                    .ends_with(" 0")
+            );
+        }
+    }
+    assert!(table.contains("115008 elements, shape [1797, 64]"), "{table}");
+}
+
+#[test]
+fn files_come_back_transformed() {
+    let folder = folder();
+    let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
+    let custom = "--alpha -0.7 --beta 0.3 --kinks inclusive";
+    for (chosen, definition) in [
+        ("--preset BinaryNet", "courbariaux"),
+        (custom, "affine(-0.7, 0.3, inclusive)"),
+    ] {
+        let definition: HardSigmoid = definition.parse().unwrap();
+        let forward = format!("{chosen} --input x.npy --output y.npy --device cpu");
+        let backward = format!("{chosen} --pass backward --input x.npy --grad g.npy --output dx.npy --device cpu");
+        for arguments in [forward, backward] {
+            let output = offload(folder.path(), &arguments);
+            assert!(output.status.success(), "{}", text(&output.stderr));
+        }
+        let expected: Vec<f32> = x.iter().map(|&x| definition.forward(x)).collect();
+        assert_same_bits("y.npy", &npy(folder.path().join("y.npy")), &expected, |i| {
+            x[i].to_string()
+        });
+        let expected: Vec<f32> = x.iter().zip(&g).map(|(&x, &g)| definition.backward(x, g)).collect();
+        assert_same_bits("dx.npy", &npy(folder.path().join("dx.npy")), &expected, |i| {
+            x[i].to_string()
+        });
+    }
+    assert_eq!(files(folder.path()).len(), 4, "temporary files are left");
+}
+
+/// A `.npy` file made by hand, to be independent of the library that reads it.
+fn raw_npy(header: &str, data: usize) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16 + 1).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.push(b'\n');
+    bytes.resize(bytes.len() + data, 0);
+    bytes
+}
+
+#[test]
+fn shapes_are_kept() {
+    let folder = folder();
+    for (shape, count) in [("()", 1), ("(0,)", 0), ("(2, 3, 1)", 6), ("(5, 0)", 0)] {
+        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+        std::fs::write(folder.path().join("in.npy"), raw_npy(&header, 4 * count)).unwrap();
+        let output = offload(
+            folder.path(),
+            "--preset jax --input in.npy --output out.npy --device cpu",
+        );
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let written = std::fs::read(folder.path().join("out.npy")).unwrap();
+        let header = text(&written[10..written.len() - 4 * count]).replace([' ', ','], "");
+        assert!(
+            header.contains(&format!("'shape':{}", shape.replace([' ', ','], ""))),
+            "{header}"
+        );
+        assert_eq!(npy(folder.path().join("out.npy")), vec![0.5; count]);
+    }
+}
+
+#[test]
+fn bad_input_is_one_clear_line() {
+    let folder = folder();
+    let put = |name: &str, header: &str, data| {
+        let header = format!("{{'descr': {header}, }}");
+        std::fs::write(folder.path().join(name), raw_npy(&header, data)).unwrap();
+    };
+    put("f8.npy", "'<f8', 'fortran_order': False, 'shape': (2,)", 16);
+    put("big.npy", "'>f4', 'fortran_order': False, 'shape': (2,)", 8);
+    put("fortran.npy", "'<f4', 'fortran_order': True, 'shape': (2, 2)", 16);
+    put("short.npy", "'<f4', 'fortran_order': False, 'shape': (3,)", 11);
+    put("long.npy", "'<f4', 'fortran_order': False, 'shape': (3,)", 13);
+    put(
+        "huge.npy",
+        "'<f4', 'fortran_order': False, 'shape': (9223372036854775807, 8)",
+        4,
+    );
+    put("row.npy", "'<f4', 'fortran_order': False, 'shape': (1, 6354)", 4 * 6354);
+    std::fs::write(folder.path().join("text.npy"), "x").unwrap();
+    let to = |input: &str| format!("--preset keras --input {input} --output out.npy --device cpu");
+    refused(&folder, &to("missing.npy"), "missing.npy: No such file");
+    refused(&folder, &to("text.npy"), "text.npy: not a .npy file");
+    refused(&folder, &to("f8.npy"), "its dtype is '<f8'; only little-endian float32");
+    refused(&folder, &to("big.npy"), "'>f4'");
+    refused(
+        &folder,
+        &to("fortran.npy"),
+        "Fortran order; save numpy.ascontiguousarray",
+    );
+    refused(&folder, &to("short.npy"), "shape [3] doesn't fit its 11 bytes");
+    refused(&folder, &to("long.npy"), "13 bytes");
+    refused(&folder, &to("huge.npy"), "doesn't fit");
+    let backward = "--preset keras --pass backward --input x.npy --output out.npy --device cpu";
+    refused(&folder, backward, "needs the upstream gradient: --grad G.npy");
+    refused(
+        &folder,
+        &format!("{backward} --grad row.npy"),
+        "shape [6354] but the gradient [1, 6354]",
+    );
+    refused(
+        &folder,
+        "--input x.npy --output out.npy --device cpu",
+        "needs a definition",
+    );
+    refused(
+        &folder,
+        "--alpha inf --beta 0 --input x.npy --output out.npy",
+        "alpha is inf; it must be a finite number",
+    );
+    refused(
+        &folder,
+        "--preset keras --input x.npy --output no/such/out.npy --device cpu",
+        "no/such/out.npy",
+    );
+}
+
+#[test]
+fn bad_arguments_say_what_is_allowed() {
+    let folder = folder();
+    for (arguments, message) in [
+        ("--preset softmax", "use one of keras, onnx, courbariaux"),
+        ("--device tpu", "auto, gpu or cpu"),
+        ("--alpha 1", "--beta"),
+        ("--preset keras --alpha 1 --beta 0", "cannot be used with"),
+        ("--pass sideways", "forward, backward"),
+        ("--grad g.npy", "--input"),
+    ] {
+        let output = offload(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains(message),
+            "{arguments}: {}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn unmet_wishes_of_the_environment_are_errors() {
+    let deps = std::env::current_exe().unwrap();
+    let program = deps.ancestors().nth(2).unwrap().join("examples/offload");
+    for (variable, value) in [("WGPU_BACKEND", "warp9"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
+        let output = Command::new(&program).env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            text(&output.stderr).contains(&format!("{variable}={value}")),
+            "{}",
+            text(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn list_and_help() {
+    let list = text(&offload(folder().path(), "--list").stdout);
+    for preset in &HardSigmoid::PRESETS {
+        assert!(list.contains(&format!("{:<12} y = {}", preset.name, preset.definition.formula())));
+        assert!(list.contains(preset.source));
+    }
+    let help = text(&offload(folder().path(), "--help").stdout);
+    for option in [
+        "--preset", "--alpha", "--kinks", "--pass", "--input", "--grad", "--output", "--device", "--list",
+    ] {
+        assert!(help.contains(option), "{option}");
+    }
+}

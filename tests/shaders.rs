@@ -1,0 +1,131 @@
+//! Every file in `shaders/` parses, validates without optional capabilities, and translates to what wgpu feeds to
+//! Vulkan, Metal, DX12 and GL. No GPU needed.
+
+use naga::{back, proc::BoundsCheckPolicies, valid};
+use std::path::Path;
+
+struct Shader {
+    name: String,
+    module: naga::Module,
+    info: valid::ModuleInfo,
+}
+
+fn shaders() -> Vec<Shader> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let shaders: Vec<_> = files
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+            let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
+            let info = validator
+                .validate(&module)
+                .unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            Shader { name, module, info }
+        })
+        .collect();
+    assert!(shaders.iter().any(|shader| shader.name == "hard_sigmoid.wgsl"));
+    shaders
+}
+
+/// Calls `translate` for each entry point; it returns the text or a description of the error.
+fn each_entry_point(translate: impl Fn(&Shader, &str) -> Result<String, String>) {
+    let mut count = 0;
+    for shader in shaders() {
+        for entry in &shader.module.entry_points {
+            let text =
+                translate(&shader, &entry.name).unwrap_or_else(|e| panic!("{} {}: {e}", shader.name, entry.name));
+            assert!(!text.is_empty());
+            count += 1;
+        }
+    }
+    assert_eq!(count, 2 * hard_sigmoid::Kernel::ALL.len());
+}
+
+#[test]
+fn a_broken_shader_is_seen() {
+    assert!(naga::front::wgsl::parse_str(&hard_sigmoid::WGSL.replace("params2.len", "params2.length")).is_err());
+}
+
+#[test]
+fn spirv() {
+    each_entry_point(|shader, entry| {
+        let options = back::spv::Options::default();
+        let pipeline = back::spv::PipelineOptions {
+            shader_stage: naga::ShaderStage::Compute,
+            entry_point: entry.into(),
+        };
+        let words = back::spv::write_vec(&shader.module, &shader.info, &options, Some(&pipeline));
+        words
+            .map(|words| format!("{} words", words.len()))
+            .map_err(|e| e.to_string())
+    });
+}
+
+#[test]
+fn msl() {
+    each_entry_point(|shader, entry| {
+        let options = back::msl::Options {
+            lang_version: (2, 0),
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let pipeline = back::msl::PipelineOptions {
+            entry_point: Some((naga::ShaderStage::Compute, entry.into())),
+            ..Default::default()
+        };
+        let written = back::msl::write_string(&shader.module, &shader.info, &options, &pipeline);
+        let (text, info) = written.map_err(|e| e.to_string())?;
+        info.entry_point_names
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| e.to_string())?;
+        Ok(text)
+    });
+}
+
+#[test]
+fn hlsl() {
+    each_entry_point(|shader, entry| {
+        let options = back::hlsl::Options {
+            fake_missing_bindings: true,
+            ..Default::default()
+        };
+        let pipeline = back::hlsl::PipelineOptions {
+            entry_point: Some((naga::ShaderStage::Compute, entry.into())),
+        };
+        let mut text = String::new();
+        let mut writer = back::hlsl::Writer::new(&mut text, &options, &pipeline);
+        let info = writer
+            .write(&shader.module, &shader.info, None)
+            .map_err(|e| e.to_string())?;
+        info.entry_point_names
+            .into_iter()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|e| e.to_string())?;
+        Ok(text)
+    });
+}
+
+#[test]
+fn glsl() {
+    each_entry_point(|shader, entry| {
+        let options = back::glsl::Options {
+            version: back::glsl::Version::new_gles(310),
+            ..Default::default()
+        };
+        let pipeline = back::glsl::PipelineOptions {
+            shader_stage: naga::ShaderStage::Compute,
+            entry_point: entry.into(),
+            multiview: None,
+        };
+        let mut text = String::new();
+        let policies = BoundsCheckPolicies::default();
+        let writer = back::glsl::Writer::new(&mut text, &shader.module, &shader.info, &options, &pipeline, policies);
+        writer
+            .and_then(|mut writer| writer.write())
+            .map_err(|e| e.to_string())?;
+        Ok(text)
+    });
+}

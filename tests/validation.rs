@@ -1,0 +1,253 @@
+//! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
+
+use hard_sigmoid::{BufferRange, Error, HardSigmoid, Kernel, Kernels};
+use proptest::prelude::*;
+use wgpu::BufferUsages;
+
+const ALIGNMENT: u32 = 64;
+const MAX_BINDING: u64 = 1 << 16;
+
+fn noop_device(change: impl FnOnce(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Queue) {
+    let mut limits = wgpu::Limits {
+        min_storage_buffer_offset_alignment: ALIGNMENT,
+        max_storage_buffer_binding_size: MAX_BINDING,
+        max_compute_workgroups_per_dimension: 3,
+        ..Default::default()
+    };
+    change(&mut limits);
+    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+    options.backends = wgpu::Backends::NOOP;
+    options.backend_options.noop.enable = true;
+    options.backend_options.noop.limits = Some(limits.clone());
+    let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
+    let descriptor = wgpu::DeviceDescriptor {
+        required_limits: limits,
+        ..Default::default()
+    };
+    pollster::block_on(adapter.request_device(&descriptor)).unwrap()
+}
+
+fn kernels() -> Kernels {
+    Kernels::new(&noop_device(|_| ()).0).unwrap()
+}
+
+fn buffer(kernels: &Kernels, size: u64, usage: BufferUsages) -> wgpu::Buffer {
+    kernels.device().create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size,
+        usage,
+        mapped_at_creation: false,
+    })
+}
+
+fn range(buffer: &wgpu::Buffer, offset: u64, size: u64) -> BufferRange<'_> {
+    BufferRange { buffer, offset, size }
+}
+
+const P: HardSigmoid = HardSigmoid::PYTORCH;
+
+#[track_caller]
+fn refused(result: Result<hard_sigmoid::Launch, Error>, expected: Error, message: &str) {
+    let error = result.expect_err("accepted");
+    assert_eq!(error, expected);
+    assert!(error.to_string().contains(message), "{error}");
+}
+
+#[test]
+fn bad_ranges_are_refused() {
+    let k = kernels();
+    let b = buffer(&k, 1024, BufferUsages::STORAGE);
+    let c = buffer(&k, 1024, BufferUsages::STORAGE);
+    refused(
+        k.forward(P, range(&b, 64, 961 * 4), &c),
+        Error::OutOfRange {
+            operand: "x",
+            offset: 64,
+            size: 3844,
+            buffer_size: 1024,
+        },
+        "x is 3844 bytes from offset 64, but its buffer has 1024 bytes",
+    );
+    refused(
+        k.forward(P, &b, range(&c, u64::MAX - 63, 64)),
+        Error::OutOfRange {
+            operand: "y",
+            offset: u64::MAX - 63,
+            size: 64,
+            buffer_size: 1024,
+        },
+        "y",
+    );
+    refused(
+        k.backward(P, &b, range(&c, 0, 1022), &c),
+        Error::PartialElement {
+            operand: "g",
+            size: 1022,
+        },
+        "whole number of 4-byte elements",
+    );
+    refused(
+        k.backward(P, &b, &c, range(&b, 32, 64)),
+        Error::Misaligned {
+            operand: "dx",
+            offset: 32,
+            alignment: ALIGNMENT,
+        },
+        "multiples of 64",
+    );
+    refused(
+        k.forward(P, range(&b, 0, 256), range(&c, 0, 128)),
+        Error::LengthMismatch {
+            a: "x",
+            a_len: 64,
+            b: "y",
+            b_len: 32,
+        },
+        "x holds 64 elements but y holds 32",
+    );
+    let plain = buffer(&k, 1024, BufferUsages::COPY_DST);
+    refused(
+        k.forward(P, &b, &plain),
+        Error::MissingUsage { operand: "y" },
+        "BufferUsages::STORAGE",
+    );
+    // Checked for an empty range too.
+    refused(
+        k.forward(P, plain.slice(..0), b.slice(..0)),
+        Error::MissingUsage { operand: "x" },
+        "STORAGE",
+    );
+}
+
+#[test]
+fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
+    let k = kernels();
+    let [a, b, c] = [(); 3].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+    let overlap = |a, b| Error::Overlap { a, b };
+    let hint = "identical for an in-place result";
+    let at = |b, offset| range(b, offset, 256);
+    refused(k.forward(P, at(&a, 0), at(&a, 64)), overlap("x", "y"), hint);
+    refused(
+        k.backward(P, at(&a, 64), at(&b, 0), at(&a, 0)),
+        overlap("x", "dx"),
+        hint,
+    );
+    refused(k.backward(P, at(&a, 0), at(&b, 0), at(&a, 0)), overlap("x", "dx"), hint);
+    refused(
+        k.backward(P, at(&a, 0), at(&b, 64), at(&b, 0)),
+        overlap("g", "dx"),
+        hint,
+    );
+    refused(
+        k.backward(P, at(&a, 0), at(&a, 64), at(&a, 512)),
+        overlap("x", "g"),
+        hint,
+    );
+    refused(k.backward(P, &a, &a, &a), overlap("x", "dx"), hint);
+
+    let forward = |x, y| k.forward(P, x, y).unwrap().kernel();
+    assert_eq!(forward(at(&a, 0), at(&b, 0)), Kernel::Forward);
+    assert_eq!(forward(at(&a, 64), at(&a, 64)), Kernel::ForwardInPlace);
+    assert_eq!(forward(at(&a, 0), at(&a, 256)), Kernel::ForwardPooled);
+    let backward = |x, g, dx| k.backward(P, x, g, dx).unwrap().kernel();
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Kernel::Backward);
+    assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Kernel::Backward);
+    assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), Kernel::BackwardInPlace);
+    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 256)), Kernel::BackwardInPlace);
+    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 512)), Kernel::BackwardPooled);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Kernel::BackwardPooled);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Kernel::BackwardPooled);
+}
+
+#[test]
+fn what_exceeds_the_device_is_refused() {
+    let k = kernels();
+    let b = buffer(&k, MAX_BINDING + 4, BufferUsages::STORAGE);
+    refused(
+        k.forward(P, &b, &b),
+        Error::TooLarge {
+            requested: MAX_BINDING + 4,
+            limit: "max_storage_buffer_binding_size",
+            allowed: MAX_BINDING,
+        },
+        "65540 exceeds this device's max_storage_buffer_binding_size of 65536",
+    );
+    // 3 by 3 workgroups of 1024 elements.
+    k.forward(P, b.slice(..9 * 4096), b.slice(..9 * 4096)).unwrap();
+    refused(
+        k.forward(P, b.slice(..9 * 4096 + 16), b.slice(..9 * 4096 + 16)),
+        Error::TooLarge {
+            requested: 4,
+            limit: "max_compute_workgroups_per_dimension",
+            allowed: 3,
+        },
+        "max_compute_workgroups_per_dimension of 3",
+    );
+}
+
+#[test]
+fn weak_devices_are_refused() {
+    let new = |change: fn(&mut wgpu::Limits)| Kernels::new(&noop_device(change).0).map(|_| ());
+    let unsupported = |limit, needed, has| Err(Error::UnsupportedDevice { limit, needed, has });
+    assert_eq!(
+        new(|l| l.max_storage_buffers_per_shader_stage = 2),
+        unsupported("max_storage_buffers_per_shader_stage", 3, 2)
+    );
+    assert_eq!(
+        new(|l| l.max_compute_invocations_per_workgroup = 128),
+        unsupported("max_compute_invocations_per_workgroup", 256, 128)
+    );
+    assert_eq!(
+        new(|l| l.max_compute_workgroups_per_dimension = 0),
+        unsupported("max_compute_workgroups_per_dimension", 1, 0)
+    );
+    assert_eq!(new(|l| *l = wgpu::Limits::downlevel_defaults()), Ok(()));
+    // WebGL has no compute shaders at all.
+    let error = new(|l| *l = wgpu::Limits::downlevel_webgl2_defaults()).unwrap_err();
+    assert!(
+        error.to_string().contains("wgpu::Limits::default() is enough"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_destroyed_device_is_an_error() {
+    let k = kernels();
+    let b = buffer(&k, 64, BufferUsages::STORAGE);
+    k.device().destroy();
+    assert!(matches!(k.forward(P, &b, &b), Err(Error::DeviceLost { .. })));
+}
+
+/// Records a launch and lets wgpu validate the command buffer.
+fn encode(k: &Kernels, launch: &hard_sigmoid::Launch) {
+    let mut encoder = k.device().create_command_encoder(&Default::default());
+    launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+    encoder.finish();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever passes our checks also passes wgpu's, which would panic: lengths, offsets, placements, parameters.
+    #[test]
+    fn what_is_accepted_never_panics(
+        len in 0u64..3000,
+        starts in prop::array::uniform3(0u64..600),
+        buffers in prop::array::uniform3(0usize..3),
+        alpha: f32,
+        beta: f32,
+    ) {
+        let Ok(definition) = HardSigmoid::affine(alpha, beta, hard_sigmoid::Kinks::Strict) else { return Ok(()) };
+        let (device, _queue) = noop_device(|_| ());
+        let k = Kernels::new(&device).unwrap();
+        k.clone().warm_up();
+        let all = [(); 3].map(|()| buffer(&k, 64 * 700, BufferUsages::STORAGE));
+        let ranges = [0, 1, 2].map(|i| range(&all[buffers[i]], starts[i] * 64, len * 4));
+        for launch in [k.forward(definition, ranges[0], ranges[1]), k.backward(definition, ranges[0], ranges[1], ranges[2])] {
+            match launch {
+                Ok(launch) => encode(&k, &launch),
+                Err(error) => prop_assert!(matches!(error, Error::Overlap { .. } | Error::OutOfRange { .. }), "{}", error),
+            }
+        }
+    }
+}
