@@ -21,8 +21,11 @@ install_drivers() {
         mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri >/dev/null
 }
 if [ "$(uname)" = Linux ]; then
-    ldconfig -p | grep -q libvulkan.so.1 && ldconfig -p | grep -q libEGL.so.1 \
-        && ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json >/dev/null 2>&1 || install_drivers
+    libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p)
+    if ! [[ $libraries == *libvulkan.so.1* && $libraries == *libEGL.so.1* ]] \
+        || ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null | grep -q .; then
+        install_drivers
+    fi
 fi
 
 export HARD_SIGMOID_REQUIRE_GPU=1

@@ -19,6 +19,7 @@ fn main() {
         ("offsets", offsets),
         ("one_pass", two_launches_in_one_pass),
         ("threads", threads),
+        ("pipeline_cache", pipeline_cache),
         ("wrong_bits_are_seen", wrong_bits_are_seen),
         ("offload", offload),
         ("lost_device", lost_device),
@@ -304,6 +305,41 @@ fn threads(adapter: &wgpu::Adapter) {
             });
         }
     });
+}
+
+/// Pipelines go through the caller's cache where the driver has one.
+fn pipeline_cache(adapter: &wgpu::Adapter) {
+    let feature = wgpu::Features::PIPELINE_CACHE & adapter.features();
+    let on_vulkan = adapter.get_info().backend == wgpu::Backend::Vulkan;
+    assert_eq!(
+        feature.is_empty(),
+        !on_vulkan,
+        "wgpu has pipeline caches on Vulkan alone"
+    );
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: feature,
+        ..Default::default()
+    };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+    let cache = on_vulkan.then(|| {
+        let descriptor = wgpu::PipelineCacheDescriptor {
+            label: None,
+            data: None,
+            fallback: false,
+        };
+        // SAFETY: without data from outside there is nothing to be wrong.
+        unsafe { device.create_pipeline_cache(&descriptor) }
+    });
+    let before = cache
+        .as_ref()
+        .map(|cache| cache.get_data().map_or(0, |data| data.len()));
+    let kernels = Kernels::with_pipeline_cache(&device, cache.clone()).unwrap();
+    kernels.warm_up();
+    if let (Some(cache), Some(before)) = (&cache, before) {
+        assert!(cache.get_data().expect("data").len() > before, "nothing was cached");
+    }
+    let (x, g) = inputs(1000);
+    Gpu { device, queue, kernels }.check(&PLACEMENTS[3], HardSigmoid::JAX, &x, &g, 0);
 }
 
 /// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.

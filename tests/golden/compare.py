@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Compares the `offload` example with the real frameworks on random inputs, every definition, forward and backward.
+
+    cargo build --release --example offload
+    python tests/golden/compare.py target/release/examples/offload --count 10000000 --seed 1 [--device gpu]
+
+Half of the inputs are uniform on [-4, 4], half are random bit patterns. Prints how many results differ in bits; exits
+with 1 if any does. Two differences are the frameworks' own and counted apart: PyTorch returns one fixed NaN for any
+NaN, and TensorFlow and XLA flush subnormal gradients.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from make import ROWS
+
+F = np.float32
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("offload", type=Path)
+    parser.add_argument("--count", type=int, default=10_000_000)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--device", default="cpu")
+    arguments = parser.parse_args()
+    rng = np.random.default_rng(arguments.seed)
+    half = arguments.count // 2
+    patterns = lambda: rng.integers(0, 2**32, arguments.count - half, dtype=np.uint32).view(F)
+    x = np.concatenate([rng.uniform(-4, 4, half).astype(F), patterns()])
+    g = np.concatenate([rng.standard_normal(half).astype(F), patterns()])
+    g[::3] = patterns()[: g[::3].size]
+    wrong = 0
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        np.save(folder / "x.npy", x)
+        np.save(folder / "g.npy", g)
+        for name, run in ROWS.items():
+            y, dx = run(x, g)
+            wrong += compare(arguments, folder, name, "forward", y, x)
+            if dx is not None:
+                wrong += compare(arguments, folder, name, "backward", dx, x)
+    return min(wrong, 1)
+
+
+def compare(arguments, folder, name, which, expected, x):
+    command = [arguments.offload.absolute(), "--device", arguments.device, "--pass", which]
+    command += ["--input", "x.npy", "--grad", "g.npy", "--output", "out.npy"]
+    if name.startswith("affine("):
+        alpha, beta = name[7:-1].split(", ")
+        command += ["--alpha", alpha, "--beta", beta]
+    else:
+        command += ["--preset", name]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    actual = np.load(folder / "out.npy")
+    differ = actual.view(np.uint32) != expected.view(np.uint32)
+    nan = differ & np.isnan(actual) & np.isnan(expected) & np.isnan(x) & (name == "pytorch")
+    tiny = np.finfo(F).tiny
+    flushed = differ & (np.abs(actual) <= tiny) & (np.abs(expected) <= tiny) & ((expected == 0) | (actual == 0))
+    flushed &= np.signbit(actual) == np.signbit(expected)
+    flushed &= which == "backward"
+    wrong = int((differ & ~nan & ~flushed).sum())
+    print(
+        f"{name:<26}{which:<9}{actual.size} inputs, {wrong} differ"
+        f" (apart from {int(nan.sum())} NaN patterns, {int(flushed.sum())} flushed gradients)",
+        flush=True,
+    )
+    return wrong
+
+
+if __name__ == "__main__":
+    sys.exit(main())
