@@ -330,9 +330,6 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
         // SAFETY: without data from outside there is nothing to be wrong.
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
-    let before = cache
-        .as_ref()
-        .map(|cache| cache.get_data().map_or(0, |data| data.len()));
     let kernels = Kernels::with_pipeline_cache(&device, cache.clone()).unwrap();
     kernels.warm_up();
     // What it holds is the driver's affair: lavapipe keeps a header alone.
