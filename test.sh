@@ -12,7 +12,7 @@ install_drivers() {
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
     if ! command -v apt-get >/dev/null; then
-        echo "no Vulkan driver found, and no apt-get to install one: install Mesa's lavapipe yourself" >&2
+        echo "no Vulkan or EGL driver found, and no apt-get to install one: install Mesa's lavapipe and llvmpipe yourself" >&2
         exit 1
     fi
     echo "installing software drivers (mesa-vulkan-drivers, libegl1, libgl1-mesa-dri)"
@@ -22,8 +22,9 @@ install_drivers() {
 }
 if [ "$(uname)" = Linux ]; then
     libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p)
-    if ! [[ $libraries == *libvulkan.so.1* && $libraries == *libEGL.so.1* ]] \
-        || ! ls /usr/share/vulkan/icd.d/*.json /etc/vulkan/icd.d/*.json 2>/dev/null | grep -q .; then
+    # An empty glob matches nothing, so `compgen` fails.
+    if ! { [[ $libraries == *libvulkan.so.1* && $libraries == *libEGL.so.1* ]] \
+        && { compgen -G '/usr/share/vulkan/icd.d/*.json' || compgen -G '/etc/vulkan/icd.d/*.json'; } >/dev/null; }; then
         install_drivers
     fi
 fi

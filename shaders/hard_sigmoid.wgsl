@@ -30,6 +30,9 @@ struct Params {
     zero: u32,       // always 0, but no compiler knows: see opaque()
     len: u32,        // elements
     row: u32,        // invocations in a row of the grid
+    pad0: u32,       // to a multiple of 16 bytes, as GL wants it
+    pad1: u32,
+    pad2: u32,
 }
 
 const WORKGROUP: u32 = 256u;

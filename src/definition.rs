@@ -76,28 +76,29 @@ pub struct Preset {
     pub aliases: &'static [&'static str],
     /// The definition.
     pub definition: HardSigmoid,
-    /// Who computes exactly this: paper, or framework and version.
+    /// Who defines it, and the framework and version whose bits it has been compared with.
     pub source: &'static str,
 }
 
 impl HardSigmoid {
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 <= v <= 1`.
     ///
-    /// Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras.backend.hard_sigmoid`, TensorFlow.js. Kinks at ±2.5.
-    /// Bits compared with TensorFlow 2.21's operations.
+    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. Kinks at ±2.5. Bits
+    /// compared with TensorFlow 2.21.0 on the CPU. (Theano's C code may fuse the two roundings into one.)
     pub const KERAS: Self = Self::plain(0.2, Kinks::Inclusive);
 
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
     ///
     /// The `HardSigmoid` operator of ONNX (opset 6 to 22) and WebNN at its default alpha and beta; other values by
     /// [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits compared with
-    /// ONNX Runtime 1.x on the CPU.
+    /// ONNX Runtime 1.32.0 on the CPU.
     pub const ONNX: Self = Self::plain(0.2, Kinks::Strict);
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
     ///
     /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet,
-    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits.
+    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
+    /// the same expression in TensorFlow 2.21.0 on the CPU, gradient by its autodiff.
     pub const COURBARIAUX: Self = Self::plain(0.5, Kinks::Inclusive);
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
@@ -107,7 +108,8 @@ impl HardSigmoid {
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
     ///
-    /// `torch.nn.functional.hardsigmoid` on the CPU (bits compared with PyTorch 2.x), and so Keras 3 on torch.
+    /// `torch.nn.functional.hardsigmoid`, and so Keras 3 on torch. Bits compared with PyTorch 2.15.0 on the CPU and
+    /// Keras 3.15.1 on it.
     pub const PYTORCH: Self = Self {
         form: Form::Relu6Divide,
         kinks: Kinks::Strict,
@@ -115,8 +117,8 @@ impl HardSigmoid {
 
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
     ///
-    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product (bits compared with JAX on the
-    /// CPU), and so Keras 3 on JAX. PyTorch on CUDA multiplies too, by its source.
+    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Bits compared
+    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, by its source.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
         kinks: Kinks::Strict,
@@ -128,37 +130,37 @@ impl HardSigmoid {
             name: "keras",
             aliases: &["theano", "tf.keras", "keras1", "keras2", "tfjs"],
             definition: Self::KERAS,
-            source: "Theano; Keras 1 and 2; tf.keras (TensorFlow); TensorFlow.js",
+            source: "Keras 1 and 2, tf.keras, Theano, TensorFlow.js; bits of TensorFlow 2.21.0",
         },
         Preset {
             name: "onnx",
             aliases: &["webnn", "onnxruntime", "ort"],
             definition: Self::ONNX,
-            source: "ONNX HardSigmoid-22 and WebNN with default alpha and beta; ONNX Runtime CPU",
+            source: "ONNX HardSigmoid-22 and WebNN by default; bits of ONNX Runtime 1.32.0 on the CPU",
         },
         Preset {
             name: "courbariaux",
             aliases: &["binarynet", "binaryconnect", "bnn"],
             definition: Self::COURBARIAUX,
-            source: "BinaryConnect (arXiv 1511.00363), BinaryNet (arXiv 1602.02830)",
+            source: "BinaryConnect (arXiv 1511.00363), BinaryNet (arXiv 1602.02830); bits of TensorFlow 2.21.0",
         },
         Preset {
             name: "tangent",
             aliases: &["correct-at-zero"],
             definition: Self::TANGENT,
-            source: "tangent of the logistic sigmoid at 0",
+            source: "tangent of the logistic sigmoid at 0; bits of NumPy 2.4.6",
         },
         Preset {
             name: "pytorch",
             aliases: &["torch", "keras3", "keras3-torch", "relu6"],
             definition: Self::PYTORCH,
-            source: "torch.nn.functional.hardsigmoid (PyTorch CPU); Keras 3 on torch",
+            source: "torch.nn.functional.hardsigmoid, Keras 3 on torch; bits of PyTorch 2.15.0 on the CPU",
         },
         Preset {
             name: "jax",
             aliases: &["xla", "flax", "keras3-jax", "torch-cuda"],
             definition: Self::JAX,
-            source: "jax.nn.hard_sigmoid (XLA); Keras 3 on JAX",
+            source: "jax.nn.hard_sigmoid (XLA), Keras 3 on JAX; bits of JAX 0.10.2 on the CPU",
         },
     ];
 

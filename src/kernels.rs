@@ -278,6 +278,26 @@ mod tests {
     use naga::{AddressSpace, StorageAccess};
     use std::collections::BTreeMap;
 
+    /// Threads that ask for a cold pipeline at once get one and the same.
+    #[test]
+    fn a_pipeline_is_compiled_once() {
+        let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+        options.backends = wgpu::Backends::NOOP;
+        options.backend_options.noop.enable = true;
+        let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
+        let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        let kernels = Kernels::new(&device).unwrap();
+        let all = || Kernel::ALL.map(|kernel| [kernels.body(kernel).clone(), kernels.tail(kernel).clone()]);
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(all)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|pipelines| *pipelines == seen[0]));
+        // Another handle has its own, so the comparison can fail.
+        let other = Kernels::new(&device).unwrap();
+        assert!(*other.body(Kernel::Forward) != seen[0][0][0]);
+    }
+
     /// Entry points, workgroup sizes and bindings are what this file and `grid.rs` say.
     #[test]
     fn the_shader_has_the_kernels() {

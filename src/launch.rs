@@ -102,7 +102,8 @@ impl Kernels {
     ///
     /// # Errors
     /// If the ranges are unequally long, out of range, misaligned, overlapping, without `STORAGE` usage or larger than
-    /// the device's limits, or if the device is lost.
+    /// the device's limits, or [`Error::DeviceLost`] if the launch's parameters can't be stored. Where the device itself
+    /// reports a failure (out of memory; in a browser also a loss) it goes to the caller's own error scope or handler.
     pub fn forward<'a>(
         &self,
         definition: HardSigmoid,
@@ -263,7 +264,7 @@ impl Kernels {
             Ok(mut mapped) => mapped.copy_from_slice(bytes),
             Err(error) => {
                 return Err(Error::DeviceLost {
-                    details: format!("its parameter buffer can't be written ({error})"),
+                    details: format!("its parameter buffer can't be written ({error}), or it is out of memory"),
                 });
             }
         }

@@ -3,7 +3,8 @@
 //! The bits are the same wherever it runs. Offloading one activation hardly ever pays in time, since the data crosses
 //! the bus twice; embed the [kernels](crate::Kernels) where the data already is on the device.
 //!
-//! Calls are async at heart, so that they run in a browser too; on native targets each has a `_blocking` twin.
+//! Calls are async at heart, so that they run in a browser too; on native targets each has a `_blocking` twin, and the
+//! async ones block their thread while the device works.
 //!
 //! ```
 //! use hard_sigmoid::{offload::{Offload, Target}, HardSigmoid};
@@ -62,8 +63,8 @@ impl FromStr for Target {
 
 /// A chosen device, and the hard sigmoid of host slices on it.
 ///
-/// Device memory stays within 48 MiB whatever the length: long slices go through in chunks. A call that fails leaves
-/// its output as it was.
+/// Long slices go through in chunks, so device memory stays near 80 MiB (tensors and staging) whatever the length. The
+/// result is held on the host until it is complete: a call that fails leaves its output as it was.
 #[derive(Debug)]
 pub struct Offload(Chosen);
 
@@ -105,7 +106,7 @@ impl Offload {
         };
         let info = chosen.get_info();
         if info.device_type == wgpu::DeviceType::Cpu {
-            return Ok(Self::cpu(&format!("the only adapter, {}, is software", info.name)));
+            return Ok(Self::cpu(&format!("the adapter found, {}, is software", info.name)));
         }
         let on_gpu = Self::from_adapter(&chosen).await;
         Ok(on_gpu.unwrap_or_else(|error| Self::cpu(&format!("{}: {error}", info.name))))
@@ -435,8 +436,13 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, Error> {
         };
         return Ok(Ok(adapters[index].clone()));
     }
+    // Without a preference wgpu takes the first adapter of the first backend, which may be a software one.
+    let power_preference = match wgpu::PowerPreference::from_env() {
+        Some(wgpu::PowerPreference::LowPower) => wgpu::PowerPreference::LowPower,
+        _ => wgpu::PowerPreference::HighPerformance,
+    };
     let options = wgpu::RequestAdapterOptions {
-        power_preference: wgpu::PowerPreference::from_env().unwrap_or(wgpu::PowerPreference::HighPerformance),
+        power_preference,
         ..Default::default()
     };
     Ok(match instance.request_adapter(&options).await {
@@ -462,6 +468,10 @@ mod tests {
                 details: "16 GiB asked for".into()
             }
         );
+        let (source, description) = ("source".into(), "what wgpu says".to_string());
+        let error = wgpu::Error::Validation { source, description };
+        let details = "what wgpu says".into();
+        assert_eq!(described(error), Error::Gpu { details });
     }
 
     #[test]

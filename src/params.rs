@@ -21,15 +21,16 @@ pub(crate) struct Params {
     zero: u32,
     len: u32,
     row: u32,
+    pad: [u32; 3],
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 13] = {
+pub(crate) const FIELDS: [(&str, usize); 14] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
-    offsets!(slope prescale shift top scale divide grad_slope nan_from lo hi zero len row)
+    offsets!(slope prescale shift top scale divide grad_slope nan_from lo hi zero len row pad)
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
@@ -63,6 +64,7 @@ impl Params {
             zero: 0,
             len: grid.len,
             row: grid.row,
+            pad: [0; 3],
         }
     }
 }
@@ -182,9 +184,15 @@ mod tests {
             .iter()
             .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
             .collect();
-        assert_eq!(fields, FIELDS);
+        // The padding is three words in the shader: an array of words isn't allowed in a uniform.
+        assert_eq!(
+            fields[..14],
+            FIELDS.map(|(name, at)| (if name == "pad" { "pad0" } else { name }, at))
+        );
         assert_eq!(*span as usize, size_of::<Params>());
-        for (member, kind) in members.iter().zip("fffffufuiiuuu".chars()) {
+        // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
+        assert_eq!(span % 16, 0);
+        for (member, kind) in members.iter().zip("fffffufuiiuuuuuu".chars()) {
             let expected = match kind {
                 'f' => naga::Scalar::F32,
                 'u' => naga::Scalar::U32,

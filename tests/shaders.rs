@@ -10,20 +10,21 @@ struct Shader {
     info: valid::ModuleInfo,
 }
 
+fn checked(name: String, text: &str) -> Shader {
+    let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+    let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
+    let info = validator
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{}", e.emit_to_string(text)));
+    Shader { name, module, info }
+}
+
 fn shaders() -> Vec<Shader> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     let shaders: Vec<_> = files
-        .map(|path| {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
-            let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
-            let info = validator
-                .validate(&module)
-                .unwrap_or_else(|e| panic!("{}", e.emit_to_string(&text)));
-            let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            Shader { name, module, info }
-        })
+        .map(|path| checked(name(&path), &std::fs::read_to_string(&path).unwrap()))
         .collect();
     assert!(shaders.iter().any(|shader| shader.name == "hard_sigmoid.wgsl"));
     shaders
@@ -44,8 +45,21 @@ fn each_entry_point(translate: impl Fn(&Shader, &str) -> Result<String, String>)
 }
 
 #[test]
-fn a_broken_shader_is_seen() {
-    assert!(naga::front::wgsl::parse_str(&hard_sigmoid::WGSL.replace("params2.len", "params2.length")).is_err());
+#[should_panic(expected = "invalid field accessor `length`")]
+fn a_shader_that_does_not_parse_is_seen() {
+    checked(
+        "broken".into(),
+        &hard_sigmoid::WGSL.replace("params2.len", "params2.length"),
+    );
+}
+
+#[test]
+#[should_panic(expected = "Entry point forward at Compute is invalid")]
+fn a_shader_that_is_not_valid_is_seen() {
+    checked(
+        "broken".into(),
+        &hard_sigmoid::WGSL.replace("@binding(2) var<uniform>", "@binding(0) var<uniform>"),
+    );
 }
 
 #[test]

@@ -15,16 +15,20 @@ fn noop_device(change: impl FnOnce(&mut wgpu::Limits)) -> (wgpu::Device, wgpu::Q
         ..Default::default()
     };
     change(&mut limits);
-    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
-    options.backends = wgpu::Backends::NOOP;
-    options.backend_options.noop.enable = true;
-    options.backend_options.noop.limits = Some(limits.clone());
-    let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
+    let adapter = noop_adapter(limits.clone());
     let descriptor = wgpu::DeviceDescriptor {
         required_limits: limits,
         ..Default::default()
     };
     pollster::block_on(adapter.request_device(&descriptor)).unwrap()
+}
+
+fn noop_adapter(limits: wgpu::Limits) -> wgpu::Adapter {
+    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+    options.backends = wgpu::Backends::NOOP;
+    options.backend_options.noop.enable = true;
+    options.backend_options.noop.limits = Some(limits);
+    pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap()
 }
 
 fn kernels() -> Kernels {
@@ -189,23 +193,41 @@ fn what_exceeds_the_device_is_refused() {
 fn weak_devices_are_refused() {
     let new = |change: fn(&mut wgpu::Limits)| Kernels::new(&noop_device(change).0).map(|_| ());
     let unsupported = |limit, needed, has| Err(Error::UnsupportedDevice { limit, needed, has });
-    assert_eq!(
-        new(|l| l.max_storage_buffers_per_shader_stage = 2),
-        unsupported("max_storage_buffers_per_shader_stage", 3, 2)
-    );
-    assert_eq!(
-        new(|l| l.max_compute_invocations_per_workgroup = 128),
-        unsupported("max_compute_invocations_per_workgroup", 256, 128)
-    );
-    assert_eq!(
-        new(|l| l.max_compute_workgroups_per_dimension = 0),
-        unsupported("max_compute_workgroups_per_dimension", 1, 0)
-    );
+    macro_rules! one_less {
+        ($($limit:ident $needed:literal;)*) => {
+            $(assert_eq!(new(|l| l.$limit = $needed - 1), unsupported(stringify!($limit), $needed, $needed - 1));)*
+        };
+    }
+    one_less! {
+        max_bind_groups 1;
+        max_bindings_per_bind_group 4;
+        max_storage_buffers_per_shader_stage 3;
+        max_uniform_buffers_per_shader_stage 1;
+        max_uniform_buffer_binding_size 64;
+        max_compute_invocations_per_workgroup 256;
+        max_compute_workgroup_size_x 256;
+        max_compute_workgroups_per_dimension 1;
+    }
     assert_eq!(new(|l| *l = wgpu::Limits::downlevel_defaults()), Ok(()));
     // WebGL has no compute shaders at all.
     let error = new(|l| *l = wgpu::Limits::downlevel_webgl2_defaults()).unwrap_err();
     assert!(
         error.to_string().contains("wgpu::Limits::default() is enough"),
+        "{error}"
+    );
+}
+
+#[cfg(feature = "offload")]
+#[test]
+fn an_adapter_that_gives_no_device_is_an_error() {
+    let adapter = noop_adapter(wgpu::Limits {
+        max_storage_buffers_per_shader_stage: 2,
+        ..Default::default()
+    });
+    let error = pollster::block_on(hard_sigmoid::offload::Offload::from_adapter(&adapter)).unwrap_err();
+    assert!(matches!(error, Error::NoDevice { .. }), "{error}");
+    assert!(
+        error.to_string().contains("max_storage_buffers_per_shader_stage"),
         "{error}"
     );
 }

@@ -307,7 +307,8 @@ fn threads(adapter: &wgpu::Adapter) {
     });
 }
 
-/// Pipelines go through the caller's cache where the driver has one.
+/// Pipelines compile through the caller's cache where there is one. What ends up in it is the driver's affair (lavapipe
+/// keeps nothing), so only the results are looked at.
 fn pipeline_cache(adapter: &wgpu::Adapter) {
     let feature = wgpu::Features::PIPELINE_CACHE & adapter.features();
     let on_vulkan = adapter.get_info().backend == wgpu::Backend::Vulkan;
@@ -330,10 +331,8 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
         // SAFETY: without data from outside there is nothing to be wrong.
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
-    let kernels = Kernels::with_pipeline_cache(&device, cache.clone()).unwrap();
+    let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
     kernels.warm_up();
-    // What it holds is the driver's affair: lavapipe keeps a header alone.
-    assert!(cache.is_none_or(|cache| cache.get_data().is_some_and(|data| !data.is_empty())));
     let (x, g) = inputs(1000);
     Gpu { device, queue, kernels }.check(&PLACEMENTS[3], HardSigmoid::JAX, &x, &g, 0);
 }
@@ -366,8 +365,12 @@ fn offload(adapter: &wgpu::Adapter) {
                 on.backward_in_place_blocking(definition, &x, &mut over_g).unwrap();
                 [y, over_x, dx, over_g]
             });
-            for (actual, expected) in results[0].iter().zip(&results[1]) {
-                assert_same_bits_or_flushed("offload", actual, expected, |i| x[i].to_string());
+            let [actual, expected] = &results;
+            for forward in 0..2 {
+                assert_same_bits("offload", &actual[forward], &expected[forward], |i| x[i].to_string());
+            }
+            for backward in 2..4 {
+                assert_same_bits_or_flushed("offload", &actual[backward], &expected[backward], |i| x[i].to_string());
             }
         }
     }

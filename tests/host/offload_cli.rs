@@ -8,16 +8,25 @@ use std::{
 };
 use tempfile::TempDir;
 
-fn offload(folder: &Path, arguments: &str) -> Output {
-    // Beside this test's own program, in target/PROFILE/deps.
-    let deps = std::env::current_exe().unwrap();
-    let program = deps.ancestors().nth(2).unwrap().join("examples/offload");
+/// The example's program, beside this test's own in `target/PROFILE`; cargo builds it along with all tests.
+fn program() -> PathBuf {
+    let this = std::env::current_exe().unwrap();
+    let name = format!("examples/offload{}", std::env::consts::EXE_SUFFIX);
+    let program = this.ancestors().nth(2).unwrap().join(name);
+    let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/offload.rs");
+    let is_current = age(&program).is_ok_and(|built| built >= age(&source).unwrap());
     assert!(
-        program.with_extension(std::env::consts::EXE_EXTENSION).exists(),
-        "run cargo test without --test, which builds the examples"
+        is_current,
+        "{} is missing or old: run cargo test without --test",
+        program.display()
     );
+    program
+}
+
+fn offload(folder: &Path, arguments: &str) -> Output {
     let arguments = arguments.split_whitespace();
-    let mut command = Command::new(program);
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .current_dir(folder)
@@ -158,7 +167,7 @@ fn bad_input_is_one_clear_line() {
     put("row.npy", "'<f4', 'fortran_order': False, 'shape': (1, 6354)", 4 * 6354);
     std::fs::write(folder.path().join("text.npy"), "x").unwrap();
     let to = |input: &str| format!("--preset keras --input {input} --output out.npy --device cpu");
-    refused(&folder, &to("missing.npy"), "missing.npy: No such file");
+    refused(&folder, &to("missing.npy"), "missing.npy: ");
     refused(&folder, &to("text.npy"), "text.npy: not a .npy file");
     refused(&folder, &to("f8.npy"), "its dtype is '<f8'; only little-endian float32");
     refused(&folder, &to("big.npy"), "'>f4'");
@@ -217,10 +226,8 @@ fn bad_arguments_say_what_is_allowed() {
 
 #[test]
 fn unmet_wishes_of_the_environment_are_errors() {
-    let deps = std::env::current_exe().unwrap();
-    let program = deps.ancestors().nth(2).unwrap().join("examples/offload");
     for (variable, value) in [("WGPU_BACKEND", "warp9"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
-        let output = Command::new(&program).env(variable, value).output().unwrap();
+        let output = Command::new(program()).env(variable, value).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(
             text(&output.stderr).contains(&format!("{variable}={value}")),
