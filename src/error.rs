@@ -68,15 +68,6 @@ pub enum Error {
         /// Name of the second operand.
         b: &'static str,
     },
-    /// A range or a dispatch is larger than the device allows.
-    TooLarge {
-        /// What was asked for, in the unit of the limit.
-        requested: u64,
-        /// Name of the limit, as in `wgpu::Limits`.
-        limit: &'static str,
-        /// The device's value of it.
-        allowed: u64,
-    },
     /// The device was created with limits below what every kernel needs.
     UnsupportedDevice {
         /// Name of the limit, as in `wgpu::Limits`.
@@ -160,15 +151,6 @@ impl fmt::Display for Error {
                 f,
                 "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
                  result (y over x, or dx over g)"
-            ),
-            Self::TooLarge {
-                requested,
-                limit,
-                allowed,
-            } => write!(
-                f,
-                "{requested} exceeds this device's {limit} of {allowed}; split the range, or create the device \
-                 with a higher limit if its adapter has one"
             ),
             Self::UnsupportedDevice { limit, needed, has } => write!(
                 f,

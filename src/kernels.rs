@@ -225,7 +225,7 @@ impl Slot {
 }
 
 fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
-    let needs: [(&'static str, u64, u64); 9] = [
+    let needs: [(&'static str, u64, u64); 10] = [
         ("max_bind_groups", 1, limits.max_bind_groups.into()),
         (
             "max_bindings_per_bind_group",
@@ -246,6 +246,12 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
             "max_uniform_buffer_binding_size",
             size_of::<Params>() as u64,
             limits.max_uniform_buffer_binding_size,
+        ),
+        (
+            "max_storage_buffer_binding_size",
+            // One step of a tensor that is cut into segments.
+            u64::from(limits.min_storage_buffer_offset_alignment).max(16),
+            limits.max_storage_buffer_binding_size,
         ),
         ("max_buffer_size", size_of::<Params>() as u64, limits.max_buffer_size),
         (

@@ -1,4 +1,8 @@
-use crate::{Error, HardSigmoid, Kernel, Kernels, grid::Grid, params::Params};
+use crate::{
+    Error, HardSigmoid, Kernel, Kernels,
+    grid::{Allowed, Grid},
+    params::Params,
+};
 
 /// Bytes of an element.
 const ELEMENT: u64 = size_of::<f32>() as u64;
@@ -59,12 +63,13 @@ impl BufferRange<'_> {
 #[derive(Clone, Debug)]
 pub struct Launch {
     kernel: Kernel,
-    /// `None` for an empty tensor.
-    work: Option<Work>,
+    /// One, or several for a tensor that exceeds a binding or a grid, or none for an empty tensor.
+    segments: Vec<Segment>,
 }
 
+/// A part of the tensor that one dispatch can cover.
 #[derive(Clone, Debug)]
-struct Work {
+struct Segment {
     bind_group: wgpu::BindGroup,
     body: Option<(wgpu::ComputePipeline, Grid)>,
     tail: Option<wgpu::ComputePipeline>,
@@ -73,15 +78,16 @@ struct Work {
 impl Launch {
     /// Records the launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        let Some(work) = &self.work else { return };
-        pass.set_bind_group(0, &work.bind_group, &[]);
-        if let Some((pipeline, grid)) = &work.body {
-            pass.set_pipeline(pipeline);
-            pass.dispatch_workgroups(grid.x, grid.y, 1);
-        }
-        if let Some(pipeline) = &work.tail {
-            pass.set_pipeline(pipeline);
-            pass.dispatch_workgroups(1, 1, 1);
+        for segment in &self.segments {
+            pass.set_bind_group(0, &segment.bind_group, &[]);
+            if let Some((pipeline, grid)) = &segment.body {
+                pass.set_pipeline(pipeline);
+                pass.dispatch_workgroups(grid.x, grid.y, 1);
+            }
+            if let Some(pipeline) = &segment.tail {
+                pass.set_pipeline(pipeline);
+                pass.dispatch_workgroups(1, 1, 1);
+            }
         }
     }
 
@@ -95,14 +101,15 @@ impl Kernels {
     /// Prepares `y = hard_sigmoid(x)`.
     ///
     /// `x` and `y` may lie in two buffers, be one and the same range (in place), or be disjoint ranges of one buffer;
-    /// the kernel follows from that. Any length, 0 included.
+    /// the kernel follows from that. Any length, 0 included: a tensor larger than the device's
+    /// `max_storage_buffer_binding_size` takes several dispatches, all of them in the one launch.
     ///
     /// The buffers must belong to this device and not be destroyed or mapped when the work is submitted: wgpu doesn't
     /// let that be checked here.
     ///
     /// # Errors
-    /// If the ranges are unequally long, out of range, misaligned, overlapping, without `STORAGE` usage or larger than
-    /// the device's limits, or [`Error::DeviceLost`] if the launch's parameters can't be stored. Where the device itself
+    /// If the ranges are unequally long, out of range, misaligned, overlapping or without `STORAGE` usage,
+    /// or [`Error::DeviceLost`] if the launch's parameters can't be stored. Where the device itself
     /// reports a failure (out of memory; in a browser also a loss) it goes to the caller's own error scope or handler.
     pub fn forward<'a>(
         &self,
@@ -187,13 +194,6 @@ impl Kernels {
             if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
                 return Err(Error::MissingUsage { operand });
             }
-            if size > limits.max_storage_buffer_binding_size {
-                return Err(Error::TooLarge {
-                    requested: size,
-                    limit: "max_storage_buffer_binding_size",
-                    allowed: limits.max_storage_buffer_binding_size,
-                });
-            }
         }
         let (a, first) = operands[0];
         for &(b, range) in &operands[1..] {
@@ -216,37 +216,42 @@ impl Kernels {
         len: u64,
         ranges: &[BufferRange<'_>],
     ) -> Result<Launch, Error> {
-        if len == 0 {
-            return Ok(Launch { kernel, work: None });
-        }
-        let grid = Grid::new(len, self.device().limits().max_compute_workgroups_per_dimension)?;
-        let params = self.upload(kernel, &Params::new(definition, grid))?;
-        let storage = ranges.iter().map(|range| wgpu::BufferBinding {
-            buffer: range.buffer,
-            offset: range.offset,
-            size: wgpu::BufferSize::new(range.size),
-        });
-        let entries: Vec<_> = storage
-            .chain([params.as_entire_buffer_binding()])
-            .zip(0..)
-            .map(|(buffer, binding)| wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(buffer),
-            })
-            .collect();
-        let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(&format!("hard_sigmoid::{}::bind_group", kernel.name())),
-            layout: self.bindings(kernel),
-            entries: &entries,
-        });
-        let work = Work {
-            bind_group,
-            body: grid.has_body().then(|| (self.body(kernel).clone(), grid)),
-            tail: grid.has_tail().then(|| self.tail(kernel).clone()),
+        let limits = self.device().limits();
+        let allowed = Allowed {
+            binding: limits.max_storage_buffer_binding_size,
+            alignment: limits.min_storage_buffer_offset_alignment,
+            workgroups: limits.max_compute_workgroups_per_dimension,
         };
+        let segments = allowed.segments(len).map(|(start, len)| {
+            let grid = Grid::new(len, allowed.workgroups);
+            let params = self.upload(kernel, &Params::new(definition, grid))?;
+            let storage = ranges.iter().map(|range| wgpu::BufferBinding {
+                buffer: range.buffer,
+                offset: range.offset + start * ELEMENT,
+                size: wgpu::BufferSize::new(u64::from(len) * ELEMENT),
+            });
+            let entries: Vec<_> = storage
+                .chain([params.as_entire_buffer_binding()])
+                .zip(0..)
+                .map(|(buffer, binding)| wgpu::BindGroupEntry {
+                    binding,
+                    resource: wgpu::BindingResource::Buffer(buffer),
+                })
+                .collect();
+            let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(&format!("hard_sigmoid::{}::bind_group", kernel.name())),
+                layout: self.bindings(kernel),
+                entries: &entries,
+            });
+            Ok(Segment {
+                bind_group,
+                body: grid.has_body().then(|| (self.body(kernel).clone(), grid)),
+                tail: grid.has_tail().then(|| self.tail(kernel).clone()),
+            })
+        });
         Ok(Launch {
             kernel,
-            work: Some(work),
+            segments: segments.collect::<Result<_, _>>()?,
         })
     }
 

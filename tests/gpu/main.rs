@@ -17,6 +17,7 @@ fn main() {
         ("lengths", lengths),
         ("definitions", every_definition),
         ("offsets", offsets),
+        ("split", split),
         ("one_pass", two_launches_in_one_pass),
         ("threads", threads),
         ("pipeline_cache", pipeline_cache),
@@ -190,40 +191,45 @@ fn inputs(len: usize) -> (Vec<f32>, Vec<f32>) {
     (take("x.npy"), take("g.npy"))
 }
 
-/// Around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups.
+/// Around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups, and beyond it.
 fn lengths(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 4);
     let group = 1024;
     let edges = [0, 4, 16, group, 2 * group, 4 * group, 5 * group, 9 * group];
     let mut lengths: Vec<usize> = edges.iter().flat_map(|&edge| edge..edge + 6).collect();
     lengths.extend(edges[1..].iter().flat_map(|&edge| edge - 3..edge));
-    lengths.extend([100, 777, 16 * group - 1, 16 * group, 16 * group + 3]);
-    assert_eq!(lengths.len(), 74);
+    // From here on more than one dispatch: a whole one, and a tail alone.
+    lengths.extend([
+        100,
+        777,
+        16 * group - 1,
+        16 * group,
+        16 * group + 3,
+        32 * group,
+        32 * group + 1,
+        40 * group + 6,
+    ]);
+    assert_eq!(lengths.len(), 77);
     for placement in &PLACEMENTS {
         for &len in &lengths {
             let (x, g) = inputs(len);
             gpu.check(placement, HardSigmoid::PYTORCH, &x, &g, 0);
         }
     }
-    // One vector more is one workgroup more than the device has.
-    let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: 4 * (16 * group as u64 + 4),
-        usage: wgpu::BufferUsages::STORAGE,
-        mapped_at_creation: false,
-    });
-    let error = gpu.kernels.forward(HardSigmoid::JAX, &buffer, &buffer).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            Error::TooLarge {
-                requested: 5,
-                allowed: 4,
-                ..
-            }
-        ),
-        "{error}"
-    );
+}
+
+/// Tensors larger than a binding: a tiny one, and on a device with default limits a tensor of 160 MiB.
+fn split(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |limits| limits.max_storage_buffer_binding_size = 4096);
+    for len in [1024, 1025, 2047, 2048, 5000, 10_003] {
+        let (x, g) = inputs(len);
+        for placement in &PLACEMENTS {
+            gpu.check(placement, HardSigmoid::COURBARIAUX, &x, &g, 1);
+        }
+    }
+    let gpu = Gpu::new(adapter, |limits| *limits = wgpu::Limits::default());
+    let (x, _) = inputs(40 << 20);
+    gpu.check(&PLACEMENTS[1], HardSigmoid::PYTORCH, &x, &x, 0);
 }
 
 fn every_definition(adapter: &wgpu::Adapter) {
