@@ -94,6 +94,8 @@ fn backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     return select(vec4<u32>(0u), unless_nan(dx, g, params), inside);
 }
 
+// ---- Bindings and entry points -------------------------------------------------------------------------------------
+
 // Which vec4 an invocation works on, and which element of the tail.
 fn vector_index(id: vec3<u32>, params: Params) -> u32 {
     return id.y * params.row + id.x;

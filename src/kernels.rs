@@ -4,6 +4,16 @@ use std::sync::{Arc, OnceLock};
 /// The WGSL text of every kernel: one module, valid as it stands; its head tells the bindings and grids.
 pub const WGSL: &str = include_str!("../shaders/hard_sigmoid.wgsl");
 
+/// The part of [`WGSL`] without bindings and entry points, to put in front of a kernel of your own:
+/// `forward4(x, params)` and `backward4(x, g, params)` work on the bits of four elements, with a [`Params`] from any
+/// uniform of yours. The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
+pub fn wgsl_functions() -> &'static str {
+    WGSL.split_once(BINDINGS).map_or(WGSL, |(functions, _)| functions)
+}
+
+/// The line of the shader behind its functions.
+const BINDINGS: &str = "// ---- Bindings and entry points";
+
 /// One compute kernel. Its entry point in [`WGSL`] has the kernel's [name](Kernel::name).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
@@ -283,6 +293,18 @@ mod tests {
     use super::*;
     use naga::{AddressSpace, StorageAccess};
     use std::collections::BTreeMap;
+
+    #[test]
+    fn the_functions_stand_by_themselves() {
+        let module = naga::front::wgsl::parse_str(wgsl_functions()).unwrap();
+        assert!(module.entry_points.is_empty() && module.global_variables.is_empty());
+        let names: Vec<_> = module
+            .functions
+            .iter()
+            .filter_map(|(_, function)| function.name.as_deref())
+            .collect();
+        assert_eq!(names, ["opaque", "sixth", "unless_nan", "forward4", "backward4"]);
+    }
 
     /// Threads that ask for a cold pipeline at once get one and the same.
     #[test]

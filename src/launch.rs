@@ -224,7 +224,7 @@ impl Kernels {
         };
         let segments = allowed.segments(len).map(|(start, len)| {
             let grid = Grid::new(len, allowed.workgroups);
-            let params = self.upload(kernel, &Params::new(definition, grid))?;
+            let params = self.upload(kernel, &Params::new(definition, grid.len, grid.row))?;
             let storage = ranges.iter().map(|range| wgpu::BufferBinding {
                 buffer: range.buffer,
                 offset: range.offset + start * ELEMENT,

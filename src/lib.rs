@@ -13,6 +13,7 @@ mod params;
 
 pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use error::Error;
-pub use kernels::{Kernel, Kernels, WGSL};
+pub use kernels::{Kernel, Kernels, WGSL, wgsl_functions};
 pub use launch::{BufferRange, Launch};
+pub use params::Params;
 pub use wgpu;

@@ -1,13 +1,15 @@
 //! What the kernels are told about a definition: their uniform block.
 
 use crate::definition::{Form, HardSigmoid, Region, SIXTH};
-use crate::grid::Grid;
 use bytemuck::{Pod, Zeroable};
 
-/// `Params` in `shaders/hard_sigmoid.wgsl`, where each field is explained; a test compares the two layouts.
+/// The uniform block of the kernels: `Params` in [`WGSL`](crate::WGSL), where each field is explained.
+///
+/// [`Kernels`](crate::Kernels) fills it by itself; it is public for runtimes that launch the WGSL text on their own, and
+/// for kernels that call its functions ([`wgsl_functions`](crate::wgsl_functions)). `bytemuck::bytes_of` gives the bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-pub(crate) struct Params {
+pub struct Params {
     slope: f32,
     prescale: f32,
     shift: f32,
@@ -36,7 +38,9 @@ pub(crate) const FIELDS: [(&str, usize); 14] = {
 const INFINITY_BITS: u32 = 0x7f80_0000;
 
 impl Params {
-    pub(crate) fn new(definition: HardSigmoid, grid: Grid) -> Self {
+    /// For `len` elements on a grid with rows of `row` invocations: 256 times its workgroups in x. A kernel that calls
+    /// the functions alone has no use for the two.
+    pub fn new(definition: HardSigmoid, len: u32, row: u32) -> Self {
         let (alpha, shift, top, scale, grad_slope) = match definition.form() {
             Form::Affine { alpha, beta } => (alpha, beta, 1.0, 1.0, alpha),
             Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
@@ -62,8 +66,8 @@ impl Params {
             lo,
             hi,
             zero: 0,
-            len: grid.len,
-            row: grid.row,
+            len,
+            row,
             pad: [0; 3],
         }
     }

@@ -50,20 +50,31 @@ fn assert_bits(
     input: impl Fn(usize) -> String,
     same: impl Fn(f32, f32) -> bool,
 ) {
-    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
-    let differing: Vec<usize> = (0..actual.len()).filter(|&i| !same(actual[i], expected[i])).collect();
-    if let Some(&i) = differing.first() {
-        panic!(
-            "{what}: {} of {} elements differ, first at {i}: {} gives {:e} ({:#010x}), expected {:e} ({:#010x})",
-            differing.len(),
-            actual.len(),
-            input(i),
-            actual[i],
-            actual[i].to_bits(),
-            expected[i],
-            expected[i].to_bits(),
-        );
+    if let Some(message) = difference(actual, expected, input, same) {
+        panic!("{what}: {message}");
     }
+}
+
+/// How many elements are not the same, and the first of them; `None` if all are.
+pub fn difference(
+    actual: &[f32],
+    expected: &[f32],
+    input: impl Fn(usize) -> String,
+    same: impl Fn(f32, f32) -> bool,
+) -> Option<String> {
+    assert_eq!(actual.len(), expected.len(), "lengths");
+    let differing: Vec<usize> = (0..actual.len()).filter(|&i| !same(actual[i], expected[i])).collect();
+    let &i = differing.first()?;
+    Some(format!(
+        "{} of {} elements differ, first at {i}: {} gives {:e} ({:#010x}), expected {:e} ({:#010x})",
+        differing.len(),
+        actual.len(),
+        input(i),
+        actual[i],
+        actual[i].to_bits(),
+        expected[i],
+        expected[i].to_bits(),
+    ))
 }
 
 /// The presets, and definitions that strain the kernels: falling, constant, tiny, steep, with far kinks.

@@ -349,9 +349,14 @@ fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let x = [1.0, -2.9999998, 0.5];
     let actual = gpu.run(&PLACEMENTS[0], HardSigmoid::JAX, &[&x], 0);
     let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
-    let panic = std::panic::catch_unwind(|| assert_same_bits("test", &actual, &expected, |i| x[i].to_string()));
-    let message = *panic.expect_err("no difference seen").downcast::<String>().unwrap();
-    assert!(message.starts_with("test: 1 of 3 elements differ"), "{message}");
+    let seen = common::difference(
+        &actual,
+        &expected,
+        |i| x[i].to_string(),
+        |a, b| a.to_bits() == b.to_bits(),
+    );
+    let message = seen.expect("no difference seen");
+    assert!(message.starts_with("1 of 3 elements differ, first at 2"), "{message}");
 }
 
 fn offload(adapter: &wgpu::Adapter) {
