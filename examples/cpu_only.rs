@@ -5,7 +5,7 @@
 use hard_sigmoid::{HardSigmoid, Kinks, cpu};
 
 fn main() -> Result<(), hard_sigmoid::Error> {
-    let x = [-3.0, -2.5, -1.0, 0.0, 1.0, 2.5, 3.0, f32::NAN];
+    let x = [-3.0_f32, -2.5, -1.0, 0.0, 1.0, 2.5, 3.0, f32::NAN];
     print!("{:<22}", "x");
     println!("{}", row(&x));
     let steep = HardSigmoid::affine(0.4, 0.5, Kinks::Strict)?;
@@ -14,10 +14,10 @@ fn main() -> Result<(), hard_sigmoid::Error> {
         .map(|preset| preset.definition)
         .chain([steep])
     {
-        let mut y = [0.0; 8];
+        let mut y = [0.0_f32; 8];
         cpu::forward(definition, &x, &mut y)?;
         // With an upstream gradient of 1, the gradient is the slope.
-        let mut slope = [1.0; 8];
+        let mut slope = [1.0_f32; 8];
         cpu::backward_in_place(definition, &x, &mut slope)?;
         println!("{definition:<22}{}", row(&y));
         println!("{:<22}{}", "  gradient", row(&slope));

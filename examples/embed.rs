@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example embed`
 
-use hard_sigmoid::{HardSigmoid, Kernels};
+use hard_sigmoid::{Element, HardSigmoid, Kernels};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let kernels = Kernels::new(&device)?;
     kernels.warm_up();
     // Once for these buffers: everything that can be wrong is checked here. Whole buffers or slices of them.
-    let forward = kernels.forward(HardSigmoid::PYTORCH, &x, &y)?;
-    let backward = kernels.backward(HardSigmoid::PYTORCH, &x, g.slice(..), g.slice(..))?; // dx over g
+    let forward = kernels.forward(HardSigmoid::PYTORCH, Element::F32, &x, &y)?;
+    let backward = kernels.backward(HardSigmoid::PYTORCH, Element::F32, &x, g.slice(..), g.slice(..))?; // dx over g
     // As often as wanted, in a pass that may hold other work.
     let mut encoder = device.create_command_encoder(&Default::default());
     {

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example fused`
 
-use hard_sigmoid::{HardSigmoid, Params, wgsl_functions};
+use hard_sigmoid::{Element, HardSigmoid, Params, wgsl_functions};
 use wgpu::util::DeviceExt;
 
 /// Behind the crate's functions. x has rows of 64 elements, each with a bias of its own.
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let on_device = buffer(bytemuck::cast_slice(&x), storage);
     let bias_on_device = buffer(bytemuck::cast_slice(&bias), storage);
     let params = buffer(
-        bytemuck::bytes_of(&Params::new(definition, 0, 0)),
+        bytemuck::bytes_of(&Params::new(definition, Element::F32, 0, 0)),
         wgpu::BufferUsages::UNIFORM,
     );
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {

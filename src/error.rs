@@ -29,7 +29,7 @@ pub enum Error {
         /// Its length in elements.
         b_len: u64,
     },
-    /// A range reaches beyond the end of its buffer.
+    /// A range, in whole 4-byte words, reaches beyond the end of its buffer.
     OutOfRange {
         /// Name of the operand.
         operand: &'static str,
@@ -40,12 +40,14 @@ pub enum Error {
         /// Size of the buffer in bytes.
         buffer_size: u64,
     },
-    /// The size of a range is not a multiple of the element's four bytes.
+    /// The size of a range is not a multiple of the element's size.
     PartialElement {
         /// Name of the operand.
         operand: &'static str,
         /// Size of the range in bytes.
         size: u64,
+        /// The element type.
+        element: crate::Element,
     },
     /// A range starts where the device can't bind a storage buffer.
     Misaligned {
@@ -130,9 +132,10 @@ impl fmt::Display for Error {
                 f,
                 "{operand} is {size} bytes from offset {offset}, but its buffer has {buffer_size} bytes"
             ),
-            Self::PartialElement { operand, size } => write!(
+            Self::PartialElement { operand, size, element } => write!(
                 f,
-                "{operand} is {size} bytes, which is not a whole number of 4-byte elements"
+                "{operand} is {size} bytes, which is not a whole number of {element} elements of {} bytes",
+                element.size()
             ),
             Self::Misaligned {
                 operand,

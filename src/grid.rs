@@ -3,8 +3,11 @@
 /// Invocations in a workgroup; `WORKGROUP` in the shader.
 pub(crate) const WORKGROUP: u32 = 256;
 
-/// Elements that one invocation works on.
+/// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
+
+/// So that twice as many elements, halves, can still be counted in 32 bits.
+const MOST_WORDS: u64 = (u32::MAX / 2) as u64;
 
 /// What a device allows one dispatch.
 #[derive(Clone, Copy, Debug)]
@@ -18,12 +21,12 @@ pub(crate) struct Allowed {
 }
 
 impl Allowed {
-    /// Cuts `len` elements into dispatches: first element and length of each. All but the last are whole steps of the
-    /// alignment and of the vector, so that each starts where a buffer can be bound and only the last has a tail.
+    /// Cuts a tensor of `len` words into dispatches: first word and length of each. All but the last are whole steps of
+    /// the alignment and of the vector, so that each starts where a buffer can be bound and only the last has a tail.
     pub(crate) fn segments(self, len: u64) -> impl Iterator<Item = (u64, u32)> {
         let groups = u64::from(self.workgroups).pow(2);
         let in_grid = groups.saturating_mul(u64::from(WORKGROUP * WIDTH));
-        let most = (self.binding / 4).min(in_grid).min(u32::MAX.into());
+        let most = (self.binding / 4).min(in_grid).min(MOST_WORDS);
         let step = u64::from(self.alignment / 4).max(WIDTH.into());
         // At least one step: `check_limits` refuses devices that allow less.
         let segment = if len <= most { len } else { most / step * step }.max(1);
@@ -34,19 +37,17 @@ impl Allowed {
     }
 }
 
-/// A two-dimensional dispatch. Invocation `(x, y)` works on the elements from `4 * (y * row + x)`.
+/// A two-dimensional dispatch. Invocation `(x, y)` works on the words from `4 * (y * row + x)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) x: u32,
     pub(crate) y: u32,
     /// Invocations in one row.
     pub(crate) row: u32,
-    /// Elements in all; up to three at the end are left to the tail.
-    pub(crate) len: u32,
 }
 
 impl Grid {
-    /// The grid for a segment of `len` elements on a device that allows `limit` workgroups in each dimension: one row
+    /// The grid for a segment of `len` whole words on a device that allows `limit` workgroups in each dimension: one row
     /// where that is enough, else nearly square, so that few workgroups idle.
     pub(crate) fn new(len: u32, limit: u32) -> Self {
         let groups = (len / WIDTH).div_ceil(WORKGROUP);
@@ -57,17 +58,7 @@ impl Grid {
             (x, groups.div_ceil(x))
         };
         let row = x * WORKGROUP;
-        Self { x, y, row, len }
-    }
-
-    /// Whether there is work for the vector kernel.
-    pub(crate) fn has_body(self) -> bool {
-        self.len >= WIDTH
-    }
-
-    /// Whether elements are left over from it.
-    pub(crate) fn has_tail(self) -> bool {
-        !self.len.is_multiple_of(WIDTH)
+        Self { x, y, row }
     }
 }
 
@@ -108,18 +99,16 @@ mod tests {
         assert_eq!(segments(50, 100, 65535), [(0, 24), (24, 24), (48, 2)]);
         // The grid limits too.
         assert_eq!(segments(16 * 1024 + 4, 1 << 27, 4), [(0, 16 * 1024), (16 * 1024, 4)]);
-        // More elements than 32 bits count, in one binding and in many.
-        assert_eq!(
-            segments((1 << 32) + 5, 1 << 40, 65535),
-            [(0, u32::MAX - 7), ((1 << 32) - 8, 13)]
-        );
+        // More words than 31 bits count, in one binding and in many.
+        let most = (1 << 31) - 8;
+        assert_eq!(segments((1 << 31) + 5, 1 << 40, 65535), [(0, most), (most.into(), 13)]);
         let many = segments((1 << 33) + 1, 1 << 27, 65535);
         assert_eq!((many.len(), many[256]), (257, (1 << 33, 1)));
     }
 
     proptest! {
         #[test]
-        fn every_element_has_one_invocation_and_few_idle(
+        fn every_word_has_one_invocation_and_few_idle(
             len in 1u64..1 << 36,
             binding in 1024u64..1 << 34,
             workgroups in 1u32..=65535,

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 pub const WGSL: &str = include_str!("../shaders/hard_sigmoid.wgsl");
 
 /// The part of [`WGSL`] without bindings and entry points, to put in front of a kernel of your own:
-/// `forward4(x, params)` and `backward4(x, g, params)` work on the bits of four elements, with a [`Params`] from any
+/// `forward4(x, params)` and `backward4(x, g, params)` work on the bits of four `f32`, `widened` and `narrowed` convert
+/// half floats, `forward_words` and `backward_words` work on packed words of any element type, with a [`Params`] from any
 /// uniform of yours. The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
 pub fn wgsl_functions() -> &'static str {
     WGSL.split_once(BINDINGS).map_or(WGSL, |(functions, _)| functions)
@@ -49,12 +50,12 @@ impl Kernel {
         Self::BackwardPooled,
     ];
 
-    /// The entry point that works on four elements at a time.
+    /// The entry point that works on four words (of 32 bits) at a time.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The entry point for the up to three elements at the end.
+    /// The entry point for the words at the end.
     pub const fn tail_name(self) -> &'static str {
         self.row().1
     }
@@ -88,7 +89,7 @@ impl Kernel {
 /// buffers, no device of its own. Make one for each `wgpu::Device`, and keep it.
 ///
 /// ```
-/// use hard_sigmoid::{HardSigmoid, Kernels};
+/// use hard_sigmoid::{Element, HardSigmoid, Kernels};
 ///
 /// fn activate(
 ///     kernels: &Kernels,
@@ -96,7 +97,7 @@ impl Kernel {
 ///     x: &wgpu::Buffer,
 ///     y: &wgpu::Buffer,
 /// ) -> Result<(), hard_sigmoid::Error> {
-///     let launch = kernels.forward(HardSigmoid::PYTORCH, x, y)?;
+///     let launch = kernels.forward(HardSigmoid::PYTORCH, Element::F32, x, y)?;
 ///     launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
 ///     Ok(())
 /// }
@@ -303,7 +304,20 @@ mod tests {
             .iter()
             .filter_map(|(_, function)| function.name.as_deref())
             .collect();
-        assert_eq!(names, ["opaque", "sixth", "unless_nan", "forward4", "backward4"]);
+        assert_eq!(
+            names,
+            [
+                "opaque",
+                "sixth",
+                "unless_nan",
+                "forward4",
+                "backward4",
+                "widened",
+                "narrowed",
+                "forward_words",
+                "backward_words"
+            ]
+        );
     }
 
     /// Threads that ask for a cold pipeline at once get one and the same.

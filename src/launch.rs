@@ -1,16 +1,17 @@
 use crate::{
-    Error, HardSigmoid, Kernel, Kernels,
+    Element, Error, HardSigmoid, Kernel, Kernels,
     grid::{Allowed, Grid},
     params::Params,
 };
 
-/// Bytes of an element.
-const ELEMENT: u64 = size_of::<f32>() as u64;
+/// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
+const WORD: u64 = 4;
 
-/// A range of the caller's buffer, in bytes: one tensor of consecutive `f32`.
+/// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
 ///
 /// Made from `&wgpu::Buffer` (the whole of it), from a `wgpu::BufferSlice`, or field by field. The range is exactly
-/// the tensor; nothing outside it is read or written. It has to start at a multiple of the device's
+/// the tensor; nothing outside it is written (where an odd number of halves ends within a word, the buffer has to hold
+/// the whole word, whose other half stays as it was). It has to start at a multiple of the device's
 /// `min_storage_buffer_offset_alignment`, and its buffer needs `BufferUsages::STORAGE`.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferRange<'a> {
@@ -51,8 +52,15 @@ impl BufferRange<'_> {
         self.same_buffer(other) && self.offset == other.offset && self.size == other.size
     }
 
+    /// The size in whole words, in bytes.
+    fn bound_size(&self) -> u64 {
+        self.size.next_multiple_of(WORD)
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
-        self.same_buffer(other) && self.offset < other.offset + other.size && other.offset < self.offset + self.size
+        self.same_buffer(other)
+            && self.offset < other.offset + other.bound_size()
+            && other.offset < self.offset + self.bound_size()
     }
 }
 
@@ -114,11 +122,12 @@ impl Kernels {
     pub fn forward<'a>(
         &self,
         definition: HardSigmoid,
+        element: Element,
         x: impl Into<BufferRange<'a>>,
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let (x, y) = (x.into(), y.into());
-        let len = self.check_ranges(&[("x", x), ("y", y)])?;
+        let len = self.check_ranges(element, &[("x", x), ("y", y)])?;
         let (kernel, ranges): (_, &[_]) = if x.is(&y) {
             (Kernel::ForwardInPlace, &[y])
         } else if x.overlaps(&y) {
@@ -128,7 +137,7 @@ impl Kernels {
         } else {
             (Kernel::Forward, &[x, y])
         };
-        self.prepare(kernel, definition, len, ranges)
+        self.prepare(kernel, definition, element, len, ranges)
     }
 
     /// Prepares the backward pass: `dx` from the saved input `x` and the upstream gradient `g`.
@@ -142,12 +151,13 @@ impl Kernels {
     pub fn backward<'a>(
         &self,
         definition: HardSigmoid,
+        element: Element,
         x: impl Into<BufferRange<'a>>,
         g: impl Into<BufferRange<'a>>,
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let (x, g, dx) = (x.into(), g.into(), dx.into());
-        let len = self.check_ranges(&[("x", x), ("g", g), ("dx", dx)])?;
+        let len = self.check_ranges(element, &[("x", x), ("g", g), ("dx", dx)])?;
         if x.overlaps(&dx) {
             return Err(Error::Overlap { a: "x", b: "dx" });
         }
@@ -164,15 +174,19 @@ impl Kernels {
         } else {
             (Kernel::Backward, &[x, g, dx])
         };
-        self.prepare(kernel, definition, len, ranges)
+        self.prepare(kernel, definition, element, len, ranges)
     }
 
     /// Checks each range by itself and their lengths against the first; returns the common length in elements.
-    fn check_ranges(&self, operands: &[(&'static str, BufferRange<'_>)]) -> Result<u64, Error> {
+    fn check_ranges(&self, element: Element, operands: &[(&'static str, BufferRange<'_>)]) -> Result<u64, Error> {
         let limits = self.device().limits();
         for &(operand, BufferRange { buffer, offset, size }) in operands {
             let buffer_size = buffer.size();
-            if offset.checked_add(size).is_none_or(|end| end > buffer_size) {
+            let bound = size.checked_next_multiple_of(WORD);
+            if bound
+                .and_then(|bound| offset.checked_add(bound))
+                .is_none_or(|end| end > buffer_size)
+            {
                 return Err(Error::OutOfRange {
                     operand,
                     offset,
@@ -180,8 +194,8 @@ impl Kernels {
                     buffer_size,
                 });
             }
-            if size % ELEMENT != 0 {
-                return Err(Error::PartialElement { operand, size });
+            if size % element.size() != 0 {
+                return Err(Error::PartialElement { operand, size, element });
             }
             let alignment = limits.min_storage_buffer_offset_alignment;
             if offset % u64::from(alignment) != 0 {
@@ -200,19 +214,20 @@ impl Kernels {
             if range.size != first.size {
                 return Err(Error::LengthMismatch {
                     a,
-                    a_len: first.size / ELEMENT,
+                    a_len: first.size / element.size(),
                     b,
-                    b_len: range.size / ELEMENT,
+                    b_len: range.size / element.size(),
                 });
             }
         }
-        Ok(first.size / ELEMENT)
+        Ok(first.size / element.size())
     }
 
     fn prepare(
         &self,
         kernel: Kernel,
         definition: HardSigmoid,
+        element: Element,
         len: u64,
         ranges: &[BufferRange<'_>],
     ) -> Result<Launch, Error> {
@@ -222,13 +237,18 @@ impl Kernels {
             alignment: limits.min_storage_buffer_offset_alignment,
             workgroups: limits.max_compute_workgroups_per_dimension,
         };
-        let segments = allowed.segments(len).map(|(start, len)| {
-            let grid = Grid::new(len, allowed.workgroups);
-            let params = self.upload(kernel, &Params::new(definition, grid.len, grid.row))?;
+        let words = (len * element.size()).div_ceil(WORD);
+        let per_word = WORD / element.size();
+        let segments = allowed.segments(words).map(|(start, words)| {
+            // Elements of this segment; only the last one may end within a word.
+            let count = (len - start * per_word).min(u64::from(words) * per_word);
+            let whole = (count / per_word) as u32;
+            let grid = Grid::new(whole, allowed.workgroups);
+            let params = self.upload(kernel, &Params::new(definition, element, count as u32, grid.row))?;
             let storage = ranges.iter().map(|range| wgpu::BufferBinding {
                 buffer: range.buffer,
-                offset: range.offset + start * ELEMENT,
-                size: wgpu::BufferSize::new(u64::from(len) * ELEMENT),
+                offset: range.offset + start * WORD,
+                size: wgpu::BufferSize::new(u64::from(words) * WORD),
             });
             let entries: Vec<_> = storage
                 .chain([params.as_entire_buffer_binding()])
@@ -245,8 +265,8 @@ impl Kernels {
             });
             Ok(Segment {
                 bind_group,
-                body: grid.has_body().then(|| (self.body(kernel).clone(), grid)),
-                tail: grid.has_tail().then(|| self.tail(kernel).clone()),
+                body: (grid.x > 0).then(|| (self.body(kernel).clone(), grid)),
+                tail: (words != whole || !whole.is_multiple_of(4)).then(|| self.tail(kernel).clone()),
             })
         });
         Ok(Launch {

@@ -3,6 +3,7 @@
 
 pub mod cpu;
 mod definition;
+mod element;
 mod error;
 mod grid;
 mod kernels;
@@ -12,7 +13,9 @@ pub mod offload;
 mod params;
 
 pub use definition::{HardSigmoid, Kinks, Preset, Region};
+pub use element::{Element, Scalar};
 pub use error::Error;
+pub use half;
 pub use kernels::{Kernel, Kernels, WGSL, wgsl_functions};
 pub use launch::{BufferRange, Launch};
 pub use params::Params;

@@ -10,14 +10,14 @@
 //! use hard_sigmoid::{offload::{Offload, Target}, HardSigmoid};
 //!
 //! let offload = Offload::new_blocking(Target::Auto)?;
-//! let x = [-4.0, 0.0, 1.5];
+//! let x = [-4.0_f32, 0.0, 1.5];
 //! let mut y = [0.0; 3];
 //! offload.forward_blocking(HardSigmoid::PYTORCH, &x, &mut y)?;
 //! assert_eq!(y, [0.0, 0.5, 0.75]);
 //! # Ok::<(), hard_sigmoid::Error>(())
 //! ```
 
-use crate::{BufferRange, Error, HardSigmoid, Kernels, Launch, cpu};
+use crate::{BufferRange, Error, HardSigmoid, Kernels, Launch, Scalar, cpu};
 use futures_channel::oneshot;
 use std::{
     fmt,
@@ -167,7 +167,7 @@ impl Offload {
     ///
     /// # Errors
     /// [`Error::LengthMismatch`]; on a GPU also [`Error::DeviceLost`], [`Error::OutOfMemory`] and [`Error::Gpu`].
-    pub async fn forward(&self, definition: HardSigmoid, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    pub async fn forward<T: Scalar>(&self, definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
         match &self.0 {
             Chosen::Cpu { .. } => cpu::forward(definition, x, y),
             Chosen::Gpu(gpu) => {
@@ -182,7 +182,7 @@ impl Offload {
     ///
     /// # Errors
     /// On a GPU, [`Error::DeviceLost`], [`Error::OutOfMemory`] and [`Error::Gpu`].
-    pub async fn forward_in_place(&self, definition: HardSigmoid, x: &mut [f32]) -> Result<(), Error> {
+    pub async fn forward_in_place<T: Scalar>(&self, definition: HardSigmoid, x: &mut [T]) -> Result<(), Error> {
         match &self.0 {
             Chosen::Cpu { .. } => cpu::forward_in_place(definition, x),
             Chosen::Gpu(gpu) => x.copy_from_slice(&gpu.forward(definition, x).await?),
@@ -194,7 +194,13 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::forward`].
-    pub async fn backward(&self, definition: HardSigmoid, x: &[f32], g: &[f32], dx: &mut [f32]) -> Result<(), Error> {
+    pub async fn backward<T: Scalar>(
+        &self,
+        definition: HardSigmoid,
+        x: &[T],
+        g: &[T],
+        dx: &mut [T],
+    ) -> Result<(), Error> {
         match &self.0 {
             Chosen::Cpu { .. } => cpu::backward(definition, x, g, dx),
             Chosen::Gpu(gpu) => {
@@ -210,7 +216,12 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::forward`].
-    pub async fn backward_in_place(&self, definition: HardSigmoid, x: &[f32], g: &mut [f32]) -> Result<(), Error> {
+    pub async fn backward_in_place<T: Scalar>(
+        &self,
+        definition: HardSigmoid,
+        x: &[T],
+        g: &mut [T],
+    ) -> Result<(), Error> {
         match &self.0 {
             Chosen::Cpu { .. } => cpu::backward_in_place(definition, x, g),
             Chosen::Gpu(gpu) => {
@@ -237,7 +248,7 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::forward`].
-    pub fn forward_blocking(&self, definition: HardSigmoid, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+    pub fn forward_blocking<T: Scalar>(&self, definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
         pollster::block_on(self.forward(definition, x, y))
     }
 
@@ -245,7 +256,7 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::forward_in_place`].
-    pub fn forward_in_place_blocking(&self, definition: HardSigmoid, x: &mut [f32]) -> Result<(), Error> {
+    pub fn forward_in_place_blocking<T: Scalar>(&self, definition: HardSigmoid, x: &mut [T]) -> Result<(), Error> {
         pollster::block_on(self.forward_in_place(definition, x))
     }
 
@@ -253,12 +264,12 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::backward`].
-    pub fn backward_blocking(
+    pub fn backward_blocking<T: Scalar>(
         &self,
         definition: HardSigmoid,
-        x: &[f32],
-        g: &[f32],
-        dx: &mut [f32],
+        x: &[T],
+        g: &[T],
+        dx: &mut [T],
     ) -> Result<(), Error> {
         pollster::block_on(self.backward(definition, x, g, dx))
     }
@@ -267,7 +278,12 @@ impl Offload {
     ///
     /// # Errors
     /// As [`Offload::backward_in_place`].
-    pub fn backward_in_place_blocking(&self, definition: HardSigmoid, x: &[f32], g: &mut [f32]) -> Result<(), Error> {
+    pub fn backward_in_place_blocking<T: Scalar>(
+        &self,
+        definition: HardSigmoid,
+        x: &[T],
+        g: &mut [T],
+    ) -> Result<(), Error> {
         pollster::block_on(self.backward_in_place(definition, x, g))
     }
 }
@@ -290,22 +306,23 @@ impl fmt::Display for Offload {
 }
 
 impl Gpu {
-    async fn forward(&self, definition: HardSigmoid, x: &[f32]) -> Result<Vec<f32>, Error> {
-        self.in_chunks([x], |[x]| self.kernels.forward(definition, x, x)).await
+    async fn forward<T: Scalar>(&self, definition: HardSigmoid, x: &[T]) -> Result<Vec<T>, Error> {
+        self.in_chunks([x], |[x]| self.kernels.forward(definition, T::ELEMENT, x, x))
+            .await
     }
 
-    async fn backward(&self, definition: HardSigmoid, x: &[f32], g: &[f32]) -> Result<Vec<f32>, Error> {
-        self.in_chunks([x, g], |[x, g]| self.kernels.backward(definition, x, g, g))
+    async fn backward<T: Scalar>(&self, definition: HardSigmoid, x: &[T], g: &[T]) -> Result<Vec<T>, Error> {
+        self.in_chunks([x, g], |[x, g]| self.kernels.backward(definition, T::ELEMENT, x, g, g))
             .await
     }
 
     /// Uploads the inputs chunk by chunk, runs a launch that works in place, and brings back what then stands in the
     /// last input's buffer.
-    async fn in_chunks<const N: usize>(
+    async fn in_chunks<T: Scalar, const N: usize>(
         &self,
-        inputs: [&[f32]; N],
+        inputs: [&[T]; N],
         prepare: impl for<'a> Fn([BufferRange<'a>; N]) -> Result<Launch, Error>,
-    ) -> Result<Vec<f32>, Error> {
+    ) -> Result<Vec<T>, Error> {
         let len = inputs[0].len();
         let mut outputs = Vec::with_capacity(len);
         if len == 0 {
@@ -315,7 +332,7 @@ impl Gpu {
         let buffer = |name: &str, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&format!("hard_sigmoid::offload::{name}")),
-                size: size_of_val(&inputs[0][..len.min(CHUNK)]) as u64,
+                size: size_of_val(&inputs[0][..len.min(CHUNK)]).next_multiple_of(4) as u64,
                 usage: usage | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
@@ -328,20 +345,26 @@ impl Gpu {
 
         for start in (0..len).step_by(CHUNK) {
             let chunk = start..len.min(start + CHUNK);
-            let size = (chunk.len() * size_of::<f32>()) as u64;
+            let bytes = chunk.len() * size_of::<T>();
+            let size = bytes as u64;
+            let bound = size.next_multiple_of(4);
             let scopes = Scopes::push(device);
             for (buffer, input) in buffers.iter().zip(inputs) {
-                self.queue
-                    .write_buffer(buffer, 0, bytemuck::cast_slice(&input[chunk.clone()]));
+                // wgpu writes whole words; half a one remains if the number of halves is odd.
+                let (whole, rest) = bytemuck::cast_slice(&input[chunk.clone()]).split_at(bytes / 4 * 4);
+                self.queue.write_buffer(buffer, 0, whole);
+                if let [low, high] = *rest {
+                    self.queue.write_buffer(buffer, whole.len() as u64, &[low, high, 0, 0]);
+                }
             }
             let launch = prepare(buffers.each_ref().map(|buffer| buffer.slice(..size).into()));
             let (report, mapped) = oneshot::channel();
             if let Ok(launch) = &launch {
                 let mut encoder = device.create_command_encoder(&Default::default());
                 launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-                encoder.copy_buffer_to_buffer(&buffers[N - 1], 0, &staging, 0, size);
+                encoder.copy_buffer_to_buffer(&buffers[N - 1], 0, &staging, 0, bound);
                 self.queue.submit([encoder.finish()]);
-                staging.map_async(wgpu::MapMode::Read, ..size, move |result| {
+                staging.map_async(wgpu::MapMode::Read, ..bound, move |result| {
                     // Fails only if nobody waits any more.
                     let _ = report.send(result);
                 });
@@ -354,9 +377,9 @@ impl Gpu {
             let mapping = mapped.await.map_err(|_| failed("the result was never mapped".into()))?;
             mapping.map_err(|error| failed(error.to_string()))?;
             let view = staging
-                .get_mapped_range(..size)
+                .get_mapped_range(..bound)
                 .map_err(|error| failed(error.to_string()))?;
-            outputs.extend_from_slice(bytemuck::cast_slice(&view));
+            outputs.extend_from_slice(bytemuck::cast_slice(&view[..bytes]));
             drop(view);
             staging.unmap();
         }
@@ -487,7 +510,7 @@ mod tests {
     fn futures_are_send() {
         fn send<T: Send>(_: T) {}
         let offload = Offload::cpu("test");
-        send(offload.forward(HardSigmoid::JAX, &[], &mut []));
+        send(offload.forward::<f32>(HardSigmoid::JAX, &[], &mut []));
         send(Offload::new(Target::Cpu));
     }
 }

@@ -1,6 +1,9 @@
 //! What the kernels are told about a definition: their uniform block.
 
-use crate::definition::{Form, HardSigmoid, Region, SIXTH};
+use crate::{
+    Element,
+    definition::{Form, HardSigmoid, Region, SIXTH},
+};
 use bytemuck::{Pod, Zeroable};
 
 /// The uniform block of the kernels: `Params` in [`WGSL`](crate::WGSL), where each field is explained.
@@ -23,16 +26,17 @@ pub struct Params {
     zero: u32,
     len: u32,
     row: u32,
-    pad: [u32; 3],
+    element: u32,
+    pad: [u32; 2],
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 14] = {
+pub(crate) const FIELDS: [(&str, usize); 15] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
-    offsets!(slope prescale shift top scale divide grad_slope nan_from lo hi zero len row pad)
+    offsets!(slope prescale shift top scale divide grad_slope nan_from lo hi zero len row element pad)
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
@@ -40,7 +44,7 @@ const INFINITY_BITS: u32 = 0x7f80_0000;
 impl Params {
     /// For `len` elements on a grid with rows of `row` invocations: 256 times its workgroups in x. A kernel that calls
     /// the functions alone has no use for the two.
-    pub fn new(definition: HardSigmoid, len: u32, row: u32) -> Self {
+    pub fn new(definition: HardSigmoid, element: Element, len: u32, row: u32) -> Self {
         let (alpha, shift, top, scale, grad_slope) = match definition.form() {
             Form::Affine { alpha, beta } => (alpha, beta, 1.0, 1.0, alpha),
             Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
@@ -68,7 +72,8 @@ impl Params {
             zero: 0,
             len,
             row,
-            pad: [0; 3],
+            element: element as u32,
+            pad: [0; 2],
         }
     }
 }
@@ -176,6 +181,16 @@ mod tests {
     #[test]
     fn the_shader_has_the_same_layout() {
         let module = naga::front::wgsl::parse_str(crate::WGSL).unwrap();
+        for element in Element::ALL {
+            let name = element.to_string().to_uppercase();
+            let (_, constant) = module
+                .constants
+                .iter()
+                .find(|(_, c)| c.name.as_ref() == Some(&name))
+                .unwrap();
+            let value = naga::Expression::Literal(naga::Literal::U32(element as u32));
+            assert_eq!(module.global_expressions[constant.init], value, "{name}");
+        }
         let (_, params) = module
             .types
             .iter()
@@ -188,9 +203,9 @@ mod tests {
             .iter()
             .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
             .collect();
-        // The padding is three words in the shader: an array of words isn't allowed in a uniform.
+        // The padding is two words in the shader: an array of words isn't allowed in a uniform.
         assert_eq!(
-            fields[..14],
+            fields[..15],
             FIELDS.map(|(name, at)| (if name == "pad" { "pad0" } else { name }, at))
         );
         assert_eq!(*span as usize, size_of::<Params>());

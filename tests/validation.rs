@@ -1,6 +1,6 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
-use hard_sigmoid::{BufferRange, Error, HardSigmoid, Kernel, Kernels};
+use hard_sigmoid::{BufferRange, Element, Error, HardSigmoid, Kernel, Kernels};
 use proptest::prelude::*;
 use wgpu::BufferUsages;
 
@@ -63,7 +63,7 @@ fn bad_ranges_are_refused() {
     let b = buffer(&k, 1024, BufferUsages::STORAGE);
     let c = buffer(&k, 1024, BufferUsages::STORAGE);
     refused(
-        k.forward(P, range(&b, 64, 961 * 4), &c),
+        k.forward(P, Element::F32, range(&b, 64, 961 * 4), &c),
         Error::OutOfRange {
             operand: "x",
             offset: 64,
@@ -73,7 +73,7 @@ fn bad_ranges_are_refused() {
         "x is 3844 bytes from offset 64, but its buffer has 1024 bytes",
     );
     refused(
-        k.forward(P, &b, range(&c, u64::MAX - 63, 64)),
+        k.forward(P, Element::F32, &b, range(&c, u64::MAX - 63, 64)),
         Error::OutOfRange {
             operand: "y",
             offset: u64::MAX - 63,
@@ -83,15 +83,16 @@ fn bad_ranges_are_refused() {
         "y",
     );
     refused(
-        k.backward(P, &b, range(&c, 0, 1022), &c),
+        k.backward(P, Element::F32, &b, range(&c, 0, 1022), &c),
         Error::PartialElement {
             operand: "g",
             size: 1022,
+            element: Element::F32,
         },
-        "whole number of 4-byte elements",
+        "whole number of f32 elements of 4 bytes",
     );
     refused(
-        k.backward(P, &b, &c, range(&b, 32, 64)),
+        k.backward(P, Element::F32, &b, &c, range(&b, 32, 64)),
         Error::Misaligned {
             operand: "dx",
             offset: 32,
@@ -100,7 +101,7 @@ fn bad_ranges_are_refused() {
         "multiples of 64",
     );
     refused(
-        k.forward(P, range(&b, 0, 256), range(&c, 0, 128)),
+        k.forward(P, Element::F32, range(&b, 0, 256), range(&c, 0, 128)),
         Error::LengthMismatch {
             a: "x",
             a_len: 64,
@@ -111,13 +112,13 @@ fn bad_ranges_are_refused() {
     );
     let plain = buffer(&k, 1024, BufferUsages::COPY_DST);
     refused(
-        k.forward(P, &b, &plain),
+        k.forward(P, Element::F32, &b, &plain),
         Error::MissingUsage { operand: "y" },
         "BufferUsages::STORAGE",
     );
     // Checked for an empty range too.
     refused(
-        k.forward(P, plain.slice(..0), b.slice(..0)),
+        k.forward(P, Element::F32, plain.slice(..0), b.slice(..0)),
         Error::MissingUsage { operand: "x" },
         "STORAGE",
     );
@@ -130,30 +131,38 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let overlap = |a, b| Error::Overlap { a, b };
     let hint = "identical for an in-place result";
     let at = |b, offset| range(b, offset, 256);
-    refused(k.forward(P, at(&a, 0), at(&a, 64)), overlap("x", "y"), hint);
     refused(
-        k.backward(P, at(&a, 64), at(&b, 0), at(&a, 0)),
+        k.forward(P, Element::F32, at(&a, 0), at(&a, 64)),
+        overlap("x", "y"),
+        hint,
+    );
+    refused(
+        k.backward(P, Element::F32, at(&a, 64), at(&b, 0), at(&a, 0)),
         overlap("x", "dx"),
         hint,
     );
-    refused(k.backward(P, at(&a, 0), at(&b, 0), at(&a, 0)), overlap("x", "dx"), hint);
     refused(
-        k.backward(P, at(&a, 0), at(&b, 64), at(&b, 0)),
+        k.backward(P, Element::F32, at(&a, 0), at(&b, 0), at(&a, 0)),
+        overlap("x", "dx"),
+        hint,
+    );
+    refused(
+        k.backward(P, Element::F32, at(&a, 0), at(&b, 64), at(&b, 0)),
         overlap("g", "dx"),
         hint,
     );
     refused(
-        k.backward(P, at(&a, 0), at(&a, 64), at(&a, 512)),
+        k.backward(P, Element::F32, at(&a, 0), at(&a, 64), at(&a, 512)),
         overlap("x", "g"),
         hint,
     );
-    refused(k.backward(P, &a, &a, &a), overlap("x", "dx"), hint);
+    refused(k.backward(P, Element::F32, &a, &a, &a), overlap("x", "dx"), hint);
 
-    let forward = |x, y| k.forward(P, x, y).unwrap().kernel();
+    let forward = |x, y| k.forward(P, Element::F32, x, y).unwrap().kernel();
     assert_eq!(forward(at(&a, 0), at(&b, 0)), Kernel::Forward);
     assert_eq!(forward(at(&a, 64), at(&a, 64)), Kernel::ForwardInPlace);
     assert_eq!(forward(at(&a, 0), at(&a, 256)), Kernel::ForwardPooled);
-    let backward = |x, g, dx| k.backward(P, x, g, dx).unwrap().kernel();
+    let backward = |x, g, dx| k.backward(P, Element::F32, x, g, dx).unwrap().kernel();
     assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Kernel::Backward);
     assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Kernel::Backward);
     assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), Kernel::BackwardInPlace);
@@ -176,7 +185,10 @@ fn what_exceeds_one_dispatch_takes_several() {
         MAX_BINDING + 4,
         10 * MAX_BINDING + 4,
     ] {
-        encode(&k, &k.forward(P, b.slice(..size), b.slice(..size)).unwrap());
+        encode(
+            &k,
+            &k.forward(P, Element::F32, b.slice(..size), b.slice(..size)).unwrap(),
+        );
     }
 }
 
@@ -229,7 +241,10 @@ fn a_destroyed_device_is_an_error() {
     let k = kernels();
     let b = buffer(&k, 64, BufferUsages::STORAGE);
     k.device().destroy();
-    assert!(matches!(k.forward(P, &b, &b), Err(Error::DeviceLost { .. })));
+    assert!(matches!(
+        k.forward(P, Element::F32, &b, &b),
+        Err(Error::DeviceLost { .. })
+    ));
 }
 
 /// Records a launch and lets wgpu validate the command buffer.
@@ -257,7 +272,7 @@ proptest! {
         k.clone().warm_up();
         let all = [(); 3].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
         let ranges = [0, 1, 2].map(|i| range(&all[buffers[i]], starts[i] * 64, len * 4));
-        for launch in [k.forward(definition, ranges[0], ranges[1]), k.backward(definition, ranges[0], ranges[1], ranges[2])] {
+        for launch in [k.forward(definition, Element::F32, ranges[0], ranges[1]), k.backward(definition, Element::F32, ranges[0], ranges[1], ranges[2])] {
             match launch {
                 Ok(launch) => encode(&k, &launch),
                 Err(error) => prop_assert!(matches!(error, Error::Overlap { .. } | Error::OutOfRange { .. }), "{}", error),

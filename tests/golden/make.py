@@ -4,7 +4,8 @@
     pip install -r tests/golden/requirements.txt && python tests/golden/make.py
 
 x.npy and g.npy hold inputs and upstream gradients; NAME.y.npy and NAME.dx.npy what the framework named in the table
-below made of them. Everything is float32; NaNs keep their bits.
+below made of them. Everything is float32; NaNs keep their bits. NAME.f16.y.npy and the like hold the bits (uint16) for
+all 65,536 inputs of a half type in order, against the upstream gradients of half_gradients().
 """
 
 import os
@@ -105,6 +106,30 @@ def with_numpy(shift, divisor):
     return run
 
 
+def half_gradients():
+    return (np.arange(65536, dtype=np.uint32) * 0x9E37 + 0x1234).astype(np.uint16)
+
+
+def halves_with_torch(dtype):
+    tensor = lambda bits: torch.from_numpy(bits.view(np.int16).copy()).view(dtype)
+    x = tensor(np.arange(65536, dtype=np.uint16)).requires_grad_()
+    y = torch.nn.functional.hardsigmoid(x)
+    y.backward(tensor(half_gradients()))
+    bits = lambda t: t.detach().view(torch.int16).numpy().view(np.uint16)
+    return bits(y), bits(x.grad)
+
+
+def halves_with_onnxruntime():
+    """ONNX Runtime's CPU code takes float16 by widening to float32 and rounding once."""
+    x = np.arange(65536, dtype=np.uint16).view(np.float16)
+    node = onnx.helper.make_node("HardSigmoid", ["x"], ["y"])
+    value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT16, [None])
+    graph = onnx.helper.make_graph([node], "g", [value("x")], [value("y")])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": x})[0].view(np.uint16)
+
+
 ROWS = {
     "keras": with_tf(tf.keras.backend.hard_sigmoid if hasattr(tf.keras.backend, "hard_sigmoid") else
                      lambda x: tf.clip_by_value(x * 0.2 + 0.5, 0.0, 1.0)),
@@ -131,6 +156,11 @@ def main():
         np.save(HERE / f"{name}.y.npy", y.astype(F, copy=False))
         if dx is not None:
             np.save(HERE / f"{name}.dx.npy", dx.astype(F, copy=False))
+    for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
+        y, dx = halves_with_torch(dtype)
+        np.save(HERE / f"pytorch.{name}.y.npy", y)
+        np.save(HERE / f"pytorch.{name}.dx.npy", dx)
+    np.save(HERE / "onnx.f16.y.npy", halves_with_onnxruntime())
     modules = [np, torch, jax, tf, keras, onnx, onnxruntime]
     made_with = ", ".join(f"{m.__name__} {m.__version__}" for m in modules)
     (HERE / "MADE_WITH.txt").write_text(

@@ -3,7 +3,7 @@
 //! Opt-in, because it takes many minutes: `./test.sh exhaustive`.
 
 use crate::{adapters, common};
-use hard_sigmoid::{HardSigmoid, Kernels};
+use hard_sigmoid::{Element, HardSigmoid, Kernels};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -73,8 +73,8 @@ pub fn sweep(adapter: &wgpu::Adapter) {
     let launches: Vec<_> = rows
         .iter()
         .map(|&(definition, is_forward)| match is_forward {
-            true => kernels.forward(definition, &x, &out).unwrap(),
-            false => kernels.backward(definition, &x, &g, &out).unwrap(),
+            true => kernels.forward(definition, Element::F32, &x, &out).unwrap(),
+            false => kernels.backward(definition, Element::F32, &x, &g, &out).unwrap(),
         })
         .collect();
     let mut totals = vec![Seen::default(); rows.len()];

@@ -7,7 +7,8 @@ mod exhaustive;
 
 use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, flushed, golden, npy};
 use hard_sigmoid::{
-    BufferRange, Error, HardSigmoid, Kernel, Kernels,
+    BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Scalar,
+    half::{bf16, f16},
     offload::{Offload, Target},
 };
 use wgpu::util::DeviceExt;
@@ -16,6 +17,7 @@ fn main() {
     adapters::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
+        ("halves", halves),
         ("offsets", offsets),
         ("split", split),
         ("one_pass", two_launches_in_one_pass),
@@ -64,9 +66,9 @@ const PLACEMENTS: [Placement; 10] = {
 };
 
 /// Fills everything that is no input, so that a missing or a stray write shows.
-const SENTINEL: u32 = 0xdead_beef;
-/// Words between and behind the operands.
-const GUARD: u64 = 8;
+const SENTINEL: u8 = 0xed;
+/// Bytes between and behind the operands.
+const GUARD: usize = 32;
 
 struct Gpu {
     device: wgpu::Device,
@@ -83,18 +85,18 @@ impl Gpu {
 
     /// Runs one launch in the given placement, each operand `skip` alignments further in than it has to be. Asserts
     /// that nothing but the result has changed, and returns the result.
-    fn run(&self, placement: &Placement, definition: HardSigmoid, data: &[&[f32]], skip: u64) -> Vec<f32> {
+    fn run<T: Scalar>(&self, placement: &Placement, definition: HardSigmoid, data: &[&[T]], skip: u64) -> Vec<T> {
         let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment);
         let inputs = &data[..placement.inputs.len()];
         let len = inputs[0].len();
-        let bytes = len as u64 * 4;
-        let mut contents: Vec<Vec<u32>> = vec![Vec::new(); 3];
-        let mut place = |buffer: usize, words: &[u32]| {
+        let size = size_of_val(inputs[0]);
+        let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 3];
+        let mut place = |buffer: usize, bytes: &[u8]| {
             let content = &mut contents[buffer];
-            let offset = ((content.len() as u64 * 4).div_ceil(alignment) + skip) * alignment;
-            content.resize(offset as usize / 4, SENTINEL);
-            content.extend(words);
-            content.extend([SENTINEL; GUARD as usize]);
+            let offset = ((content.len() as u64).div_ceil(alignment) + skip) * alignment;
+            content.resize(offset as usize, SENTINEL);
+            content.extend(bytes);
+            content.resize(content.len().next_multiple_of(4) + GUARD, SENTINEL);
             (buffer, offset)
         };
         let mut ranges = Vec::new();
@@ -103,14 +105,14 @@ impl Gpu {
         }
         ranges.push(match placement.output {
             Output::Over(operand) => ranges[operand],
-            Output::In(buffer) => place(buffer, &vec![SENTINEL; len]),
+            Output::In(buffer) => place(buffer, &vec![SENTINEL; size]),
         });
         let used = contents.iter().filter(|content| !content.is_empty());
         let buffers: Vec<_> = used
             .map(|content| {
                 self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
                     label: None,
-                    contents: bytemuck::cast_slice(content),
+                    contents: content,
                     usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
                 })
             })
@@ -118,11 +120,13 @@ impl Gpu {
         let range = |i: usize| BufferRange {
             buffer: &buffers[ranges[i].0],
             offset: ranges[i].1,
-            size: bytes,
+            size: size as u64,
         };
         let launch = match inputs.len() {
-            1 => self.kernels.forward(definition, range(0), range(1)),
-            _ => self.kernels.backward(definition, range(0), range(1), range(2)),
+            1 => self.kernels.forward(definition, T::ELEMENT, range(0), range(1)),
+            _ => self
+                .kernels
+                .backward(definition, T::ELEMENT, range(0), range(1), range(2)),
         };
         let launch = launch.unwrap();
         // Empty ranges overlap nothing, so they may count as in place or not.
@@ -132,14 +136,13 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
 
         let &(output_buffer, output_offset) = ranges.last().unwrap();
-        let start = output_offset as usize / 4;
+        let output = output_offset as usize..output_offset as usize + size;
         let mut result = Vec::new();
         for (index, buffer) in buffers.iter().enumerate() {
-            let mut after = adapters::read(&self.device, &self.queue, buffer);
+            let mut after: Vec<u8> = bytemuck::pod_collect_to_vec(&adapters::read(&self.device, &self.queue, buffer));
             if index == output_buffer {
-                let output = &mut after[start..start + len];
-                result = bytemuck::cast_slice(output).to_vec();
-                output.copy_from_slice(&contents[index][start..start + len]);
+                result = bytemuck::pod_collect_to_vec(&after[output.clone()]);
+                after[output.clone()].copy_from_slice(&contents[index][output.clone()]);
             }
             assert!(
                 after == contents[index],
@@ -151,19 +154,36 @@ impl Gpu {
     }
 
     /// Runs a placement and compares it with the CPU path.
-    fn check(&self, placement: &Placement, definition: HardSigmoid, x: &[f32], g: &[f32], skip: u64) {
+    fn check<T: Scalar>(&self, placement: &Placement, definition: HardSigmoid, x: &[T], g: &[T], skip: u64) {
         let actual = self.run(placement, definition, &[x, g], skip);
-        let what = format!("{:?} {definition}, {} elements", placement.kernel, x.len());
-        let input = |i: usize| format!("x = {:e} ({:#010x}), g = {:e}", x[i], x[i].to_bits(), g[i]);
+        let what = format!(
+            "{:?} {definition} in {}, {} elements",
+            placement.kernel,
+            T::ELEMENT,
+            x.len()
+        );
+        // Widening is exact and keeps every half apart from every other.
+        let wide = |values: &[T]| -> Vec<f32> { values.iter().map(|value| value.to_f32()).collect() };
+        let (actual, x, g) = (wide(&actual), wide(x), wide(g));
+        let input = |i: usize| {
+            format!(
+                "x = {:e} ({:#010x}), g = {:e} ({:#010x})",
+                x[i],
+                x[i].to_bits(),
+                g[i],
+                g[i].to_bits()
+            )
+        };
         let is_forward = placement.inputs.len() == 1;
         let of = |x: f32, g: f32| {
-            if is_forward {
+            let result = if is_forward {
                 definition.forward(x)
             } else {
                 definition.backward(x, g)
-            }
+            };
+            T::from_f32(result).to_f32()
         };
-        let mut expected: Vec<f32> = x.iter().zip(g).map(|(&x, &g)| of(x, g)).collect();
+        let mut expected: Vec<f32> = x.iter().zip(&g).map(|(&x, &g)| of(x, g)).collect();
         if definition.preset().is_none() {
             // Other parameters can also show that WGSL lets a GPU read a subnormal as zero.
             for (i, expected) in expected.iter_mut().enumerate() {
@@ -173,7 +193,9 @@ impl Gpu {
                 }
             }
         }
-        if is_forward && definition.preset().is_some() {
+        // No result is a subnormal f32 in a preset's forward pass, nor in any of f16.
+        let never_flushed = is_forward || T::ELEMENT == Element::F16;
+        if never_flushed && definition.preset().is_some() {
             assert_same_bits(&what, &actual, &expected, input);
         } else {
             assert_same_bits_or_flushed(&what, &actual, &expected, input);
@@ -245,6 +267,38 @@ fn every_definition(adapter: &wgpu::Adapter) {
     }
 }
 
+/// All 65,536 values of each half type, forward and against sixteen sets of upstream gradients, and odd lengths.
+fn halves(adapter: &wgpu::Adapter) {
+    halves_of(adapter, f16::from_bits);
+    halves_of(adapter, bf16::from_bits);
+}
+
+fn halves_of<T: Scalar>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
+    let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 7);
+    let x: Vec<T> = (0..=u16::MAX).map(of).collect();
+    for definition in definitions() {
+        for round in 0..16 {
+            let gradient = |i: u16| {
+                of(i.wrapping_mul(0x9e37)
+                    .rotate_left(3 + round)
+                    .wrapping_add(round as u16 * 0x0fed))
+            };
+            let g: Vec<T> = (0..=u16::MAX).map(gradient).collect();
+            gpu.check(&PLACEMENTS[3], definition, &x, &g, 0);
+        }
+        for placement in &PLACEMENTS {
+            gpu.check(placement, definition, &x, &x, 0);
+        }
+    }
+    // From every residue of the vector, across a grid's edges and beyond: 49 workgroups of 2048 halves.
+    for len in (0..20).chain(2040..2060).chain(100_345..100_360) {
+        let take = |from: usize| -> Vec<T> { x.iter().cycle().skip(from).take(len).copied().collect() };
+        for placement in &PLACEMENTS {
+            gpu.check(placement, HardSigmoid::PYTORCH, &take(0x3ff0), &take(7), 0);
+        }
+    }
+}
+
 fn offsets(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     for len in [1, 3, 4, 1027] {
@@ -271,10 +325,18 @@ fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     gpu.kernels.warm_up();
     let (x, _) = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
-    let first = gpu.kernels.forward(HardSigmoid::PYTORCH, &input, &output).unwrap();
+    let first = gpu
+        .kernels
+        .forward(HardSigmoid::PYTORCH, Element::F32, &input, &output)
+        .unwrap();
     let second = gpu
         .kernels
-        .forward(HardSigmoid::COURBARIAUX, output.slice(..), output.slice(..))
+        .forward(
+            HardSigmoid::COURBARIAUX,
+            Element::F32,
+            output.slice(..),
+            output.slice(..),
+        )
         .unwrap();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     {
@@ -346,7 +408,7 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
 /// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.
 fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    let x = [1.0, -2.9999998, 0.5];
+    let x = [1.0_f32, -2.9999998, 0.5];
     let actual = gpu.run(&PLACEMENTS[0], HardSigmoid::JAX, &[&x], 0);
     let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
     let seen = common::difference(
@@ -385,7 +447,15 @@ fn offload(adapter: &wgpu::Adapter) {
             }
         }
     }
-    let mut short = [7.0];
+    // Halves, with an odd end, in one chunk and in two.
+    for len in [1, 7, (1 << 22) + 3] {
+        let x: Vec<f16> = inputs(len).0.iter().map(|&x| f16::from_f32(x)).collect();
+        let mut y = [vec![f16::NAN; len], vec![f16::NAN; len]];
+        offload.forward_blocking(HardSigmoid::JAX, &x, &mut y[0]).unwrap();
+        cpu.forward_blocking(HardSigmoid::JAX, &x, &mut y[1]).unwrap();
+        assert!(y[0].iter().zip(&y[1]).all(|(a, b)| a.to_bits() == b.to_bits()));
+    }
+    let mut short = [7.0_f32];
     for on in [&offload, &cpu] {
         assert!(matches!(
             on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short),
@@ -404,11 +474,14 @@ fn lost_device(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let buffer = storage(&gpu.device, &[0.5; 8]);
     gpu.device.destroy();
-    let error = gpu.kernels.forward(HardSigmoid::JAX, &buffer, &buffer).unwrap_err();
+    let error = gpu
+        .kernels
+        .forward(HardSigmoid::JAX, Element::F32, &buffer, &buffer)
+        .unwrap_err();
     assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
 
     let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
-    let mut x = [0.25; 8];
+    let mut x = [0.25_f32; 8];
     offload.forward_in_place_blocking(HardSigmoid::JAX, &mut x).unwrap();
     offload.kernels().unwrap().device().destroy();
     let before = x;

@@ -182,7 +182,7 @@ fn in_place_is_the_same() {
 
 #[test]
 fn unequal_lengths_are_refused_and_nothing_is_written() {
-    let mut out = [7.0; 3];
+    let mut out = [7.0_f32; 3];
     let error = cpu::forward(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();
     assert_eq!(
         error,

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod cpu;
+mod halves;
 #[cfg(feature = "offload")]
 mod offload_cli;

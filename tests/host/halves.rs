@@ -1,0 +1,73 @@
+//! The CPU path in half floats against the frameworks, on all 65,536 values of each type.
+
+use crate::common::golden;
+use hard_sigmoid::{
+    HardSigmoid, Scalar, cpu,
+    half::{bf16, f16},
+};
+
+/// The bits of a uint16 `.npy` file.
+fn npy_u16(name: &str) -> Vec<u16> {
+    let bytes = std::fs::read(golden(name)).unwrap();
+    let bits: Vec<u16> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+    assert_eq!(bits.len(), 1 << 16);
+    bits
+}
+
+/// Compares bits; a NaN of the framework's counts as any other, as it has a pattern of its own.
+fn compare<T: Scalar>(what: &str, actual: &[T], expected: &[u16], bits: fn(T) -> u16, of: fn(u16) -> T) {
+    let differs = |(i, (a, e)): (usize, (&T, &u16))| {
+        let both_nan = a.to_f32().is_nan() && of(*e).to_f32().is_nan();
+        (bits(*a) != *e && !both_nan).then(|| format!("input {i:#06x}: {:#06x}, expected {e:#06x}", bits(*a)))
+    };
+    let differing: Vec<_> = actual.iter().zip(expected).enumerate().filter_map(differs).collect();
+    assert!(
+        differing.is_empty(),
+        "{what}: {} differ, first {}",
+        differing.len(),
+        differing[0]
+    );
+}
+
+fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16) -> T, bits: fn(T) -> u16) {
+    let x: Vec<T> = (0..=u16::MAX).map(of).collect();
+    let mut y = vec![of(0x1234); x.len()];
+    cpu::forward(definition, &x, &mut y).unwrap();
+    compare(file, &y, &npy_u16(&format!("{file}.y.npy")), bits, of);
+    let sign_and_payload_are_kept = x.iter().zip(&y).filter(|(x, _)| x.to_f32().is_nan());
+    for (&x, &y) in sign_and_payload_are_kept {
+        let quiet = bits(T::from_f32(f32::from_bits(0x7fc0_0000)));
+        assert_eq!(bits(y), bits(x) | quiet);
+    }
+    if definition == HardSigmoid::PYTORCH {
+        let gradient = |i: u16| of((u32::from(i).wrapping_mul(0x9e37) + 0x1234) as u16);
+        let g: Vec<T> = (0..=u16::MAX).map(gradient).collect();
+        let mut dx = vec![of(0x1234); x.len()];
+        cpu::backward(definition, &x, &g, &mut dx).unwrap();
+        compare(file, &dx, &npy_u16(&format!("{file}.dx.npy")), bits, of);
+        let mut in_place = g;
+        cpu::backward_in_place(definition, &x, &mut in_place).unwrap();
+        assert!(in_place.iter().zip(&dx).all(|(a, b)| bits(*a) == bits(*b)));
+    }
+}
+
+#[test]
+fn pytorch_f16_is_torch() {
+    against_framework(HardSigmoid::PYTORCH, "pytorch.f16", f16::from_bits, f16::to_bits);
+}
+
+#[test]
+fn pytorch_bf16_is_torch() {
+    against_framework(HardSigmoid::PYTORCH, "pytorch.bf16", bf16::from_bits, bf16::to_bits);
+}
+
+#[test]
+fn onnx_f16_is_onnxruntime() {
+    against_framework(HardSigmoid::ONNX, "onnx.f16", f16::from_bits, f16::to_bits);
+}
+
+#[test]
+#[should_panic(expected = "differ, first input 0x")]
+fn the_comparison_can_fail() {
+    against_framework(HardSigmoid::PYTORCH, "onnx.f16", f16::from_bits, f16::to_bits);
+}
