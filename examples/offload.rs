@@ -8,7 +8,8 @@
 
 use clap::Parser;
 use hard_sigmoid::{
-    HardSigmoid, Kinks, Region,
+    Element, HardSigmoid, Kinks, Region, Scalar,
+    half::{bf16, f16},
     offload::{Offload, Target},
 };
 use npyz::WriterBuilder;
@@ -26,7 +27,8 @@ use std::{
 /// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
 /// and gradients of a small network trained on handwritten digits, which ship with the project.
 ///
-/// Files are NumPy .npy, little-endian float32 in C order, of any shape.
+/// Files are NumPy .npy, little-endian and in C order, of any shape: float32, float16, or bfloat16 as the bits in uint16
+/// with --dtype bf16.
 #[derive(Parser)]
 #[command(name = "offload")]
 struct Arguments {
@@ -51,6 +53,9 @@ struct Arguments {
     /// Upstream gradient, of the same shape as x
     #[arg(long, value_name = "G.npy", requires = "input")]
     grad: Option<PathBuf>,
+    /// What the files hold, and what the table is computed in; by default float32, or float16 if the input is
+    #[arg(long, value_name = "f32|f16|bf16")]
+    dtype: Option<Element>,
     /// Where the result goes: y, or dx for the backward pass
     #[arg(long, value_name = "Y.npy", requires = "input")]
     output: Option<PathBuf>,
@@ -92,6 +97,17 @@ fn run(arguments: &Arguments) -> Result<usize> {
         list();
         return Ok(0);
     }
+    let holds = |path: &PathBuf| header(path).ok().map(|(header, _)| header.dtype().descr());
+    let input_is_f16 = || arguments.input.as_ref().and_then(holds).as_deref() == Some(descr(Element::F16));
+    match arguments.dtype {
+        Some(Element::F16) => run_in::<f16>(arguments),
+        Some(Element::Bf16) => run_in::<bf16>(arguments),
+        None if input_is_f16() => run_in::<f16>(arguments),
+        _ => run_in::<f32>(arguments),
+    }
+}
+
+fn run_in<T: Scalar>(arguments: &Arguments) -> Result<usize> {
     let definition = match (arguments.preset, arguments.alpha, arguments.beta) {
         (None, Some(alpha), Some(beta)) => {
             let kinks = arguments.kinks.unwrap_or(Kinks::Strict);
@@ -100,9 +116,12 @@ fn run(arguments: &Arguments) -> Result<usize> {
         (preset, ..) => preset,
     };
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data");
-    let x = Npy::read(arguments.input.as_deref().unwrap_or(&shipped.join("digits.x.npy")))?;
+    let x = match &arguments.input {
+        None => Npy::<f32>::read(&shipped.join("digits.x.npy"))?.rounded(),
+        Some(path) => Npy::<T>::read(path)?,
+    };
     let g = match (&arguments.input, &arguments.grad) {
-        (None, _) => Some(Npy::read(&shipped.join("digits.g.npy"))?),
+        (None, _) => Some(Npy::<f32>::read(&shipped.join("digits.g.npy"))?.rounded()),
         (_, Some(path)) => Some(Npy::read(path)?),
         (_, None) => None,
     };
@@ -157,8 +176,8 @@ fn list() {
 }
 
 /// One pass: forward, or backward if there is an upstream gradient.
-fn compute(offload: &Offload, definition: HardSigmoid, x: &[f32], g: Option<&[f32]>) -> Result<Vec<f32>> {
-    let mut result = vec![0.0; x.len()];
+fn compute<T: Scalar>(offload: &Offload, definition: HardSigmoid, x: &[T], g: Option<&[T]>) -> Result<Vec<T>> {
+    let mut result = vec![T::from_f32(0.0); x.len()];
     let done = match g {
         None => offload.forward_blocking(definition, x, &mut result),
         Some(g) => offload.backward_blocking(definition, x, g, &mut result),
@@ -168,9 +187,20 @@ fn compute(offload: &Offload, definition: HardSigmoid, x: &[f32], g: Option<&[f3
 }
 
 /// Prints a row for each definition and pass; returns how many results differ.
-fn table(offload: &Offload, definitions: &[HardSigmoid], x: &Npy, g: Option<&[f32]>, forward: bool) -> Result<usize> {
+fn table<T: Scalar>(
+    offload: &Offload,
+    definitions: &[HardSigmoid],
+    x: &Npy<T>,
+    g: Option<&[T]>,
+    forward: bool,
+) -> Result<usize> {
     println!("device: {offload}");
-    println!("input:  {} elements, shape {:?}\n", x.data.len(), x.shape);
+    println!(
+        "input:  {} {} elements, shape {:?}\n",
+        x.data.len(),
+        T::ELEMENT,
+        x.shape
+    );
     println!(
         "{:<24} {:<8} {:>7} {:>7} {:>7} {:>10} {:>7} {:>7}",
         "definition", "pass", "low", "linear", "high", "time", "GB/s", "differ"
@@ -178,15 +208,25 @@ fn table(offload: &Offload, definitions: &[HardSigmoid], x: &Npy, g: Option<&[f3
     let (mut differing, mut flushed) = (0, 0);
     for &definition in definitions {
         let share = |region| {
-            let there = x.data.iter().filter(|x| definition.region(**x) == Some(region)).count();
+            let there = x
+                .data
+                .iter()
+                .filter(|x| definition.region(x.to_f32()) == Some(region))
+                .count();
             format!("{:.1}%", 100.0 * there as f64 / x.data.len().max(1) as f64)
         };
         let passes = [forward.then_some(None), g.map(Some)];
         for g in passes.into_iter().flatten() {
-            let on_cpu: Vec<f32> = match g {
-                None => x.data.iter().map(|&x| definition.forward(x)).collect(),
-                Some(g) => x.data.iter().zip(g).map(|(&x, &g)| definition.backward(x, g)).collect(),
-            };
+            let pairs = x
+                .data
+                .iter()
+                .enumerate()
+                .map(|(i, x)| (x.to_f32(), g.map(|g| g[i].to_f32())));
+            let on_cpu = pairs.map(|(x, g)| match g {
+                None => definition.forward(x),
+                Some(g) => definition.backward(x, g),
+            });
+            let on_cpu: Vec<T> = on_cpu.map(T::from_f32).collect();
             // The first run compiles the pipeline; the median of three more counts.
             let mut differ = 0;
             let mut seconds = [f64::INFINITY; 3];
@@ -198,9 +238,9 @@ fn table(offload: &Offload, definitions: &[HardSigmoid], x: &Npy, g: Option<&[f3
                     continue;
                 }
                 for (&actual, &expected) in result.iter().zip(&on_cpu) {
-                    if actual.to_bits() == expected.to_bits() {
+                    if bytemuck::bytes_of(&actual) == bytemuck::bytes_of(&expected) {
                         continue;
-                    } else if g.is_some() && is_flushed(actual, expected) {
+                    } else if g.is_some() && is_flushed(actual.to_f32(), expected.to_f32()) {
                         flushed += 1;
                     } else {
                         differ += 1;
@@ -237,25 +277,40 @@ fn is_flushed(actual: f32, expected: f32) -> bool {
     tiny && actual.to_bits() == 0.0f32.copysign(expected).to_bits()
 }
 
-/// A float32 array of a `.npy` file.
-struct Npy {
+/// An array of a `.npy` file.
+struct Npy<T> {
     shape: Vec<u64>,
-    data: Vec<f32>,
+    data: Vec<T>,
 }
 
-impl Npy {
+/// NumPy's name of an element type. It has none for bfloat16.
+fn descr(element: Element) -> &'static str {
+    match element {
+        Element::F32 => "'<f4'",
+        Element::F16 => "'<f2'",
+        Element::Bf16 => "'<u2'",
+    }
+}
+
+fn header(path: &Path) -> Result<(npyz::NpyHeader, BufReader<File>)> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let mut reader = BufReader::new(file);
+    let header = npyz::NpyHeader::from_reader(&mut reader).map_err(|error| format!("not a .npy file ({error})"))?;
+    Ok((header, reader))
+}
+
+impl<T: Scalar> Npy<T> {
     fn read(path: &Path) -> Result<Self> {
         Self::parse(path).map_err(|message| format!("{}: {message}", path.display()))
     }
 
     fn parse(path: &Path) -> Result<Self> {
-        let file = File::open(path).map_err(|error| error.to_string())?;
-        let mut reader = BufReader::new(file);
-        let header = npyz::NpyHeader::from_reader(&mut reader).map_err(|error| format!("not a .npy file ({error})"))?;
-        let dtype = header.dtype().descr();
-        if dtype != "'<f4'" {
+        let (header, mut reader) = header(path)?;
+        let (dtype, wanted) = (header.dtype().descr(), descr(T::ELEMENT));
+        if dtype != wanted {
             return Err(format!(
-                "its dtype is {dtype}; only little-endian float32, '<f4', is read"
+                "its dtype is {dtype}, not {wanted}; read are little-endian float32 ('<f4'), float16 ('<f2') and, with \
+                 --dtype bf16, the bits of bfloat16 as uint16 ('<u2')"
             ));
         }
         if header.order() == npyz::Order::Fortran {
@@ -264,23 +319,34 @@ impl Npy {
         let shape = header.shape().to_vec();
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+        let size = T::ELEMENT.size();
         let expected = shape
             .iter()
-            .try_fold(4u64, |product, &extent| product.checked_mul(extent));
+            .try_fold(size, |product, &extent| product.checked_mul(extent));
         if expected != Some(bytes.len() as u64) {
+            let found = bytes.len();
             return Err(format!(
-                "shape {shape:?} doesn't fit its {} bytes of data: truncated or damaged",
-                bytes.len()
+                "shape {shape:?} doesn't fit its {found} bytes of data: truncated or damaged"
             ));
         }
-        let element = |bytes: &[u8]| f32::from_le_bytes(bytes.try_into().expect("four bytes"));
-        let data = bytes.chunks_exact(4).map(element).collect();
+        // wgpu runs on little-endian machines alone, so the bytes are as in the file.
+        let data = bytemuck::pod_collect_to_vec(&bytes);
         Ok(Self { shape, data })
     }
 }
 
+impl Npy<f32> {
+    fn rounded<T: Scalar>(self) -> Npy<T> {
+        let data = self.data.into_iter().map(T::from_f32).collect();
+        Npy {
+            shape: self.shape,
+            data,
+        }
+    }
+}
+
 /// Writes to a temporary file beside `path` and renames it, so that no half-written output is ever seen.
-fn write(path: &Path, shape: &[u64], data: &[f32]) -> Result<()> {
+fn write<T: Scalar>(path: &Path, shape: &[u64], data: &[T]) -> Result<()> {
     let folder = match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
@@ -292,14 +358,25 @@ fn write(path: &Path, shape: &[u64], data: &[f32]) -> Result<()> {
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.prefix(".offload-").tempfile_in(folder)?;
         let mut buffered = BufWriter::new(&mut file);
-        let options = npyz::WriteOptions::new().default_dtype().shape(shape);
-        let mut writer = options.writer(&mut buffered).begin_nd()?;
-        writer.extend(data)?;
-        writer.finish()?;
+        match T::ELEMENT {
+            Element::F32 => write_array::<f32>(&mut buffered, shape, bytemuck::cast_slice(data))?,
+            Element::F16 => write_array::<f16>(&mut buffered, shape, bytemuck::cast_slice(data))?,
+            Element::Bf16 => write_array::<u16>(&mut buffered, shape, bytemuck::cast_slice(data))?,
+        }
         buffered.flush()?;
         drop(buffered);
         file.persist(path)?;
         Ok(())
     };
     attempt().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn write_array<V: npyz::AutoSerialize>(to: impl Write, shape: &[u64], values: &[V]) -> std::io::Result<()> {
+    let mut writer = npyz::WriteOptions::new()
+        .default_dtype()
+        .shape(shape)
+        .writer(to)
+        .begin_nd()?;
+    writer.extend(values)?;
+    writer.finish()
 }

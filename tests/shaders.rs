@@ -49,7 +49,7 @@ fn each_entry_point(translate: impl Fn(&Shader, &str) -> Result<String, String>)
 fn a_shader_that_does_not_parse_is_seen() {
     checked(
         "broken".into(),
-        &hard_sigmoid::WGSL.replace("params2.len", "params2.length"),
+        &hard_sigmoid::WGSL.replace("params.len", "params.length"),
     );
 }
 

@@ -85,7 +85,7 @@ fn the_table_has_every_preset_and_no_difference() {
             );
         }
     }
-    assert!(table.contains("115008 elements, shape [1797, 64]"), "{table}");
+    assert!(table.contains("115008 f32 elements, shape [1797, 64]"), "{table}");
 }
 
 #[test]
@@ -124,6 +124,43 @@ fn raw_npy(header: &str, data: usize) -> Vec<u8> {
     bytes.push(b'\n');
     bytes.resize(bytes.len() + data, 0);
     bytes
+}
+
+/// float16 is seen from the file; bfloat16 is uint16 and has to be named.
+#[test]
+fn half_files_come_back_transformed() {
+    let folder = folder();
+    let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    for (dtype, name, option) in [("<f2", "f16", ""), ("<u2", "bf16", "--dtype bf16")] {
+        let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': (256, 256), }}");
+        let mut file = raw_npy(&header, 0);
+        file.extend(&all);
+        std::fs::write(folder.path().join("in.npy"), file).unwrap();
+        let output = offload(
+            folder.path(),
+            &format!("--preset torch --input in.npy --output out.npy --device cpu {option}"),
+        );
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        let written = std::fs::read(folder.path().join("out.npy")).unwrap();
+        let (head, result) = written.split_at(written.len() - all.len());
+        assert!(text(&head[10..]).contains(&format!("'{dtype}'")));
+        let expected = std::fs::read(golden(&format!("pytorch.{name}.y.npy"))).unwrap();
+        let expected = &expected[expected.len() - all.len()..];
+        let is_nan = |bytes: &[u8]| match name {
+            "f16" => hard_sigmoid::half::f16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
+            _ => hard_sigmoid::half::bf16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
+        };
+        for (actual, expected) in result.chunks_exact(2).zip(expected.chunks_exact(2)) {
+            assert!(actual == expected || is_nan(actual) && is_nan(expected));
+        }
+    }
+    refused(
+        &folder,
+        "--preset jax --dtype f16 --input x.npy --output o.npy --device cpu",
+        "its dtype is '<f4', not '<f2'",
+    );
+    let table = text(&offload(folder.path(), "--dtype bf16 --device cpu").stdout);
+    assert!(table.contains("115008 bf16 elements"), "{table}");
 }
 
 #[test]
@@ -169,7 +206,11 @@ fn bad_input_is_one_clear_line() {
     let to = |input: &str| format!("--preset keras --input {input} --output out.npy --device cpu");
     refused(&folder, &to("missing.npy"), "missing.npy: ");
     refused(&folder, &to("text.npy"), "text.npy: not a .npy file");
-    refused(&folder, &to("f8.npy"), "its dtype is '<f8'; only little-endian float32");
+    refused(
+        &folder,
+        &to("f8.npy"),
+        "its dtype is '<f8', not '<f4'; read are little-endian float32",
+    );
     refused(&folder, &to("big.npy"), "'>f4'");
     refused(
         &folder,
