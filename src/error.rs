@@ -130,7 +130,8 @@ impl fmt::Display for Error {
                 buffer_size,
             } => write!(
                 f,
-                "{operand} is {size} bytes from offset {offset}, but its buffer has {buffer_size} bytes"
+                "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}",
+                size.checked_next_multiple_of(4).unwrap_or(*size),
             ),
             Self::PartialElement { operand, size, element } => write!(
                 f,

@@ -70,7 +70,7 @@ fn bad_ranges_are_refused() {
             size: 3844,
             buffer_size: 1024,
         },
-        "x is 3844 bytes from offset 64, but its buffer has 1024 bytes",
+        "x takes 3844 bytes (whole 4-byte words) from offset 64, but its buffer has 1024",
     );
     refused(
         k.forward(P, Element::F32, &b, range(&c, u64::MAX - 63, 64)),
@@ -121,6 +121,43 @@ fn bad_ranges_are_refused() {
         k.forward(P, Element::F32, plain.slice(..0), b.slice(..0)),
         Error::MissingUsage { operand: "x" },
         "STORAGE",
+    );
+}
+
+/// Halves may be odd in number, but not end beyond the buffer's last word, nor start in the middle of one.
+#[test]
+fn bad_ranges_of_halves_are_refused() {
+    let k = kernels();
+    let b = buffer(&k, 1026, BufferUsages::STORAGE);
+    let forward = |offset, size| k.forward(P, Element::F16, range(&b, offset, size), range(&b, offset, size));
+    forward(0, 1022).unwrap();
+    refused(
+        forward(0, 1026),
+        Error::OutOfRange {
+            operand: "x",
+            offset: 0,
+            size: 1026,
+            buffer_size: 1026,
+        },
+        "x takes 1028 bytes (whole 4-byte words) from offset 0, but its buffer has 1026",
+    );
+    refused(
+        forward(0, 7),
+        Error::PartialElement {
+            operand: "x",
+            size: 7,
+            element: Element::F16,
+        },
+        "7 bytes, which is not a whole number of f16 elements of 2 bytes",
+    );
+    refused(
+        forward(2, 8),
+        Error::Misaligned {
+            operand: "x",
+            offset: 2,
+            alignment: ALIGNMENT,
+        },
+        "multiples of 64",
     );
 }
 
