@@ -1,4 +1,8 @@
-use crate::{Error, grid::WORKGROUP, params::Params};
+use crate::{
+    Error,
+    grid::{Allowed, WORKGROUP},
+    params::Params,
+};
 use std::sync::{Arc, OnceLock};
 
 /// The WGSL text of every kernel: one module, valid as it stands; its head tells the bindings and grids.
@@ -108,6 +112,7 @@ pub struct Kernels(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     device: wgpu::Device,
+    allowed: Allowed,
     module: wgpu::ShaderModule,
     pipeline_cache: Option<wgpu::PipelineCache>,
     slots: [Slot; Kernel::ALL.len()],
@@ -137,13 +142,19 @@ impl Kernels {
     /// # Errors
     /// As [`Kernels::new`].
     pub fn with_pipeline_cache(device: &wgpu::Device, cache: Option<wgpu::PipelineCache>) -> Result<Self, Error> {
-        check_limits(&device.limits())?;
+        let limits = device.limits();
+        check_limits(&limits)?;
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("hard_sigmoid::module"),
             source: wgpu::ShaderSource::Wgsl(WGSL.into()),
         });
         Ok(Self(Arc::new(Inner {
             device: device.clone(),
+            allowed: Allowed {
+                binding: limits.max_storage_buffer_binding_size,
+                alignment: limits.min_storage_buffer_offset_alignment,
+                workgroups: limits.max_compute_workgroups_per_dimension,
+            },
             module,
             pipeline_cache: cache,
             slots: Kernel::ALL.map(|kernel| Slot::new(device, kernel)),
@@ -161,6 +172,11 @@ impl Kernels {
     /// The device that the kernels were made for.
     pub fn device(&self) -> &wgpu::Device {
         &self.0.device
+    }
+
+    /// What the device allows one dispatch, read once.
+    pub(crate) fn allowed(&self) -> Allowed {
+        self.0.allowed
     }
 
     pub(crate) fn bindings(&self, kernel: Kernel) -> &wgpu::BindGroupLayout {

@@ -1,8 +1,4 @@
-use crate::{
-    Element, Error, HardSigmoid, Kernel, Kernels,
-    grid::{Allowed, Grid},
-    params::Params,
-};
+use crate::{Element, Error, HardSigmoid, Kernel, Kernels, grid::Grid, params::Params};
 
 /// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
 const WORD: u64 = 4;
@@ -179,7 +175,7 @@ impl Kernels {
 
     /// Checks each range by itself and their lengths against the first; returns the common length in elements.
     fn check_ranges(&self, element: Element, operands: &[(&'static str, BufferRange<'_>)]) -> Result<u64, Error> {
-        let limits = self.device().limits();
+        let alignment = self.allowed().alignment;
         for &(operand, BufferRange { buffer, offset, size }) in operands {
             let buffer_size = buffer.size();
             let bound = size.checked_next_multiple_of(WORD);
@@ -197,7 +193,6 @@ impl Kernels {
             if size % element.size() != 0 {
                 return Err(Error::PartialElement { operand, size, element });
             }
-            let alignment = limits.min_storage_buffer_offset_alignment;
             if offset % u64::from(alignment) != 0 {
                 return Err(Error::Misaligned {
                     operand,
@@ -231,12 +226,7 @@ impl Kernels {
         len: u64,
         ranges: &[BufferRange<'_>],
     ) -> Result<Launch, Error> {
-        let limits = self.device().limits();
-        let allowed = Allowed {
-            binding: limits.max_storage_buffer_binding_size,
-            alignment: limits.min_storage_buffer_offset_alignment,
-            workgroups: limits.max_compute_workgroups_per_dimension,
-        };
+        let allowed = self.allowed();
         let words = (len * element.size()).div_ceil(WORD);
         let per_word = WORD / element.size();
         let segments = allowed.segments(words).map(|(start, words)| {
