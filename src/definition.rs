@@ -242,6 +242,7 @@ impl HardSigmoid {
     }
 
     /// The slope of the linear zone, and the factor of the gradient.
+    #[inline]
     pub fn slope(self) -> f32 {
         match self.form {
             Form::Affine { alpha, .. } => alpha,
@@ -250,6 +251,7 @@ impl HardSigmoid {
     }
 
     /// The hard sigmoid of `x`.
+    #[inline]
     pub fn forward(self, x: f32) -> f32 {
         if x.is_nan() {
             return quieted(x);
@@ -262,6 +264,7 @@ impl HardSigmoid {
     }
 
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
+    #[inline]
     pub fn backward(self, x: f32, g: f32) -> f32 {
         match self.region(x) {
             Some(Region::Linear) => gradient(self.slope(), g),
@@ -270,6 +273,7 @@ impl HardSigmoid {
     }
 
     /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
+    #[inline]
     pub fn region(self, x: f32) -> Option<Region> {
         // The value whose range decides, and the ends of that range.
         let (v, low, high) = match self.form {
@@ -292,6 +296,7 @@ impl HardSigmoid {
 }
 
 /// `v` limited to `[0, top]`, with `+0` for `-0`; a NaN `v` (zero times infinity) gives [`MADE_NAN`].
+#[inline]
 fn clamp(v: f32, top: f32) -> f32 {
     if v.is_nan() {
         f32::from_bits(MADE_NAN)
@@ -305,6 +310,7 @@ fn clamp(v: f32, top: f32) -> f32 {
 }
 
 /// `slope·g`, with the sign and payload of a NaN `g`.
+#[inline]
 fn gradient(slope: f32, g: f32) -> f32 {
     let product = slope * g;
     if g.is_nan() {
@@ -317,6 +323,7 @@ fn gradient(slope: f32, g: f32) -> f32 {
 }
 
 /// A NaN with its quiet bit set, spelt out because Rust doesn't promise which NaN arithmetic gives.
+#[inline]
 fn quieted(nan: f32) -> f32 {
     f32::from_bits(nan.to_bits() | QUIET_BIT)
 }
