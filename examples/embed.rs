@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example embed`
 
-use hard_sigmoid::{Element, HardSigmoid, Kernels};
+use hard_sigmoid::{Element, HardSigmoid, Kernel, Kernels};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,9 +21,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (x, y, g) = (buffer(&data), buffer(&data), buffer(&vec![1.0; data.len()]));
 
-    // Once for a device. Pipelines compile at their first launch, or here.
+    // Once for a device. Pipelines compile at their first launch, or before it as here.
     let kernels = Kernels::new(&device)?;
-    kernels.warm_up();
+    kernels.warm_up(Kernel::Forward, HardSigmoid::PYTORCH, Element::F32);
     // Once for these buffers: everything that can be wrong is checked here. Whole buffers or slices of them.
     let forward = kernels.forward(HardSigmoid::PYTORCH, Element::F32, &x, &y)?;
     let backward = kernels.backward(HardSigmoid::PYTORCH, Element::F32, &x, g.slice(..), g.slice(..))?; // dx over g

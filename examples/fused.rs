@@ -40,12 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let on_device = buffer(bytemuck::cast_slice(&x), storage);
     let bias_on_device = buffer(bytemuck::cast_slice(&bias), storage);
     let params = buffer(
-        bytemuck::bytes_of(&Params::new(definition, Element::F32, 0, 0)),
+        bytemuck::bytes_of(&Params::new(definition, 0, 0)),
         wgpu::BufferUsages::UNIFORM,
     );
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("bias_hard_sigmoid"),
-        source: wgpu::ShaderSource::Wgsl([wgsl_functions(), KERNEL].concat().into()),
+        source: wgpu::ShaderSource::Wgsl((wgsl_functions(definition, Element::F32) + KERNEL).into()),
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("bias_hard_sigmoid"),

@@ -1,18 +1,27 @@
-// Hard sigmoid, forward and backward, f32, f16 and bf16: every preset, with the bits of the CPU path.
+// Hard sigmoid, forward and backward, and the kernels around it, in f32, f16 and bf16: every preset, with the bits of the
+// CPU path.
 //
-// One module, valid as it stands. Each kernel has an entry point of its own name, which works on four words at a time
-// (four f32, eight halves), and one called NAME_tail for the words that are left. Buffers come first, the parameters
-// last; the ranges bound are the tensors, no padding is assumed. Where an odd number of halves ends within a word, the
-// word's other half stays as it was.
+// One module, valid as it stands. An entry point is named by what it binds; what it computes is the constant KERNEL, and
+// each of those has the name of its function here and on the CPU. ELEMENT and DIVIDE follow from tensor and definition.
+// Entry points work on four words at a time (four f32, eight halves); one called NAME_tail is for the words that are left.
+// Buffers come first, the parameters last; the ranges bound are the tensors, no padding is assumed. Where an odd number
+// of halves ends within a word, the word's other half stays as it was.
 //
-//   kernel             binding 0    1        2        3        grid
-//   forward            x (read)     y        params            ceil(whole words / 4 / 256) workgroups, in rows of params.row
-//   forward_in_place   x = y        params
-//   forward_pooled     x            y        params            x and y: disjoint ranges of one buffer
-//   backward           x (read)     g (read) dx       params
-//   backward_in_place  x            g = dx   params            x and g: two buffers, or disjoint ranges of one
-//   backward_pooled    x            g        dx       params   disjoint ranges of one or two buffers
-//   NAME_tail          as NAME                                 one workgroup, if len is no multiple of 4 words
+//   entry point             KERNEL                                     buffers, in the order of their bindings
+//   unary                   FORWARD, HARD_SWISH                        x (read), y
+//   unary_in_place                                                     x = y
+//   unary_pooled                                                       x, y
+//   binary                  BACKWARD, HARD_SWISH_BACKWARD,             x (read), g (read), dx
+//                           BACKWARD_ACCUMULATE, GATE                  (GATE: b (read), a (read), y)
+//   binary_in_place                       not BACKWARD_ACCUMULATE      x, g = dx (b, a = y)
+//   binary_pooled                                                      x, g, dx (b, a, y)
+//   gate_backward           GATE_BACKWARD                              b (read), a (read), g (read), da, db
+//   gate_backward_in_place                                             b, a, g = da, db
+//   gate_backward_pooled                                               b, a, g, da, db
+//
+// "in_place" and "pooled" allow their buffers to be disjoint ranges of one. The grid of NAME is ceil(whole words / 4 / 256)
+// workgroups, in rows of params.row; NAME_tail takes one workgroup, if the length is no multiple of 4 words. The gradient
+// from the saved output is BACKWARD with y for x, and other parameters.
 //
 // Data is read and written as u32, and every decision about NaN, order and clamping is made on integers: shader
 // compilers may assume that floats are never NaN, and flush subnormals when they compare them.
@@ -22,8 +31,7 @@ struct Params {
     prescale: f32,   // 1, but for a subnormal slope
     shift: f32,
     top: f32,        // t = clamp(v, 0, top)
-    scale: f32,      // y = t * scale
-    divide: u32,     // if not 0: y = t / 6, correctly rounded
+    scale: f32,      // y = t * scale, unless DIVIDE
     grad_slope: f32, // dx = grad_slope * (g * prescale) where lo <= key(x) <= hi, else 0
     nan_from: u32,   // magnitudes (bits without sign) from here on have a NaN product with the slope
     lo: i32,
@@ -31,16 +39,17 @@ struct Params {
     zero: u32,       // always 0, but no compiler knows: see opaque()
     len: u32,        // elements
     row: u32,        // invocations in a row of the grid
-    element: u32,    // F32, F16 or BF16: what x, g, y and dx hold
-    pad0: u32,       // to a multiple of 16 bytes, as GL wants it
-    pad1: u32,
 }
 
 const F32: u32 = 0u;
 const F16: u32 = 1u;
 const BF16: u32 = 2u;
+override ELEMENT: u32 = 0u; // what the tensors hold
+override DIVIDE: bool = false; // y = t / 6, correctly rounded
 
-const WORKGROUP: u32 = 256u;
+const QUIET: u32 = 0x00400000u;
+const INFINITE: u32 = 0x7f800000u;
+const MADE_NAN: u32 = 0xffc00000u; // what x86 gives for zero times infinity
 const SIXTH: f32 = 0.16666667163372039794921875; // 1/6 rounded to f32
 
 // v itself. Keeps the rounding before from being fused with the operation after: nothing in WGSL forbids a compiler
@@ -67,8 +76,8 @@ fn sixth(t: vec4<f32>, params: Params) -> vec4<f32> {
 // quieted, or for zero times infinity the NaN that x86 gives.
 fn unless_nan(product: vec4<u32>, operand: vec4<u32>, params: Params) -> vec4<u32> {
     let magnitude = operand & vec4<u32>(0x7fffffffu);
-    let infinite = magnitude == vec4<u32>(0x7f800000u);
-    let nan = select(operand | vec4<u32>(0x00400000u), vec4<u32>(0xffc00000u), infinite);
+    let infinite = magnitude == vec4<u32>(INFINITE);
+    let nan = select(operand | vec4<u32>(QUIET), vec4<u32>(MADE_NAN), infinite);
     return select(product, nan, magnitude >= vec4<u32>(params.nan_from));
 }
 
@@ -80,7 +89,7 @@ fn forward4(x: vec4<u32>, params: Params) -> vec4<u32> {
     let clamped = clamp(bitcast<vec4<i32>>(v), vec4<i32>(0), vec4<i32>(bitcast<i32>(params.top)));
     let t = bitcast<vec4<f32>>(clamped);
     var y: vec4<f32>;
-    if params.divide != 0u {
+    if DIVIDE {
         y = sixth(t, params);
     } else {
         y = t * params.scale;
@@ -99,9 +108,63 @@ fn backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     return select(vec4<u32>(0u), unless_nan(dx, g, params), inside);
 }
 
+// result, an operation on a and b, unless one of those is NaN: then the first that is, quieted.
+fn unless_either_nan(result: vec4<u32>, a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+    let first = select(result, b | vec4<u32>(QUIET), (b & vec4<u32>(0x7fffffffu)) > vec4<u32>(INFINITE));
+    return select(first, a | vec4<u32>(QUIET), (a & vec4<u32>(0x7fffffffu)) > vec4<u32>(INFINITE));
+}
+
+// a * b, in bits. Infinity is settled on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
+fn product4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
+    let larger = max(a & vec4<u32>(0x7fffffffu), b & vec4<u32>(0x7fffffffu));
+    let smaller = min(a & vec4<u32>(0x7fffffffu), b & vec4<u32>(0x7fffffffu));
+    let finite = bitcast<vec4<u32>>(opaque(bitcast<vec4<f32>>(a), params) * opaque(bitcast<vec4<f32>>(b), params));
+    let signed_infinite = ((a ^ b) & vec4<u32>(0x80000000u)) | vec4<u32>(INFINITE);
+    let infinite = select(signed_infinite, vec4<u32>(MADE_NAN), smaller == vec4<u32>(0u));
+    return unless_either_nan(select(finite, infinite, larger == vec4<u32>(INFINITE)), a, b);
+}
+
+// a + b, in bits.
+fn sum4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
+    let sum = opaque(bitcast<vec4<f32>>(a), params) + opaque(bitcast<vec4<f32>>(b), params);
+    let opposite = ((a & vec4<u32>(0x7fffffffu)) == vec4<u32>(INFINITE)) & ((a ^ b) == vec4<u32>(0x80000000u));
+    return unless_either_nan(select(bitcast<vec4<u32>>(sum), vec4<u32>(MADE_NAN), opposite), a, b);
+}
+
+// dx + backward4(x, g).
+fn backward_accumulate4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, params: Params) -> vec4<u32> {
+    return sum4(dx, backward4(x, g, params), params);
+}
+
+// a * forward4(b).
+fn gate4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
+    return product4(a, forward4(b, params), params);
+}
+
+struct GateGradients {
+    da: vec4<u32>,
+    db: vec4<u32>,
+}
+
+// Both gradients of gate4.
+fn gate_backward4(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params) -> GateGradients {
+    return GateGradients(gate4(g, b, params), backward4(b, product4(g, a, params), params));
+}
+
+// x * forward4(x).
+fn hard_swish4(x: vec4<u32>, params: Params) -> vec4<u32> {
+    return gate4(x, x, params);
+}
+
+// The gradient of hard_swish4: the sum of the gate's two.
+fn hard_swish_backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
+    let gradients = gate_backward4(x, x, g, params);
+    return sum4(gradients.da, gradients.db, params);
+}
+
 // The f32 of half floats (in the low 16 bits of each lane), as bits. Exact, and NaN keeps its payload.
-fn widened(h: vec4<u32>, params: Params) -> vec4<u32> {
-    if params.element == BF16 {
+fn widened(h: vec4<u32>) -> vec4<u32> {
+    if ELEMENT == BF16 {
         return h << vec4<u32>(16u);
     }
     let sign = (h & vec4<u32>(0x8000u)) << vec4<u32>(16u);
@@ -119,7 +182,7 @@ fn narrowed(bits: vec4<u32>, params: Params) -> vec4<u32> {
     let magnitude = bits & vec4<u32>(0x7fffffffu);
     let is_nan = magnitude > vec4<u32>(0x7f800000u);
     let sign = (bits >> vec4<u32>(16u)) & vec4<u32>(0x8000u);
-    if params.element == BF16 {
+    if ELEMENT == BF16 {
         let odd = (magnitude >> vec4<u32>(16u)) & vec4<u32>(1u);
         let rounded = (magnitude + vec4<u32>(0x7fffu) + odd) >> vec4<u32>(16u);
         return sign | select(rounded, (magnitude >> vec4<u32>(16u)) | vec4<u32>(0x0040u), is_nan);
@@ -135,50 +198,99 @@ fn narrowed(bits: vec4<u32>, params: Params) -> vec4<u32> {
     return sign | rounded;
 }
 
-// y, from four words of x: four f32, or eight halves.
-fn forward_words(x: vec4<u32>, params: Params) -> vec4<u32> {
-    if params.element == F32 {
-        return forward4(x, params);
-    }
-    let even = narrowed(forward4(widened(x & vec4<u32>(0xffffu), params), params), params);
-    let odd = narrowed(forward4(widened(x >> vec4<u32>(16u), params), params), params);
-    return even | (odd << vec4<u32>(16u));
+// The first and the second half of each of four words, as f32 bits; and back.
+fn low(words: vec4<u32>) -> vec4<u32> {
+    return widened(words & vec4<u32>(0xffffu));
+}
+fn high(words: vec4<u32>) -> vec4<u32> {
+    return widened(words >> vec4<u32>(16u));
+}
+fn packed(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
+    return narrowed(low, params) | (narrowed(high, params) << vec4<u32>(16u));
 }
 
-// dx, from four words of x and of g.
-fn backward_words(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    if params.element == F32 {
-        return backward4(x, g, params);
+// ---- Kernels, bindings and entry points ----------------------------------------------------------------------------
+
+const FORWARD: u32 = 0u;
+const BACKWARD: u32 = 1u;
+const BACKWARD_ACCUMULATE: u32 = 2u;
+const GATE: u32 = 3u;
+const GATE_BACKWARD: u32 = 4u;
+const HARD_SWISH: u32 = 5u;
+const HARD_SWISH_BACKWARD: u32 = 6u;
+override KERNEL: u32 = 0u;
+
+fn unary4(x: vec4<u32>, params: Params) -> vec4<u32> {
+    if KERNEL == HARD_SWISH {
+        return hard_swish4(x, params);
     }
-    let low = vec4<u32>(0xffffu);
-    let high = vec4<u32>(16u);
-    let even = narrowed(backward4(widened(x & low, params), widened(g & low, params), params), params);
-    let odd = narrowed(backward4(widened(x >> high, params), widened(g >> high, params), params), params);
-    return even | (odd << high);
+    return forward4(x, params);
+}
+fn unary_words(x: vec4<u32>, params: Params) -> vec4<u32> {
+    if ELEMENT == F32 {
+        return unary4(x, params);
+    }
+    return packed(unary4(low(x), params), unary4(high(x), params), params);
 }
 
-// ---- Bindings and entry points -------------------------------------------------------------------------------------
+// before: what the result is added to.
+fn binary4(x: vec4<u32>, g: vec4<u32>, before: vec4<u32>, params: Params) -> vec4<u32> {
+    if KERNEL == GATE {
+        return gate4(g, x, params);
+    }
+    if KERNEL == HARD_SWISH_BACKWARD {
+        return hard_swish_backward4(x, g, params);
+    }
+    if KERNEL == BACKWARD_ACCUMULATE {
+        return backward_accumulate4(x, g, before, params);
+    }
+    return backward4(x, g, params);
+}
+fn binary_words(x: vec4<u32>, g: vec4<u32>, before: vec4<u32>, params: Params) -> vec4<u32> {
+    if ELEMENT == F32 {
+        return binary4(x, g, before, params);
+    }
+    return packed(
+        binary4(low(x), low(g), low(before), params),
+        binary4(high(x), high(g), high(before), params),
+        params,
+    );
+}
+
+fn gate_backward_words(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params) -> GateGradients {
+    if ELEMENT == F32 {
+        return gate_backward4(a, b, g, params);
+    }
+    let even = gate_backward4(low(a), low(b), low(g), params);
+    let odd = gate_backward4(high(a), high(b), high(g), params);
+    return GateGradients(packed(even.da, odd.da, params), packed(even.db, odd.db, params));
+}
+
+const WORKGROUP: u32 = 256u;
 
 // Words that belong to the tensor as a whole; one more may do so by half.
 fn whole_words(params: Params) -> u32 {
-    return select(params.len / 2u, params.len, params.element == F32);
+    return select(params.len / 2u, params.len, ELEMENT == F32);
 }
-// Which vec4 an invocation works on, and which word of the tail.
+// Which vec4 an invocation works on, if it has one, and which word of the tail.
 fn vector_index(id: vec3<u32>, params: Params) -> u32 {
     return id.y * params.row + id.x;
+}
+fn in_body(i: u32, params: Params) -> bool {
+    return i < whole_words(params) / 4u;
 }
 fn tail_index(lane: u32, params: Params) -> u32 {
     return (whole_words(params) & 0xfffffffcu) + lane;
 }
 fn in_tail(i: u32, params: Params) -> bool {
-    return i < whole_words(params) || (i == whole_words(params) && params.element != F32 && (params.len & 1u) == 1u);
+    return i < whole_words(params) || (i == whole_words(params) && ELEMENT != F32 && (params.len & 1u) == 1u);
 }
 // The word to store at i: the result, or its low half beside the neighbour's.
-fn merged(result: u32, before: u32, i: u32, params: Params) -> u32 {
-    return select((before & 0xffff0000u) | (result & 0xffffu), result, i < whole_words(params));
+fn merged(result: vec4<u32>, before: u32, i: u32, params: Params) -> u32 {
+    return select((before & 0xffff0000u) | (result.x & 0xffffu), result.x, i < whole_words(params));
 }
 
-// Every way in which a binding is seen: read or read-write, by vec4 or by element. An entry point uses one of each.
+// Every way in which a binding is seen: read or read-write, by vec4 or by word. An entry point uses one of each.
 @group(0) @binding(0) var<storage, read> in0v: array<vec4<u32>>;
 @group(0) @binding(0) var<storage, read> in0: array<u32>;
 @group(0) @binding(0) var<storage, read_write> io0v: array<vec4<u32>>;
@@ -187,98 +299,177 @@ fn merged(result: u32, before: u32, i: u32, params: Params) -> u32 {
 @group(0) @binding(1) var<storage, read> in1: array<u32>;
 @group(0) @binding(1) var<storage, read_write> io1v: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read_write> io1: array<u32>;
+@group(0) @binding(2) var<storage, read> in2v: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read> in2: array<u32>;
 @group(0) @binding(2) var<storage, read_write> io2v: array<vec4<u32>>;
 @group(0) @binding(2) var<storage, read_write> io2: array<u32>;
+@group(0) @binding(3) var<storage, read_write> io3v: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> io3: array<u32>;
+@group(0) @binding(4) var<storage, read_write> io4v: array<vec4<u32>>;
+@group(0) @binding(4) var<storage, read_write> io4: array<u32>;
 @group(0) @binding(1) var<uniform> params1: Params;
 @group(0) @binding(2) var<uniform> params2: Params;
 @group(0) @binding(3) var<uniform> params3: Params;
+@group(0) @binding(4) var<uniform> params4: Params;
+@group(0) @binding(5) var<uniform> params5: Params;
 
 @compute @workgroup_size(WORKGROUP)
-fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+fn unary(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params2);
-    if i < whole_words(params2) / 4u {
-        io1v[i] = forward_words(in0v[i], params2);
+    if in_body(i, params2) {
+        io1v[i] = unary_words(in0v[i], params2);
     }
 }
 @compute @workgroup_size(4)
-fn forward_tail(@builtin(local_invocation_index) lane: u32) {
+fn unary_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params2);
     if in_tail(i, params2) {
-        io1[i] = merged(forward_words(vec4<u32>(in0[i]), params2).x, io1[i], i, params2);
+        io1[i] = merged(unary_words(vec4<u32>(in0[i]), params2), io1[i], i, params2);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
+fn unary_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params1);
-    if i < whole_words(params1) / 4u {
-        io0v[i] = forward_words(io0v[i], params1);
+    if in_body(i, params1) {
+        io0v[i] = unary_words(io0v[i], params1);
     }
 }
 @compute @workgroup_size(4)
-fn forward_in_place_tail(@builtin(local_invocation_index) lane: u32) {
+fn unary_in_place_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params1);
     if in_tail(i, params1) {
-        io0[i] = merged(forward_words(vec4<u32>(io0[i]), params1).x, io0[i], i, params1);
+        io0[i] = merged(unary_words(vec4<u32>(io0[i]), params1), io0[i], i, params1);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn forward_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
+fn unary_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params2);
-    if i < whole_words(params2) / 4u {
-        io1v[i] = forward_words(io0v[i], params2);
+    if in_body(i, params2) {
+        io1v[i] = unary_words(io0v[i], params2);
     }
 }
 @compute @workgroup_size(4)
-fn forward_pooled_tail(@builtin(local_invocation_index) lane: u32) {
+fn unary_pooled_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params2);
     if in_tail(i, params2) {
-        io1[i] = merged(forward_words(vec4<u32>(io0[i]), params2).x, io1[i], i, params2);
+        io1[i] = merged(unary_words(vec4<u32>(io0[i]), params2), io1[i], i, params2);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+fn binary(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params3);
-    if i < whole_words(params3) / 4u {
-        io2v[i] = backward_words(in0v[i], in1v[i], params3);
+    if in_body(i, params3) {
+        var before = vec4<u32>(0u);
+        if KERNEL == BACKWARD_ACCUMULATE {
+            before = io2v[i];
+        }
+        io2v[i] = binary_words(in0v[i], in1v[i], before, params3);
     }
 }
 @compute @workgroup_size(4)
-fn backward_tail(@builtin(local_invocation_index) lane: u32) {
+fn binary_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params3);
     if in_tail(i, params3) {
-        io2[i] = merged(backward_words(vec4<u32>(in0[i]), vec4<u32>(in1[i]), params3).x, io2[i], i, params3);
+        let before = io2[i];
+        let result = binary_words(vec4<u32>(in0[i]), vec4<u32>(in1[i]), vec4<u32>(before), params3);
+        io2[i] = merged(result, before, i, params3);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
+fn binary_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params2);
-    if i < whole_words(params2) / 4u {
-        io1v[i] = backward_words(io0v[i], io1v[i], params2);
+    if in_body(i, params2) {
+        io1v[i] = binary_words(io0v[i], io1v[i], vec4<u32>(0u), params2);
     }
 }
 @compute @workgroup_size(4)
-fn backward_in_place_tail(@builtin(local_invocation_index) lane: u32) {
+fn binary_in_place_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params2);
     if in_tail(i, params2) {
-        io1[i] = merged(backward_words(vec4<u32>(io0[i]), vec4<u32>(io1[i]), params2).x, io1[i], i, params2);
+        let before = io1[i];
+        let result = binary_words(vec4<u32>(io0[i]), vec4<u32>(io1[i]), vec4<u32>(before), params2);
+        io1[i] = merged(result, before, i, params2);
     }
 }
 
 @compute @workgroup_size(WORKGROUP)
-fn backward_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
+fn binary_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params3);
-    if i < whole_words(params3) / 4u {
-        io2v[i] = backward_words(io0v[i], io1v[i], params3);
+    if in_body(i, params3) {
+        var before = vec4<u32>(0u);
+        if KERNEL == BACKWARD_ACCUMULATE {
+            before = io2v[i];
+        }
+        io2v[i] = binary_words(io0v[i], io1v[i], before, params3);
     }
 }
 @compute @workgroup_size(4)
-fn backward_pooled_tail(@builtin(local_invocation_index) lane: u32) {
+fn binary_pooled_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params3);
     if in_tail(i, params3) {
-        io2[i] = merged(backward_words(vec4<u32>(io0[i]), vec4<u32>(io1[i]), params3).x, io2[i], i, params3);
+        let before = io2[i];
+        let result = binary_words(vec4<u32>(io0[i]), vec4<u32>(io1[i]), vec4<u32>(before), params3);
+        io2[i] = merged(result, before, i, params3);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn gate_backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params5);
+    if in_body(i, params5) {
+        let gradients = gate_backward_words(in1v[i], in0v[i], in2v[i], params5);
+        io3v[i] = gradients.da;
+        io4v[i] = gradients.db;
+    }
+}
+@compute @workgroup_size(4)
+fn gate_backward_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = tail_index(lane, params5);
+    if in_tail(i, params5) {
+        let gradients = gate_backward_words(vec4<u32>(in1[i]), vec4<u32>(in0[i]), vec4<u32>(in2[i]), params5);
+        io3[i] = merged(gradients.da, io3[i], i, params5);
+        io4[i] = merged(gradients.db, io4[i], i, params5);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn gate_backward_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params4);
+    if in_body(i, params4) {
+        let gradients = gate_backward_words(io1v[i], io0v[i], io2v[i], params4);
+        io2v[i] = gradients.da;
+        io3v[i] = gradients.db;
+    }
+}
+@compute @workgroup_size(4)
+fn gate_backward_in_place_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = tail_index(lane, params4);
+    if in_tail(i, params4) {
+        let gradients = gate_backward_words(vec4<u32>(io1[i]), vec4<u32>(io0[i]), vec4<u32>(io2[i]), params4);
+        io2[i] = merged(gradients.da, io2[i], i, params4);
+        io3[i] = merged(gradients.db, io3[i], i, params4);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn gate_backward_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params5);
+    if in_body(i, params5) {
+        let gradients = gate_backward_words(io1v[i], io0v[i], io2v[i], params5);
+        io3v[i] = gradients.da;
+        io4v[i] = gradients.db;
+    }
+}
+@compute @workgroup_size(4)
+fn gate_backward_pooled_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = tail_index(lane, params5);
+    if in_tail(i, params5) {
+        let gradients = gate_backward_words(vec4<u32>(io1[i]), vec4<u32>(io0[i]), vec4<u32>(io2[i]), params5);
+        io3[i] = merged(gradients.da, io3[i], i, params5);
+        io4[i] = merged(gradients.db, io4[i], i, params5);
     }
 }

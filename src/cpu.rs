@@ -1,8 +1,8 @@
 //! The CPU path: slices in, slices out. It is the fallback where there is no GPU, and the ground truth of the GPU
 //! kernels, which give the same bits.
 //!
-//! Every function is the scalar [`HardSigmoid::forward`] or [`HardSigmoid::backward`] applied to each element; half
-//! floats are widened to `f32` for it and rounded once.
+//! Every function is the scalar one of the same name in [`HardSigmoid`], applied to each element; half floats are widened
+//! to `f32` for it and rounded once.
 //!
 //! ```
 //! use hard_sigmoid::{cpu, HardSigmoid};
@@ -25,18 +25,12 @@ use crate::{Error, HardSigmoid, Scalar};
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn forward<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-    same_length(("x", x), ("y", y))?;
-    for (y, &x) in y.iter_mut().zip(x) {
-        *y = T::from_f32(definition.forward(x.to_f32()));
-    }
-    Ok(())
+    unary(("x", x), ("y", y), |x| definition.forward(x))
 }
 
 /// `x[i] = forward(x[i])`.
 pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
-    for x in x {
-        *x = T::from_f32(definition.forward(x.to_f32()));
-    }
+    unary_in_place(x, |x| definition.forward(x));
 }
 
 /// `dx[i] = backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -44,12 +38,7 @@ pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    same_length(("x", x), ("g", g))?;
-    same_length(("x", x), ("dx", dx))?;
-    for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
-        *dx = T::from_f32(definition.backward(x.to_f32(), g.to_f32()));
-    }
-    Ok(())
+    binary(("x", x), ("g", g), ("dx", dx), |x, g| definition.backward(x, g))
 }
 
 /// `g[i] = backward(x[i], g[i])`: the gradient replaces the upstream gradient.
@@ -57,14 +46,151 @@ pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
+    binary_in_place(("x", x), ("g", g), |x, g| definition.backward(x, g))
+}
+
+/// `dx[i] = backward_from_output(y[i], g[i])`, from the saved output `y`: see [`HardSigmoid::backward_from_output`].
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn backward_from_output<T: Scalar>(definition: HardSigmoid, y: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
+    binary(("y", y), ("g", g), ("dx", dx), |y, g| {
+        definition.backward_from_output(y, g)
+    })
+}
+
+/// `g[i] = backward_from_output(y[i], g[i])`: the gradient replaces the upstream gradient.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn backward_from_output_in_place<T: Scalar>(definition: HardSigmoid, y: &[T], g: &mut [T]) -> Result<(), Error> {
+    binary_in_place(("y", y), ("g", g), |y, g| definition.backward_from_output(y, g))
+}
+
+/// `dx[i] += backward(x[i], g[i])`. In half floats too there is one rounding, of the sum.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn backward_accumulate<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
     same_length(("x", x), ("g", g))?;
-    for (g, &x) in g.iter_mut().zip(x) {
-        *g = T::from_f32(definition.backward(x.to_f32(), g.to_f32()));
+    same_length(("x", x), ("dx", dx))?;
+    for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
+        *dx = T::from_f32(definition.backward_accumulate(x.to_f32(), g.to_f32(), dx.to_f32()));
     }
     Ok(())
 }
 
-pub(crate) fn same_length<T>((a, of_a): (&'static str, &[T]), (b, of_b): (&'static str, &[T])) -> Result<(), Error> {
+/// `y[i] = a[i]·forward(b[i])`.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn gate<T: Scalar>(definition: HardSigmoid, a: &[T], b: &[T], y: &mut [T]) -> Result<(), Error> {
+    binary(("a", a), ("b", b), ("y", y), |a, b| definition.gate(a, b))
+}
+
+/// `a[i] = a[i]·forward(b[i])`.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn gate_in_place<T: Scalar>(definition: HardSigmoid, a: &mut [T], b: &[T]) -> Result<(), Error> {
+    binary_in_place(("b", b), ("a", a), |b, a| definition.gate(a, b))
+}
+
+/// `(da[i], db[i]) = gate_backward(a[i], b[i], g[i])`: both gradients of [`gate`].
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn gate_backward<T: Scalar>(
+    definition: HardSigmoid,
+    a: &[T],
+    b: &[T],
+    g: &[T],
+    da: &mut [T],
+    db: &mut [T],
+) -> Result<(), Error> {
+    same_length(("a", a), ("b", b))?;
+    same_length(("a", a), ("g", g))?;
+    same_length(("a", a), ("da", da))?;
+    same_length(("a", a), ("db", db))?;
+    let inputs = a.iter().zip(b).zip(g);
+    for ((da, db), ((&a, &b), &g)) in da.iter_mut().zip(db).zip(inputs) {
+        let (to_a, to_b) = definition.gate_backward(a.to_f32(), b.to_f32(), g.to_f32());
+        (*da, *db) = (T::from_f32(to_a), T::from_f32(to_b));
+    }
+    Ok(())
+}
+
+/// `y[i] = x[i]·forward(x[i])`, the hard swish.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn hard_swish<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
+    unary(("x", x), ("y", y), |x| definition.hard_swish(x))
+}
+
+/// `x[i] = x[i]·forward(x[i])`.
+pub fn hard_swish_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
+    unary_in_place(x, |x| definition.hard_swish(x));
+}
+
+/// `dx[i] = hard_swish_backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
+    binary(("x", x), ("g", g), ("dx", dx), |x, g| {
+        definition.hard_swish_backward(x, g)
+    })
+}
+
+/// `g[i] = hard_swish_backward(x[i], g[i])`: the gradient replaces the upstream gradient.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
+    binary_in_place(("x", x), ("g", g), |x, g| definition.hard_swish_backward(x, g))
+}
+
+type Named<'a, T> = (&'static str, &'a [T]);
+type NamedMut<'a, T> = (&'static str, &'a mut [T]);
+
+#[inline]
+fn unary<T: Scalar>(x: Named<T>, y: NamedMut<T>, of: impl Fn(f32) -> f32) -> Result<(), Error> {
+    same_length(x, (y.0, y.1))?;
+    for (y, &x) in y.1.iter_mut().zip(x.1) {
+        *y = T::from_f32(of(x.to_f32()));
+    }
+    Ok(())
+}
+
+#[inline]
+fn unary_in_place<T: Scalar>(x: &mut [T], of: impl Fn(f32) -> f32) {
+    for x in x {
+        *x = T::from_f32(of(x.to_f32()));
+    }
+}
+
+#[inline]
+fn binary<T: Scalar>(a: Named<T>, b: Named<T>, out: NamedMut<T>, of: impl Fn(f32, f32) -> f32) -> Result<(), Error> {
+    same_length(a, b)?;
+    same_length(a, (out.0, out.1))?;
+    for ((out, &a), &b) in out.1.iter_mut().zip(a.1).zip(b.1) {
+        *out = T::from_f32(of(a.to_f32(), b.to_f32()));
+    }
+    Ok(())
+}
+
+/// The result replaces `b`.
+#[inline]
+fn binary_in_place<T: Scalar>(a: Named<T>, b: NamedMut<T>, of: impl Fn(f32, f32) -> f32) -> Result<(), Error> {
+    same_length(a, (b.0, b.1))?;
+    for (b, &a) in b.1.iter_mut().zip(a.1) {
+        *b = T::from_f32(of(a.to_f32(), b.to_f32()));
+    }
+    Ok(())
+}
+
+pub(crate) fn same_length<T>((a, of_a): Named<T>, (b, of_b): Named<T>) -> Result<(), Error> {
     if of_a.len() == of_b.len() {
         return Ok(());
     }

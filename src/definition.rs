@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 /// 1/6 rounded to `f32`; slightly more than a sixth.
 pub(crate) const SIXTH: f32 = 1.0 / 6.0;
 
-/// The NaN that a product of zero and infinity gives (x86's own; ONNX Runtime and NumPy give it there too).
+/// The NaN that zero times infinity gives, or infinity less infinity (x86's own; ONNX Runtime and NumPy give it too).
 pub(crate) const MADE_NAN: u32 = 0xffc0_0000;
 
 const QUIET_BIT: u32 = 0x0040_0000;
@@ -267,9 +267,72 @@ impl HardSigmoid {
     #[inline]
     pub fn backward(self, x: f32, g: f32) -> f32 {
         match self.region(x) {
-            Some(Region::Linear) => gradient(self.slope(), g),
+            Some(Region::Linear) => product(self.slope(), g),
             _ => 0.0,
         }
+    }
+
+    /// The gradient from the saved output `y = forward(x)` instead of the saved input, for a forward pass in place.
+    ///
+    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. That is [`backward`](Self::backward) but where
+    /// `x` lies in the linear zone and `y` is 0 or 1 all the same, because saturation and the kink look alike in `y`:
+    /// - none for `ONNX`, `TANGENT` and `JAX`, whose rule looks at the rounded value too;
+    /// - for `PYTORCH` one input, 2.9999998, just inside the upper kink, whose `y` rounds to 1;
+    /// - for definitions that include the kinks, the inputs there: `y` is exactly 0 or 1.
+    ///
+    /// A `y` that was rounded to a half float is 0 or 1 more often, so its gradient ends a little earlier.
+    ///
+    /// ```
+    /// use hard_sigmoid::HardSigmoid;
+    ///
+    /// assert_eq!(HardSigmoid::PYTORCH.backward(2.9999998, 6.0), 1.0);
+    /// let y = HardSigmoid::PYTORCH.forward(2.9999998);
+    /// assert_eq!(HardSigmoid::PYTORCH.backward_from_output(y, 6.0), 0.0);
+    /// ```
+    #[inline]
+    pub fn backward_from_output(self, y: f32, g: f32) -> f32 {
+        if y > 0.0 && y < 1.0 {
+            product(self.slope(), g)
+        } else {
+            0.0
+        }
+    }
+
+    /// `fl(dx + backward(x, g))`: the gradient added to one that is there already.
+    #[inline]
+    pub fn backward_accumulate(self, x: f32, g: f32, dx: f32) -> f32 {
+        sum(dx, self.backward(x, g))
+    }
+
+    /// `fl(a·forward(b))`: `a` let through as far as the gate `b` is open, as in squeeze-and-excitation.
+    ///
+    /// Where both factors are NaN, the result is that of `a`.
+    #[inline]
+    pub fn gate(self, a: f32, b: f32) -> f32 {
+        product(a, self.forward(b))
+    }
+
+    /// The gradients `(da, db)` of [`gate`](Self::gate): `da = fl(g·forward(b))`, `db = backward(b, fl(g·a))`.
+    #[inline]
+    pub fn gate_backward(self, a: f32, b: f32, g: f32) -> (f32, f32) {
+        (product(g, self.forward(b)), self.backward(b, product(g, a)))
+    }
+
+    /// `fl(x·forward(x))`, the hard swish (hard SiLU): the [`gate`](Self::gate) of `x` by itself.
+    ///
+    /// With `JAX` that is `jax.nn.hard_silu`, with `affine(0.16666667, 0.5)` ONNX's `HardSwish`.
+    /// `torch.nn.functional.hardswish` is another function in bits: it multiplies before it divides, `x·t / 6`.
+    #[inline]
+    pub fn hard_swish(self, x: f32) -> f32 {
+        self.gate(x, x)
+    }
+
+    /// The gradient of [`hard_swish`](Self::hard_swish): the sum of the two gradients of the gate,
+    /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`.
+    #[inline]
+    pub fn hard_swish_backward(self, x: f32, g: f32) -> f32 {
+        let (da, db) = self.gate_backward(x, x, g);
+        sum(da, db)
     }
 
     /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
@@ -309,16 +372,30 @@ fn clamp(v: f32, top: f32) -> f32 {
     }
 }
 
-/// `slope·g`, with the sign and payload of a NaN `g`.
+/// `fl(a·b)`; NaN as in [`nan_settled`].
 #[inline]
-fn gradient(slope: f32, g: f32) -> f32 {
-    let product = slope * g;
-    if g.is_nan() {
-        quieted(g)
-    } else if product.is_nan() {
-        f32::from_bits(MADE_NAN)
+fn product(a: f32, b: f32) -> f32 {
+    nan_settled(a * b, a, b)
+}
+
+/// `fl(a + b)`; NaN as in [`nan_settled`].
+#[inline]
+fn sum(a: f32, b: f32) -> f32 {
+    nan_settled(a + b, a, b)
+}
+
+/// `result`, an operation on `a` and `b`, where it isn't NaN; else the first of the two that is NaN, with its sign and
+/// payload, or [`MADE_NAN`] if none is.
+#[inline]
+fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
+    if !result.is_nan() {
+        result
+    } else if a.is_nan() {
+        quieted(a)
+    } else if b.is_nan() {
+        quieted(b)
     } else {
-        product
+        f32::from_bits(MADE_NAN)
     }
 }
 

@@ -154,7 +154,7 @@ impl fmt::Display for Error {
             Self::Overlap { a, b } => write!(
                 f,
                 "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
-                 result (y over x, or dx over g)"
+                 result (y over x or a, dx or da over g)"
             ),
             Self::UnsupportedDevice { limit, needed, has } => write!(
                 f,

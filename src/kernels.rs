@@ -1,39 +1,72 @@
 use crate::{
-    Error,
+    Element, Error, HardSigmoid,
+    definition::Form,
     grid::{Allowed, WORKGROUP},
     params::Params,
 };
 use std::sync::{Arc, OnceLock};
 
-/// The WGSL text of every kernel: one module, valid as it stands; its head tells the bindings and grids.
+/// The WGSL text of every kernel: one module, valid as it stands. Its head tells entry points, constants, bindings and
+/// grids.
 pub const WGSL: &str = include_str!("../shaders/hard_sigmoid.wgsl");
 
-/// The part of [`WGSL`] without bindings and entry points, to put in front of a kernel of your own:
-/// `forward4(x, params)` and `backward4(x, g, params)` work on the bits of four `f32`, `widened` and `narrowed` convert
-/// half floats, `forward_words` and `backward_words` work on packed words of any element type, with a [`Params`] from any
-/// uniform of yours. The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
-pub fn wgsl_functions() -> &'static str {
-    WGSL.split_once(BINDINGS).map_or(WGSL, |(functions, _)| functions)
+/// The part of [`WGSL`] without bindings and entry points, to put in front of a kernel of your own.
+///
+/// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and
+/// `hard_swish_backward4` work on the bits of four `f32`, with a [`Params`] from any uniform of yours; `low` and `high`
+/// widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. What the shader otherwise has
+/// as pipeline constants, the element type and how `definition` divides, is written into the text. The example `fused`
+/// adds a bias and applies the hard sigmoid in one dispatch.
+pub fn wgsl_functions(definition: HardSigmoid, element: Element) -> String {
+    let functions = WGSL.split_once(ENTRY_POINTS).map_or(WGSL, |(functions, _)| functions);
+    functions
+        .replace(
+            "override ELEMENT: u32 = 0u;",
+            &format!("const ELEMENT: u32 = {}u;", element as u32),
+        )
+        .replace(
+            "override DIVIDE: bool = false;",
+            &format!("const DIVIDE: bool = {};", divides(definition)),
+        )
 }
 
 /// The line of the shader behind its functions.
-const BINDINGS: &str = "// ---- Bindings and entry points";
+const ENTRY_POINTS: &str = "// ---- Kernels, bindings and entry points";
 
-/// One compute kernel. Its entry point in [`WGSL`] has the kernel's [name](Kernel::name).
+fn divides(definition: HardSigmoid) -> bool {
+    definition.form() == Form::Relu6Divide
+}
+
+/// What a launch computes. The function of the same [name](Kernel::name) is in [`HardSigmoid`], in [`cpu`](crate::cpu) and,
+/// for four elements, in [`WGSL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
-    /// `x` to `y`, two buffers.
+    /// `y` from `x`.
     Forward,
-    /// `y` over `x`.
-    ForwardInPlace,
-    /// `x` to `y`, disjoint ranges of one buffer.
-    ForwardPooled,
-    /// `x` and `g` to `dx`, which has a buffer of its own.
+    /// `dx` from `x` (or the saved `y`) and `g`.
     Backward,
-    /// `dx` over `g`.
-    BackwardInPlace,
-    /// `x` and `g` to `dx`, disjoint ranges; `dx` shares its buffer with one or both.
-    BackwardPooled,
+    /// `dx += ` the same.
+    BackwardAccumulate,
+    /// `y` from `a` and `b`.
+    Gate,
+    /// `da` and `db` from `a`, `b` and `g`.
+    GateBackward,
+    /// `y` from `x`.
+    HardSwish,
+    /// `dx` from `x` and `g`.
+    HardSwishBackward,
+}
+
+/// How the tensors of a launch lie in their buffers. Each has its entry points, because WGSL fixes how a binding may be
+/// used, and wgpu refuses to see one buffer both read-only and writable in a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// No output shares a buffer with an input.
+    Apart,
+    /// The result replaces an input: `y` over `x` or `a`, `dx` or `da` over `g`.
+    InPlace,
+    /// An output shares a buffer with an input, in disjoint ranges.
+    Pooled,
 }
 
 /// How a kernel sees a storage buffer.
@@ -43,46 +76,114 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
+/// A family of entry points: kernels that bind the same buffers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Unary,
+    Binary,
+    GateBackward,
+}
+
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Forward,
-        Self::ForwardInPlace,
-        Self::ForwardPooled,
         Self::Backward,
-        Self::BackwardInPlace,
-        Self::BackwardPooled,
+        Self::BackwardAccumulate,
+        Self::Gate,
+        Self::GateBackward,
+        Self::HardSwish,
+        Self::HardSwishBackward,
     ];
 
-    /// The entry point that works on four words (of 32 bits) at a time.
+    /// The name of its function.
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// The entry point for the words at the end.
-    pub const fn tail_name(self) -> &'static str {
-        self.row().1
+    const fn row(self) -> (&'static str, Shape) {
+        match self {
+            Self::Forward => ("forward", Shape::Unary),
+            Self::Backward => ("backward", Shape::Binary),
+            Self::BackwardAccumulate => ("backward_accumulate", Shape::Binary),
+            Self::Gate => ("gate", Shape::Binary),
+            Self::GateBackward => ("gate_backward", Shape::GateBackward),
+            Self::HardSwish => ("hard_swish", Shape::Unary),
+            Self::HardSwishBackward => ("hard_swish_backward", Shape::Binary),
+        }
     }
 
     /// The storage buffers, in the order of their bindings; the parameters follow.
-    pub(crate) const fn buffers(self) -> &'static [Access] {
-        self.row().2
+    pub(crate) fn buffers(self, placement: Placement) -> &'static [Access] {
+        self.row().1.row(placement).1
     }
 
-    const fn row(self) -> (&'static str, &'static str, &'static [Access]) {
+    /// The entry point in [`WGSL`] that works on four words (of 32 bits) at a time. The one for the words at the end has
+    /// `_tail` behind its name.
+    pub fn entry_point(self, placement: Placement) -> &'static str {
+        self.row().1.row(placement).0
+    }
+}
+
+impl Placement {
+    /// Every placement.
+    pub const ALL: [Self; 3] = [Self::Apart, Self::InPlace, Self::Pooled];
+}
+
+impl Shape {
+    const ALL: [Self; 3] = [Self::Unary, Self::Binary, Self::GateBackward];
+
+    fn row(self, placement: Placement) -> (&'static str, &'static [Access]) {
         use Access::{Read, ReadWrite};
-        match self {
-            Self::Forward => ("forward", "forward_tail", &[Read, ReadWrite]),
-            Self::ForwardInPlace => ("forward_in_place", "forward_in_place_tail", &[ReadWrite]),
-            Self::ForwardPooled => ("forward_pooled", "forward_pooled_tail", &[ReadWrite, ReadWrite]),
-            Self::Backward => ("backward", "backward_tail", &[Read, Read, ReadWrite]),
-            Self::BackwardInPlace => ("backward_in_place", "backward_in_place_tail", &[ReadWrite, ReadWrite]),
-            Self::BackwardPooled => (
-                "backward_pooled",
-                "backward_pooled_tail",
-                &[ReadWrite, ReadWrite, ReadWrite],
-            ),
+        use Placement::{Apart, InPlace, Pooled};
+        match (self, placement) {
+            (Self::Unary, Apart) => ("unary", &[Read, ReadWrite]),
+            (Self::Unary, InPlace) => ("unary_in_place", &[ReadWrite]),
+            (Self::Unary, Pooled) => ("unary_pooled", &[ReadWrite; 2]),
+            (Self::Binary, Apart) => ("binary", &[Read, Read, ReadWrite]),
+            (Self::Binary, InPlace) => ("binary_in_place", &[ReadWrite; 2]),
+            (Self::Binary, Pooled) => ("binary_pooled", &[ReadWrite; 3]),
+            (Self::GateBackward, Apart) => ("gate_backward", &[Read, Read, Read, ReadWrite, ReadWrite]),
+            (Self::GateBackward, InPlace) => ("gate_backward_in_place", &[ReadWrite; 4]),
+            (Self::GateBackward, Pooled) => ("gate_backward_pooled", &[ReadWrite; 5]),
         }
+    }
+}
+
+/// What a pipeline is compiled for: everything that is no data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Variant {
+    pub(crate) kernel: Kernel,
+    pub(crate) placement: Placement,
+    pub(crate) element: Element,
+    divides: bool,
+}
+
+impl Variant {
+    const COUNT: usize = Kernel::ALL.len() * Placement::ALL.len() * Element::ALL.len() * 2;
+
+    pub(crate) fn new(kernel: Kernel, placement: Placement, element: Element, definition: HardSigmoid) -> Self {
+        Self {
+            kernel,
+            placement,
+            element,
+            divides: divides(definition),
+        }
+    }
+
+    fn index(self) -> usize {
+        let kernel = self.kernel as usize;
+        let placed = kernel * Placement::ALL.len() + self.placement as usize;
+        (placed * Element::ALL.len() + self.element as usize) * 2 + usize::from(self.divides)
+    }
+
+    /// The shader's constants.
+    fn constants(self) -> [(&'static str, f64); 3] {
+        [
+            ("KERNEL", f64::from(self.kernel as u32)),
+            ("ELEMENT", f64::from(self.element as u32)),
+            ("DIVIDE", f64::from(u8::from(self.divides))),
+        ]
     }
 }
 
@@ -113,16 +214,24 @@ pub struct Kernels(Arc<Inner>);
 struct Inner {
     device: wgpu::Device,
     allowed: Allowed,
+    /// `max_storage_buffers_per_shader_stage`
+    storage_buffers: u32,
     module: wgpu::ShaderModule,
     pipeline_cache: Option<wgpu::PipelineCache>,
-    slots: [Slot; Kernel::ALL.len()],
+    layouts: [[OnceLock<Layout>; Placement::ALL.len()]; Shape::ALL.len()],
+    /// By [`Variant::index`].
+    pipelines: [Pipelines; Variant::COUNT],
 }
 
-/// What belongs to one [`Kernel`].
+/// What kernels of one shape and placement bind.
 #[derive(Debug)]
-struct Slot {
+struct Layout {
     bindings: wgpu::BindGroupLayout,
-    layout: wgpu::PipelineLayout,
+    pipeline: wgpu::PipelineLayout,
+}
+
+#[derive(Debug)]
+struct Pipelines {
     body: OnceLock<wgpu::ComputePipeline>,
     tail: OnceLock<wgpu::ComputePipeline>,
 }
@@ -155,17 +264,26 @@ impl Kernels {
                 alignment: limits.min_storage_buffer_offset_alignment,
                 workgroups: limits.max_compute_workgroups_per_dimension,
             },
+            storage_buffers: limits.max_storage_buffers_per_shader_stage,
             module,
             pipeline_cache: cache,
-            slots: Kernel::ALL.map(|kernel| Slot::new(device, kernel)),
+            layouts: Default::default(),
+            pipelines: std::array::from_fn(|_| Pipelines {
+                body: OnceLock::new(),
+                tail: OnceLock::new(),
+            }),
         })))
     }
 
-    /// Compiles every pipeline now rather than at its first launch.
-    pub fn warm_up(&self) {
-        for kernel in Kernel::ALL {
-            self.body(kernel);
-            self.tail(kernel);
+    /// Compiles the pipelines of one kernel for a definition and an element type now, rather than at their first launch:
+    /// for every [`Placement`] whose buffers the device can bind.
+    pub fn warm_up(&self, kernel: Kernel, definition: HardSigmoid, element: Element) {
+        for placement in Placement::ALL {
+            let variant = Variant::new(kernel, placement, element, definition);
+            if self.check_buffers(variant).is_ok() {
+                self.body(variant);
+                self.tail(variant);
+            }
         }
     }
 
@@ -179,39 +297,60 @@ impl Kernels {
         self.0.allowed
     }
 
-    pub(crate) fn bindings(&self, kernel: Kernel) -> &wgpu::BindGroupLayout {
-        &self.0.slots[kernel as usize].bindings
+    /// Whether the device can bind that many buffers: `Kernels::new` has asked for those of most kernels only.
+    pub(crate) fn check_buffers(&self, variant: Variant) -> Result<(), Error> {
+        at_least(
+            "max_storage_buffers_per_shader_stage",
+            variant.kernel.buffers(variant.placement).len() as u64,
+            self.0.storage_buffers.into(),
+        )
     }
 
-    pub(crate) fn body(&self, kernel: Kernel) -> &wgpu::ComputePipeline {
-        let slot = &self.0.slots[kernel as usize];
-        slot.body.get_or_init(|| self.compile(&slot.layout, kernel.name()))
+    fn layout(&self, variant: Variant) -> &Layout {
+        let shape = variant.kernel.row().1;
+        let slot = &self.0.layouts[shape as usize][variant.placement as usize];
+        slot.get_or_init(|| Layout::new(&self.0.device, shape, variant.placement))
     }
 
-    pub(crate) fn tail(&self, kernel: Kernel) -> &wgpu::ComputePipeline {
-        let slot = &self.0.slots[kernel as usize];
-        slot.tail.get_or_init(|| self.compile(&slot.layout, kernel.tail_name()))
+    pub(crate) fn bindings(&self, variant: Variant) -> &wgpu::BindGroupLayout {
+        &self.layout(variant).bindings
     }
 
-    fn compile(&self, layout: &wgpu::PipelineLayout, entry_point: &str) -> wgpu::ComputePipeline {
+    pub(crate) fn body(&self, variant: Variant) -> &wgpu::ComputePipeline {
+        let slot = &self.0.pipelines[variant.index()];
+        slot.body.get_or_init(|| self.compile(variant, ""))
+    }
+
+    pub(crate) fn tail(&self, variant: Variant) -> &wgpu::ComputePipeline {
+        let slot = &self.0.pipelines[variant.index()];
+        slot.tail.get_or_init(|| self.compile(variant, "_tail"))
+    }
+
+    fn compile(&self, variant: Variant, suffix: &str) -> wgpu::ComputePipeline {
+        let name = variant.kernel.name();
+        let entry_point = variant.kernel.entry_point(variant.placement);
         self.0.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&format!("hard_sigmoid::{entry_point}::pipeline")),
-            layout: Some(layout),
+            label: Some(&format!(
+                "hard_sigmoid::{name}{suffix}::pipeline ({:?}, {})",
+                variant.placement, variant.element
+            )),
+            layout: Some(&self.layout(variant).pipeline),
             module: &self.0.module,
-            entry_point: Some(entry_point),
+            entry_point: Some(&format!("{entry_point}{suffix}")),
             compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &variant.constants(),
                 // No kernel uses workgroup memory.
                 zero_initialize_workgroup_memory: false,
-                ..Default::default()
             },
             cache: self.0.pipeline_cache.as_ref(),
         })
     }
 }
 
-impl Slot {
-    fn new(device: &wgpu::Device, kernel: Kernel) -> Self {
-        let storage = kernel.buffers().iter().map(|access| wgpu::BufferBindingType::Storage {
+impl Layout {
+    fn new(device: &wgpu::Device, shape: Shape, placement: Placement) -> Self {
+        let (name, buffers) = shape.row(placement);
+        let storage = buffers.iter().map(|access| wgpu::BufferBindingType::Storage {
             read_only: *access == Access::Read,
         });
         let entries: Vec<_> = storage
@@ -232,22 +371,16 @@ impl Slot {
                 count: None,
             })
             .collect();
-        let name = kernel.name();
         let bindings = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(&format!("hard_sigmoid::{name}::bindings")),
             entries: &entries,
         });
-        let layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&format!("hard_sigmoid::{name}::layout")),
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        Self {
-            bindings,
-            layout,
-            body: OnceLock::new(),
-            tail: OnceLock::new(),
-        }
+        Self { bindings, pipeline }
     }
 }
 
@@ -256,7 +389,7 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
         ("max_bind_groups", 1, limits.max_bind_groups.into()),
         (
             "max_bindings_per_bind_group",
-            4,
+            6,
             limits.max_bindings_per_bind_group.into(),
         ),
         (
@@ -297,10 +430,14 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
             limits.max_compute_workgroups_per_dimension.into(),
         ),
     ];
-    for (limit, needed, has) in needs {
-        if has < needed {
-            return Err(Error::UnsupportedDevice { limit, needed, has });
-        }
+    needs
+        .into_iter()
+        .try_for_each(|(limit, needed, has)| at_least(limit, needed, has))
+}
+
+fn at_least(limit: &'static str, needed: u64, has: u64) -> Result<(), Error> {
+    if has < needed {
+        return Err(Error::UnsupportedDevice { limit, needed, has });
     }
     Ok(())
 }
@@ -313,27 +450,55 @@ mod tests {
 
     #[test]
     fn the_functions_stand_by_themselves() {
-        let module = naga::front::wgsl::parse_str(wgsl_functions()).unwrap();
-        assert!(module.entry_points.is_empty() && module.global_variables.is_empty());
-        let names: Vec<_> = module
-            .functions
-            .iter()
-            .filter_map(|(_, function)| function.name.as_deref())
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "opaque",
-                "sixth",
-                "unless_nan",
-                "forward4",
-                "backward4",
-                "widened",
-                "narrowed",
-                "forward_words",
-                "backward_words"
-            ]
-        );
+        for (definition, element) in [
+            (HardSigmoid::PYTORCH, Element::Bf16),
+            (HardSigmoid::KERAS, Element::F32),
+        ] {
+            let text = wgsl_functions(definition, element);
+            let module = naga::front::wgsl::parse_str(&text).unwrap();
+            assert!(
+                module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
+            );
+            assert_eq!(constant(&module, "ELEMENT"), naga::Literal::U32(element as u32));
+            assert_eq!(
+                constant(&module, "DIVIDE"),
+                naga::Literal::Bool(definition == HardSigmoid::PYTORCH)
+            );
+            let functions = module
+                .functions
+                .iter()
+                .filter_map(|(_, function)| function.name.as_deref());
+            let functions: Vec<_> = functions.collect();
+            for kernel in Kernel::ALL {
+                let name = format!("{}4", kernel.name());
+                assert!(functions.contains(&name.as_str()), "{name}");
+            }
+        }
+    }
+
+    fn constant(module: &naga::Module, name: &str) -> naga::Literal {
+        let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
+        let (_, constant) = found.unwrap_or_else(|| panic!("no constant {name}"));
+        match module.global_expressions[constant.init] {
+            naga::Expression::Literal(literal) => literal,
+            ref other => panic!("{name} is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_variant_has_a_place_of_its_own() {
+        let mut seen = [false; Variant::COUNT];
+        for kernel in Kernel::ALL {
+            for placement in Placement::ALL {
+                for element in Element::ALL {
+                    for definition in [HardSigmoid::PYTORCH, HardSigmoid::JAX] {
+                        let index = Variant::new(kernel, placement, element, definition).index();
+                        assert!(!std::mem::replace(&mut seen[index], true), "{index}");
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, [true; Variant::COUNT]);
     }
 
     /// Threads that ask for a cold pipeline at once get one and the same.
@@ -345,7 +510,16 @@ mod tests {
         let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
         let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
         let kernels = Kernels::new(&device).unwrap();
-        let all = || Kernel::ALL.map(|kernel| [kernels.body(kernel).clone(), kernels.tail(kernel).clone()]);
+        let variant = |kernel| Variant::new(kernel, Placement::Pooled, Element::F16, HardSigmoid::PYTORCH);
+        let all = || {
+            let both = |kernel| {
+                [
+                    kernels.body(variant(kernel)).clone(),
+                    kernels.tail(variant(kernel)).clone(),
+                ]
+            };
+            Kernel::ALL.map(both)
+        };
         let seen: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..8).map(|_| scope.spawn(all)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -353,7 +527,7 @@ mod tests {
         assert!(seen.iter().all(|pipelines| *pipelines == seen[0]));
         // Another handle has its own, so the comparison can fail.
         let other = Kernels::new(&device).unwrap();
-        assert!(*other.body(Kernel::Forward) != seen[0][0][0]);
+        assert!(*other.body(variant(Kernel::Forward)) != seen[0][0][0]);
     }
 
     /// Entry points, workgroup sizes and bindings are what this file and `grid.rs` say.
@@ -364,12 +538,28 @@ mod tests {
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
         let info = validator.validate(&module).unwrap();
 
-        let names: Vec<_> = module.entry_points.iter().map(|entry| entry.name.as_str()).collect();
-        let expected: Vec<_> = Kernel::ALL.iter().flat_map(|k| [k.name(), k.tail_name()]).collect();
+        // Those of the kernels that share them follow from their shapes.
+        let rows: Vec<_> = Shape::ALL
+            .iter()
+            .flat_map(|shape| Placement::ALL.map(|placement| shape.row(placement)))
+            .collect();
+        let names: Vec<_> = module.entry_points.iter().map(|entry| entry.name.clone()).collect();
+        let expected: Vec<_> = rows
+            .iter()
+            .flat_map(|(name, _)| [name.to_string(), format!("{name}_tail")])
+            .collect();
         assert_eq!(names, expected);
+        for kernel in Kernel::ALL {
+            let value = constant(&module, &kernel.name().to_uppercase());
+            assert_eq!(value, naga::Literal::U32(kernel as u32), "{kernel:?}");
+        }
+        for element in Element::ALL {
+            let value = constant(&module, &element.to_string().to_uppercase());
+            assert_eq!(value, naga::Literal::U32(element as u32), "{element}");
+        }
 
         for (index, entry) in module.entry_points.iter().enumerate() {
-            let kernel = Kernel::ALL[index / 2];
+            let buffers = rows[index / 2].1;
             let is_tail = index % 2 == 1;
             assert_eq!(entry.workgroup_size, [if is_tail { 4 } else { WORKGROUP }, 1, 1]);
             let mut found = BTreeMap::new();
@@ -395,7 +585,7 @@ mod tests {
                     binding.binding
                 );
             }
-            let buffers = kernel.buffers().iter().copied().map(Some);
+            let buffers = buffers.iter().copied().map(Some);
             let expected: BTreeMap<_, _> = (0..).zip(buffers.chain([None])).collect();
             assert_eq!(found, expected, "{}", entry.name);
         }

@@ -1,4 +1,4 @@
-use crate::{Element, Error, HardSigmoid, Kernel, Kernels, grid::Grid, params::Params};
+use crate::{Element, Error, HardSigmoid, Kernel, Kernels, Placement, grid::Grid, kernels::Variant, params::Params};
 
 /// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
 const WORD: u64 = 4;
@@ -67,6 +67,7 @@ impl BufferRange<'_> {
 #[derive(Clone, Debug)]
 pub struct Launch {
     kernel: Kernel,
+    placement: Placement,
     /// One, or several for a tensor that exceeds a binding or a grid, or none for an empty tensor.
     segments: Vec<Segment>,
 }
@@ -95,9 +96,42 @@ impl Launch {
         }
     }
 
-    /// The kernel that the ranges called for.
+    /// What it computes.
     pub fn kernel(&self) -> Kernel {
         self.kernel
+    }
+
+    /// How its tensors lie.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+}
+
+/// A tensor of a launch, and what errors call it.
+type Operand<'a> = (&'static str, BufferRange<'a>);
+
+/// What a launch computes, from which parameters.
+#[derive(Clone, Copy)]
+struct Job {
+    kernel: Kernel,
+    definition: HardSigmoid,
+    from_output: bool,
+    element: Element,
+}
+
+impl Job {
+    fn new(kernel: Kernel, definition: HardSigmoid, element: Element) -> Self {
+        Self {
+            kernel,
+            definition,
+            from_output: false,
+            element,
+        }
+    }
+
+    fn params(self, len: u32, row: u32) -> Params {
+        let params = Params::new(self.definition, len, row);
+        if self.from_output { params.from_output() } else { params }
     }
 }
 
@@ -105,7 +139,7 @@ impl Kernels {
     /// Prepares `y = hard_sigmoid(x)`.
     ///
     /// `x` and `y` may lie in two buffers, be one and the same range (in place), or be disjoint ranges of one buffer;
-    /// the kernel follows from that. Any length, 0 included: a tensor larger than the device's
+    /// the [`Placement`] follows from that. Any length, 0 included: a tensor larger than the device's
     /// `max_storage_buffer_binding_size` takes several dispatches, all of them in the one launch.
     ///
     /// The buffers must belong to this device and not be destroyed or mapped when the work is submitted: wgpu doesn't
@@ -122,25 +156,14 @@ impl Kernels {
         x: impl Into<BufferRange<'a>>,
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
-        let (x, y) = (x.into(), y.into());
-        let len = self.check_ranges(element, &[("x", x), ("y", y)])?;
-        let (kernel, ranges): (_, &[_]) = if x.is(&y) {
-            (Kernel::ForwardInPlace, &[y])
-        } else if x.overlaps(&y) {
-            return Err(Error::Overlap { a: "x", b: "y" });
-        } else if x.same_buffer(&y) {
-            (Kernel::ForwardPooled, &[x, y])
-        } else {
-            (Kernel::Forward, &[x, y])
-        };
-        self.prepare(kernel, definition, element, len, ranges)
+        let job = Job::new(Kernel::Forward, definition, element);
+        self.prepare(job, &[("x", x.into())], &[("y", y.into())])
     }
 
     /// Prepares the backward pass: `dx` from the saved input `x` and the upstream gradient `g`.
     ///
     /// `dx` may have a buffer of its own, be the same range as `g` (in place), or share a buffer with disjoint `x`
-    /// and `g`; the kernel follows from that. Any length, 0 included. For what can't be checked here, see
-    /// [`Kernels::forward`].
+    /// and `g`. Any length, 0 included. For what can't be checked here, see [`Kernels::forward`].
     ///
     /// # Errors
     /// As [`Kernels::forward`].
@@ -152,29 +175,123 @@ impl Kernels {
         g: impl Into<BufferRange<'a>>,
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
-        let (x, g, dx) = (x.into(), g.into(), dx.into());
-        let len = self.check_ranges(element, &[("x", x), ("g", g), ("dx", dx)])?;
-        if x.overlaps(&dx) {
-            return Err(Error::Overlap { a: "x", b: "dx" });
-        }
-        let (kernel, ranges): (_, &[_]) = if dx.is(&g) {
-            (Kernel::BackwardInPlace, &[x, g])
-        } else if g.overlaps(&dx) {
-            return Err(Error::Overlap { a: "g", b: "dx" });
-        } else if x.same_buffer(&dx) || g.same_buffer(&dx) {
-            // Bound read-write, so not even two inputs may overlap.
-            if x.overlaps(&g) {
-                return Err(Error::Overlap { a: "x", b: "g" });
-            }
-            (Kernel::BackwardPooled, &[x, g, dx])
-        } else {
-            (Kernel::Backward, &[x, g, dx])
+        let job = Job::new(Kernel::Backward, definition, element);
+        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
+    }
+
+    /// Prepares the backward pass from the saved output `y`, for a forward pass in place; the few inputs where that
+    /// differs from [`Kernels::backward`] are those of [`HardSigmoid::backward_from_output`].
+    ///
+    /// # Errors
+    /// As [`Kernels::backward`].
+    pub fn backward_from_output<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        y: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        dx: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job {
+            from_output: true,
+            ..Job::new(Kernel::Backward, definition, element)
         };
-        self.prepare(kernel, definition, element, len, ranges)
+        self.prepare(job, &[("y", y.into()), ("g", g.into())], &[("dx", dx.into())])
+    }
+
+    /// Prepares `dx += ` the gradient of [`Kernels::backward`], for engines that sum gradients: one kernel, one rounding
+    /// of the sum. `dx` can't be the range of `g`.
+    ///
+    /// # Errors
+    /// As [`Kernels::backward`].
+    pub fn backward_accumulate<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        dx: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::new(Kernel::BackwardAccumulate, definition, element);
+        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
+    }
+
+    /// Prepares `y = a · hard_sigmoid(b)`; `y` may be the range of `a` (in place). The gate of a tensor by itself is
+    /// [`Kernels::hard_swish`], which this becomes where `a` and `b` are one range.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn gate<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        a: impl Into<BufferRange<'a>>,
+        b: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let (a, b, y) = (a.into(), b.into(), y.into());
+        if a.is(&b) {
+            return self.hard_swish(definition, element, a, y);
+        }
+        let job = Job::new(Kernel::Gate, definition, element);
+        self.prepare(job, &[("b", b), ("a", a)], &[("y", y)])
+    }
+
+    /// Prepares both gradients of [`Kernels::gate`] in one launch: `da = g · hard_sigmoid(b)` and
+    /// `db = backward(b, g · a)`. `da` may be the range of `g` (in place).
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`]; also [`Error::UnsupportedDevice`] if the device was created with a
+    /// `max_storage_buffers_per_shader_stage` below 5, or 4 in place (`wgpu::Limits::default()` has 8).
+    #[expect(clippy::too_many_arguments, reason = "five tensors are what it is about")]
+    pub fn gate_backward<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        a: impl Into<BufferRange<'a>>,
+        b: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        da: impl Into<BufferRange<'a>>,
+        db: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::new(Kernel::GateBackward, definition, element);
+        let inputs = [("b", b.into()), ("a", a.into()), ("g", g.into())];
+        self.prepare(job, &inputs, &[("da", da.into()), ("db", db.into())])
+    }
+
+    /// Prepares `y = x · hard_sigmoid(x)`; placed as in [`Kernels::forward`].
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn hard_swish<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::new(Kernel::HardSwish, definition, element);
+        self.prepare(job, &[("x", x.into())], &[("y", y.into())])
+    }
+
+    /// Prepares the gradient of [`Kernels::hard_swish`] from the saved input; placed as in [`Kernels::backward`].
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn hard_swish_backward<'a>(
+        &self,
+        definition: HardSigmoid,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        dx: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::new(Kernel::HardSwishBackward, definition, element);
+        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
     }
 
     /// Checks each range by itself and their lengths against the first; returns the common length in elements.
-    fn check_ranges(&self, element: Element, operands: &[(&'static str, BufferRange<'_>)]) -> Result<u64, Error> {
+    fn check_ranges(&self, element: Element, operands: &[Operand<'_>]) -> Result<u64, Error> {
         let alignment = self.allowed().alignment;
         for &(operand, BufferRange { buffer, offset, size }) in operands {
             let buffer_size = buffer.size();
@@ -218,23 +335,24 @@ impl Kernels {
         Ok(first.size / element.size())
     }
 
-    fn prepare(
-        &self,
-        kernel: Kernel,
-        definition: HardSigmoid,
-        element: Element,
-        len: u64,
-        ranges: &[BufferRange<'_>],
-    ) -> Result<Launch, Error> {
+    /// Inputs and outputs in the order of the bindings. In place, the first output replaces the last input.
+    fn prepare(&self, job: Job, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> Result<Launch, Error> {
+        let len = self.check_ranges(job.element, &[inputs, outputs].concat())?;
+        let placement = placement(job.kernel, inputs, outputs)?;
+        let variant = Variant::new(job.kernel, placement, job.element, job.definition);
+        self.check_buffers(variant)?;
+        let kept = outputs.iter().skip(usize::from(placement == Placement::InPlace));
+        let ranges: Vec<_> = inputs.iter().chain(kept).map(|(_, range)| range).collect();
+
         let allowed = self.allowed();
-        let words = (len * element.size()).div_ceil(WORD);
-        let per_word = WORD / element.size();
+        let words = (len * job.element.size()).div_ceil(WORD);
+        let per_word = WORD / job.element.size();
         let segments = allowed.segments(words).map(|(start, words)| {
             // Elements of this segment; only the last one may end within a word.
             let count = (len - start * per_word).min(u64::from(words) * per_word);
             let whole = (count / per_word) as u32;
             let grid = Grid::new(whole, allowed.workgroups);
-            let params = self.upload(kernel, &Params::new(definition, element, count as u32, grid.row))?;
+            let params = self.upload(job.kernel, &job.params(count as u32, grid.row))?;
             let storage = ranges.iter().map(|range| wgpu::BufferBinding {
                 buffer: range.buffer,
                 offset: range.offset + start * WORD,
@@ -249,18 +367,19 @@ impl Kernels {
                 })
                 .collect();
             let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&format!("hard_sigmoid::{}::bind_group", kernel.name())),
-                layout: self.bindings(kernel),
+                label: Some(&format!("hard_sigmoid::{}::bind_group", job.kernel.name())),
+                layout: self.bindings(variant),
                 entries: &entries,
             });
             Ok(Segment {
                 bind_group,
-                body: (grid.x > 0).then(|| (self.body(kernel).clone(), grid)),
-                tail: (words != whole || !whole.is_multiple_of(4)).then(|| self.tail(kernel).clone()),
+                body: (grid.x > 0).then(|| (self.body(variant).clone(), grid)),
+                tail: (words != whole || !whole.is_multiple_of(4)).then(|| self.tail(variant).clone()),
             })
         });
         Ok(Launch {
-            kernel,
+            kernel: job.kernel,
+            placement,
             segments: segments.collect::<Result<_, _>>()?,
         })
     }
@@ -286,4 +405,44 @@ impl Kernels {
         buffer.unmap();
         Ok(buffer)
     }
+}
+
+/// How the operands lie, or which of them overlap in a way that no entry point supports.
+fn placement(kernel: Kernel, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> Result<Placement, Error> {
+    let disjoint = |a: &Operand<'_>, b: &Operand<'_>| {
+        if a.1.overlaps(&b.1) {
+            return Err(Error::Overlap { a: a.0, b: b.0 });
+        }
+        Ok(())
+    };
+    let [.., last] = inputs else {
+        return Ok(Placement::Apart);
+    };
+    // What is added to can't be the gradient that is added.
+    let in_place = kernel != Kernel::BackwardAccumulate && outputs[0].1.is(&last.1);
+    for (i, input) in inputs.iter().enumerate() {
+        for (o, output) in outputs.iter().enumerate() {
+            if !(in_place && i == inputs.len() - 1 && o == 0) {
+                disjoint(input, output)?;
+            }
+        }
+    }
+    if let [first, second] = outputs {
+        disjoint(first, second)?;
+    }
+    let shared = |input: &Operand<'_>| outputs.iter().any(|output| input.1.same_buffer(&output.1));
+    if !inputs.iter().any(shared) {
+        return Ok(Placement::Apart);
+    }
+    // All are bound read-write, so not even two inputs may overlap.
+    for (i, first) in inputs.iter().enumerate() {
+        for second in &inputs[i + 1..] {
+            disjoint(first, second)?;
+        }
+    }
+    Ok(if in_place {
+        Placement::InPlace
+    } else {
+        Placement::Pooled
+    })
 }

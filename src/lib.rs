@@ -16,7 +16,7 @@ pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use element::{Element, Scalar};
 pub use error::Error;
 pub use half;
-pub use kernels::{Kernel, Kernels, WGSL, wgsl_functions};
+pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions};
 pub use launch::{BufferRange, Launch};
 pub use params::Params;
 pub use wgpu;

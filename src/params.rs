@@ -1,15 +1,13 @@
 //! What the kernels are told about a definition: their uniform block.
 
-use crate::{
-    Element,
-    definition::{Form, HardSigmoid, Region, SIXTH},
-};
+use crate::definition::{Form, HardSigmoid, Region, SIXTH};
 use bytemuck::{Pod, Zeroable};
 
 /// The uniform block of the kernels: `Params` in [`WGSL`](crate::WGSL), where each field is explained.
 ///
 /// [`Kernels`](crate::Kernels) fills it by itself; it is public for runtimes that launch the WGSL text on their own, and
-/// for kernels that call its functions ([`wgsl_functions`](crate::wgsl_functions)). `bytemuck::bytes_of` gives the bytes.
+/// for kernels that call its functions ([`wgsl_functions`](crate::wgsl_functions)). `bytemuck::bytes_of` gives the
+/// bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Params {
@@ -18,7 +16,6 @@ pub struct Params {
     shift: f32,
     top: f32,
     scale: f32,
-    divide: u32,
     grad_slope: f32,
     nan_from: u32,
     lo: i32,
@@ -26,17 +23,15 @@ pub struct Params {
     zero: u32,
     len: u32,
     row: u32,
-    element: u32,
-    pad: [u32; 2],
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 15] = {
+pub(crate) const FIELDS: [(&str, usize); 12] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
-    offsets!(slope prescale shift top scale divide grad_slope nan_from lo hi zero len row element pad)
+    offsets!(slope prescale shift top scale grad_slope nan_from lo hi zero len row)
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
@@ -44,7 +39,7 @@ const INFINITY_BITS: u32 = 0x7f80_0000;
 impl Params {
     /// For `len` elements on a grid with rows of `row` invocations: 256 times its workgroups in x. A kernel that calls
     /// the functions alone has no use for the two.
-    pub fn new(definition: HardSigmoid, element: Element, len: u32, row: u32) -> Self {
+    pub fn new(definition: HardSigmoid, len: u32, row: u32) -> Self {
         let (alpha, shift, top, scale, grad_slope) = match definition.form() {
             Form::Affine { alpha, beta } => (alpha, beta, 1.0, 1.0, alpha),
             Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
@@ -64,7 +59,6 @@ impl Params {
             shift,
             top,
             scale,
-            divide: u32::from(definition.form() == Form::Relu6Divide),
             grad_slope: grad_slope * up,
             nan_from: if alpha == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
             lo,
@@ -72,9 +66,14 @@ impl Params {
             zero: 0,
             len,
             row,
-            element: element as u32,
-            pad: [0; 2],
         }
+    }
+
+    /// The same for a gradient from the saved output: the shader's `backward4` then is
+    /// [`HardSigmoid::backward_from_output`], with `y` for `x`.
+    pub fn from_output(self) -> Self {
+        let (lo, hi) = (key(0.0) + 1, key(1.0) - 1);
+        Self { lo, hi, ..self }
     }
 }
 
@@ -136,6 +135,12 @@ mod tests {
     }
 
     #[test]
+    fn an_output_passes_strictly_between_0_and_1() {
+        let Params { lo, hi, .. } = Params::new(HardSigmoid::KERAS, 0, 0).from_output();
+        assert_eq!((from_key(lo), from_key(hi)), (f32::from_bits(1), 1.0f32.next_down()));
+    }
+
+    #[test]
     fn constants_pass_everything_finite_or_nothing() {
         let flat = |beta, kinks| HardSigmoid::affine(0.0, beta, kinks).unwrap();
         assert_eq!(interval(flat(0.5, Kinks::Strict)), (f32::MIN, f32::MAX));
@@ -181,16 +186,6 @@ mod tests {
     #[test]
     fn the_shader_has_the_same_layout() {
         let module = naga::front::wgsl::parse_str(crate::WGSL).unwrap();
-        for element in Element::ALL {
-            let name = element.to_string().to_uppercase();
-            let (_, constant) = module
-                .constants
-                .iter()
-                .find(|(_, c)| c.name.as_ref() == Some(&name))
-                .unwrap();
-            let value = naga::Expression::Literal(naga::Literal::U32(element as u32));
-            assert_eq!(module.global_expressions[constant.init], value, "{name}");
-        }
         let (_, params) = module
             .types
             .iter()
@@ -203,15 +198,11 @@ mod tests {
             .iter()
             .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
             .collect();
-        // The padding is two words in the shader: an array of words isn't allowed in a uniform.
-        assert_eq!(
-            fields[..15],
-            FIELDS.map(|(name, at)| (if name == "pad" { "pad0" } else { name }, at))
-        );
+        assert_eq!(fields, FIELDS);
         assert_eq!(*span as usize, size_of::<Params>());
         // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
         assert_eq!(span % 16, 0);
-        for (member, kind) in members.iter().zip("fffffufuiiuuuuuu".chars()) {
+        for (member, kind) in members.iter().zip("ffffffuiiuuu".chars()) {
             let expected = match kind {
                 'f' => naga::Scalar::F32,
                 'u' => naga::Scalar::U32,

@@ -1,6 +1,7 @@
 //! Every file in `shaders/` parses, validates without optional capabilities, and translates to what wgpu feeds to
 //! Vulkan, Metal, DX12 and GL. No GPU needed.
 
+use hard_sigmoid::{Element, Kernel, Placement};
 use naga::{back, proc::BoundsCheckPolicies, valid};
 use std::path::Path;
 
@@ -30,18 +31,47 @@ fn shaders() -> Vec<Shader> {
     shaders
 }
 
-/// Calls `translate` for each entry point; it returns the text or a description of the error.
-fn each_entry_point(translate: impl Fn(&Shader, &str) -> Result<String, String>) {
+/// Calls `translate` for each entry point, specialised to each kernel that uses it, each element type and each form; it
+/// returns the text or a description of the error.
+fn each_variant(translate: impl Fn(&Shader, &str) -> Result<String, String>) {
     let mut count = 0;
     for shader in shaders() {
-        for entry in &shader.module.entry_points {
-            let text =
-                translate(&shader, &entry.name).unwrap_or_else(|e| panic!("{} {}: {e}", shader.name, entry.name));
-            assert!(!text.is_empty());
-            count += 1;
+        for (kernel, placement, element, divide) in variants() {
+            let constants = [
+                ("KERNEL".to_string(), f64::from(kernel as u32)),
+                ("ELEMENT".to_string(), f64::from(element as u32)),
+                ("DIVIDE".to_string(), f64::from(u8::from(divide))),
+            ];
+            for suffix in ["", "_tail"] {
+                let entry = format!("{}{suffix}", kernel.entry_point(placement));
+                let stage = Some((naga::ShaderStage::Compute, &entry[..]));
+                let constants = constants.clone().into_iter().collect();
+                let specialised =
+                    back::pipeline_constants::process_overrides(&shader.module, &shader.info, stage, &constants);
+                let (module, info) = specialised.unwrap_or_else(|e| panic!("{} {entry}: {e}", shader.name));
+                let specialised = Shader {
+                    name: shader.name.clone(),
+                    module: module.into_owned(),
+                    info: info.into_owned(),
+                };
+                let text = translate(&specialised, &entry).unwrap_or_else(|e| panic!("{} {entry}: {e}", shader.name));
+                assert!(!text.is_empty());
+                count += 1;
+            }
         }
     }
-    assert_eq!(count, 2 * hard_sigmoid::Kernel::ALL.len());
+    assert_eq!(
+        count,
+        Kernel::ALL.len() * Placement::ALL.len() * Element::ALL.len() * 2 * 2
+    );
+}
+
+fn variants() -> impl Iterator<Item = (Kernel, Placement, Element, bool)> {
+    let placed = Kernel::ALL
+        .into_iter()
+        .flat_map(|kernel| Placement::ALL.map(|p| (kernel, p)));
+    let typed = placed.flat_map(|(kernel, placement)| Element::ALL.map(|e| (kernel, placement, e)));
+    typed.flat_map(|(kernel, placement, e)| [false, true].map(|divide| (kernel, placement, e, divide)))
 }
 
 #[test]
@@ -54,7 +84,7 @@ fn a_shader_that_does_not_parse_is_seen() {
 }
 
 #[test]
-#[should_panic(expected = "Entry point forward at Compute is invalid")]
+#[should_panic(expected = "Entry point unary at Compute is invalid")]
 fn a_shader_that_is_not_valid_is_seen() {
     checked(
         "broken".into(),
@@ -64,7 +94,7 @@ fn a_shader_that_is_not_valid_is_seen() {
 
 #[test]
 fn spirv() {
-    each_entry_point(|shader, entry| {
+    each_variant(|shader, entry| {
         let options = back::spv::Options::default();
         let pipeline = back::spv::PipelineOptions {
             shader_stage: naga::ShaderStage::Compute,
@@ -79,7 +109,7 @@ fn spirv() {
 
 #[test]
 fn msl() {
-    each_entry_point(|shader, entry| {
+    each_variant(|shader, entry| {
         let options = back::msl::Options {
             lang_version: (2, 0),
             fake_missing_bindings: true,
@@ -101,7 +131,7 @@ fn msl() {
 
 #[test]
 fn hlsl() {
-    each_entry_point(|shader, entry| {
+    each_variant(|shader, entry| {
         let options = back::hlsl::Options {
             fake_missing_bindings: true,
             ..Default::default()
@@ -124,7 +154,7 @@ fn hlsl() {
 
 #[test]
 fn glsl() {
-    each_entry_point(|shader, entry| {
+    each_variant(|shader, entry| {
         let options = back::glsl::Options {
             version: back::glsl::Version::new_gles(310),
             ..Default::default()

@@ -1,6 +1,6 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
-use hard_sigmoid::{BufferRange, Element, Error, HardSigmoid, Kernel, Kernels};
+use hard_sigmoid::{BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement};
 use proptest::prelude::*;
 use wgpu::BufferUsages;
 
@@ -194,19 +194,81 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
         hint,
     );
     refused(k.backward(P, Element::F32, &a, &a, &a), overlap("x", "dx"), hint);
+    // What is added to can't be the gradient that is added.
+    refused(
+        k.backward_accumulate(P, Element::F32, &a, &b, &b),
+        overlap("g", "dx"),
+        hint,
+    );
+    refused(k.gate(P, Element::F32, &a, &b, &b), overlap("b", "y"), hint);
+    refused(
+        k.gate_backward(P, Element::F32, &a, &b, &c, &a, &c),
+        overlap("a", "da"),
+        hint,
+    );
+    refused(
+        k.gate_backward(P, Element::F32, at(&a, 0), at(&a, 0), at(&c, 0), at(&a, 256), at(&b, 0)),
+        overlap("b", "a"),
+        hint,
+    );
+    refused(
+        k.gate_backward(
+            P,
+            Element::F32,
+            at(&a, 0),
+            at(&a, 256),
+            at(&a, 512),
+            at(&b, 0),
+            at(&b, 64),
+        ),
+        overlap("da", "db"),
+        hint,
+    );
 
-    let forward = |x, y| k.forward(P, Element::F32, x, y).unwrap().kernel();
-    assert_eq!(forward(at(&a, 0), at(&b, 0)), Kernel::Forward);
-    assert_eq!(forward(at(&a, 64), at(&a, 64)), Kernel::ForwardInPlace);
-    assert_eq!(forward(at(&a, 0), at(&a, 256)), Kernel::ForwardPooled);
-    let backward = |x, g, dx| k.backward(P, Element::F32, x, g, dx).unwrap().kernel();
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Kernel::Backward);
-    assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Kernel::Backward);
-    assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), Kernel::BackwardInPlace);
-    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 256)), Kernel::BackwardInPlace);
-    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 512)), Kernel::BackwardPooled);
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Kernel::BackwardPooled);
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Kernel::BackwardPooled);
+    use Placement::{Apart, InPlace, Pooled};
+    let forward = |x, y| k.forward(P, Element::F32, x, y).unwrap().placement();
+    assert_eq!(forward(at(&a, 0), at(&b, 0)), Apart);
+    assert_eq!(forward(at(&a, 64), at(&a, 64)), InPlace);
+    assert_eq!(forward(at(&a, 0), at(&a, 256)), Pooled);
+    let backward = |x, g, dx| k.backward(P, Element::F32, x, g, dx).unwrap().placement();
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Apart);
+    assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Apart);
+    assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), InPlace);
+    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 256)), InPlace);
+    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 512)), Pooled);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Pooled);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Pooled);
+    // A gate of a tensor by itself is the hard swish, also in place.
+    let gate = |a, b, y| k.gate(P, Element::F32, a, b, y).unwrap();
+    assert_eq!(gate(at(&a, 0), at(&b, 0), at(&a, 0)).placement(), InPlace);
+    for (y, placement) in [(at(&a, 0), InPlace), (at(&a, 256), Pooled), (at(&b, 0), Apart)] {
+        let launch = gate(at(&a, 0), at(&a, 0), y);
+        assert_eq!((launch.kernel(), launch.placement()), (Kernel::HardSwish, placement));
+    }
+    // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
+    let launch = k.gate_backward(P, Element::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
+    assert_eq!(launch.unwrap().placement(), Apart);
+}
+
+/// Both gradients of the gate bind five buffers, more than the other kernels and than some devices allow.
+#[test]
+fn what_binds_too_many_buffers_for_the_device_is_refused() {
+    let (device, _queue) = noop_device(|limits| limits.max_storage_buffers_per_shader_stage = 4);
+    let k = Kernels::new(&device).unwrap();
+    k.warm_up(Kernel::GateBackward, P, Element::F32);
+    let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+    refused(
+        k.gate_backward(P, Element::F32, &a, &b, &g, &da, &db),
+        Error::UnsupportedDevice {
+            limit: "max_storage_buffers_per_shader_stage",
+            needed: 5,
+            has: 4,
+        },
+        "wgpu::Limits::default() is enough",
+    );
+    let launch = k.gate_backward(P, Element::F32, &a, &b, &g, &g, &db).unwrap();
+    assert_eq!(launch.placement(), Placement::InPlace);
+    encode(&k, &launch);
 }
 
 /// Beyond one binding, and beyond a grid of 3 by 3 workgroups of 1024 elements.
@@ -240,10 +302,10 @@ fn weak_devices_are_refused() {
     }
     one_less! {
         max_bind_groups 1;
-        max_bindings_per_bind_group 4;
+        max_bindings_per_bind_group 6;
         max_storage_buffers_per_shader_stage 3;
         max_uniform_buffers_per_shader_stage 1;
-        max_uniform_buffer_binding_size 64;
+        max_uniform_buffer_binding_size 48;
         max_storage_buffer_binding_size 64;
         max_compute_invocations_per_workgroup 256;
         max_compute_workgroup_size_x 256;
@@ -298,18 +360,32 @@ proptest! {
     #[test]
     fn what_is_accepted_never_panics(
         len in 0u64..60_000,
-        starts in prop::array::uniform3(0u64..6000),
-        buffers in prop::array::uniform3(0usize..3),
+        starts in prop::array::uniform5(0u64..6000),
+        buffers in prop::array::uniform5(0usize..5),
+        same in prop::array::uniform5(0usize..5),
+        element in prop::sample::select(&Element::ALL[..]),
         alpha: f32,
         beta: f32,
     ) {
-        let Ok(definition) = HardSigmoid::affine(alpha, beta, hard_sigmoid::Kinks::Strict) else { return Ok(()) };
+        let Ok(d) = HardSigmoid::affine(alpha, beta, hard_sigmoid::Kinks::Strict) else { return Ok(()) };
         let (device, _queue) = noop_device(|_| ());
         let k = Kernels::new(&device).unwrap();
-        k.clone().warm_up();
-        let all = [(); 3].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
-        let ranges = [0, 1, 2].map(|i| range(&all[buffers[i]], starts[i] * 64, len * 4));
-        for launch in [k.forward(definition, Element::F32, ranges[0], ranges[1]), k.backward(definition, Element::F32, ranges[0], ranges[1], ranges[2])] {
+        k.clone().warm_up(Kernel::Gate, d, element);
+        let all = [(); 5].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
+        let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * element.size());
+        // Some of them one and the same.
+        let [p, q, r, s, t] = std::array::from_fn(|i| at(same[i].min(i)));
+        let e = element;
+        for launch in [
+            k.forward(d, e, p, q),
+            k.backward(d, e, p, q, r),
+            k.backward_from_output(d, e, p, q, r),
+            k.backward_accumulate(d, e, p, q, r),
+            k.gate(d, e, p, q, r),
+            k.gate_backward(d, e, p, q, r, s, t),
+            k.hard_swish(d, e, p, q),
+            k.hard_swish_backward(d, e, p, q, r),
+        ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),
                 Err(error) => prop_assert!(matches!(error, Error::Overlap { .. } | Error::OutOfRange { .. }), "{}", error),

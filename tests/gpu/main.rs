@@ -7,13 +7,14 @@ mod exhaustive;
 
 use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, flushed, golden, npy};
 use hard_sigmoid::{
-    BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Scalar,
+    BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar,
     half::{bf16, f16},
     offload::{Offload, Target},
 };
 use wgpu::util::DeviceExt;
 
 fn main() {
+    every_placement_has_a_case();
     adapters::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
@@ -31,39 +32,121 @@ fn main() {
     .exit();
 }
 
-/// Where the operands of a launch lie: the index of the buffer that holds x (and g), and where the result goes.
-struct Placement {
+/// A launch to test: what it computes, and where its operands lie: the buffer of each input in the order of the API, and
+/// where each output goes.
+struct Case {
     kernel: Kernel,
+    /// `backward_from_output` rather than `backward`.
+    from_output: bool,
+    placement: Placement,
     inputs: &'static [usize],
-    output: Output,
+    outputs: &'static [Output],
 }
 
+#[derive(Clone, Copy)]
 enum Output {
+    /// Over an input, by its index.
     Over(usize),
+    /// In a buffer, after what else lies there.
     In(usize),
 }
 
-const PLACEMENTS: [Placement; 10] = {
+const CASES: [Case; 33] = {
     use Kernel::*;
     use Output::*;
+    use Placement::*;
     macro_rules! table {
-        ($($kernel:ident $inputs:expr, $output:expr;)*) => {
-            [$(Placement { kernel: $kernel, inputs: &$inputs, output: $output }),*]
+        ($($kernel:ident $placement:ident $inputs:expr => $outputs:expr, $from_output:expr;)*) => {
+            [$(Case {
+                kernel: $kernel,
+                from_output: $from_output,
+                placement: $placement,
+                inputs: &$inputs,
+                outputs: &$outputs,
+            }),*]
         };
     }
+    const X: bool = false;
+    const FROM_OUTPUT: bool = true;
     table! {
-        Forward [0], In(1);
-        ForwardInPlace [0], Over(0);
-        ForwardPooled [0], In(0);
-        Backward [0, 1], In(2);
-        Backward [0, 0], In(1);
-        BackwardInPlace [0, 1], Over(1);
-        BackwardInPlace [0, 0], Over(1);
-        BackwardPooled [0, 0], In(0);
-        BackwardPooled [0, 1], In(0);
-        BackwardPooled [0, 1], In(1);
+        Forward Apart [0] => [In(1)], X;
+        Forward InPlace [0] => [Over(0)], X;
+        Forward Pooled [0] => [In(0)], X;
+        Backward Apart [0, 1] => [In(2)], X;
+        Backward Apart [0, 0] => [In(1)], X;
+        Backward InPlace [0, 1] => [Over(1)], X;
+        Backward InPlace [0, 0] => [Over(1)], X;
+        Backward Pooled [0, 0] => [In(0)], X;
+        Backward Pooled [0, 1] => [In(0)], X;
+        Backward Pooled [0, 1] => [In(1)], X;
+        Backward Apart [0, 1] => [In(2)], FROM_OUTPUT;
+        Backward InPlace [0, 1] => [Over(1)], FROM_OUTPUT;
+        Backward Pooled [0, 0] => [In(0)], FROM_OUTPUT;
+        BackwardAccumulate Apart [0, 1] => [In(2)], X;
+        BackwardAccumulate Pooled [0, 0] => [In(0)], X;
+        BackwardAccumulate Pooled [0, 1] => [In(1)], X;
+        Gate Apart [0, 1] => [In(2)], X;
+        Gate InPlace [0, 1] => [Over(0)], X;
+        Gate InPlace [0, 0] => [Over(0)], X;
+        Gate Pooled [0, 0] => [In(0)], X;
+        Gate Pooled [0, 1] => [In(1)], X;
+        GateBackward Apart [0, 1, 2] => [In(3), In(4)], X;
+        GateBackward Apart [0, 0, 0] => [In(1), In(1)], X;
+        GateBackward InPlace [0, 1, 2] => [Over(2), In(3)], X;
+        GateBackward InPlace [0, 0, 0] => [Over(2), In(0)], X;
+        GateBackward Pooled [0, 1, 2] => [In(0), In(1)], X;
+        GateBackward Pooled [0, 0, 0] => [In(0), In(0)], X;
+        HardSwish Apart [0] => [In(1)], X;
+        HardSwish InPlace [0] => [Over(0)], X;
+        HardSwish Pooled [0] => [In(0)], X;
+        HardSwishBackward Apart [0, 1] => [In(2)], X;
+        HardSwishBackward InPlace [0, 1] => [Over(1)], X;
+        HardSwishBackward Pooled [0, 1] => [In(0)], X;
     }
 };
+
+/// The first case of a kernel: with every operand in a buffer of its own.
+fn apart(kernel: Kernel) -> &'static Case {
+    let mut cases = CASES.iter();
+    cases.find(|case| case.kernel == kernel).unwrap()
+}
+
+impl Case {
+    /// The results for one element, by the CPU path. `before` is what an accumulated result is added to.
+    fn expected(&self, definition: HardSigmoid, [first, second, third]: [f32; 3], before: f32) -> [f32; 2] {
+        let one = |result| [result, result];
+        match self.kernel {
+            Kernel::Forward => one(definition.forward(first)),
+            Kernel::Backward if self.from_output => one(definition.backward_from_output(first, second)),
+            Kernel::Backward => one(definition.backward(first, second)),
+            Kernel::BackwardAccumulate => one(definition.backward_accumulate(first, second, before)),
+            Kernel::Gate => one(definition.gate(first, second)),
+            Kernel::GateBackward => definition.gate_backward(first, second, third).into(),
+            Kernel::HardSwish => one(definition.hard_swish(first)),
+            Kernel::HardSwishBackward => one(definition.hard_swish_backward(first, second)),
+        }
+    }
+
+    /// The same where every subnormal counts as zero, also between the operations. (NaN apart: no subnormal changes it.)
+    fn expected_without_subnormals(&self, definition: HardSigmoid, data: [f32; 3], before: f32) -> [f32; 2] {
+        let z = subnormal_as_zero;
+        let data = data.map(z);
+        let [first, second, third] = data;
+        let gradients = |a, b, g| {
+            let da = z(definition.gate(g, b));
+            [da, z(definition.backward(b, z(g * a)))]
+        };
+        match self.kernel {
+            Kernel::BackwardAccumulate => [z(before) + z(definition.backward(first, second)); 2],
+            Kernel::GateBackward => gradients(first, second, third),
+            Kernel::HardSwishBackward => {
+                let [da, db] = gradients(first, first, second);
+                [da + db; 2]
+            }
+            _ => self.expected(definition, data, before),
+        }
+    }
+}
 
 /// Fills everything that is no input, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
@@ -83,14 +166,15 @@ impl Gpu {
         Self { device, queue, kernels }
     }
 
-    /// Runs one launch in the given placement, each operand `skip` alignments further in than it has to be. Asserts
-    /// that nothing but the result has changed, and returns the result.
-    fn run<T: Scalar>(&self, placement: &Placement, definition: HardSigmoid, data: &[&[T]], skip: u64) -> Vec<T> {
+    /// Runs one launch as the case says, each operand `skip` alignments further in than it has to be. Asserts that
+    /// nothing but the results has changed, and returns them. `data` holds three tensors: the inputs, and then what
+    /// the outputs hold before if that counts.
+    fn run<T: Scalar>(&self, case: &Case, definition: HardSigmoid, data: [&[T]; 3], skip: u64) -> Vec<Vec<T>> {
         let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment);
-        let inputs = &data[..placement.inputs.len()];
+        let (inputs, rest) = data.split_at(case.inputs.len());
         let len = inputs[0].len();
         let size = size_of_val(inputs[0]);
-        let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 3];
+        let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 5];
         let mut place = |buffer: usize, bytes: &[u8]| {
             let content = &mut contents[buffer];
             let offset = ((content.len() as u64).div_ceil(alignment) + skip) * alignment;
@@ -99,16 +183,25 @@ impl Gpu {
             content.resize(content.len().next_multiple_of(4) + GUARD, SENTINEL);
             (buffer, offset)
         };
-        let mut ranges = Vec::new();
-        for (input, &buffer) in inputs.iter().zip(placement.inputs) {
-            ranges.push(place(buffer, bytemuck::cast_slice(input)));
-        }
-        ranges.push(match placement.output {
-            Output::Over(operand) => ranges[operand],
-            Output::In(buffer) => place(buffer, &vec![SENTINEL; size]),
-        });
-        let used = contents.iter().filter(|content| !content.is_empty());
-        let buffers: Vec<_> = used
+        let sentinels = vec![SENTINEL; size];
+        let before = match case.kernel {
+            Kernel::BackwardAccumulate => bytemuck::cast_slice(rest[0]),
+            _ => &sentinels[..],
+        };
+        let inputs: Vec<_> = inputs
+            .iter()
+            .zip(case.inputs)
+            .map(|(input, &buffer)| place(buffer, bytemuck::cast_slice(input)))
+            .collect();
+        let output = |&output: &Output| match output {
+            Output::Over(operand) => inputs[operand],
+            Output::In(buffer) => place(buffer, before),
+        };
+        let outputs: Vec<_> = case.outputs.iter().map(output).collect();
+        // Buffers are numbered without gaps.
+        contents.retain(|content| !content.is_empty());
+        let buffers: Vec<_> = contents
+            .iter()
             .map(|content| {
                 self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
                     label: None,
@@ -117,88 +210,92 @@ impl Gpu {
                 })
             })
             .collect();
-        let range = |i: usize| BufferRange {
-            buffer: &buffers[ranges[i].0],
-            offset: ranges[i].1,
+        let range = |&(buffer, offset): &(usize, u64)| BufferRange {
+            buffer: &buffers[buffer],
+            offset,
             size: size as u64,
         };
-        let launch = match inputs.len() {
-            1 => self.kernels.forward(definition, T::ELEMENT, range(0), range(1)),
-            _ => self
-                .kernels
-                .backward(definition, T::ELEMENT, range(0), range(1), range(2)),
+        let i: Vec<_> = inputs.iter().map(range).collect();
+        let o: Vec<_> = outputs.iter().map(range).collect();
+        let (k, d, e) = (&self.kernels, definition, T::ELEMENT);
+        let launch = match case.kernel {
+            Kernel::Forward => k.forward(d, e, i[0], o[0]),
+            Kernel::Backward if case.from_output => k.backward_from_output(d, e, i[0], i[1], o[0]),
+            Kernel::Backward => k.backward(d, e, i[0], i[1], o[0]),
+            Kernel::BackwardAccumulate => k.backward_accumulate(d, e, i[0], i[1], o[0]),
+            Kernel::Gate => k.gate(d, e, i[0], i[1], o[0]),
+            Kernel::GateBackward => k.gate_backward(d, e, i[0], i[1], i[2], o[0], o[1]),
+            Kernel::HardSwish => k.hard_swish(d, e, i[0], o[0]),
+            Kernel::HardSwishBackward => k.hard_swish_backward(d, e, i[0], i[1], o[0]),
         };
         let launch = launch.unwrap();
+        let chosen = (launch.kernel(), launch.placement());
         // Empty ranges overlap nothing, so they may count as in place or not.
-        assert!(len == 0 || launch.kernel() == placement.kernel, "{:?}", launch.kernel());
+        assert!(len == 0 || chosen == (case.kernel, case.placement), "{chosen:?}");
         let mut encoder = self.device.create_command_encoder(&Default::default());
         launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
         self.queue.submit([encoder.finish()]);
 
-        let &(output_buffer, output_offset) = ranges.last().unwrap();
-        let output = output_offset as usize..output_offset as usize + size;
-        let mut result = Vec::new();
-        for (index, buffer) in buffers.iter().enumerate() {
-            let mut after: Vec<u8> = bytemuck::pod_collect_to_vec(&adapters::read(&self.device, &self.queue, buffer));
-            if index == output_buffer {
-                result = bytemuck::pod_collect_to_vec(&after[output.clone()]);
-                after[output.clone()].copy_from_slice(&contents[index][output.clone()]);
-            }
-            assert!(
-                after == contents[index],
-                "{:?}: buffer {index} changed outside the result",
-                placement.kernel
-            );
+        let mut after: Vec<Vec<u8>> = buffers
+            .iter()
+            .map(|buffer| bytemuck::pod_collect_to_vec(&adapters::read(&self.device, &self.queue, buffer)))
+            .collect();
+        let mut results = Vec::new();
+        for (buffer, offset) in outputs {
+            let range = offset as usize..offset as usize + size;
+            results.push(bytemuck::pod_collect_to_vec(&after[buffer][range.clone()]));
+            after[buffer][range.clone()].copy_from_slice(&contents[buffer][range]);
         }
-        result
+        assert!(
+            after == contents,
+            "{:?} changed something outside its results",
+            case.kernel
+        );
+        results
     }
 
-    /// Runs a placement and compares it with the CPU path.
-    fn check<T: Scalar>(&self, placement: &Placement, definition: HardSigmoid, x: &[T], g: &[T], skip: u64) {
-        let actual = self.run(placement, definition, &[x, g], skip);
-        let what = format!(
-            "{:?} {definition} in {}, {} elements",
-            placement.kernel,
-            T::ELEMENT,
-            x.len()
-        );
+    /// Runs a case and compares it with the CPU path.
+    fn check<T: Scalar>(&self, case: &Case, definition: HardSigmoid, data: [&[T]; 3], skip: u64) {
         // Widening is exact and keeps every half apart from every other.
         let wide = |values: &[T]| -> Vec<f32> { values.iter().map(|value| value.to_f32()).collect() };
-        let (actual, x, g) = (wide(&actual), wide(x), wide(g));
-        let input = |i: usize| {
-            format!(
-                "x = {:e} ({:#010x}), g = {:e} ({:#010x})",
-                x[i],
-                x[i].to_bits(),
-                g[i],
-                g[i].to_bits()
-            )
-        };
-        let is_forward = placement.inputs.len() == 1;
-        let of = |x: f32, g: f32| {
-            let result = if is_forward {
-                definition.forward(x)
-            } else {
-                definition.backward(x, g)
+        let rounded = |value: f32| T::from_f32(value).to_f32();
+        let [x, g, h] = data;
+        // Outputs to start from, and among them what no forward pass gives.
+        let y = x.iter().enumerate().map(|(i, &x)| match i % 5 {
+            0 => x,
+            _ => T::from_f32(definition.forward(x.to_f32())),
+        });
+        let y: Vec<T> = y.collect();
+        let data = if case.from_output { [&y[..], g, h] } else { data };
+        let results = self.run(case, definition, data, skip);
+
+        let data = data.map(wide);
+        let before = &data[case.inputs.len().min(2)];
+        let at = |i: usize| [data[0][i], data[1][i], data[2][i]];
+        let input = |i: usize| at(i).map(|v| format!("{v:e} ({:#010x})", v.to_bits())).join(", ");
+        let kernel = case.kernel;
+        // A preset's forward pass meets and makes no subnormal.
+        let plain = kernel == Kernel::Forward && definition.preset().is_some();
+        for (index, result) in results.iter().enumerate() {
+            let actual = wide(result);
+            let what = format!(
+                "output {index} of {kernel:?} {:?} {definition} in {}, {} elements",
+                case.placement,
+                T::ELEMENT,
+                x.len()
+            );
+            let expected = |i: usize| {
+                let exact = rounded(case.expected(definition, at(i), before[i])[index]);
+                let allowed = rounded(case.expected_without_subnormals(definition, at(i), before[i])[index]);
+                let is_allowed = !plain && actual[i].to_bits() == allowed.to_bits();
+                if is_allowed { allowed } else { exact }
             };
-            T::from_f32(result).to_f32()
-        };
-        let mut expected: Vec<f32> = x.iter().zip(&g).map(|(&x, &g)| of(x, g)).collect();
-        if definition.preset().is_none() {
-            // Other parameters can also show that WGSL lets a GPU read a subnormal as zero.
-            for (i, expected) in expected.iter_mut().enumerate() {
-                let read_as_zero = of(subnormal_as_zero(x[i]), subnormal_as_zero(g[i]));
-                if actual[i].to_bits() == read_as_zero.to_bits() {
-                    *expected = read_as_zero;
-                }
+            let expected: Vec<f32> = (0..x.len()).map(expected).collect();
+            if plain {
+                assert_same_bits(&what, &actual, &expected, input);
+            } else {
+                assert_same_bits_or_flushed(&what, &actual, &expected, input);
             }
-        }
-        // No result is a subnormal f32 in a preset's forward pass, nor in any of f16.
-        let never_flushed = is_forward || T::ELEMENT == Element::F16;
-        if never_flushed && definition.preset().is_some() {
-            assert_same_bits(&what, &actual, &expected, input);
-        } else {
-            assert_same_bits_or_flushed(&what, &actual, &expected, input);
         }
     }
 }
@@ -207,10 +304,14 @@ fn subnormal_as_zero(value: f32) -> f32 {
     if value.is_subnormal() { flushed(value) } else { value }
 }
 
-/// `len` elements of the golden inputs, which hold every special value, as often as it takes.
-fn inputs(len: usize) -> (Vec<f32>, Vec<f32>) {
-    let take = |name| npy(golden(name)).into_iter().cycle().take(len).collect();
-    (take("x.npy"), take("g.npy"))
+/// `len` elements of the golden inputs, which hold every special value, as often as it takes: x, g, and g against other x.
+fn inputs(len: usize) -> [Vec<f32>; 3] {
+    let take = |name, from| npy(golden(name)).into_iter().cycle().skip(from).take(len).collect();
+    [take("x.npy", 0), take("g.npy", 0), take("g.npy", 11)]
+}
+
+fn slices<T>(data: &[Vec<T>; 3]) -> [&[T]; 3] {
+    data.each_ref().map(|values| &values[..])
 }
 
 /// Around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups, and beyond it.
@@ -232,10 +333,9 @@ fn lengths(adapter: &wgpu::Adapter) {
         40 * group + 6,
     ]);
     assert_eq!(lengths.len(), 77);
-    for placement in &PLACEMENTS {
+    for case in &CASES {
         for &len in &lengths {
-            let (x, g) = inputs(len);
-            gpu.check(placement, HardSigmoid::PYTORCH, &x, &g, 0);
+            gpu.check(case, HardSigmoid::PYTORCH, slices(&inputs(len)), 0);
         }
     }
 }
@@ -244,26 +344,46 @@ fn lengths(adapter: &wgpu::Adapter) {
 fn split(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |limits| limits.max_storage_buffer_binding_size = 4096);
     for len in [1024, 1025, 2047, 2048, 5000, 10_003] {
-        let (x, g) = inputs(len);
-        for placement in &PLACEMENTS {
-            gpu.check(placement, HardSigmoid::COURBARIAUX, &x, &g, 1);
+        for case in &CASES {
+            gpu.check(case, HardSigmoid::COURBARIAUX, slices(&inputs(len)), 1);
         }
     }
     let gpu = Gpu::new(adapter, |limits| *limits = wgpu::Limits::default());
-    let (x, _) = inputs(40 << 20);
-    gpu.check(&PLACEMENTS[1], HardSigmoid::PYTORCH, &x, &x, 0);
+    let [x, ..] = inputs(40 << 20);
+    let in_place = CASES.iter().find(|case| case.placement == Placement::InPlace).unwrap();
+    gpu.check(in_place, HardSigmoid::PYTORCH, [&x; 3], 0);
 }
 
 fn every_definition(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    let (x, g) = inputs(npy(golden("x.npy")).len());
+    let [x, g, h] = inputs(npy(golden("x.npy")).len());
     for definition in definitions() {
-        for placement in &PLACEMENTS {
-            gpu.check(placement, definition, &x, &g, 0);
+        for case in &CASES {
+            gpu.check(case, definition, [&x, &g, &h], 0);
         }
         // The same inputs against other gradients, all of the special ones among them.
         let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
-        gpu.check(&PLACEMENTS[3], definition, &x, &rolled, 0);
+        for kernel in Kernel::ALL {
+            gpu.check(apart(kernel), definition, [&x, &rolled, &g], 0);
+            // And gradients in the place of x, so that the gate's factors are any.
+            gpu.check(apart(kernel), definition, [&rolled, &x, &h], 0);
+        }
+    }
+}
+
+/// Every kernel in every placement that it has, and the saved output in each as well.
+fn every_placement_has_a_case() {
+    for placement in Placement::ALL {
+        let count = |of: &dyn Fn(&Case) -> bool| CASES.iter().filter(|c| c.placement == placement && of(c)).count();
+        for kernel in Kernel::ALL {
+            let none = kernel == Kernel::BackwardAccumulate && placement == Placement::InPlace;
+            assert_eq!(
+                count(&|case| case.kernel == kernel) == 0,
+                none,
+                "{kernel:?} {placement:?}"
+            );
+        }
+        assert!(count(&|case| case.from_output) > 0, "{placement:?}");
     }
 }
 
@@ -275,26 +395,34 @@ fn halves(adapter: &wgpu::Adapter) {
 
 fn halves_of<T: Scalar>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 7);
+    let permuted = |round: u32| -> Vec<T> {
+        let gradient = |i: u16| {
+            of(i.wrapping_mul(0x9e37)
+                .rotate_left(3 + round)
+                .wrapping_add(round as u16 * 0x0fed))
+        };
+        (0..=u16::MAX).map(gradient).collect()
+    };
     let x: Vec<T> = (0..=u16::MAX).map(of).collect();
     for definition in definitions() {
-        for round in 0..16 {
-            let gradient = |i: u16| {
-                of(i.wrapping_mul(0x9e37)
-                    .rotate_left(3 + round)
-                    .wrapping_add(round as u16 * 0x0fed))
-            };
-            let g: Vec<T> = (0..=u16::MAX).map(gradient).collect();
-            gpu.check(&PLACEMENTS[3], definition, &x, &g, 0);
+        // Every kernel against a few sets, and one against many.
+        for (kernel, rounds) in Kernel::ALL.map(|kernel| (kernel, if kernel == Kernel::Backward { 16 } else { 2 })) {
+            for round in 0..rounds {
+                let [g, h] = [permuted(round), permuted(round + 5)];
+                gpu.check(apart(kernel), definition, [&x, &g, &h], 0);
+            }
         }
-        for placement in &PLACEMENTS {
-            gpu.check(placement, definition, &x, &x, 0);
+    }
+    for case in &CASES {
+        for preset in &HardSigmoid::PRESETS {
+            gpu.check(case, preset.definition, [&x, &permuted(3), &permuted(4)], 0);
         }
     }
     // From every residue of the vector, across a grid's edges and beyond: 49 workgroups of 2048 halves.
     for len in (0..20).chain(2040..2060).chain(100_345..100_360) {
         let take = |from: usize| -> Vec<T> { x.iter().cycle().skip(from).take(len).copied().collect() };
-        for placement in &PLACEMENTS {
-            gpu.check(placement, HardSigmoid::PYTORCH, &take(0x3ff0), &take(7), 0);
+        for case in &CASES {
+            gpu.check(case, HardSigmoid::PYTORCH, slices(&[0x3ff0, 7, 0x3c00].map(take)), 0);
         }
     }
 }
@@ -302,10 +430,9 @@ fn halves_of<T: Scalar>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
 fn offsets(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     for len in [1, 3, 4, 1027] {
-        let (x, g) = inputs(len);
         for skip in [1, 3, 10] {
-            for placement in &PLACEMENTS {
-                gpu.check(placement, HardSigmoid::JAX, &x, &g, skip);
+            for case in &CASES {
+                gpu.check(case, HardSigmoid::JAX, slices(&inputs(len)), skip);
             }
         }
     }
@@ -322,8 +449,8 @@ fn storage(device: &wgpu::Device, data: &[f32]) -> wgpu::Buffer {
 /// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    gpu.kernels.warm_up();
-    let (x, _) = inputs(5001);
+    gpu.kernels.warm_up(Kernel::Forward, HardSigmoid::PYTORCH, Element::F32);
+    let [x, ..] = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
     let first = gpu
         .kernels
@@ -355,20 +482,14 @@ fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
 /// Eight threads share a cold pipeline cache.
 fn threads(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    let (x, g) = inputs(2500);
+    let data = inputs(2500);
     std::thread::scope(|scope| {
         for thread in 0..8 {
-            let (gpu, x, g) = (&gpu, &x, &g);
+            let (gpu, data) = (&gpu, &data);
             scope.spawn(move || {
                 for round in 0..5 {
                     let definition = HardSigmoid::PRESETS[(thread + round) % 6].definition;
-                    gpu.check(
-                        &PLACEMENTS[(thread * 3 + round) % PLACEMENTS.len()],
-                        definition,
-                        x,
-                        g,
-                        0,
-                    );
+                    gpu.check(&CASES[(thread * 4 + round) % CASES.len()], definition, slices(data), 0);
                 }
             });
         }
@@ -400,19 +521,19 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
-    kernels.warm_up();
-    let (x, g) = inputs(1000);
-    Gpu { device, queue, kernels }.check(&PLACEMENTS[3], HardSigmoid::JAX, &x, &g, 0);
+    let case = apart(Kernel::Backward);
+    kernels.warm_up(case.kernel, HardSigmoid::JAX, Element::F32);
+    Gpu { device, queue, kernels }.check(case, HardSigmoid::JAX, slices(&inputs(1000)), 0);
 }
 
 /// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.
 fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let x = [1.0_f32, -2.9999998, 0.5];
-    let actual = gpu.run(&PLACEMENTS[0], HardSigmoid::JAX, &[&x], 0);
+    let actual = &gpu.run(apart(Kernel::Forward), HardSigmoid::JAX, [&x; 3], 0)[0];
     let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
     let seen = common::difference(
-        &actual,
+        actual,
         &expected,
         |i| x[i].to_string(),
         |a, b| a.to_bits() == b.to_bits(),
@@ -427,7 +548,7 @@ fn offload(adapter: &wgpu::Adapter) {
     assert!(offload.adapter_info().is_some() && cpu.adapter_info().is_none());
     // The last length takes two chunks and a tail.
     for len in [0, 1, 3, 1024, (1 << 22) + 7] {
-        let (x, g) = inputs(len);
+        let [x, g, _] = inputs(len);
         for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
             let results = [&offload, &cpu].map(|on| {
                 let (mut y, mut dx) = (vec![f32::NAN; len], vec![f32::NAN; len]);
@@ -449,7 +570,7 @@ fn offload(adapter: &wgpu::Adapter) {
     }
     // Halves, with an odd end, in one chunk and in two.
     for len in [1, 7, (1 << 22) + 3] {
-        let x: Vec<f16> = inputs(len).0.iter().map(|&x| f16::from_f32(x)).collect();
+        let x: Vec<f16> = inputs(len)[0].iter().map(|&x| f16::from_f32(x)).collect();
         let mut y = [vec![f16::NAN; len], vec![f16::NAN; len]];
         offload.forward_blocking(HardSigmoid::JAX, &x, &mut y[0]).unwrap();
         cpu.forward_blocking(HardSigmoid::JAX, &x, &mut y[1]).unwrap();
