@@ -4,7 +4,9 @@
     pip install -r tests/golden/requirements.txt && python tests/golden/make.py
 
 x.npy and g.npy hold inputs and upstream gradients; NAME.y.npy and NAME.dx.npy what the framework named in the table
-below made of them. Everything is float32; NaNs keep their bits. NAME.f16.y.npy and the like hold the bits (uint16) for
+below made of them. Everything is float32; NaNs keep their bits. NAME.gate.*, NAME.hard_swish.* and NAME.accumulate.dx are
+the operations of around_the_hard_sigmoid(), whose third operand is g from its twelfth element on, then the first eleven.
+NAME.f16.y.npy and the like hold the bits (uint16) for
 all 65,536 inputs of a half type in order, against the upstream gradients of half_gradients().
 """
 
@@ -83,9 +85,9 @@ def with_tf(function):
     return run
 
 
-def with_onnxruntime(**attributes):
+def with_onnxruntime(operator="HardSigmoid", **attributes):
     def run(x, _):
-        node = onnx.helper.make_node("HardSigmoid", ["x"], ["y"], **attributes)
+        node = onnx.helper.make_node(operator, ["x"], ["y"], **attributes)
         value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None])
         graph = onnx.helper.make_graph([node], "g", [value("x")], [value("y")])
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
@@ -104,6 +106,30 @@ def with_numpy(shift, divisor):
             return np.clip(v, F(0), F(1)), np.where((v > 0) & (v < 1), g / F(divisor), F(0))
 
     return run
+
+
+def around_the_hard_sigmoid(x, g):
+    """What frameworks compute with a hard sigmoid and one operation more."""
+    third = np.roll(g, -11)
+    hardsigmoid = torch.nn.functional.hardsigmoid
+    leaf = lambda values: torch.from_numpy(values.copy()).requires_grad_()
+    a, b = leaf(third), leaf(x)
+    y = a * hardsigmoid(b)
+    y.backward(torch.from_numpy(g.copy()))
+    yield "pytorch.gate.y", y.detach().numpy()
+    yield "pytorch.gate.da", a.grad.numpy()
+    yield "pytorch.gate.db", b.grad.numpy()
+    b = leaf(x)
+    y = b * hardsigmoid(b)
+    y.backward(torch.from_numpy(g.copy()))
+    yield "pytorch.hard_swish.y", y.detach().numpy()
+    yield "pytorch.hard_swish.dx", b.grad.numpy()
+    b = leaf(x)
+    b.grad = torch.from_numpy(third.copy())
+    hardsigmoid(b).backward(torch.from_numpy(g.copy()))
+    yield "pytorch.accumulate.dx", b.grad.numpy()
+    yield "jax.hard_swish.y", np.asarray(jax.jit(jax.nn.hard_silu)(jax.numpy.asarray(x)))
+    yield "affine(0.16666667, 0.5).hard_swish.y", with_onnxruntime("HardSwish")(x, g)[0]
 
 
 def half_gradients():
@@ -156,6 +182,8 @@ def main():
         np.save(HERE / f"{name}.y.npy", y.astype(F, copy=False))
         if dx is not None:
             np.save(HERE / f"{name}.dx.npy", dx.astype(F, copy=False))
+    for name, values in around_the_hard_sigmoid(x, g):
+        np.save(HERE / f"{name}.npy", values)
     for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
         y, dx = halves_with_torch(dtype)
         np.save(HERE / f"pytorch.{name}.y.npy", y)

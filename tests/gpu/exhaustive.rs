@@ -1,28 +1,32 @@
-//! All 2^32 f32 inputs of every preset, forward and backward, GPU against CPU, on every adapter.
+//! All 2^32 f32 inputs of every preset, forward and backward, and of one preset for the kernels around them, GPU against
+//! CPU, on every adapter.
 //!
 //! Opt-in, because it takes many minutes: `./test.sh exhaustive`.
 
-use crate::{adapters, common};
-use hard_sigmoid::{Element, HardSigmoid, Kernels};
+use crate::{Case, adapters, apart, common};
+use hard_sigmoid::{Element, HardSigmoid, Kernel, Kernels};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
 const TOTAL: u64 = 1 << 32;
 const CHUNK: u64 = 1 << 24;
 
-/// What a sweep has seen of one preset and pass.
+/// What a sweep has seen of one definition and kernel.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     inputs: u64,
     differing: u64,
-    /// Subnormal gradients that came as a zero of the same sign, which WGSL allows.
+    /// Results that differ because a subnormal counted as zero of the same sign, which WGSL allows.
     flushed: u64,
 }
 
 impl Seen {
-    fn of(self, actual: u32, expected: f32, may_flush: bool) -> Self {
+    /// Counts a result. `allowed` is what it is if subnormals count as zero, where that may be.
+    fn of(self, actual: u32, expected: f32, allowed: Option<f32>) -> Self {
         let same = actual == expected.to_bits();
-        let flushed = !same && may_flush && actual == common::flushed(expected).to_bits();
+        let flushed = |allowed: f32| actual == allowed.to_bits() || actual == common::flushed(allowed).to_bits();
+        let flushed = !same
+            && (allowed.is_some_and(flushed) || allowed.is_some() && actual == common::flushed(expected).to_bits());
         Self {
             inputs: self.inputs + 1,
             differing: self.differing + u64::from(!same && !flushed),
@@ -39,9 +43,29 @@ impl Seen {
     }
 }
 
-/// The upstream gradient that goes with an input: another permutation of all 2^32 bit patterns.
-fn gradient_bits(x: u32) -> u32 {
-    x.wrapping_mul(0x9e37_79b1).rotate_left(13)
+/// Other operands that go with an input: two more permutations of all 2^32 bit patterns.
+fn other_bits(x: u32) -> [u32; 2] {
+    [
+        x.wrapping_mul(0x9e37_79b1).rotate_left(13),
+        x.wrapping_mul(0x85eb_ca6b).rotate_left(21) ^ 0x4000_0000,
+    ]
+}
+
+/// A launch of the sweep.
+struct Row {
+    definition: HardSigmoid,
+    case: &'static Case,
+    launch: hard_sigmoid::Launch,
+}
+
+impl Row {
+    /// The operands of one element in the order of the API. The hard sigmoid is always that of x.
+    fn operands(&self, [x, g, h]: [f32; 3]) -> [f32; 3] {
+        match self.case.kernel {
+            Kernel::Gate | Kernel::GateBackward => [g, x, h],
+            _ => [x, g, h],
+        }
+    }
 }
 
 pub fn sweep(adapter: &wgpu::Adapter) {
@@ -49,8 +73,12 @@ pub fn sweep(adapter: &wgpu::Adapter) {
         panic!("run this with --release");
     }
     // The counting itself can fail.
-    let seen = Seen::default().of(1, 0.0, true).of(0, 1e-40, true).of(0, 1e-40, false);
-    assert_eq!((seen.inputs, seen.differing, seen.flushed), (3, 2, 1));
+    let seen = Seen::default()
+        .of(1, 0.0, Some(0.0))
+        .of(0, 1e-40, Some(1e-40))
+        .of(5, 1.0, Some(f32::from_bits(5)))
+        .of(0, 1e-40, None);
+    assert_eq!((seen.inputs, seen.differing, seen.flushed), (4, 2, 2));
 
     let (device, queue) = adapters::device(adapter, |_| ());
     let kernels = Kernels::new(&device).unwrap();
@@ -62,21 +90,33 @@ pub fn sweep(adapter: &wgpu::Adapter) {
             mapped_at_creation: false,
         })
     };
-    let [x, g, out, sentinel] = [(); 4].map(|()| buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC));
+    let [x, g, h, out, second_out, sentinel] =
+        [(); 6].map(|()| buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC));
     let staging = buffer(wgpu::BufferUsages::MAP_READ);
     // A result that was never written differs.
     queue.write_buffer(&sentinel, 0, &vec![0xab; CHUNK as usize * 4]);
-    let rows: Vec<_> = HardSigmoid::PRESETS
-        .iter()
-        .flat_map(|preset| [(preset.definition, true), (preset.definition, false)])
-        .collect();
-    let launches: Vec<_> = rows
-        .iter()
-        .map(|&(definition, is_forward)| match is_forward {
-            true => kernels.forward(definition, Element::F32, &x, &out).unwrap(),
-            false => kernels.backward(definition, Element::F32, &x, &g, &out).unwrap(),
-        })
-        .collect();
+    let row = |kernel, definition| {
+        let (k, d, e) = (&kernels, definition, Element::F32);
+        let launch = match kernel {
+            Kernel::Forward => k.forward(d, e, &x, &out),
+            Kernel::Backward => k.backward(d, e, &x, &g, &out),
+            Kernel::BackwardAccumulate => k.backward_accumulate(d, e, &x, &g, &out),
+            Kernel::Gate => k.gate(d, e, &g, &x, &out),
+            Kernel::GateBackward => k.gate_backward(d, e, &g, &x, &h, &out, &second_out),
+            Kernel::HardSwish => k.hard_swish(d, e, &x, &out),
+            Kernel::HardSwishBackward => k.hard_swish_backward(d, e, &x, &g, &out),
+        };
+        Row {
+            definition,
+            case: apart(kernel),
+            launch: launch.unwrap(),
+        }
+    };
+    let mut rows = Vec::new();
+    for preset in &HardSigmoid::PRESETS {
+        rows.extend([Kernel::Forward, Kernel::Backward].map(|kernel| row(kernel, preset.definition)));
+    }
+    rows.extend(Kernel::ALL[2..].iter().map(|&kernel| row(kernel, HardSigmoid::PYTORCH)));
     let mut totals = vec![Seen::default(); rows.len()];
 
     let style = "{msg} [{bar:40}] {percent}% {elapsed} (ETA {eta}), {pos} row chunks";
@@ -86,38 +126,54 @@ pub fn sweep(adapter: &wgpu::Adapter) {
     for start in (0..TOTAL).step_by(CHUNK as usize) {
         let start = start as u32;
         let patterns: Vec<u32> = (start..=start | (CHUNK as u32 - 1)).collect();
-        let gradients: Vec<u32> = patterns.iter().copied().map(gradient_bits).collect();
+        let others: Vec<[u32; 2]> = patterns.iter().copied().map(other_bits).collect();
         queue.write_buffer(&x, 0, bytemuck::cast_slice(&patterns));
-        queue.write_buffer(&g, 0, bytemuck::cast_slice(&gradients));
-        for ((&(definition, is_forward), launch), total) in rows.iter().zip(&launches).zip(&mut totals) {
+        for (i, buffer) in [&g, &h].into_iter().enumerate() {
+            let bits: Vec<u32> = others.iter().map(|other| other[i]).collect();
+            queue.write_buffer(buffer, 0, bytemuck::cast_slice(&bits));
+        }
+        for (row, total) in rows.iter().zip(&mut totals) {
+            let accumulates = row.case.kernel == Kernel::BackwardAccumulate;
+            let outputs = &[&out, &second_out][..row.case.outputs.len()];
             let mut encoder = device.create_command_encoder(&Default::default());
-            encoder.copy_buffer_to_buffer(&sentinel, 0, &out, 0, CHUNK * 4);
-            launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-            encoder.copy_buffer_to_buffer(&out, 0, &staging, 0, CHUNK * 4);
+            for output in outputs {
+                let before = if accumulates { &h } else { &sentinel };
+                encoder.copy_buffer_to_buffer(before, 0, output, 0, CHUNK * 4);
+            }
+            row.launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
             queue.submit([encoder.finish()]);
-            staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
-            device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-            let view = staging.get_mapped_range(..).unwrap();
-            let results: &[u32] = bytemuck::cast_slice(&view);
-            let seen = patterns
-                .par_iter()
-                .zip(&gradients)
-                .zip(results)
-                .with_min_len(1 << 16)
-                .fold(Seen::default, |seen, ((&x, &g), &actual)| {
-                    let x = f32::from_bits(x);
-                    let expected = match is_forward {
-                        true => definition.forward(x),
-                        false => definition.backward(x, f32::from_bits(g)),
-                    };
-                    seen.of(actual, expected, !is_forward)
-                });
-            *total = total.and(seen.reduce(Seen::default, Seen::and));
-            // At once rather than at the end, so that a sweep cut short has still shown something.
-            let pass = if is_forward { "forward" } else { "backward" };
-            assert_eq!(total.differing, 0, "{definition} {pass}, inputs from {start:#010x}");
-            drop(view);
-            staging.unmap();
+            for (index, output) in outputs.iter().enumerate() {
+                let mut encoder = device.create_command_encoder(&Default::default());
+                encoder.copy_buffer_to_buffer(output, 0, &staging, 0, CHUNK * 4);
+                queue.submit([encoder.finish()]);
+                staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+                device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+                let view = staging.get_mapped_range(..).unwrap();
+                let results: &[u32] = bytemuck::cast_slice(&view);
+                let seen = patterns
+                    .par_iter()
+                    .zip(&others)
+                    .zip(results)
+                    .with_min_len(1 << 16)
+                    .fold(Seen::default, |seen, ((&x, &[g, h]), &actual)| {
+                        let [x, g, h] = [x, g, h].map(f32::from_bits);
+                        let operands = row.operands([x, g, h]);
+                        let expected = row.case.expected(row.definition, operands, h)[index];
+                        if actual == expected.to_bits() {
+                            return seen.of(actual, expected, None);
+                        }
+                        // A preset's forward pass meets and makes no subnormal.
+                        let may_flush = row.case.kernel != Kernel::Forward;
+                        let allowed = || row.case.expected_without_subnormals(row.definition, operands, h)[index];
+                        seen.of(actual, expected, may_flush.then(allowed))
+                    });
+                *total = total.and(seen.reduce(Seen::default, Seen::and));
+                // At once rather than at the end, so that a sweep cut short has still shown something.
+                let (definition, kernel) = (row.definition, row.case.kernel);
+                assert_eq!(total.differing, 0, "{definition} {kernel:?}, inputs from {start:#010x}");
+                drop(view);
+                staging.unmap();
+            }
             bar.inc(1);
         }
         // A log has no bar: a line for each sixteenth.
@@ -136,19 +192,18 @@ pub fn sweep(adapter: &wgpu::Adapter) {
         "\n{} ({:?}, {} {})",
         info.name, info.backend, info.driver, info.driver_info
     );
-    for (&(definition, is_forward), seen) in rows.iter().zip(&totals) {
-        let pass = if is_forward { "forward" } else { "backward" };
+    for (row, seen) in rows.iter().zip(&totals) {
         let Seen {
             inputs,
             differing,
             flushed,
         } = seen;
         println!(
-            "{definition:<12}{pass:<9} {inputs} inputs, {differing} differing ({flushed} subnormal gradients flushed)"
+            "{:<12}{:<20} {inputs} results, {differing} differing ({flushed} with subnormals flushed)",
+            row.definition,
+            row.case.kernel.name()
         );
-    }
-    for seen in &totals {
-        assert_eq!(seen.inputs, TOTAL, "the sweep has shrunk");
-        assert_eq!(seen.differing, 0);
+        assert_eq!(*inputs, TOTAL * row.case.outputs.len() as u64, "the sweep has shrunk");
+        assert_eq!(*differing, 0);
     }
 }

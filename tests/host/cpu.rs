@@ -61,6 +61,46 @@ frameworks! {
     steep_is_onnxruntime: "affine(1e30, -2)", gradient false;
 }
 
+/// What frameworks make of a hard sigmoid and one operation more. Torch's NaN is one of its own; XLA flushes subnormals.
+#[test]
+fn around_the_hard_sigmoid_are_the_frameworks() {
+    let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
+    let third: Vec<f32> = g[11..].iter().chain(&g[..11]).copied().collect();
+    let out = || vec![f32::NAN; x.len()];
+    let compare = |name: &str, actual: Vec<f32>| {
+        let mut expected = npy(golden(&format!("{name}.npy")));
+        for (expected, actual) in expected.iter_mut().zip(&actual) {
+            if name.starts_with("pytorch") && expected.to_bits() == u32::MAX && actual.is_nan() {
+                *expected = *actual;
+            }
+        }
+        let input = |i: usize| format!("x = {:e}, g = {:e}, third = {:e}", x[i], g[i], third[i]);
+        if name.starts_with("jax") {
+            assert_same_bits_or_flushed(name, &expected, &actual, input);
+        } else {
+            assert_same_bits(name, &actual, &expected, input);
+        }
+    };
+    let torch = HardSigmoid::PYTORCH;
+    let (mut y, mut da, mut db) = (out(), out(), out());
+    cpu::gate(torch, &third, &x, &mut y).unwrap();
+    cpu::gate_backward(torch, &third, &x, &g, &mut da, &mut db).unwrap();
+    compare("pytorch.gate.y", y);
+    compare("pytorch.gate.da", da);
+    compare("pytorch.gate.db", db);
+    let mut dx = third.clone();
+    cpu::backward_accumulate(torch, &x, &g, &mut dx).unwrap();
+    compare("pytorch.accumulate.dx", dx);
+    let mut dx = out();
+    cpu::hard_swish_backward(torch, &x, &g, &mut dx).unwrap();
+    compare("pytorch.hard_swish.dx", dx);
+    for name in ["pytorch", "jax", "affine(0.16666667, 0.5)"] {
+        let mut y = out();
+        cpu::hard_swish(name.parse().unwrap(), &x, &mut y).unwrap();
+        compare(&format!("{name}.hard_swish.y"), y);
+    }
+}
+
 #[test]
 fn every_preset_has_a_golden_file() {
     for preset in &HardSigmoid::PRESETS {
@@ -142,6 +182,34 @@ proptest! {
         }
     }
 
+    /// The operations around it, from the two that are compared with the frameworks, one f64 operation each time. (The
+    /// product of two f32 is exact in f64; their sum is rounded twice, which is harmless with that many digits.)
+    #[test]
+    fn what_surrounds_it_is_the_f64_formulas(
+        preset in prop::sample::select(&HardSigmoid::PRESETS[..]),
+        a in prop_oneof![any::<u32>().prop_map(f32::from_bits), -2.0f32..2.0],
+        b in prop_oneof![any::<u32>().prop_map(f32::from_bits), -4.0f32..4.0],
+        g in prop_oneof![any::<u32>().prop_map(f32::from_bits), -1.0f32..1.0],
+    ) {
+        // One in a hundred; too many to be assumed away.
+        if a.is_nan() || b.is_nan() || g.is_nan() {
+            return Ok(());
+        }
+        let d = preset.definition;
+        let settled = |v: f32| if v.is_nan() { 0xffc0_0000 } else { v.to_bits() };
+        let product = |a: f32, b: f32| (f64::from(a) * f64::from(b)) as f32;
+        let sum = |a: f32, b: f32| (f64::from(a) + f64::from(b)) as f32;
+        let backward = |b: f32, g: f32| d.backward(b, f32::from_bits(settled(g)));
+        prop_assert_eq!(d.gate(a, b).to_bits(), settled(product(a, d.forward(b))));
+        prop_assert_eq!(d.hard_swish(b).to_bits(), settled(product(b, d.forward(b))));
+        prop_assert_eq!(d.backward_accumulate(b, g, a).to_bits(), settled(sum(a, d.backward(b, g))));
+        let (da, db) = d.gate_backward(a, b, g);
+        prop_assert_eq!(da.to_bits(), settled(product(g, d.forward(b))));
+        prop_assert_eq!(db.to_bits(), backward(b, product(g, a)).to_bits());
+        let dx = sum(product(g, d.forward(b)), backward(b, product(g, b)));
+        prop_assert_eq!(d.hard_swish_backward(b, g).to_bits(), settled(dx));
+    }
+
     /// What every definition promises, whatever its parameters.
     #[test]
     fn data_rules(alpha: f32, beta: f32, inclusive: bool, x: u32, g: u32, near in -8.0f32..8.0) {
@@ -165,18 +233,99 @@ proptest! {
     }
 }
 
+/// In the sum and the product too, a NaN operand comes through, the first one if there are two.
+#[test]
+fn nan_comes_through_the_operations_around_it() {
+    let d = HardSigmoid::PYTORCH;
+    let [first, second] = [0xff80_0001, 0x7fc1_2345].map(f32::from_bits);
+    let quieted = [0xffc0_0001_u32, 0x7fc1_2345];
+    assert_eq!(d.gate(first, second).to_bits(), quieted[0]);
+    assert_eq!(d.gate(1.0, first).to_bits(), quieted[0]);
+    assert_eq!(d.backward_accumulate(0.0, second, first).to_bits(), quieted[0]);
+    assert_eq!(d.backward_accumulate(0.0, second, 1.0).to_bits(), quieted[1]);
+    // A gradient that is stopped stops NaN too; what it is added to stays.
+    assert_eq!(d.backward_accumulate(9.0, first, 1.0), 1.0);
+    assert_eq!(d.backward_accumulate(9.0, 1.0, first).to_bits(), quieted[0]);
+    let (da, db) = d.gate_backward(first, 9.0, 1.0);
+    assert_eq!((da.to_bits(), db.to_bits()), (1.0f32.to_bits(), 0));
+    // What has no operand to take it from is x86's.
+    assert_eq!(d.gate(f32::INFINITY, -9.0).to_bits(), 0xffc0_0000);
+    let opposite = d.backward_accumulate(0.0, f32::INFINITY, f32::NEG_INFINITY);
+    assert_eq!(opposite.to_bits(), 0xffc0_0000);
+}
+
+/// Where the gradient from the saved output differs from that of the saved input: only at the kinks that `y` can't tell
+/// from saturation. `y` is monotone, so the inputs there and a million to either side are all that matter.
+#[test]
+fn the_saved_output_differs_only_at_the_kinks() {
+    let near = |kink: f32| {
+        let centre = kink.to_bits();
+        (centre - (1 << 20)..=centre + (1 << 20)).map(f32::from_bits)
+    };
+    let differing = |d: HardSigmoid| -> Vec<f32> {
+        let (low, high) = d.kinks().unwrap();
+        let inputs = near(low)
+            .chain(near(high))
+            .chain([0.0, -0.0, f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+        let differs = |x: &f32| d.backward(*x, 1.0) != d.backward_from_output(d.forward(*x), 1.0);
+        inputs.filter(differs).collect()
+    };
+    let (up, down) = (f32::next_up, f32::next_down);
+    let expected = [
+        // Included kinks, and inputs whose rounded value is on them.
+        ("keras", vec![-2.5, 2.5, down(2.5), up(2.5)]),
+        ("onnx", vec![]),
+        ("courbariaux", vec![-1.0, 1.0, down(1.0), up(1.0)]),
+        ("tangent", vec![]),
+        ("pytorch", vec![down(3.0)]),
+        ("jax", vec![]),
+    ];
+    for (preset, (name, mut expected)) in HardSigmoid::PRESETS.iter().zip(expected) {
+        assert_eq!(preset.name, name);
+        let mut differing = differing(preset.definition);
+        differing.sort_by(f32::total_cmp);
+        expected.sort_by(f32::total_cmp);
+        assert_eq!(differing, expected, "{name}");
+    }
+    // Any y that no forward pass gives counts as saturated.
+    for y in [f32::NAN, -0.0, 0.0, 1.0, 2.0, -1.0, f32::INFINITY] {
+        assert_eq!(HardSigmoid::KERAS.backward_from_output(y, f32::INFINITY).to_bits(), 0);
+    }
+    assert_eq!(HardSigmoid::KERAS.backward_from_output(f32::from_bits(1), 1.0), 0.2);
+}
+
 #[test]
 fn in_place_is_the_same() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
-    for definition in definitions() {
-        let (mut y, mut dx) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
-        cpu::forward(definition, &x, &mut y).unwrap();
-        cpu::backward(definition, &x, &g, &mut dx).unwrap();
-        let (mut over_x, mut over_g) = (x.clone(), g.clone());
-        cpu::forward_in_place(definition, &mut over_x);
-        cpu::backward_in_place(definition, &x, &mut over_g).unwrap();
-        assert_same_bits("forward in place", &over_x, &y, |i| x[i].to_string());
-        assert_same_bits("backward in place", &over_g, &dx, |i| x[i].to_string());
+    for d in definitions() {
+        let unary = |apart: &dyn Fn(&[f32], &mut [f32]), in_place: &dyn Fn(&mut [f32])| {
+            let (mut y, mut over_x) = (vec![f32::NAN; x.len()], x.clone());
+            apart(&x, &mut y);
+            in_place(&mut over_x);
+            assert_same_bits("in place", &over_x, &y, |i| x[i].to_string());
+        };
+        unary(&|x, y| cpu::forward(d, x, y).unwrap(), &|x| cpu::forward_in_place(d, x));
+        unary(&|x, y| cpu::hard_swish(d, x, y).unwrap(), &|x| {
+            cpu::hard_swish_in_place(d, x)
+        });
+        type Apart<'a> = &'a dyn Fn(&[f32], &[f32], &mut [f32]) -> Result<(), Error>;
+        type InPlace<'a> = &'a dyn Fn(&[f32], &mut [f32]) -> Result<(), Error>;
+        let binary = |apart: Apart, in_place: InPlace| {
+            let (mut dx, mut over_g) = (vec![f32::NAN; x.len()], g.clone());
+            apart(&x, &g, &mut dx).unwrap();
+            in_place(&x, &mut over_g).unwrap();
+            assert_same_bits("in place", &over_g, &dx, |i| x[i].to_string());
+        };
+        binary(&|x, g, dx| cpu::backward(d, x, g, dx), &|x, g| {
+            cpu::backward_in_place(d, x, g)
+        });
+        binary(&|y, g, dx| cpu::backward_from_output(d, y, g, dx), &|y, g| {
+            cpu::backward_from_output_in_place(d, y, g)
+        });
+        binary(&|x, g, dx| cpu::hard_swish_backward(d, x, g, dx), &|x, g| {
+            cpu::hard_swish_backward_in_place(d, x, g)
+        });
+        binary(&|b, a, y| cpu::gate(d, a, b, y), &|b, a| cpu::gate_in_place(d, a, b));
     }
 }
 
@@ -200,5 +349,15 @@ fn unequal_lengths_are_refused_and_nothing_is_written() {
     cpu::backward(HardSigmoid::JAX, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
     cpu::backward(HardSigmoid::JAX, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
     cpu::backward_in_place(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();
+    cpu::backward_accumulate(HardSigmoid::JAX, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
+    cpu::backward_accumulate(HardSigmoid::JAX, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
+    cpu::gate_in_place(HardSigmoid::JAX, &mut out, &[0.0; 2]).unwrap_err();
+    let three = [0.0; 3];
+    for (a, b, g, da_len) in [(2, 3, 3, 3), (3, 2, 3, 3), (3, 3, 2, 3), (3, 3, 3, 2)] {
+        let (a, b, g, mut da) = (&three[..a], &three[..b], &three[..g], vec![7.0; da_len]);
+        let error = cpu::gate_backward(HardSigmoid::JAX, a, b, g, &mut da, &mut out).unwrap_err();
+        assert!(matches!(error, Error::LengthMismatch { a: "a", .. }), "{error}");
+        assert!(da.iter().all(|&da| da == 7.0));
+    }
     assert_eq!(out, [7.0; 3]);
 }

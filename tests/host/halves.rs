@@ -51,6 +51,45 @@ fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16)
     }
 }
 
+/// Rounding, by a search among the values: the nearest of them, of two equally near ones that with an even pattern.
+fn rounds_to_nearest_even<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, infinity: u16) {
+    let value = |pattern: u16| f64::from(of(pattern).to_f32());
+    let mut count = 0;
+    for below in 0..infinity {
+        let above = below + 1;
+        // Beyond the largest the next value would have been one step more.
+        let end = match above == infinity {
+            true => 2.0 * value(below) - value(below - 1),
+            false => value(above),
+        };
+        let middle = (value(below) + end) / 2.0;
+        let around = [value(below), middle, end].map(|v| v as f32);
+        assert!(around[1].is_infinite() || f64::from(around[1]) == middle);
+        for v in around.into_iter().flat_map(|v| [v.next_down(), v, v.next_up()]) {
+            let wide = f64::from(v);
+            if wide < value(below) || wide >= end {
+                continue;
+            }
+            let nearest = match wide.total_cmp(&middle) {
+                std::cmp::Ordering::Less => below,
+                std::cmp::Ordering::Greater => above,
+                std::cmp::Ordering::Equal => below + below % 2,
+            };
+            assert_eq!(bits(T::from_f32(v)), nearest, "{v:e}");
+            assert_eq!(bits(T::from_f32(-v)), nearest | 0x8000, "-{v:e}");
+            count += 1;
+        }
+    }
+    assert!(count >= 5 * usize::from(infinity), "{count}");
+    assert_eq!(bits(T::from_f32(f32::INFINITY)), infinity);
+}
+
+#[test]
+fn halves_round_to_nearest_even() {
+    rounds_to_nearest_even(f16::from_bits, f16::to_bits, 0x7c00);
+    rounds_to_nearest_even(bf16::from_bits, bf16::to_bits, 0x7f80);
+}
+
 #[test]
 fn pytorch_f16_is_torch() {
     against_framework(HardSigmoid::PYTORCH, "pytorch.f16", f16::from_bits, f16::to_bits);
