@@ -1,7 +1,9 @@
-use crate::{Element, Error, HardSigmoid, Kernel, Kernels, Placement, grid::Grid, kernels::Variant, params::Params};
-
-/// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
-const WORD: u64 = 4;
+use crate::{
+    Element, Error, HardSigmoid, Kernel, Kernels, Placement,
+    grid::{Grid, WORD},
+    kernels::Variant,
+    params::Params,
+};
 
 /// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
 ///
@@ -115,8 +117,9 @@ type Operand<'a> = (&'static str, BufferRange<'a>);
 struct Job {
     kernel: Kernel,
     definition: HardSigmoid,
-    from_output: bool,
     element: Element,
+    /// Of no length yet.
+    params: Params,
 }
 
 impl Job {
@@ -124,14 +127,16 @@ impl Job {
         Self {
             kernel,
             definition,
-            from_output: false,
             element,
+            params: Params::new(definition, 0, 0),
         }
     }
 
-    fn params(self, len: u32, row: u32) -> Params {
-        let params = Params::new(self.definition, len, row);
-        if self.from_output { params.from_output() } else { params }
+    fn with_saved_output(self) -> Self {
+        Self {
+            params: self.params.with_saved_output(),
+            ..self
+        }
     }
 }
 
@@ -192,10 +197,7 @@ impl Kernels {
         g: impl Into<BufferRange<'a>>,
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
-        let job = Job {
-            from_output: true,
-            ..Job::new(Kernel::Backward, definition, element)
-        };
+        let job = Job::new(Kernel::Backward, definition, element).with_saved_output();
         self.prepare(job, &[("y", y.into()), ("g", g.into())], &[("dx", dx.into())])
     }
 
@@ -344,19 +346,12 @@ impl Kernels {
         let kept = outputs.iter().skip(usize::from(placement == Placement::InPlace));
         let ranges: Vec<_> = inputs.iter().chain(kept).map(|(_, range)| range).collect();
 
-        let allowed = self.allowed();
-        let words = (len * job.element.size()).div_ceil(WORD);
-        let per_word = WORD / job.element.size();
-        let segments = allowed.segments(words).map(|(start, words)| {
-            // Elements of this segment; only the last one may end within a word.
-            let count = (len - start * per_word).min(u64::from(words) * per_word);
-            let whole = (count / per_word) as u32;
-            let grid = Grid::new(whole, allowed.workgroups);
-            let params = self.upload(job.kernel, &job.params(count as u32, grid.row))?;
+        let segments = self.allowed().segments(len, job.element).map(|part| {
+            let params = self.upload(job.kernel, &job.params.sized(part.len, part.grid.row))?;
             let storage = ranges.iter().map(|range| wgpu::BufferBinding {
                 buffer: range.buffer,
-                offset: range.offset + start * WORD,
-                size: wgpu::BufferSize::new(u64::from(words) * WORD),
+                offset: range.offset + part.offset,
+                size: wgpu::BufferSize::new(part.size),
             });
             let entries: Vec<_> = storage
                 .chain([params.as_entire_buffer_binding()])
@@ -373,8 +368,8 @@ impl Kernels {
             });
             Ok(Segment {
                 bind_group,
-                body: (grid.x > 0).then(|| (self.body(variant).clone(), grid)),
-                tail: (words != whole || !whole.is_multiple_of(4)).then(|| self.tail(variant).clone()),
+                body: (part.grid.x > 0).then(|| (self.body(variant).clone(), part.grid)),
+                tail: part.has_tail.then(|| self.tail(variant).clone()),
             })
         });
         Ok(Launch {

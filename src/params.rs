@@ -69,9 +69,14 @@ impl Params {
         }
     }
 
+    /// The same for another length and grid.
+    pub(crate) fn sized(self, len: u32, row: u32) -> Self {
+        Self { len, row, ..self }
+    }
+
     /// The same for a gradient from the saved output: the shader's `backward4` then is
     /// [`HardSigmoid::backward_from_output`], with `y` for `x`.
-    pub fn from_output(self) -> Self {
+    pub fn with_saved_output(self) -> Self {
         let (lo, hi) = (key(0.0) + 1, key(1.0) - 1);
         Self { lo, hi, ..self }
     }
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
-        let Params { lo, hi, .. } = Params::new(HardSigmoid::KERAS, 0, 0).from_output();
+        let Params { lo, hi, .. } = Params::new(HardSigmoid::KERAS, 0, 0).with_saved_output();
         assert_eq!((from_key(lo), from_key(hi)), (f32::from_bits(1), 1.0f32.next_down()));
     }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Compares the `offload` example with the real frameworks on random inputs, every definition, forward and backward.
+"""Compares the `offload` example with the real frameworks on random inputs, every definition, forward and backward, and
+with PyTorch in float16 and bfloat16.
 
     cargo build --release --example offload
     python tests/golden/compare.py target/release/examples/offload --count 10000000 --seed 1 [--device gpu]
@@ -16,7 +17,8 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from make import ROWS
+from make import ROWS, halves_with_torch
+import torch
 
 F = np.float32
 
@@ -39,24 +41,46 @@ def main():
         folder = Path(folder)
         np.save(folder / "x.npy", x)
         np.save(folder / "g.npy", g)
-        for name, run in ROWS.items():
-            y, dx = run(x, g)
+        for name, framework in ROWS.items():
+            y, dx = framework(x, g)
             wrong += compare(arguments, folder, name, "forward", y, x)
             if dx is not None:
                 wrong += compare(arguments, folder, name, "backward", dx, x)
+        for dtype, of in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
+            bits = [rng.integers(0, 2**16, arguments.count, dtype=np.uint16) for _ in range(2)]
+            wrong += compare_halves(arguments, folder, dtype, bits, halves_with_torch(of, *bits))
     return min(wrong, 1)
 
 
-def compare(arguments, folder, name, which, expected, x):
-    command = [arguments.offload.absolute(), "--device", arguments.device, "--pass", which]
+def compare_halves(arguments, folder, dtype, bits, expected):
+    """All bits but a NaN's, which is PyTorch's own."""
+    infinity = {"f16": 0x7C00, "bf16": 0x7F80}[dtype]
+    is_nan = lambda bits: (bits & 0x7FFF) > infinity
+    for name, values in zip(["x.npy", "g.npy"], bits):
+        np.save(folder / name, values.view(np.float16) if dtype == "f16" else values)
+    wrong = 0
+    for which, expected in zip(["forward", "backward"], expected):
+        actual = run(arguments, folder, which, ["--preset", "pytorch", "--dtype", dtype]).view(np.uint16)
+        differ = (actual != expected) & ~(is_nan(actual) & is_nan(expected))
+        print(f"{'pytorch ' + dtype:<26}{which:<9}{actual.size} inputs, {int(differ.sum())} differ", flush=True)
+        wrong += int(differ.sum())
+    return wrong
+
+
+def run(arguments, folder, which, definition):
+    command = [arguments.offload.absolute(), "--device", arguments.device, "--pass", which, *definition]
     command += ["--input", "x.npy", "--grad", "g.npy", "--output", "out.npy"]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    return np.load(folder / "out.npy")
+
+
+def compare(arguments, folder, name, which, expected, x):
     if name.startswith("affine("):
         alpha, beta = name[7:-1].split(", ")
-        command += ["--alpha", alpha, "--beta", beta]
+        definition = ["--alpha", alpha, "--beta", beta]
     else:
-        command += ["--preset", name]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    actual = np.load(folder / "out.npy")
+        definition = ["--preset", name]
+    actual = run(arguments, folder, which, definition)
     differ = actual.view(np.uint32) != expected.view(np.uint32)
     nan = differ & np.isnan(actual) & np.isnan(expected) & np.isnan(x) & (name == "pytorch")
     tiny = np.finfo(F).tiny

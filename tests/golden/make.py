@@ -136,11 +136,11 @@ def half_gradients():
     return (np.arange(65536, dtype=np.uint32) * 0x9E37 + 0x1234).astype(np.uint16)
 
 
-def halves_with_torch(dtype):
+def halves_with_torch(dtype, x, g):
     tensor = lambda bits: torch.from_numpy(bits.view(np.int16).copy()).view(dtype)
-    x = tensor(np.arange(65536, dtype=np.uint16)).requires_grad_()
+    x = tensor(x).requires_grad_()
     y = torch.nn.functional.hardsigmoid(x)
-    y.backward(tensor(half_gradients()))
+    y.backward(tensor(g))
     bits = lambda t: t.detach().view(torch.int16).numpy().view(np.uint16)
     return bits(y), bits(x.grad)
 
@@ -185,7 +185,7 @@ def main():
     for name, values in around_the_hard_sigmoid(x, g):
         np.save(HERE / f"{name}.npy", values)
     for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
-        y, dx = halves_with_torch(dtype)
+        y, dx = halves_with_torch(dtype, np.arange(65536, dtype=np.uint16), half_gradients())
         np.save(HERE / f"pytorch.{name}.y.npy", y)
         np.save(HERE / f"pytorch.{name}.dx.npy", dx)
     np.save(HERE / "onnx.f16.y.npy", halves_with_onnxruntime())

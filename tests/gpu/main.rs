@@ -28,6 +28,7 @@ fn main() {
         ("offload", offload),
         ("lost_device", lost_device),
         ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
+        ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
     ])
     .exit();
 }
@@ -352,6 +353,72 @@ fn split(adapter: &wgpu::Adapter) {
     let [x, ..] = inputs(40 << 20);
     let in_place = CASES.iter().find(|case| case.placement == Placement::InPlace).unwrap();
     gpu.check(in_place, HardSigmoid::PYTORCH, [&x; 3], 0);
+}
+
+/// A tensor of more than 2^32 bytes, on a device with default limits but for the size of a buffer. It takes 9 GiB.
+fn beyond_4_gib(adapter: &wgpu::Adapter) {
+    let len: u64 = (1 << 31) + (1 << 20) + 3;
+    let size = len * 2;
+    let most = adapter.limits().max_buffer_size;
+    if most < size.next_multiple_of(4) {
+        println!("no tensor beyond 4 GiB: this driver's buffers end at {most} bytes");
+        return;
+    }
+    let gpu = Gpu::new(adapter, |limits| {
+        *limits = wgpu::Limits {
+            max_buffer_size: most,
+            ..Default::default()
+        };
+    });
+    let buffer = |size, usage| {
+        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size,
+            usage: usage | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    };
+    let on_device = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+    let tensor = buffer(size.next_multiple_of(4), on_device);
+    // Values that tell where they stand, within [-4, 4] and beyond.
+    let value = |i: u64| bf16::from_bits((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16 & 0xc1ff);
+    let chunk = |start: u64| start..len.next_multiple_of(2).min(start + (1 << 24));
+    for start in (0..len).step_by(1 << 24) {
+        let values: Vec<bf16> = chunk(start).map(value).collect();
+        gpu.queue
+            .write_buffer(&tensor, start * 2, bytemuck::cast_slice(&values));
+    }
+    let range = BufferRange {
+        buffer: &tensor,
+        offset: 0,
+        size,
+    };
+    let launch = gpu
+        .kernels
+        .forward(HardSigmoid::TANGENT, Element::Bf16, range, range)
+        .unwrap();
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+    gpu.queue.submit([encoder.finish()]);
+    let mut seen = 0;
+    for start in (0..len).step_by(1 << 24) {
+        let part = buffer(2 * (chunk(start).end - start), on_device);
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&tensor, start * 2, &part, 0, part.size());
+        gpu.queue.submit([encoder.finish()]);
+        let words = adapters::read(&gpu.device, &gpu.queue, &part);
+        let actual: &[bf16] = bytemuck::cast_slice(&words);
+        for (i, &actual) in chunk(start).zip(actual) {
+            let expected = match i < len {
+                true => bf16::from_f32(HardSigmoid::TANGENT.forward(value(i).to_f32())),
+                // The neighbour in the last word.
+                false => value(i),
+            };
+            assert_eq!(actual.to_bits(), expected.to_bits(), "element {i}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, len.next_multiple_of(2));
 }
 
 fn every_definition(adapter: &wgpu::Adapter) {
