@@ -1,14 +1,15 @@
-// Hard sigmoid, forward and backward, and the kernels around it, in f32, f16 and bf16: every preset, with the bits of the
-// CPU path.
+// Hard sigmoid, forward and backward, and the kernels around it, binarization among them, in f32, f16 and bf16: every
+// preset, with the bits of the CPU path.
 //
 // One module, valid as it stands. An entry point is named by what it binds; what it computes is the constant KERNEL, and
-// each of those has the name of its function here and on the CPU. ELEMENT and DIVIDE follow from tensor and definition.
+// each of those has the name of its function here and on the CPU. ELEMENT, DIVIDE and STOCHASTIC follow from tensor and
+// definition.
 // Entry points work on four words at a time (four f32, eight halves); one called NAME_tail is for the words that are left.
 // Buffers come first, the parameters last; the ranges bound are the tensors, no padding is assumed. Where an odd number
 // of halves ends within a word, the word's other half stays as it was.
 //
 //   entry point             KERNEL                                     buffers, in the order of their bindings
-//   unary                   FORWARD, HARD_SWISH                        x (read), y
+//   unary                   FORWARD, HARD_SWISH, BINARIZE              x (read), y
 //   unary_in_place                                                     x = y
 //   unary_pooled                                                       x, y
 //   binary                  BACKWARD, HARD_SWISH_BACKWARD,             x (read), g (read), dx
@@ -18,10 +19,16 @@
 //   gate_backward           GATE_BACKWARD                              b (read), a (read), g (read), da, db
 //   gate_backward_in_place                                             b, a, g = da, db
 //   gate_backward_pooled                                               b, a, g, da, db
+//   binarize_packed         BINARIZE_PACKED                            x (read), bits
+//   binarize_packed_pooled                                             x, bits
+//   unpack                  UNPACK                                     bits (read), y
+//   unpack_pooled                                                      bits, y
 //
 // "in_place" and "pooled" allow their buffers to be disjoint ranges of one. The grid of NAME is ceil(whole words / 4 / 256)
-// workgroups, in rows of params.row; NAME_tail takes one workgroup, if the length is no multiple of 4 words. The gradient
-// from the saved output is BACKWARD with y for x, and other parameters.
+// workgroups, in rows of params.row; NAME_tail takes one workgroup, if the length is no multiple of 4 words. An
+// invocation of binarize_packed makes one word of 32 signs instead: ceil(whole words of bits / 256) workgroups, and
+// the tail if the length is no multiple of 32. The gradients from the saved output and of a binarization are BACKWARD with
+// other parameters.
 //
 // Data is read and written as u32, and every decision about NaN, order and clamping is made on integers: shader
 // compilers may assume that floats are never NaN, and flush subnormals when they compare them.
@@ -39,6 +46,12 @@ struct Params {
     zero: u32,       // always 0, but no compiler knows: see opaque()
     len: u32,        // elements
     row: u32,        // invocations in a row of the grid
+    seed: vec2<u32>, // of the random numbers; low word first, as offset
+    offset: vec2<u32>, // which of them the first element takes
+    magnitude: f32,  // a binarized number is this or minus this
+    pad0: u32,       // to a multiple of 16 bytes, as GL wants it
+    pad1: u32,
+    pad2: u32,
 }
 
 const F32: u32 = 0u;
@@ -46,6 +59,7 @@ const F16: u32 = 1u;
 const BF16: u32 = 2u;
 override ELEMENT: u32 = 0u; // what the tensors hold
 override DIVIDE: bool = false; // y = t / 6, correctly rounded
+override STOCHASTIC: bool = false; // a binarization draws its signs
 
 const QUIET: u32 = 0x00400000u;
 const INFINITE: u32 = 0x7f800000u;
@@ -162,6 +176,74 @@ fn hard_swish_backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32>
     return sum4(gradients.da, gradients.db, params);
 }
 
+// The upper half of a * b.
+fn product_high(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+    let low = vec2<u32>(0xffffu);
+    let bits = vec2<u32>(16u);
+    let middle = (a >> bits) * (b & low) + (((a & low) * (b & low)) >> bits);
+    let other = (a & low) * (b >> bits) + (middle & low);
+    return (a >> bits) * (b >> bits) + (middle >> bits) + (other >> bits);
+}
+
+// A block of Philox4x32-10: four random words from the number of the block, low word first, and the seed.
+fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
+    let factors = vec2<u32>(0xd2511f53u, 0xcd9e8d57u);
+    var counter = vec4<u32>(block, 0u, 0u);
+    var key = seed;
+    for (var round = 0u; round < 10u; round++) {
+        let high = product_high(factors, counter.xz);
+        let low = factors * counter.xz;
+        counter = vec4<u32>(high.y ^ counter.y ^ key.x, low.y, high.x ^ counter.w ^ key.y, low.x);
+        key += vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
+    }
+    return counter;
+}
+
+// The random words of four elements in a row, the first of which is number `element` of the tensor.
+fn random4(element: u32, params: Params) -> vec4<u32> {
+    let low = params.offset.x + element;
+    let high = params.offset.y + select(0u, 1u, low < element);
+    let block = vec2<u32>((low >> 2u) | (high << 30u), high >> 2u);
+    let words = philox(block, params.seed);
+    let skipped = low & 3u;
+    if skipped == 0u {
+        return words;
+    }
+    let next = philox(vec2<u32>(block.x + 1u, block.y + select(0u, 1u, block.x == 0xffffffffu)), params.seed);
+    if skipped == 1u {
+        return vec4<u32>(words.yzw, next.x);
+    }
+    if skipped == 2u {
+        return vec4<u32>(words.zw, next.xy);
+    }
+    return vec4<u32>(words.w, next.xyz);
+}
+
+// Whether the sign is plus. Deterministic: x >= 0. Stochastic: random / 2^32 < forward4(x), which is exact, since forward4
+// times 2^32 and its ceiling are. NaN gives minus.
+fn is_plus4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
+    if !STOCHASTIC {
+        return (x <= vec4<u32>(INFINITE)) | (x == vec4<u32>(0x80000000u));
+    }
+    let p = forward4(x, params);
+    let below = vec4<u32>(ceil(bitcast<vec4<f32>>(p) * 4294967296.0));
+    // A GPU may read a subnormal p as zero; no other p above zero gives less than one.
+    let drawn = random < max(below, min(p, vec4<u32>(1u)));
+    let one = vec4<u32>(0x3f800000u);
+    return (p == one) | ((p < one) & drawn);
+}
+
+// The number of that sign, as bits.
+fn signed4(is_plus: vec4<bool>, params: Params) -> vec4<u32> {
+    let plus = bitcast<u32>(params.magnitude);
+    return select(vec4<u32>(plus ^ 0x80000000u), vec4<u32>(plus), is_plus);
+}
+
+// plus or minus params.magnitude, by the sign of x or as it is drawn.
+fn binarize4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
+    return signed4(is_plus4(x, random, params), params);
+}
+
 // The f32 of half floats (in the low 16 bits of each lane), as bits. Exact, and NaN keeps its payload.
 fn widened(h: vec4<u32>) -> vec4<u32> {
     if ELEMENT == BF16 {
@@ -218,19 +300,45 @@ const GATE: u32 = 3u;
 const GATE_BACKWARD: u32 = 4u;
 const HARD_SWISH: u32 = 5u;
 const HARD_SWISH_BACKWARD: u32 = 6u;
+const BINARIZE: u32 = 7u;
+const BINARIZE_PACKED: u32 = 8u;
+const UNPACK: u32 = 9u;
 override KERNEL: u32 = 0u;
 
-fn unary4(x: vec4<u32>, params: Params) -> vec4<u32> {
+// Random words for the elements of four words, the first of which is number `word` of the tensor: of those that stand
+// alone or first in their word, and of those that stand second.
+struct Random {
+    low: vec4<u32>,
+    high: vec4<u32>,
+}
+fn random_of_words(word: u32, params: Params) -> Random {
+    if !STOCHASTIC {
+        return Random();
+    }
+    if ELEMENT == F32 {
+        return Random(random4(word, params), vec4<u32>(0u));
+    }
+    let first = random4(2u * word, params);
+    let second = random4(2u * word + 4u, params);
+    return Random(vec4<u32>(first.xz, second.xz), vec4<u32>(first.yw, second.yw));
+}
+
+fn unary4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
     if KERNEL == HARD_SWISH {
         return hard_swish4(x, params);
     }
+    if KERNEL == BINARIZE {
+        return binarize4(x, random, params);
+    }
     return forward4(x, params);
 }
-fn unary_words(x: vec4<u32>, params: Params) -> vec4<u32> {
+// word: the number of the first in the tensor.
+fn unary_words(x: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
+    let random = random_of_words(word, params);
     if ELEMENT == F32 {
-        return unary4(x, params);
+        return unary4(x, random.low, params);
     }
-    return packed(unary4(low(x), params), unary4(high(x), params), params);
+    return packed(unary4(low(x), random.low, params), unary4(high(x), random.high, params), params);
 }
 
 // before: what the result is added to.
@@ -264,6 +372,37 @@ fn gate_backward_words(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params)
     let even = gate_backward4(low(a), low(b), low(g), params);
     let odd = gate_backward4(high(a), high(b), high(g), params);
     return GateGradients(packed(even.da, odd.da, params), packed(even.db, odd.db, params));
+}
+
+// The bits of four signs; `places` are the values of their bits.
+fn bits4(is_plus: vec4<bool>, places: vec4<u32>) -> u32 {
+    let bits = select(vec4<u32>(0u), places, is_plus);
+    return bits.x | bits.y | bits.z | bits.w;
+}
+// The bits of four words of x, from the lowest on.
+fn binarize_packed_words(x: vec4<u32>, word: u32, params: Params) -> u32 {
+    let random = random_of_words(word, params);
+    if ELEMENT == F32 {
+        return bits4(is_plus4(x, random.low, params), vec4<u32>(1u, 2u, 4u, 8u));
+    }
+    return bits4(is_plus4(low(x), random.low, params), vec4<u32>(1u, 4u, 16u, 64u))
+        | bits4(is_plus4(high(x), random.high, params), vec4<u32>(2u, 8u, 32u, 128u));
+}
+// Words of x, or of y, that 32 signs take.
+fn words_of_32() -> u32 {
+    return select(16u, 32u, ELEMENT == F32);
+}
+
+// The numbers of the signs that stand lowest in `bits`, in four words.
+fn unpack_words(bits: u32, params: Params) -> vec4<u32> {
+    if ELEMENT == F32 {
+        return signed4((vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u), params);
+    }
+    return packed(
+        signed4((vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u), params),
+        signed4((vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u), params),
+        params,
+    );
 }
 
 const WORKGROUP: u32 = 256u;
@@ -317,14 +456,14 @@ fn merged(result: vec4<u32>, before: u32, i: u32, params: Params) -> u32 {
 fn unary(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params2);
     if in_body(i, params2) {
-        io1v[i] = unary_words(in0v[i], params2);
+        io1v[i] = unary_words(in0v[i], 4u * i, params2);
     }
 }
 @compute @workgroup_size(4)
 fn unary_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params2);
     if in_tail(i, params2) {
-        io1[i] = merged(unary_words(vec4<u32>(in0[i]), params2), io1[i], i, params2);
+        io1[i] = merged(unary_words(vec4<u32>(in0[i]), i, params2), io1[i], i, params2);
     }
 }
 
@@ -332,14 +471,14 @@ fn unary_tail(@builtin(local_invocation_index) lane: u32) {
 fn unary_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params1);
     if in_body(i, params1) {
-        io0v[i] = unary_words(io0v[i], params1);
+        io0v[i] = unary_words(io0v[i], 4u * i, params1);
     }
 }
 @compute @workgroup_size(4)
 fn unary_in_place_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params1);
     if in_tail(i, params1) {
-        io0[i] = merged(unary_words(vec4<u32>(io0[i]), params1), io0[i], i, params1);
+        io0[i] = merged(unary_words(vec4<u32>(io0[i]), i, params1), io0[i], i, params1);
     }
 }
 
@@ -347,14 +486,14 @@ fn unary_in_place_tail(@builtin(local_invocation_index) lane: u32) {
 fn unary_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id, params2);
     if in_body(i, params2) {
-        io1v[i] = unary_words(io0v[i], params2);
+        io1v[i] = unary_words(io0v[i], 4u * i, params2);
     }
 }
 @compute @workgroup_size(4)
 fn unary_pooled_tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane, params2);
     if in_tail(i, params2) {
-        io1[i] = merged(unary_words(vec4<u32>(io0[i]), params2), io1[i], i, params2);
+        io1[i] = merged(unary_words(vec4<u32>(io0[i]), i, params2), io1[i], i, params2);
     }
 }
 
@@ -471,5 +610,95 @@ fn gate_backward_pooled_tail(@builtin(local_invocation_index) lane: u32) {
         let gradients = gate_backward_words(vec4<u32>(io1[i]), vec4<u32>(io0[i]), vec4<u32>(io2[i]), params5);
         io3[i] = merged(gradients.da, io3[i], i, params5);
         io4[i] = merged(gradients.db, io4[i], i, params5);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn binarize_packed(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params2);
+    if i < params2.len / 32u {
+        var bits = 0u;
+        let vectors = words_of_32() / 4u;
+        for (var k = 0u; k < vectors; k++) {
+            let vector = i * vectors + k;
+            bits |= binarize_packed_words(in0v[vector], 4u * vector, params2) << (k * 32u / vectors);
+        }
+        io1[i] = bits;
+    }
+}
+@compute @workgroup_size(4)
+fn binarize_packed_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = params2.len / 32u;
+    let left = params2.len % 32u;
+    if lane == 0u && left > 0u {
+        var bits = 0u;
+        let step = 32u / words_of_32();
+        for (var k = 0u; k < left; k += step) {
+            let word = i * words_of_32() + k / step;
+            bits |= (binarize_packed_words(vec4<u32>(in0[word]), word, params2) & (step * 2u - 1u)) << k;
+        }
+        io1[i] = bits & ((1u << left) - 1u);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn binarize_packed_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params2);
+    if i < params2.len / 32u {
+        var bits = 0u;
+        let vectors = words_of_32() / 4u;
+        for (var k = 0u; k < vectors; k++) {
+            let vector = i * vectors + k;
+            bits |= binarize_packed_words(io0v[vector], 4u * vector, params2) << (k * 32u / vectors);
+        }
+        io1[i] = bits;
+    }
+}
+@compute @workgroup_size(4)
+fn binarize_packed_pooled_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = params2.len / 32u;
+    let left = params2.len % 32u;
+    if lane == 0u && left > 0u {
+        var bits = 0u;
+        let step = 32u / words_of_32();
+        for (var k = 0u; k < left; k += step) {
+            let word = i * words_of_32() + k / step;
+            bits |= (binarize_packed_words(vec4<u32>(io0[word]), word, params2) & (step * 2u - 1u)) << k;
+        }
+        io1[i] = bits & ((1u << left) - 1u);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params2);
+    if in_body(i, params2) {
+        let vectors = words_of_32() / 4u;
+        io1v[i] = unpack_words(in0[i / vectors] >> (i % vectors * 32u / vectors), params2);
+    }
+}
+@compute @workgroup_size(4)
+fn unpack_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = tail_index(lane, params2);
+    if in_tail(i, params2) {
+        let bits = in0[i / words_of_32()] >> (i % words_of_32() * 32u / words_of_32());
+        io1[i] = merged(unpack_words(bits, params2), io1[i], i, params2);
+    }
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn unpack_pooled(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = vector_index(id, params2);
+    if in_body(i, params2) {
+        let vectors = words_of_32() / 4u;
+        io1v[i] = unpack_words(io0[i / vectors] >> (i % vectors * 32u / vectors), params2);
+    }
+}
+@compute @workgroup_size(4)
+fn unpack_pooled_tail(@builtin(local_invocation_index) lane: u32) {
+    let i = tail_index(lane, params2);
+    if in_tail(i, params2) {
+        let bits = io0[i / words_of_32()] >> (i % words_of_32() * 32u / words_of_32());
+        io1[i] = merged(unpack_words(bits, params2), io1[i], i, params2);
     }
 }

@@ -1,8 +1,8 @@
 //! The CPU path: slices in, slices out. It is the fallback where there is no GPU, and the ground truth of the GPU
 //! kernels, which give the same bits.
 //!
-//! Every function is the scalar one of the same name in [`HardSigmoid`], applied to each element; half floats are widened
-//! to `f32` for it and rounded once.
+//! Every function is the scalar one of the same name in [`HardSigmoid`], [`Binarization`] or [`StraightThrough`], applied to
+//! each element; half floats are widened to `f32` for it and rounded once.
 //!
 //! ```
 //! use hard_sigmoid::{cpu, HardSigmoid};
@@ -18,7 +18,7 @@
 //! # Ok::<(), hard_sigmoid::Error>(())
 //! ```
 
-use crate::{Error, HardSigmoid, Scalar};
+use crate::{Binarization, Error, HardSigmoid, Scalar, StraightThrough, element::Unit};
 
 /// `y[i] = forward(x[i])`.
 ///
@@ -149,6 +149,102 @@ pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T],
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
     binary_in_place(("x", x), ("g", g), |x, g| definition.hard_swish_backward(x, g))
+}
+
+/// `y[i]` is `scale` or `-scale`, as [`Binarization::is_plus`] has it of `x[i]`.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length, [`Error::NotFinite`] if `scale` isn't finite in `T`.
+pub fn binarize<T: Scalar>(binarization: Binarization, scale: f32, x: &[T], y: &mut [T]) -> Result<(), Error> {
+    same_length(("x", x), ("y", y))?;
+    let [minus, plus] = signed(scale)?;
+    let signs = binarization.signs(x.iter().map(|x| x.to_f32()));
+    for (y, is_plus) in y.iter_mut().zip(signs) {
+        *y = if is_plus { plus } else { minus };
+    }
+    Ok(())
+}
+
+/// `x[i]` becomes `scale` or `-scale`.
+///
+/// # Errors
+/// [`Error::NotFinite`] if `scale` isn't finite in `T`.
+pub fn binarize_in_place<T: Scalar>(binarization: Binarization, scale: f32, x: &mut [T]) -> Result<(), Error> {
+    let [minus, plus] = signed(scale)?;
+    for (index, x) in (0..).zip(x) {
+        *x = if binarization.is_plus(index, x.to_f32()) {
+            plus
+        } else {
+            minus
+        };
+    }
+    Ok(())
+}
+
+/// Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus sign; the bits behind the
+/// last element are 0.
+///
+/// # Errors
+/// [`Error::PackedLength`] if `bits` isn't one word for each 32 elements begun.
+pub fn binarize_packed<T: Scalar>(binarization: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), Error> {
+    packed_length(("x", x), bits)?;
+    bits.fill(0);
+    let signs = binarization.signs(x.iter().map(|x| x.to_f32()));
+    for (i, is_plus) in signs.enumerate() {
+        bits[i / 32] |= u32::from(is_plus) << (i % 32);
+    }
+    Ok(())
+}
+
+/// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: what [`binarize`] gives for the signs that
+/// [`binarize_packed`] packed.
+///
+/// # Errors
+/// [`Error::PackedLength`] if `bits` isn't one word for each 32 elements begun, [`Error::NotFinite`] if `scale` isn't finite
+/// in `T`.
+pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Error> {
+    packed_length(("y", y), bits)?;
+    let numbers = signed(scale)?;
+    for (i, y) in y.iter_mut().enumerate() {
+        *y = numbers[(bits[i / 32] >> (i % 32) & 1) as usize];
+    }
+    Ok(())
+}
+
+/// `dx[i] = backward(x[i], g[i])` of the estimator: the gradient of a binarization, from its input `x` and the upstream
+/// gradient `g`.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn binarize_backward<T: Scalar>(estimator: StraightThrough, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
+    binary(("x", x), ("g", g), ("dx", dx), |x, g| estimator.backward(x, g))
+}
+
+/// `g[i] = backward(x[i], g[i])` of the estimator: the gradient replaces the upstream gradient.
+///
+/// # Errors
+/// [`Error::LengthMismatch`] if the slices differ in length.
+pub fn binarize_backward_in_place<T: Scalar>(estimator: StraightThrough, x: &[T], g: &mut [T]) -> Result<(), Error> {
+    binary_in_place(("x", x), ("g", g), |x, g| estimator.backward(x, g))
+}
+
+/// `-scale` and `scale`.
+fn signed<T: Scalar>(scale: f32) -> Result<[T; 2], Error> {
+    T::ELEMENT.check_scale(scale)?;
+    Ok([-scale, scale].map(T::from_f32))
+}
+
+pub(crate) fn packed_length<T>((operand, values): Named<T>, bits: &[u32]) -> Result<(), Error> {
+    let len = values.len() as u64;
+    let bits_size = size_of_val(bits) as u64;
+    if Unit::Bits.size(len) == bits_size {
+        return Ok(());
+    }
+    Err(Error::PackedLength {
+        operand,
+        len,
+        bits_size,
+    })
 }
 
 type Named<'a, T> = (&'static str, &'a [T]);

@@ -401,7 +401,7 @@ fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
 
 /// A NaN with its quiet bit set, spelt out because Rust doesn't promise which NaN arithmetic gives.
 #[inline]
-fn quieted(nan: f32) -> f32 {
+pub(crate) fn quieted(nan: f32) -> f32 {
     f32::from_bits(nan.to_bits() | QUIET_BIT)
 }
 

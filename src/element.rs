@@ -1,3 +1,4 @@
+use crate::Error;
 use half::{bf16, f16};
 use std::{fmt, str::FromStr};
 
@@ -22,6 +23,40 @@ impl Element {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+        }
+    }
+
+    /// Refuses a scale that is no finite number of this type.
+    pub(crate) fn check_scale(self, scale: f32) -> Result<(), Error> {
+        let rounded = match self {
+            Self::F32 => scale,
+            Self::F16 => f16::from_f32(scale).to_f32(),
+            Self::Bf16 => bf16::from_f32(scale).to_f32(),
+        };
+        if rounded.is_finite() {
+            return Ok(());
+        }
+        Err(Error::NotFinite {
+            parameter: "scale",
+            value: rounded,
+        })
+    }
+}
+
+/// What an operand of a launch is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Element(Element),
+    /// A bit for each element, 32 to a word.
+    Bits,
+}
+
+impl Unit {
+    /// Bytes that `len` elements take; for bits, in whole words.
+    pub(crate) fn size(self, len: u64) -> u64 {
+        match self {
+            Self::Element(element) => len * element.size(),
+            Self::Bits => len.div_ceil(32) * 4,
         }
     }
 }

@@ -6,9 +6,10 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Error {
-    /// A parameter of [`HardSigmoid::affine`](crate::HardSigmoid::affine) is infinite or NaN.
+    /// A parameter is infinite or NaN.
     NotFinite {
-        /// `"alpha"` or `"beta"`.
+        /// `"alpha"` or `"beta"` of [`HardSigmoid::affine`](crate::HardSigmoid::affine), or the `"scale"` of a binarization,
+        /// rounded to the element type.
         parameter: &'static str,
         /// What was given.
         value: f32,
@@ -28,6 +29,15 @@ pub enum Error {
         b: &'static str,
         /// Its length in elements.
         b_len: u64,
+    },
+    /// Packed signs don't hold one 4-byte word for each 32 elements begun.
+    PackedLength {
+        /// Name of the operand whose signs they are.
+        operand: &'static str,
+        /// Its length in elements.
+        len: u64,
+        /// Size of the packed signs in bytes.
+        bits_size: u64,
     },
     /// A range, in whole 4-byte words, reaches beyond the end of its buffer.
     OutOfRange {
@@ -122,6 +132,16 @@ impl fmt::Display for Error {
             Self::LengthMismatch { a, a_len, b, b_len } => write!(
                 f,
                 "{a} holds {a_len} elements but {b} holds {b_len}; they must be equally long"
+            ),
+            Self::PackedLength {
+                operand,
+                len,
+                bits_size,
+            } => write!(
+                f,
+                "{operand} holds {len} elements, whose signs take {} bytes (4 for each 32 elements begun), but bits has \
+                 {bits_size}",
+                crate::element::Unit::Bits.size(*len),
             ),
             Self::OutOfRange {
                 operand,

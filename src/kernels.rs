@@ -1,5 +1,5 @@
 use crate::{
-    Element, Error, HardSigmoid,
+    Binarization, Element, Error, HardSigmoid,
     definition::Form,
     grid::{Allowed, WORKGROUP},
     params::Params,
@@ -14,9 +14,10 @@ pub const WGSL: &str = include_str!("../shaders/hard_sigmoid.wgsl");
 ///
 /// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and
 /// `hard_swish_backward4` work on the bits of four `f32`, with a [`Params`] from any uniform of yours; `low` and `high`
-/// widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. What the shader otherwise has
-/// as pipeline constants, the element type and how `definition` divides, is written into the text. The example `fused`
-/// adds a bias and applies the hard sigmoid in one dispatch.
+/// widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. `binarize4` and the `random4` of
+/// its fourth argument are there too, with parameters of [`Params::binarize`]. What the shader otherwise has as pipeline
+/// constants, the element type, how `definition` divides, and that a binarization is stochastic, is written into the text.
+/// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
 pub fn wgsl_functions(definition: HardSigmoid, element: Element) -> String {
     let functions = WGSL.split_once(ENTRY_POINTS).map_or(WGSL, |(functions, _)| functions);
     functions
@@ -28,6 +29,7 @@ pub fn wgsl_functions(definition: HardSigmoid, element: Element) -> String {
             "override DIVIDE: bool = false;",
             &format!("const DIVIDE: bool = {};", divides(definition)),
         )
+        .replace("override STOCHASTIC: bool = false;", "const STOCHASTIC: bool = true;")
 }
 
 /// The line of the shader behind its functions.
@@ -37,8 +39,8 @@ fn divides(definition: HardSigmoid) -> bool {
     definition.form() == Form::Relu6Divide
 }
 
-/// What a launch computes. The function of the same [name](Kernel::name) is in [`HardSigmoid`], in [`cpu`](crate::cpu) and,
-/// for four elements, in [`WGSL`].
+/// What a launch computes. The function of the same [name](Kernel::name) is in [`cpu`](crate::cpu), and for single numbers
+/// in [`HardSigmoid`] and, four at a time, in [`WGSL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernel {
     /// `y` from `x`.
@@ -55,6 +57,12 @@ pub enum Kernel {
     HardSwish,
     /// `dx` from `x` and `g`.
     HardSwishBackward,
+    /// `y` from `x`.
+    Binarize,
+    /// `bits` from `x`.
+    BinarizePacked,
+    /// `y` from `bits`.
+    Unpack,
 }
 
 /// How the tensors of a launch lie in their buffers. Each has its entry points, because WGSL fixes how a binding may be
@@ -82,11 +90,13 @@ enum Shape {
     Unary,
     Binary,
     GateBackward,
+    Pack,
+    Unpack,
 }
 
 impl Kernel {
     /// Every kernel.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Forward,
         Self::Backward,
         Self::BackwardAccumulate,
@@ -94,6 +104,9 @@ impl Kernel {
         Self::GateBackward,
         Self::HardSwish,
         Self::HardSwishBackward,
+        Self::Binarize,
+        Self::BinarizePacked,
+        Self::Unpack,
     ];
 
     /// The name of its function.
@@ -110,6 +123,19 @@ impl Kernel {
             Self::GateBackward => ("gate_backward", Shape::GateBackward),
             Self::HardSwish => ("hard_swish", Shape::Unary),
             Self::HardSwishBackward => ("hard_swish_backward", Shape::Binary),
+            Self::Binarize => ("binarize", Shape::Unary),
+            Self::BinarizePacked => ("binarize_packed", Shape::Pack),
+            Self::Unpack => ("unpack", Shape::Unpack),
+        }
+    }
+
+    /// How its tensors may lie.
+    pub const fn placements(self) -> &'static [Placement] {
+        use Placement::{Apart, InPlace, Pooled};
+        match self {
+            // What is added to can't be the gradient that is added, and signs are smaller than numbers.
+            Self::BackwardAccumulate | Self::BinarizePacked | Self::Unpack => &[Apart, Pooled],
+            _ => &[Apart, InPlace, Pooled],
         }
     }
 
@@ -118,8 +144,8 @@ impl Kernel {
         self.row().1.row(placement).1
     }
 
-    /// The entry point in [`WGSL`] that works on four words (of 32 bits) at a time. The one for the words at the end has
-    /// `_tail` behind its name.
+    /// The entry point in [`WGSL`] for one of its [placements](Kernel::placements). The one for the words at the end of a
+    /// tensor has `_tail` behind its name.
     pub fn entry_point(self, placement: Placement) -> &'static str {
         self.row().1.row(placement).0
     }
@@ -131,7 +157,7 @@ impl Placement {
 }
 
 impl Shape {
-    const ALL: [Self; 3] = [Self::Unary, Self::Binary, Self::GateBackward];
+    const ALL: [Self; 5] = [Self::Unary, Self::Binary, Self::GateBackward, Self::Pack, Self::Unpack];
 
     fn row(self, placement: Placement) -> (&'static str, &'static [Access]) {
         use Access::{Read, ReadWrite};
@@ -146,6 +172,11 @@ impl Shape {
             (Self::GateBackward, Apart) => ("gate_backward", &[Read, Read, Read, ReadWrite, ReadWrite]),
             (Self::GateBackward, InPlace) => ("gate_backward_in_place", &[ReadWrite; 4]),
             (Self::GateBackward, Pooled) => ("gate_backward_pooled", &[ReadWrite; 5]),
+            (Self::Pack, Apart) => ("binarize_packed", &[Read, ReadWrite]),
+            (Self::Unpack, Apart) => ("unpack", &[Read, ReadWrite]),
+            // Never in place: see `Kernel::placements`.
+            (Self::Pack, InPlace | Pooled) => ("binarize_packed_pooled", &[ReadWrite; 2]),
+            (Self::Unpack, InPlace | Pooled) => ("unpack_pooled", &[ReadWrite; 2]),
         }
     }
 }
@@ -156,33 +187,62 @@ pub(crate) struct Variant {
     pub(crate) kernel: Kernel,
     pub(crate) placement: Placement,
     pub(crate) element: Element,
+    pub(crate) form: ShaderForm,
+}
+
+/// What the shader has to know about a definition before it is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ShaderForm {
     divides: bool,
+    stochastic: bool,
+}
+
+impl From<HardSigmoid> for ShaderForm {
+    fn from(definition: HardSigmoid) -> Self {
+        Self {
+            divides: divides(definition),
+            stochastic: false,
+        }
+    }
+}
+
+impl From<Binarization> for ShaderForm {
+    fn from(binarization: Binarization) -> Self {
+        match binarization {
+            Binarization::Deterministic => Self::PLAIN,
+            Binarization::Stochastic { probability, .. } => Self {
+                divides: divides(probability),
+                stochastic: true,
+            },
+        }
+    }
+}
+
+impl ShaderForm {
+    /// Of kernels that compute no hard sigmoid.
+    pub(crate) const PLAIN: Self = Self {
+        divides: false,
+        stochastic: false,
+    };
 }
 
 impl Variant {
-    const COUNT: usize = Kernel::ALL.len() * Placement::ALL.len() * Element::ALL.len() * 2;
-
-    pub(crate) fn new(kernel: Kernel, placement: Placement, element: Element, definition: HardSigmoid) -> Self {
-        Self {
-            kernel,
-            placement,
-            element,
-            divides: divides(definition),
-        }
-    }
+    const COUNT: usize = Kernel::ALL.len() * Placement::ALL.len() * Element::ALL.len() * 4;
 
     fn index(self) -> usize {
         let kernel = self.kernel as usize;
         let placed = kernel * Placement::ALL.len() + self.placement as usize;
-        (placed * Element::ALL.len() + self.element as usize) * 2 + usize::from(self.divides)
+        let form = usize::from(self.form.divides) * 2 + usize::from(self.form.stochastic);
+        (placed * Element::ALL.len() + self.element as usize) * 4 + form
     }
 
     /// The shader's constants.
-    fn constants(self) -> [(&'static str, f64); 3] {
+    fn constants(self) -> [(&'static str, f64); 4] {
         [
             ("KERNEL", f64::from(self.kernel as u32)),
             ("ELEMENT", f64::from(self.element as u32)),
-            ("DIVIDE", f64::from(u8::from(self.divides))),
+            ("DIVIDE", f64::from(u8::from(self.form.divides))),
+            ("STOCHASTIC", f64::from(u8::from(self.form.stochastic))),
         ]
     }
 }
@@ -275,14 +335,31 @@ impl Kernels {
         })))
     }
 
-    /// Compiles the pipelines of one kernel for a definition and an element type now, rather than at their first launch:
-    /// for every [`Placement`] whose buffers the device can bind.
+    /// Compiles the pipelines of one kernel for a definition and an element type now, rather than when its first launch is
+    /// prepared: for every [`Placement`] whose buffers the device can bind. For a binarization, both ways, `definition` being
+    /// the probability.
     pub fn warm_up(&self, kernel: Kernel, definition: HardSigmoid, element: Element) {
-        for placement in Placement::ALL {
-            let variant = Variant::new(kernel, placement, element, definition);
-            if self.check_buffers(variant).is_ok() {
-                self.body(variant);
-                self.tail(variant);
+        let drawn = ShaderForm {
+            stochastic: true,
+            ..definition.into()
+        };
+        let forms: &[_] = match kernel {
+            Kernel::Binarize | Kernel::BinarizePacked => &[ShaderForm::PLAIN, drawn],
+            Kernel::Unpack => &[ShaderForm::PLAIN],
+            _ => &[definition.into()],
+        };
+        for &form in forms {
+            for &placement in kernel.placements() {
+                let variant = Variant {
+                    kernel,
+                    placement,
+                    element,
+                    form,
+                };
+                if self.check_buffers(variant).is_ok() {
+                    self.body(variant);
+                    self.tail(variant);
+                }
             }
         }
     }
@@ -409,8 +486,8 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
         ),
         (
             "max_storage_buffer_binding_size",
-            // One step of a tensor that is cut into segments.
-            u64::from(limits.min_storage_buffer_offset_alignment).max(16),
+            // One step of a tensor that is cut into segments: as many elements as signs fit into one alignment.
+            32 * u64::from(limits.min_storage_buffer_offset_alignment),
             limits.max_storage_buffer_binding_size,
         ),
         ("max_buffer_size", size_of::<Params>() as u64, limits.max_buffer_size),
@@ -470,8 +547,10 @@ mod tests {
                 .filter_map(|(_, function)| function.name.as_deref());
             let functions: Vec<_> = functions.collect();
             for kernel in Kernel::ALL {
-                let name = format!("{}4", kernel.name());
-                assert!(functions.contains(&name.as_str()), "{name}");
+                if ![Kernel::BinarizePacked, Kernel::Unpack].contains(&kernel) {
+                    let name = format!("{}4", kernel.name());
+                    assert!(functions.contains(&name.as_str()), "{name}");
+                }
             }
         }
     }
@@ -491,9 +570,15 @@ mod tests {
         for kernel in Kernel::ALL {
             for placement in Placement::ALL {
                 for element in Element::ALL {
-                    for definition in [HardSigmoid::PYTORCH, HardSigmoid::JAX] {
-                        let index = Variant::new(kernel, placement, element, definition).index();
-                        assert!(!std::mem::replace(&mut seen[index], true), "{index}");
+                    for (divides, stochastic) in [(false, false), (false, true), (true, false), (true, true)] {
+                        let form = ShaderForm { divides, stochastic };
+                        let variant = Variant {
+                            kernel,
+                            placement,
+                            element,
+                            form,
+                        };
+                        assert!(!std::mem::replace(&mut seen[variant.index()], true), "{variant:?}");
                     }
                 }
             }
@@ -510,7 +595,12 @@ mod tests {
         let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
         let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
         let kernels = Kernels::new(&device).unwrap();
-        let variant = |kernel| Variant::new(kernel, Placement::Pooled, Element::F16, HardSigmoid::PYTORCH);
+        let variant = |kernel| Variant {
+            kernel,
+            placement: Placement::Pooled,
+            element: Element::F16,
+            form: HardSigmoid::PYTORCH.into(),
+        };
         let all = || {
             let both = |kernel| {
                 [
@@ -539,10 +629,11 @@ mod tests {
         let info = validator.validate(&module).unwrap();
 
         // Those of the kernels that share them follow from their shapes.
-        let rows: Vec<_> = Shape::ALL
+        let mut rows: Vec<_> = Shape::ALL
             .iter()
             .flat_map(|shape| Placement::ALL.map(|placement| shape.row(placement)))
             .collect();
+        rows.dedup();
         let names: Vec<_> = module.entry_points.iter().map(|entry| entry.name.clone()).collect();
         let expected: Vec<_> = rows
             .iter()

@@ -1,7 +1,8 @@
 use crate::{
-    Element, Error, HardSigmoid, Kernel, Kernels, Placement,
-    grid::{Grid, WORD},
-    kernels::Variant,
+    Binarization, Element, Error, HardSigmoid, Kernel, Kernels, Placement, StraightThrough,
+    element::Unit,
+    grid::{Grid, WORD, Work},
+    kernels::{ShaderForm, Variant},
     params::Params,
 };
 
@@ -109,15 +110,21 @@ impl Launch {
     }
 }
 
-/// A tensor of a launch, and what errors call it.
-type Operand<'a> = (&'static str, BufferRange<'a>);
+/// A tensor of a launch.
+#[derive(Clone, Copy)]
+struct Operand<'a> {
+    /// What errors call it.
+    name: &'static str,
+    range: BufferRange<'a>,
+    unit: Unit,
+}
 
 /// What a launch computes, from which parameters.
 #[derive(Clone, Copy)]
 struct Job {
     kernel: Kernel,
-    definition: HardSigmoid,
     element: Element,
+    form: ShaderForm,
     /// Of no length yet.
     params: Params,
 }
@@ -126,16 +133,43 @@ impl Job {
     fn new(kernel: Kernel, definition: HardSigmoid, element: Element) -> Self {
         Self {
             kernel,
-            definition,
             element,
+            form: definition.into(),
             params: Params::new(definition, 0, 0),
         }
     }
 
-    fn with_saved_output(self) -> Self {
-        Self {
-            params: self.params.with_saved_output(),
-            ..self
+    fn binarize(kernel: Kernel, binarization: Binarization, scale: f32, element: Element) -> Result<Self, Error> {
+        element.check_scale(scale)?;
+        Ok(Self {
+            kernel,
+            element,
+            form: binarization.into(),
+            params: Params::binarize(binarization, scale, 0, 0),
+        })
+    }
+
+    fn operand<'a>(self, name: &'static str, range: impl Into<BufferRange<'a>>) -> Operand<'a> {
+        Operand {
+            name,
+            range: range.into(),
+            unit: Unit::Element(self.element),
+        }
+    }
+
+    fn bits<'a>(self, range: impl Into<BufferRange<'a>>) -> Operand<'a> {
+        Operand {
+            name: "bits",
+            range: range.into(),
+            unit: Unit::Bits,
+        }
+    }
+
+    fn work(self) -> Work {
+        match self.kernel {
+            Kernel::BinarizePacked => Work::Signs(self.element),
+            Kernel::Unpack => Work::FromSigns(self.element),
+            _ => Work::Words(self.element),
         }
     }
 }
@@ -162,7 +196,7 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::Forward, definition, element);
-        self.prepare(job, &[("x", x.into())], &[("y", y.into())])
+        self.prepare(job, &[job.operand("x", x)], &[job.operand("y", y)])
     }
 
     /// Prepares the backward pass: `dx` from the saved input `x` and the upstream gradient `g`.
@@ -181,7 +215,11 @@ impl Kernels {
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::Backward, definition, element);
-        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
+        self.prepare(
+            job,
+            &[job.operand("x", x), job.operand("g", g)],
+            &[job.operand("dx", dx)],
+        )
     }
 
     /// Prepares the backward pass from the saved output `y`, for a forward pass in place; the few inputs where that
@@ -197,8 +235,13 @@ impl Kernels {
         g: impl Into<BufferRange<'a>>,
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
-        let job = Job::new(Kernel::Backward, definition, element).with_saved_output();
-        self.prepare(job, &[("y", y.into()), ("g", g.into())], &[("dx", dx.into())])
+        let mut job = Job::new(Kernel::Backward, definition, element);
+        job.params = job.params.with_saved_output();
+        self.prepare(
+            job,
+            &[job.operand("y", y), job.operand("g", g)],
+            &[job.operand("dx", dx)],
+        )
     }
 
     /// Prepares `dx += ` the gradient of [`Kernels::backward`], for engines that sum gradients: one kernel, one rounding
@@ -215,7 +258,11 @@ impl Kernels {
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::BackwardAccumulate, definition, element);
-        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
+        self.prepare(
+            job,
+            &[job.operand("x", x), job.operand("g", g)],
+            &[job.operand("dx", dx)],
+        )
     }
 
     /// Prepares `y = a · hard_sigmoid(b)`; `y` may be the range of `a` (in place). The gate of a tensor by itself is
@@ -236,7 +283,7 @@ impl Kernels {
             return self.hard_swish(definition, element, a, y);
         }
         let job = Job::new(Kernel::Gate, definition, element);
-        self.prepare(job, &[("b", b), ("a", a)], &[("y", y)])
+        self.prepare(job, &[job.operand("b", b), job.operand("a", a)], &[job.operand("y", y)])
     }
 
     /// Prepares both gradients of [`Kernels::gate`] in one launch: `da = g · hard_sigmoid(b)` and
@@ -257,8 +304,8 @@ impl Kernels {
         db: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::GateBackward, definition, element);
-        let inputs = [("b", b.into()), ("a", a.into()), ("g", g.into())];
-        self.prepare(job, &inputs, &[("da", da.into()), ("db", db.into())])
+        let inputs = [job.operand("b", b), job.operand("a", a), job.operand("g", g)];
+        self.prepare(job, &inputs, &[job.operand("da", da), job.operand("db", db)])
     }
 
     /// Prepares `y = x · hard_sigmoid(x)`; placed as in [`Kernels::forward`].
@@ -273,7 +320,7 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::HardSwish, definition, element);
-        self.prepare(job, &[("x", x.into())], &[("y", y.into())])
+        self.prepare(job, &[job.operand("x", x)], &[job.operand("y", y)])
     }
 
     /// Prepares the gradient of [`Kernels::hard_swish`] from the saved input; placed as in [`Kernels::backward`].
@@ -289,14 +336,94 @@ impl Kernels {
         dx: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, Error> {
         let job = Job::new(Kernel::HardSwishBackward, definition, element);
-        self.prepare(job, &[("x", x.into()), ("g", g.into())], &[("dx", dx.into())])
+        self.prepare(
+            job,
+            &[job.operand("x", x), job.operand("g", g)],
+            &[job.operand("dx", dx)],
+        )
     }
 
-    /// Checks each range by itself and their lengths against the first; returns the common length in elements.
+    /// Prepares `y = scale` or `-scale`, by the sign of `x` or as it is drawn; placed as in [`Kernels::forward`].
+    ///
+    /// The result depends on nothing but the binarization and each element's number and value.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`]; also [`Error::NotFinite`] if `scale` isn't finite in the element type.
+    pub fn binarize<'a>(
+        &self,
+        binarization: Binarization,
+        scale: f32,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::binarize(Kernel::Binarize, binarization, scale, element)?;
+        self.prepare(job, &[job.operand("x", x)], &[job.operand("y", y)])
+    }
+
+    /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus, and
+    /// the bits behind the last element are 0. `bits` is as long as that takes: 4 bytes for each 32 elements begun.
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`]; [`Error::PackedLength`] if `bits` is longer or shorter.
+    pub fn binarize_packed<'a>(
+        &self,
+        binarization: Binarization,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        bits: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::binarize(Kernel::BinarizePacked, binarization, 1.0, element)?;
+        self.prepare(job, &[job.operand("x", x)], &[job.bits(bits)])
+    }
+
+    /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::binarize_packed`].
+    ///
+    /// # Errors
+    /// As [`Kernels::binarize_packed`]; also [`Error::NotFinite`] if `scale` isn't finite in the element type.
+    pub fn unpack<'a>(
+        &self,
+        scale: f32,
+        element: Element,
+        bits: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job::binarize(Kernel::Unpack, Binarization::Deterministic, scale, element)?;
+        self.prepare(job, &[job.bits(bits)], &[job.operand("y", y)])
+    }
+
+    /// Prepares the gradient of a binarization, from its input `x` and the upstream gradient `g`; placed as in
+    /// [`Kernels::backward`].
+    ///
+    /// # Errors
+    /// As [`Kernels::forward`].
+    pub fn binarize_backward<'a>(
+        &self,
+        estimator: StraightThrough,
+        element: Element,
+        x: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        dx: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, Error> {
+        let job = Job {
+            kernel: Kernel::Backward,
+            element,
+            form: ShaderForm::PLAIN,
+            params: Params::straight_through(estimator, 0, 0),
+        };
+        self.prepare(
+            job,
+            &[job.operand("x", x), job.operand("g", g)],
+            &[job.operand("dx", dx)],
+        )
+    }
+
+    /// Checks each range by itself and their lengths against each other; returns the length in elements.
     fn check_ranges(&self, element: Element, operands: &[Operand<'_>]) -> Result<u64, Error> {
         let alignment = self.allowed().alignment;
-        for &(operand, BufferRange { buffer, offset, size }) in operands {
-            let buffer_size = buffer.size();
+        for &Operand { name, range, unit } in operands {
+            let BufferRange { buffer, offset, size } = range;
+            let (operand, buffer_size) = (name, buffer.size());
             let bound = size.checked_next_multiple_of(WORD);
             if bound
                 .and_then(|bound| offset.checked_add(bound))
@@ -309,7 +436,7 @@ impl Kernels {
                     buffer_size,
                 });
             }
-            if size % element.size() != 0 {
+            if unit != Unit::Bits && size % element.size() != 0 {
                 return Err(Error::PartialElement { operand, size, element });
             }
             if offset % u64::from(alignment) != 0 {
@@ -323,35 +450,53 @@ impl Kernels {
                 return Err(Error::MissingUsage { operand });
             }
         }
-        let (a, first) = operands[0];
-        for &(b, range) in &operands[1..] {
-            if range.size != first.size {
+        let of_elements = |operand: &&Operand<'_>| operand.unit != Unit::Bits;
+        let len = |operand: &Operand<'_>| operand.range.size / element.size();
+        let Some(first) = operands.iter().find(of_elements) else {
+            return Ok(0);
+        };
+        for operand in operands {
+            if operand.unit == Unit::Bits {
+                if operand.range.size != Unit::Bits.size(len(first)) {
+                    return Err(Error::PackedLength {
+                        operand: first.name,
+                        len: len(first),
+                        bits_size: operand.range.size,
+                    });
+                }
+            } else if operand.range.size != first.range.size {
                 return Err(Error::LengthMismatch {
-                    a,
-                    a_len: first.size / element.size(),
-                    b,
-                    b_len: range.size / element.size(),
+                    a: first.name,
+                    a_len: len(first),
+                    b: operand.name,
+                    b_len: len(operand),
                 });
             }
         }
-        Ok(first.size / element.size())
+        Ok(len(first))
     }
 
     /// Inputs and outputs in the order of the bindings. In place, the first output replaces the last input.
     fn prepare(&self, job: Job, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> Result<Launch, Error> {
         let len = self.check_ranges(job.element, &[inputs, outputs].concat())?;
         let placement = placement(job.kernel, inputs, outputs)?;
-        let variant = Variant::new(job.kernel, placement, job.element, job.definition);
+        let variant = Variant {
+            kernel: job.kernel,
+            placement,
+            element: job.element,
+            form: job.form,
+        };
         self.check_buffers(variant)?;
         let kept = outputs.iter().skip(usize::from(placement == Placement::InPlace));
-        let ranges: Vec<_> = inputs.iter().chain(kept).map(|(_, range)| range).collect();
+        let bound: Vec<_> = inputs.iter().chain(kept).collect();
 
-        let segments = self.allowed().segments(len, job.element).map(|part| {
-            let params = self.upload(job.kernel, &job.params.sized(part.len, part.grid.row))?;
-            let storage = ranges.iter().map(|range| wgpu::BufferBinding {
+        let segments = self.allowed().parts(len, job.work()).map(|part| {
+            let params = job.params.of_part(part.start, part.len, part.grid.row);
+            let params = self.upload(job.kernel, &params)?;
+            let storage = bound.iter().map(|Operand { range, unit, .. }| wgpu::BufferBinding {
                 buffer: range.buffer,
-                offset: range.offset + part.offset,
-                size: wgpu::BufferSize::new(part.size),
+                offset: range.offset + unit.size(part.start),
+                size: wgpu::BufferSize::new(unit.size(part.len.into()).next_multiple_of(WORD)),
             });
             let entries: Vec<_> = storage
                 .chain([params.as_entire_buffer_binding()])
@@ -405,16 +550,15 @@ impl Kernels {
 /// How the operands lie, or which of them overlap in a way that no entry point supports.
 fn placement(kernel: Kernel, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> Result<Placement, Error> {
     let disjoint = |a: &Operand<'_>, b: &Operand<'_>| {
-        if a.1.overlaps(&b.1) {
-            return Err(Error::Overlap { a: a.0, b: b.0 });
+        if a.range.overlaps(&b.range) {
+            return Err(Error::Overlap { a: a.name, b: b.name });
         }
         Ok(())
     };
     let [.., last] = inputs else {
         return Ok(Placement::Apart);
     };
-    // What is added to can't be the gradient that is added.
-    let in_place = kernel != Kernel::BackwardAccumulate && outputs[0].1.is(&last.1);
+    let in_place = kernel.placements().contains(&Placement::InPlace) && outputs[0].range.is(&last.range);
     for (i, input) in inputs.iter().enumerate() {
         for (o, output) in outputs.iter().enumerate() {
             if !(in_place && i == inputs.len() - 1 && o == 0) {
@@ -425,8 +569,8 @@ fn placement(kernel: Kernel, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) ->
     if let [first, second] = outputs {
         disjoint(first, second)?;
     }
-    let shared = |input: &Operand<'_>| outputs.iter().any(|output| input.1.same_buffer(&output.1));
-    if !inputs.iter().any(shared) {
+    let shares = |input: &Operand<'_>| outputs.iter().any(|output| input.range.same_buffer(&output.range));
+    if !inputs.iter().any(shares) {
         return Ok(Placement::Apart);
     }
     // All are bound read-write, so not even two inputs may overlap.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod binarize;
 pub mod cpu;
 mod definition;
 mod element;
@@ -12,6 +13,7 @@ mod launch;
 pub mod offload;
 mod params;
 
+pub use binarize::{Binarization, StraightThrough};
 pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use element::{Element, Scalar};
 pub use error::Error;

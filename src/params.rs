@@ -1,6 +1,9 @@
 //! What the kernels are told about a definition: their uniform block.
 
-use crate::definition::{Form, HardSigmoid, Region, SIXTH};
+use crate::{
+    Binarization, StraightThrough,
+    definition::{Form, HardSigmoid, Region, SIXTH},
+};
 use bytemuck::{Pod, Zeroable};
 
 /// The uniform block of the kernels: `Params` in [`WGSL`](crate::WGSL), where each field is explained.
@@ -23,15 +26,19 @@ pub struct Params {
     zero: u32,
     len: u32,
     row: u32,
+    seed: [u32; 2],
+    offset: [u32; 2],
+    magnitude: f32,
+    pad: [u32; 3],
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 12] = {
+pub(crate) const FIELDS: [(&str, usize); 16] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
-    offsets!(slope prescale shift top scale grad_slope nan_from lo hi zero len row)
+    offsets!(slope prescale shift top scale grad_slope nan_from lo hi zero len row seed offset magnitude pad)
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
@@ -66,12 +73,55 @@ impl Params {
             zero: 0,
             len,
             row,
+            seed: [0; 2],
+            offset: [0; 2],
+            magnitude: 1.0,
+            pad: [0; 3],
         }
     }
 
-    /// The same for another length and grid.
-    pub(crate) fn sized(self, len: u32, row: u32) -> Self {
-        Self { len, row, ..self }
+    /// For a binarization to plus or minus `scale`; `len` and `row` as for [`Params::new`].
+    pub fn binarize(binarization: Binarization, scale: f32, len: u32, row: u32) -> Self {
+        let (probability, seed, offset) = match binarization {
+            Binarization::Deterministic => (HardSigmoid::COURBARIAUX, 0, 0),
+            Binarization::Stochastic {
+                probability,
+                seed,
+                offset,
+            } => (probability, seed, offset),
+        };
+        Self {
+            seed: halves(seed),
+            offset: halves(offset),
+            magnitude: scale,
+            ..Self::new(probability, len, row)
+        }
+    }
+
+    /// For the gradient of a binarization, which the shader's `backward4` then is; `len` and `row` as for [`Params::new`].
+    pub fn straight_through(estimator: StraightThrough, len: u32, row: u32) -> Self {
+        let (lo, hi) = match estimator {
+            StraightThrough::HardTanh => (key(-1.0), key(1.0)),
+            StraightThrough::Identity => (i32::MIN, i32::MAX),
+        };
+        Self {
+            grad_slope: 1.0,
+            lo,
+            hi,
+            ..Self::new(HardSigmoid::COURBARIAUX, len, row)
+        }
+    }
+
+    /// The same for a part of the tensor, from element `start` on.
+    pub(crate) fn of_part(self, start: u64, len: u32, row: u32) -> Self {
+        let [low, high] = self.offset.map(u64::from);
+        let offset = halves((high << 32 | low).wrapping_add(start));
+        Self {
+            len,
+            row,
+            offset,
+            ..self
+        }
     }
 
     /// The same for a gradient from the saved output: the shader's `backward4` then is
@@ -80,6 +130,10 @@ impl Params {
         let (lo, hi) = (key(0.0) + 1, key(1.0) - 1);
         Self { lo, hi, ..self }
     }
+}
+
+fn halves(value: u64) -> [u32; 2] {
+    [value as u32, (value >> 32) as u32]
 }
 
 /// The order of all floats as the order of integers: -inf < ... < -0 < +0 < ... < +inf, NaN beyond both ends.
@@ -203,22 +257,32 @@ mod tests {
             .iter()
             .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
             .collect();
-        assert_eq!(fields, FIELDS);
+        // The padding is three words in the shader: an array of words isn't allowed in a uniform.
+        let expected = FIELDS.map(|(name, at)| (if name == "pad" { "pad0" } else { name }, at));
+        assert_eq!(fields[..16], expected);
         assert_eq!(*span as usize, size_of::<Params>());
         // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
         assert_eq!(span % 16, 0);
-        for (member, kind) in members.iter().zip("ffffffuiiuuu".chars()) {
+        for (member, kind) in members.iter().zip("ffffffuiiuuuvvfuuu".chars()) {
+            use naga::{Scalar, TypeInner, VectorSize};
             let expected = match kind {
-                'f' => naga::Scalar::F32,
-                'u' => naga::Scalar::U32,
-                _ => naga::Scalar::I32,
+                'f' => TypeInner::Scalar(Scalar::F32),
+                'u' => TypeInner::Scalar(Scalar::U32),
+                'i' => TypeInner::Scalar(Scalar::I32),
+                _ => TypeInner::Vector {
+                    size: VectorSize::Bi,
+                    scalar: Scalar::U32,
+                },
             };
-            assert_eq!(
-                module.types[member.ty].inner,
-                naga::TypeInner::Scalar(expected),
-                "{:?}",
-                member.name
-            );
+            assert_eq!(module.types[member.ty].inner, expected, "{:?}", member.name);
         }
+    }
+
+    #[test]
+    fn parts_continue_the_random_numbers() {
+        let params = Params::binarize(Binarization::stochastic(1 << 40 | 7, u64::MAX - 1), 0.5, 0, 0);
+        assert_eq!((params.seed, params.magnitude), ([7, 1 << 8], 0.5));
+        assert_eq!(params.of_part(1, 9, 8).offset, [u32::MAX; 2]);
+        assert_eq!(params.of_part(5 << 32, 9, 8).offset, [u32::MAX - 1, 4]);
     }
 }

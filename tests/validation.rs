@@ -1,6 +1,8 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
-use hard_sigmoid::{BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement};
+use hard_sigmoid::{
+    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, StraightThrough,
+};
 use proptest::prelude::*;
 use wgpu::BufferUsages;
 
@@ -161,6 +163,51 @@ fn bad_ranges_of_halves_are_refused() {
     );
 }
 
+/// Packed signs take one word for each 32 elements begun, no more and no less.
+#[test]
+fn bad_ranges_of_signs_are_refused() {
+    let (device, _queue) = noop_device(|_| ());
+    let k = Kernels::new(&device).unwrap();
+    let [x, bits] = [(); 2].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+    let how = Binarization::stochastic(1, 2);
+    let pack =
+        |elements, size| k.binarize_packed(how, Element::F32, range(&x, 0, elements * 4), range(&bits, 64, size));
+    for elements in [0_u64, 1, 32, 33, 256] {
+        let size = elements.div_ceil(32) * 4;
+        encode(&k, &pack(elements, size).unwrap());
+        let y = range(&x, 0, elements * 2);
+        encode(&k, &k.unpack(1.0, Element::Bf16, range(&bits, 64, size), y).unwrap());
+    }
+    for (elements, bits_size) in [(32, 8), (33, 4), (32, 7), (0, 4)] {
+        let expected = Error::PackedLength {
+            operand: "x",
+            len: elements,
+            bits_size,
+        };
+        refused(pack(elements, bits_size), expected, "4 for each 32 elements begun");
+    }
+    refused(
+        k.binarize_packed(how, Element::F32, range(&x, 0, 128), range(&x, 0, 4)),
+        Error::Overlap { a: "x", b: "bits" },
+        "must be disjoint",
+    );
+    // One range may be as long as the other, but can't be replaced by it.
+    refused(
+        k.binarize_packed(how, Element::F32, range(&x, 0, 4), range(&x, 0, 4)),
+        Error::Overlap { a: "x", b: "bits" },
+        "must be disjoint",
+    );
+    let launch = k.unpack(1.0, Element::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
+    assert_eq!(
+        (launch.kernel(), launch.placement()),
+        (Kernel::Unpack, Placement::Pooled)
+    );
+    for (element, scale) in [(Element::F32, f32::NAN), (Element::F16, 1e5), (Element::Bf16, f32::MAX)] {
+        let error = k.binarize(how, scale, element, &x, &bits).unwrap_err();
+        assert!(matches!(error, Error::NotFinite { parameter: "scale", .. }), "{error}");
+    }
+}
+
 #[test]
 fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let k = kernels();
@@ -305,8 +352,8 @@ fn weak_devices_are_refused() {
         max_bindings_per_bind_group 6;
         max_storage_buffers_per_shader_stage 3;
         max_uniform_buffers_per_shader_stage 1;
-        max_uniform_buffer_binding_size 48;
-        max_storage_buffer_binding_size 64;
+        max_uniform_buffer_binding_size 80;
+        max_storage_buffer_binding_size 2048;
         max_compute_invocations_per_workgroup 256;
         max_compute_workgroup_size_x 256;
         max_compute_workgroups_per_dimension 1;
@@ -376,6 +423,9 @@ proptest! {
         // Some of them one and the same.
         let [p, q, r, s, t] = std::array::from_fn(|i| at(same[i].min(i)));
         let e = element;
+        fn bits(of: BufferRange<'_>, len: u64) -> BufferRange<'_> {
+            range(of.buffer, of.offset, len.div_ceil(32) * 4)
+        }
         for launch in [
             k.forward(d, e, p, q),
             k.backward(d, e, p, q, r),
@@ -385,6 +435,10 @@ proptest! {
             k.gate_backward(d, e, p, q, r, s, t),
             k.hard_swish(d, e, p, q),
             k.hard_swish_backward(d, e, p, q, r),
+            k.binarize(Binarization::Deterministic, 0.5, e, p, q),
+            k.binarize_packed(Binarization::stochastic(len, starts[0]), e, p, bits(q, len)),
+            k.unpack(0.5, e, bits(p, len), q),
+            k.binarize_backward(StraightThrough::HardTanh, e, p, q, r),
         ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),

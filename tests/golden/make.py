@@ -6,7 +6,8 @@
 x.npy and g.npy hold inputs and upstream gradients; NAME.y.npy and NAME.dx.npy what the framework named in the table
 below made of them. Everything is float32; NaNs keep their bits. NAME.gate.*, NAME.hard_swish.* and NAME.accumulate.dx are
 the operations of around_the_hard_sigmoid(), whose third operand is g from its twelfth element on, then the first eleven.
-NAME.f16.y.npy and the like hold the bits (uint16) for
+straight_through.dx.npy is the gradient of a binarization, philox.npy random words: see
+straight_through() and random_words(). NAME.f16.y.npy and the like hold the bits (uint16) for
 all 65,536 inputs of a half type in order, against the upstream gradients of half_gradients().
 """
 
@@ -132,6 +133,33 @@ def around_the_hard_sigmoid(x, g):
     yield "affine(0.16666667, 0.5).hard_swish.y", with_onnxruntime("HardSwish")(x, g)[0]
 
 
+def straight_through(x, g):
+    """The gradient that BinaryNet's code takes: that of clip(x, -1, 1), both ends included. The same by PyTorch."""
+    dx = with_tf(lambda x: tf.clip_by_value(x, -1.0, 1.0))(x, g)[1]
+    by_torch = torch.where(torch.from_numpy(x).abs() <= 1, torch.from_numpy(g), 0).numpy()
+    differ = dx.view(np.uint32) != by_torch.view(np.uint32)
+    # TensorFlow quiets NaN and flushes subnormals; PyTorch copies.
+    tiny = np.abs(by_torch) < np.finfo(F).tiny
+    assert not (differ & ~np.isnan(dx) & ~tiny).any(), "TensorFlow and PyTorch differ"
+    return by_torch
+
+
+def random_words():
+    """64 words of TensorFlow's Philox4x32-10 from each of these blocks, as rows: seed, number of the first block (each
+    two words, low one first), words."""
+    rows = []
+    for seed, block in [(0, 0), (42, 0), (2**64 - 1, 2**32 - 7), (0x299F31D0A4093822, 2**62 - 16), (7, 2**40)]:
+        words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+            shape=[64],
+            key=tf.constant([seed], tf.uint64),
+            counter=tf.constant([block, 0], tf.uint64),
+            alg=1,
+            dtype=tf.uint32,
+        )
+        rows.append(np.concatenate([np.array([seed, block], np.uint64).view(np.uint32), words.numpy()]))
+    return np.stack(rows)
+
+
 def half_gradients():
     return (np.arange(65536, dtype=np.uint32) * 0x9E37 + 0x1234).astype(np.uint16)
 
@@ -184,6 +212,8 @@ def main():
             np.save(HERE / f"{name}.dx.npy", dx.astype(F, copy=False))
     for name, values in around_the_hard_sigmoid(x, g):
         np.save(HERE / f"{name}.npy", values)
+    np.save(HERE / "straight_through.dx.npy", straight_through(x, g))
+    np.save(HERE / "philox.npy", random_words())
     for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
         y, dx = halves_with_torch(dtype, np.arange(65536, dtype=np.uint16), half_gradients())
         np.save(HERE / f"pytorch.{name}.y.npy", y)

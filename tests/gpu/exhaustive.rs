@@ -3,8 +3,12 @@
 //!
 //! Opt-in, because it takes many minutes: `./test.sh exhaustive`.
 
-use crate::{Case, adapters, apart, common};
-use hard_sigmoid::{Element, HardSigmoid, Kernel, Kernels};
+use crate::{
+    adapters,
+    cases::{Case, Definition, apart},
+    common,
+};
+use hard_sigmoid::{BufferRange, Element, HardSigmoid, Kernel, Kernels, Launch};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -55,9 +59,9 @@ fn other_bits(x: u32) -> [u32; 2] {
 
 /// A launch of the sweep.
 struct Row {
-    definition: HardSigmoid,
+    on: Definition,
     case: &'static Case,
-    launch: hard_sigmoid::Launch,
+    launch: Launch,
 }
 
 impl Row {
@@ -98,27 +102,28 @@ pub fn sweep(adapter: &wgpu::Adapter) {
     // A result that was never written differs.
     queue.write_buffer(&sentinel, 0, &vec![0xab; CHUNK as usize * 4]);
     let row = |kernel, definition| {
-        let (k, d, e) = (&kernels, definition, Element::F32);
-        let launch = match kernel {
-            Kernel::Forward => k.forward(d, e, &x, &out),
-            Kernel::Backward => k.backward(d, e, &x, &g, &out),
-            Kernel::BackwardAccumulate => k.backward_accumulate(d, e, &x, &g, &out),
-            Kernel::Gate => k.gate(d, e, &g, &x, &out),
-            Kernel::GateBackward => k.gate_backward(d, e, &g, &x, &h, &out, &second_out),
-            Kernel::HardSwish => k.hard_swish(d, e, &x, &out),
-            Kernel::HardSwishBackward => k.hard_swish_backward(d, e, &x, &g, &out),
-        };
-        Row {
+        let case = apart(kernel);
+        let on = Definition {
             definition,
-            case: apart(kernel),
-            launch: launch.unwrap(),
-        }
+            binarization: case.binarization(definition, 0),
+        };
+        let ranges = match kernel {
+            Kernel::Gate | Kernel::GateBackward => [&g, &x, &h, &out, &second_out],
+            _ => [&x, &g, &h, &out, &second_out],
+        };
+        let ranges = ranges.map(BufferRange::from);
+        let launch = case.launch(&kernels, on, Element::F32, &ranges[..3], &ranges[3..]);
+        Row { on, case, launch }
     };
     let mut rows = Vec::new();
     for preset in &HardSigmoid::PRESETS {
         rows.extend([Kernel::Forward, Kernel::Backward].map(|kernel| row(kernel, preset.definition)));
     }
-    rows.extend(Kernel::ALL[2..].iter().map(|&kernel| row(kernel, HardSigmoid::PYTORCH)));
+    // Packed signs are those of `binarize`.
+    let around = Kernel::ALL[2..]
+        .iter()
+        .filter(|k| !matches!(k, Kernel::BinarizePacked | Kernel::Unpack));
+    rows.extend(around.map(|&kernel| row(kernel, HardSigmoid::PYTORCH)));
     let mut totals = vec![Seen::default(); rows.len()];
 
     let style = "{msg} [{bar:40}] {percent}% {elapsed} (ETA {eta}), {pos} row chunks";
@@ -156,22 +161,23 @@ pub fn sweep(adapter: &wgpu::Adapter) {
                     .par_iter()
                     .zip(&others)
                     .zip(results)
+                    .enumerate()
                     .with_min_len(1 << 16)
-                    .fold(Seen::default, |seen, ((&x, &[g, h]), &actual)| {
+                    .fold(Seen::default, |seen, (i, ((&x, &[g, h]), &actual))| {
                         let [x, g, h] = [x, g, h].map(f32::from_bits);
                         let operands = row.operands([x, g, h]);
-                        let expected = row.case.expected(row.definition, operands, h)[index];
+                        let expected = row.case.expected(row.on, operands, h, i)[index];
                         if actual == expected.to_bits() {
                             return seen.of(actual, expected, None);
                         }
                         // A preset's forward pass meets and makes no subnormal.
                         let may_flush = row.case.kernel != Kernel::Forward;
-                        let allowed = || row.case.expected_without_subnormals(row.definition, operands, h)[index];
+                        let allowed = || row.case.expected_without_subnormals(row.on, operands, h, i)[index];
                         seen.of(actual, expected, may_flush.then(allowed))
                     });
                 *total = total.and(seen.reduce(Seen::default, Seen::and));
                 // At once rather than at the end, so that a sweep cut short has still shown something.
-                let (definition, kernel) = (row.definition, row.case.kernel);
+                let (definition, kernel) = (row.on.definition, row.case.kernel);
                 assert_eq!(total.differing, 0, "{definition} {kernel:?}, inputs from {start:#010x}");
                 drop(view);
                 staging.unmap();
@@ -202,7 +208,7 @@ pub fn sweep(adapter: &wgpu::Adapter) {
         } = seen;
         println!(
             "{:<12}{:<20} {inputs} results, {differing} differing ({flushed} with subnormals flushed)",
-            row.definition,
+            row.on.definition,
             row.case.kernel.name()
         );
         assert_eq!(*inputs, TOTAL * row.case.outputs.len() as u64, "the sweep has shrunk");

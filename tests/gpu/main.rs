@@ -1,26 +1,30 @@
 //! Every kernel on every adapter against the CPU path, bit for bit.
 
 mod adapters;
+mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod exhaustive;
 
-use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, flushed, golden, npy};
+use cases::{CASES, Definition, Gpu, apart};
+use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
 use hard_sigmoid::{
-    BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar,
+    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar,
     half::{bf16, f16},
     offload::{Offload, Target},
 };
 use wgpu::util::DeviceExt;
 
 fn main() {
-    every_placement_has_a_case();
+    cases::assert_complete();
     adapters::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
         ("halves", halves),
         ("offsets", offsets),
         ("split", split),
+        ("draws_at_the_boundary", draws_at_the_boundary),
+        ("draws_in_parts", draws_in_parts),
         ("one_pass", two_launches_in_one_pass),
         ("threads", threads),
         ("pipeline_cache", pipeline_cache),
@@ -31,278 +35,6 @@ fn main() {
         ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
     ])
     .exit();
-}
-
-/// A launch to test: what it computes, and where its operands lie: the buffer of each input in the order of the API, and
-/// where each output goes.
-struct Case {
-    kernel: Kernel,
-    /// `backward_from_output` rather than `backward`.
-    from_output: bool,
-    placement: Placement,
-    inputs: &'static [usize],
-    outputs: &'static [Output],
-}
-
-#[derive(Clone, Copy)]
-enum Output {
-    /// Over an input, by its index.
-    Over(usize),
-    /// In a buffer, after what else lies there.
-    In(usize),
-}
-
-const CASES: [Case; 33] = {
-    use Kernel::*;
-    use Output::*;
-    use Placement::*;
-    macro_rules! table {
-        ($($kernel:ident $placement:ident $inputs:expr => $outputs:expr, $from_output:expr;)*) => {
-            [$(Case {
-                kernel: $kernel,
-                from_output: $from_output,
-                placement: $placement,
-                inputs: &$inputs,
-                outputs: &$outputs,
-            }),*]
-        };
-    }
-    const X: bool = false;
-    const FROM_OUTPUT: bool = true;
-    table! {
-        Forward Apart [0] => [In(1)], X;
-        Forward InPlace [0] => [Over(0)], X;
-        Forward Pooled [0] => [In(0)], X;
-        Backward Apart [0, 1] => [In(2)], X;
-        Backward Apart [0, 0] => [In(1)], X;
-        Backward InPlace [0, 1] => [Over(1)], X;
-        Backward InPlace [0, 0] => [Over(1)], X;
-        Backward Pooled [0, 0] => [In(0)], X;
-        Backward Pooled [0, 1] => [In(0)], X;
-        Backward Pooled [0, 1] => [In(1)], X;
-        Backward Apart [0, 1] => [In(2)], FROM_OUTPUT;
-        Backward InPlace [0, 1] => [Over(1)], FROM_OUTPUT;
-        Backward Pooled [0, 0] => [In(0)], FROM_OUTPUT;
-        BackwardAccumulate Apart [0, 1] => [In(2)], X;
-        BackwardAccumulate Pooled [0, 0] => [In(0)], X;
-        BackwardAccumulate Pooled [0, 1] => [In(1)], X;
-        Gate Apart [0, 1] => [In(2)], X;
-        Gate InPlace [0, 1] => [Over(0)], X;
-        Gate InPlace [0, 0] => [Over(0)], X;
-        Gate Pooled [0, 0] => [In(0)], X;
-        Gate Pooled [0, 1] => [In(1)], X;
-        GateBackward Apart [0, 1, 2] => [In(3), In(4)], X;
-        GateBackward Apart [0, 0, 0] => [In(1), In(1)], X;
-        GateBackward InPlace [0, 1, 2] => [Over(2), In(3)], X;
-        GateBackward InPlace [0, 0, 0] => [Over(2), In(0)], X;
-        GateBackward Pooled [0, 1, 2] => [In(0), In(1)], X;
-        GateBackward Pooled [0, 0, 0] => [In(0), In(0)], X;
-        HardSwish Apart [0] => [In(1)], X;
-        HardSwish InPlace [0] => [Over(0)], X;
-        HardSwish Pooled [0] => [In(0)], X;
-        HardSwishBackward Apart [0, 1] => [In(2)], X;
-        HardSwishBackward InPlace [0, 1] => [Over(1)], X;
-        HardSwishBackward Pooled [0, 1] => [In(0)], X;
-    }
-};
-
-/// The first case of a kernel: with every operand in a buffer of its own.
-fn apart(kernel: Kernel) -> &'static Case {
-    let mut cases = CASES.iter();
-    cases.find(|case| case.kernel == kernel).unwrap()
-}
-
-impl Case {
-    /// The results for one element, by the CPU path. `before` is what an accumulated result is added to.
-    fn expected(&self, definition: HardSigmoid, [first, second, third]: [f32; 3], before: f32) -> [f32; 2] {
-        let one = |result| [result, result];
-        match self.kernel {
-            Kernel::Forward => one(definition.forward(first)),
-            Kernel::Backward if self.from_output => one(definition.backward_from_output(first, second)),
-            Kernel::Backward => one(definition.backward(first, second)),
-            Kernel::BackwardAccumulate => one(definition.backward_accumulate(first, second, before)),
-            Kernel::Gate => one(definition.gate(first, second)),
-            Kernel::GateBackward => definition.gate_backward(first, second, third).into(),
-            Kernel::HardSwish => one(definition.hard_swish(first)),
-            Kernel::HardSwishBackward => one(definition.hard_swish_backward(first, second)),
-        }
-    }
-
-    /// The same where every subnormal counts as zero, also between the operations. (NaN apart: no subnormal changes it.)
-    fn expected_without_subnormals(&self, definition: HardSigmoid, data: [f32; 3], before: f32) -> [f32; 2] {
-        let z = subnormal_as_zero;
-        let data = data.map(z);
-        let [first, second, third] = data;
-        let gradients = |a, b, g| {
-            let da = z(definition.gate(g, b));
-            [da, z(definition.backward(b, z(g * a)))]
-        };
-        match self.kernel {
-            Kernel::BackwardAccumulate => [z(before) + z(definition.backward(first, second)); 2],
-            Kernel::GateBackward => gradients(first, second, third),
-            Kernel::HardSwishBackward => {
-                let [da, db] = gradients(first, first, second);
-                [da + db; 2]
-            }
-            _ => self.expected(definition, data, before),
-        }
-    }
-}
-
-/// Fills everything that is no input, so that a missing or a stray write shows.
-const SENTINEL: u8 = 0xed;
-/// Bytes between and behind the operands.
-const GUARD: usize = 32;
-
-struct Gpu {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    kernels: Kernels,
-}
-
-impl Gpu {
-    fn new(adapter: &wgpu::Adapter, change: impl FnOnce(&mut wgpu::Limits)) -> Self {
-        let (device, queue) = adapters::device(adapter, change);
-        let kernels = Kernels::new(&device).unwrap();
-        Self { device, queue, kernels }
-    }
-
-    /// Runs one launch as the case says, each operand `skip` alignments further in than it has to be. Asserts that
-    /// nothing but the results has changed, and returns them. `data` holds three tensors: the inputs, and then what
-    /// the outputs hold before if that counts.
-    fn run<T: Scalar>(&self, case: &Case, definition: HardSigmoid, data: [&[T]; 3], skip: u64) -> Vec<Vec<T>> {
-        let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment);
-        let (inputs, rest) = data.split_at(case.inputs.len());
-        let len = inputs[0].len();
-        let size = size_of_val(inputs[0]);
-        let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 5];
-        let mut place = |buffer: usize, bytes: &[u8]| {
-            let content = &mut contents[buffer];
-            let offset = ((content.len() as u64).div_ceil(alignment) + skip) * alignment;
-            content.resize(offset as usize, SENTINEL);
-            content.extend(bytes);
-            content.resize(content.len().next_multiple_of(4) + GUARD, SENTINEL);
-            (buffer, offset)
-        };
-        let sentinels = vec![SENTINEL; size];
-        let before = match case.kernel {
-            Kernel::BackwardAccumulate => bytemuck::cast_slice(rest[0]),
-            _ => &sentinels[..],
-        };
-        let inputs: Vec<_> = inputs
-            .iter()
-            .zip(case.inputs)
-            .map(|(input, &buffer)| place(buffer, bytemuck::cast_slice(input)))
-            .collect();
-        let output = |&output: &Output| match output {
-            Output::Over(operand) => inputs[operand],
-            Output::In(buffer) => place(buffer, before),
-        };
-        let outputs: Vec<_> = case.outputs.iter().map(output).collect();
-        // Buffers are numbered without gaps.
-        contents.retain(|content| !content.is_empty());
-        let buffers: Vec<_> = contents
-            .iter()
-            .map(|content| {
-                self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-                    label: None,
-                    contents: content,
-                    usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
-                })
-            })
-            .collect();
-        let range = |&(buffer, offset): &(usize, u64)| BufferRange {
-            buffer: &buffers[buffer],
-            offset,
-            size: size as u64,
-        };
-        let i: Vec<_> = inputs.iter().map(range).collect();
-        let o: Vec<_> = outputs.iter().map(range).collect();
-        let (k, d, e) = (&self.kernels, definition, T::ELEMENT);
-        let launch = match case.kernel {
-            Kernel::Forward => k.forward(d, e, i[0], o[0]),
-            Kernel::Backward if case.from_output => k.backward_from_output(d, e, i[0], i[1], o[0]),
-            Kernel::Backward => k.backward(d, e, i[0], i[1], o[0]),
-            Kernel::BackwardAccumulate => k.backward_accumulate(d, e, i[0], i[1], o[0]),
-            Kernel::Gate => k.gate(d, e, i[0], i[1], o[0]),
-            Kernel::GateBackward => k.gate_backward(d, e, i[0], i[1], i[2], o[0], o[1]),
-            Kernel::HardSwish => k.hard_swish(d, e, i[0], o[0]),
-            Kernel::HardSwishBackward => k.hard_swish_backward(d, e, i[0], i[1], o[0]),
-        };
-        let launch = launch.unwrap();
-        let chosen = (launch.kernel(), launch.placement());
-        // Empty ranges overlap nothing, so they may count as in place or not.
-        assert!(len == 0 || chosen == (case.kernel, case.placement), "{chosen:?}");
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-        self.queue.submit([encoder.finish()]);
-
-        let mut after: Vec<Vec<u8>> = buffers
-            .iter()
-            .map(|buffer| bytemuck::pod_collect_to_vec(&adapters::read(&self.device, &self.queue, buffer)))
-            .collect();
-        let mut results = Vec::new();
-        for (buffer, offset) in outputs {
-            let range = offset as usize..offset as usize + size;
-            results.push(bytemuck::pod_collect_to_vec(&after[buffer][range.clone()]));
-            after[buffer][range.clone()].copy_from_slice(&contents[buffer][range]);
-        }
-        assert!(
-            after == contents,
-            "{:?} changed something outside its results",
-            case.kernel
-        );
-        results
-    }
-
-    /// Runs a case and compares it with the CPU path.
-    fn check<T: Scalar>(&self, case: &Case, definition: HardSigmoid, data: [&[T]; 3], skip: u64) {
-        // Widening is exact and keeps every half apart from every other.
-        let wide = |values: &[T]| -> Vec<f32> { values.iter().map(|value| value.to_f32()).collect() };
-        let rounded = |value: f32| T::from_f32(value).to_f32();
-        let [x, g, h] = data;
-        // Outputs to start from, and among them what no forward pass gives.
-        let y = x.iter().enumerate().map(|(i, &x)| match i % 5 {
-            0 => x,
-            _ => T::from_f32(definition.forward(x.to_f32())),
-        });
-        let y: Vec<T> = y.collect();
-        let data = if case.from_output { [&y[..], g, h] } else { data };
-        let results = self.run(case, definition, data, skip);
-
-        let data = data.map(wide);
-        let before = &data[case.inputs.len().min(2)];
-        let at = |i: usize| [data[0][i], data[1][i], data[2][i]];
-        let input = |i: usize| at(i).map(|v| format!("{v:e} ({:#010x})", v.to_bits())).join(", ");
-        let kernel = case.kernel;
-        // A preset's forward pass meets and makes no subnormal.
-        let plain = kernel == Kernel::Forward && definition.preset().is_some();
-        for (index, result) in results.iter().enumerate() {
-            let actual = wide(result);
-            let what = format!(
-                "output {index} of {kernel:?} {:?} {definition} in {}, {} elements",
-                case.placement,
-                T::ELEMENT,
-                x.len()
-            );
-            let expected = |i: usize| {
-                let exact = rounded(case.expected(definition, at(i), before[i])[index]);
-                let allowed = rounded(case.expected_without_subnormals(definition, at(i), before[i])[index]);
-                let is_allowed = !plain && actual[i].to_bits() == allowed.to_bits();
-                if is_allowed { allowed } else { exact }
-            };
-            let expected: Vec<f32> = (0..x.len()).map(expected).collect();
-            if plain {
-                assert_same_bits(&what, &actual, &expected, input);
-            } else {
-                assert_same_bits_or_flushed(&what, &actual, &expected, input);
-            }
-        }
-    }
-}
-
-fn subnormal_as_zero(value: f32) -> f32 {
-    if value.is_subnormal() { flushed(value) } else { value }
 }
 
 /// `len` elements of the golden inputs, which hold every special value, as often as it takes: x, g, and g against other x.
@@ -438,22 +170,6 @@ fn every_definition(adapter: &wgpu::Adapter) {
     }
 }
 
-/// Every kernel in every placement that it has, and the saved output in each as well.
-fn every_placement_has_a_case() {
-    for placement in Placement::ALL {
-        let count = |of: &dyn Fn(&Case) -> bool| CASES.iter().filter(|c| c.placement == placement && of(c)).count();
-        for kernel in Kernel::ALL {
-            let none = kernel == Kernel::BackwardAccumulate && placement == Placement::InPlace;
-            assert_eq!(
-                count(&|case| case.kernel == kernel) == 0,
-                none,
-                "{kernel:?} {placement:?}"
-            );
-        }
-        assert!(count(&|case| case.from_output) > 0, "{placement:?}");
-    }
-}
-
 /// All 65,536 values of each half type, forward and against sixteen sets of upstream gradients, and odd lengths.
 fn halves(adapter: &wgpu::Adapter) {
     halves_of(adapter, f16::from_bits);
@@ -511,6 +227,80 @@ fn storage(device: &wgpu::Device, data: &[f32]) -> wgpu::Buffer {
         contents: bytemuck::cast_slice(data),
         usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
     })
+}
+
+/// The comparison of each random word with p is exact: of the two inputs next to each other between which a draw
+/// changes, the GPU gives the one minus and the other plus.
+fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    for preset in &HardSigmoid::PRESETS {
+        let (low, high) = preset.definition.kinks().unwrap();
+        let case = apart(Kernel::Binarize);
+        let len = 20_000;
+        let draws = case.binarization(preset.definition, len);
+        let first_plus = |index: usize| {
+            // Numbers from low to high, as integers in their order.
+            let number = |key: i32| f32::from_bits((key ^ (key >> 31 & i32::MAX)) as u32);
+            let key = |x: f32| x.to_bits() as i32 ^ (x.to_bits() as i32 >> 31 & i32::MAX);
+            let (mut minus, mut plus) = (i64::from(key(low)), i64::from(key(high)));
+            while plus - minus > 1 {
+                let middle = (minus + plus).div_euclid(2);
+                match draws.is_plus(index as u64, number(middle as i32)) {
+                    true => plus = middle,
+                    false => minus = middle,
+                }
+            }
+            number(plus as i32)
+        };
+        let plus: Vec<f32> = (0..len).map(first_plus).collect();
+        let minus: Vec<f32> = plus.iter().map(|x| x.next_down()).collect();
+        let on = Definition {
+            definition: preset.definition,
+            binarization: draws,
+        };
+        for (x, is_plus) in [(plus, true), (minus, false)] {
+            let results = gpu.results(case, on, [&x; 3], 0);
+            let right = results[0].iter().filter(|y| (**y > 0.0) == is_plus);
+            assert_eq!(right.count(), len, "{} {is_plus}", preset.name);
+        }
+    }
+}
+
+/// However a caller cuts a tensor up, its parts get the signs that they get in one launch.
+fn draws_in_parts(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let step = gpu.device.limits().min_storage_buffer_offset_alignment as usize / 4;
+    let [x, ..] = inputs(5000);
+    let buffers = [(); 3].map(|()| storage(&gpu.device, &x));
+    let draws = Binarization::stochastic(77, u64::MAX - 2000);
+    let e = Element::F32;
+    let whole = gpu.kernels.binarize(draws, 2.0, e, &buffers[0], &buffers[1]).unwrap();
+    let mut launches = vec![whole];
+    let cuts = [0, step, 7 * step, 2048, 5000];
+    for cut in cuts.windows(2) {
+        let range = |buffer| BufferRange {
+            buffer,
+            offset: cut[0] as u64 * 4,
+            size: (cut[1] - cut[0]) as u64 * 4,
+        };
+        let part = draws.advanced(cut[0] as u64);
+        let launch = gpu
+            .kernels
+            .binarize(part, 2.0, e, range(&buffers[0]), range(&buffers[2]));
+        launches.push(launch.unwrap());
+    }
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    for launch in &launches {
+        launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+    }
+    gpu.queue.submit([encoder.finish()]);
+    let [whole, parts] = [1, 2].map(|i| adapters::read(&gpu.device, &gpu.queue, &buffers[i]));
+    assert!(whole == parts);
+    let expected: Vec<u32> = (0..)
+        .zip(&x)
+        .map(|(i, &x)| if draws.is_plus(i, x) { 2.0f32 } else { -2.0 }.to_bits())
+        .collect();
+    assert!(whole == expected);
 }
 
 /// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
@@ -597,7 +387,11 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
 fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let x = [1.0_f32, -2.9999998, 0.5];
-    let actual = &gpu.run(apart(Kernel::Forward), HardSigmoid::JAX, [&x; 3], 0)[0];
+    let on = Definition {
+        definition: HardSigmoid::JAX,
+        binarization: Binarization::Deterministic,
+    };
+    let actual = &gpu.results(apart(Kernel::Forward), on, [&x; 3], 0)[0];
     let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
     let seen = common::difference(
         actual,

@@ -1,0 +1,287 @@
+//! Binarization: which sign a number gets, and the gradient that is passed through.
+
+use crate::{HardSigmoid, definition::quieted};
+
+/// How a number is made a sign: the two ways of Courbariaux et al. 2016 (BinaryNet, arXiv 1602.02830), section 1.1.
+///
+/// NaN gives minus: neither `x >= 0` nor a random number below NaN is true.
+///
+/// ```
+/// use hard_sigmoid::{Binarization, cpu};
+///
+/// let x = [-0.7_f32, -0.0, 0.2, 5.0];
+/// let mut y = [0.0; 4];
+/// cpu::binarize(Binarization::Deterministic, 1.0, &x, &mut y)?;
+/// assert_eq!(y, [-1.0, 1.0, 1.0, 1.0]);
+///
+/// // Plus with the probability (x + 1) / 2, here 0.15, 0.5, 0.6 and 1.
+/// cpu::binarize(Binarization::stochastic(42, 0), 1.0, &x, &mut y)?;
+/// assert_eq!(y[3], 1.0);
+/// // The same seed and offset give the same signs, wherever they are computed.
+/// let mut bits = [0];
+/// cpu::binarize_packed(Binarization::stochastic(42, 0), &x, &mut bits)?;
+/// assert!((0..4).all(|i| (y[i] == 1.0) == (bits[0] >> i & 1 == 1)));
+/// # Ok::<(), hard_sigmoid::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Binarization {
+    /// `+1` where `x >= 0`, else `-1`: equation 1. `x = -0` gives `+1`, as `x = 0` does.
+    Deterministic,
+    /// `+1` with probability `p`, the hard sigmoid of `x`, else `-1`: equation 2.
+    ///
+    /// Element `i` takes the random word `offset + i` of the stream of its seed, and is `+1` where `word / 2^32 < p`,
+    /// compared exactly. So `p = 0` never gives `+1`, `p = 1` always does, and the probability is `p` rounded up to a
+    /// multiple of 2^-32; from 2^-8 on `p` is such a multiple.
+    ///
+    /// The stream is Philox4x32-10 (Salmon et al. 2011), the generator of cuRAND, PyTorch and TensorFlow: word `w` is
+    /// word `w mod 4` of the block whose counter is `w / 4` and whose key is the seed. It doesn't matter how a tensor is
+    /// cut up: a part that starts at element `k` has the offset `offset + k`. Draws that shall be independent need
+    /// other seeds, or offsets at least as far apart as the tensor is long.
+    Stochastic {
+        /// The hard sigmoid that gives the probability; the paper's is [`HardSigmoid::COURBARIAUX`].
+        probability: HardSigmoid,
+        /// Which stream.
+        seed: u64,
+        /// Which word of it the first element takes; beyond the last it starts over.
+        offset: u64,
+    },
+}
+
+impl Binarization {
+    /// [`Stochastic`](Self::Stochastic) with the paper's probability, `clamp((x + 1) / 2, 0, 1)`.
+    pub const fn stochastic(seed: u64, offset: u64) -> Self {
+        let probability = HardSigmoid::COURBARIAUX;
+        Self::Stochastic {
+            probability,
+            seed,
+            offset,
+        }
+    }
+
+    /// The same for a tensor that starts `elements` further on.
+    #[must_use]
+    pub const fn advanced(self, elements: u64) -> Self {
+        match self {
+            Self::Deterministic => self,
+            Self::Stochastic {
+                probability,
+                seed,
+                offset,
+            } => Self::Stochastic {
+                probability,
+                seed,
+                offset: offset.wrapping_add(elements),
+            },
+        }
+    }
+
+    /// Whether element `index` of a tensor, which holds `x`, gets the plus sign.
+    #[inline]
+    pub fn is_plus(self, index: u64, x: f32) -> bool {
+        match self {
+            Self::Deterministic => x >= 0.0,
+            Self::Stochastic {
+                probability,
+                seed,
+                offset,
+            } => is_below(random_word(seed, offset.wrapping_add(index)), probability.forward(x)),
+        }
+    }
+
+    /// [`is_plus`](Self::is_plus) of a whole tensor, in order.
+    pub(crate) fn signs(self, x: impl Iterator<Item = f32>) -> impl Iterator<Item = bool> {
+        // The block that was drawn last: four elements share one.
+        let mut drawn = (None, [0; 4]);
+        x.zip(0..).map(move |(x, index): (f32, u64)| match self {
+            Self::Deterministic => x >= 0.0,
+            Self::Stochastic {
+                probability,
+                seed,
+                offset,
+            } => {
+                let position = offset.wrapping_add(index);
+                if drawn.0 != Some(position / 4) {
+                    drawn = (Some(position / 4), block(seed, position / 4));
+                }
+                is_below(drawn.1[(position % 4) as usize], probability.forward(x))
+            }
+        })
+    }
+}
+
+/// `word / 2^32 < p`, exactly: both sides times 2^32 are numbers of f64.
+#[inline]
+fn is_below(word: u32, p: f32) -> bool {
+    f64::from(word) < f64::from(p) * 4_294_967_296.0
+}
+
+/// A word of the stream of `seed`.
+fn random_word(seed: u64, position: u64) -> u32 {
+    block(seed, position / 4)[(position % 4) as usize]
+}
+
+fn block(seed: u64, number: u64) -> [u32; 4] {
+    let halves = |value: u64| [value as u32, (value >> 32) as u32];
+    let [low, high] = halves(number);
+    philox([low, high, 0, 0], halves(seed))
+}
+
+/// Philox4x32-10.
+fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    let product = |a: u32, b: u32| {
+        let product = u64::from(a) * u64::from(b);
+        ((product >> 32) as u32, product as u32)
+    };
+    for _ in 0..10 {
+        let [a, b, c, d] = counter;
+        let ((high0, low0), (high1, low1)) = (product(0xd251_1f53, a), product(0xcd9e_8d57, c));
+        counter = [high1 ^ b ^ key[0], low1, high0 ^ d ^ key[1], low0];
+        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
+    }
+    counter
+}
+
+/// The gradient of a binarization, which by itself has none: it is passed straight through.
+///
+/// ```
+/// use hard_sigmoid::StraightThrough;
+///
+/// assert_eq!(StraightThrough::HardTanh.backward(-1.0, 3.0), 3.0);
+/// assert_eq!(StraightThrough::HardTanh.backward(1.1, 3.0), 0.0);
+/// assert_eq!(StraightThrough::Identity.backward(1.1, 3.0), 3.0);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StraightThrough {
+    /// `g` where `|x| <= 1`, both ends included, else `+0`: equation 4 of BinaryNet, the derivative of its
+    /// `Htanh(x) = clip(x, -1, 1)`. For activations. NaN in `x` gives 0.
+    HardTanh,
+    /// `g`: for weights, whose gradient with respect to the binary value is applied to the real one (Algorithm 1 of
+    /// Courbariaux, Bengio, David 2015, BinaryConnect, arXiv 1511.00363). A NaN is quieted.
+    Identity,
+}
+
+impl StraightThrough {
+    /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
+    #[inline]
+    pub fn backward(self, x: f32, g: f32) -> f32 {
+        let passes = match self {
+            Self::HardTanh => x.abs() <= 1.0,
+            Self::Identity => true,
+        };
+        match passes {
+            true if g.is_nan() => quieted(g),
+            true => g,
+            false => 0.0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Of the generator's authors (Random123, kat_vectors).
+    #[test]
+    fn known_answers() {
+        for (counter, key, answer) in [
+            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
+            (
+                [u32::MAX; 4],
+                [u32::MAX; 2],
+                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
+            ),
+            (
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0],
+                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
+            ),
+        ] {
+            assert_eq!(philox(counter, key), answer);
+        }
+    }
+
+    /// The stream is TensorFlow's, from the block on that the row names.
+    #[test]
+    fn the_stream_is_tensorflows() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/philox.npy");
+        let bytes = std::fs::read(file).unwrap();
+        let rows: Vec<u32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+        assert_eq!(rows.len(), 5 * 68);
+        for row in rows.chunks(68) {
+            let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+            let (seed, first) = (pair(row[0], row[1]), pair(row[2], row[3]) * 4);
+            for (position, &word) in (first..).zip(&row[4..]) {
+                assert_eq!(random_word(seed, position), word, "seed {seed}, word {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn comparisons_at_both_ends() {
+        let below_one = 1.0f32.next_down();
+        for (p, first_minus) in [
+            (0.0, 0),
+            (f32::from_bits(1), 1),
+            (1e-8, 43),
+            (0.5, 1 << 31),
+            (below_one, (1 << 32) - 256),
+            (1.0, 1_u64 << 32),
+        ] {
+            for word in [
+                0,
+                1,
+                42,
+                43,
+                (1 << 31) - 1,
+                1 << 31,
+                u32::MAX - 256,
+                u32::MAX - 255,
+                u32::MAX,
+            ] {
+                assert_eq!(is_below(word, p), u64::from(word) < first_minus, "{word} {p}");
+            }
+        }
+        assert!(!is_below(0, f32::NAN));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100_000))]
+
+        /// By integers: p is m * 2^(e - 150).
+        #[test]
+        fn the_comparison_is_exact(word: u32, p in 0.0f32..=1.0, small: u32, near in -2i32..=2) {
+            let expected = |p: f32| {
+                let (m, e) = match p.to_bits() >> 23 {
+                    0 => (p.to_bits(), 1),
+                    e => (p.to_bits() & 0x7f_ffff | 0x80_0000, e),
+                };
+                match e {
+                    118.. => u64::from(word) < u64::from(m) << (e - 118),
+                    55.. => u128::from(word) << (118 - e) < u128::from(m),
+                    // A word above 0 is above any p so small.
+                    _ => word == 0 && m > 0,
+                }
+            };
+            // Anywhere, at any exponent, and next to the word.
+            let beside = (f64::from(word) / 4_294_967_296.0) as f32;
+            let beside = f32::from_bits(beside.to_bits().saturating_add_signed(near));
+            for p in [p, f32::from_bits(small % 0x3f80_0001), beside] {
+                prop_assert_eq!(is_below(word, p), expected(p), "{} {:e}", word, p);
+            }
+        }
+
+        #[test]
+        fn signs_of_a_tensor_are_those_of_its_elements(seed: u64, offset: u64, len in 0usize..40, from in 0u64..9) {
+            let draws = Binarization::stochastic(seed, offset);
+            let x = |i: u64| (i as f32 * 0.37).sin();
+            let all: Vec<bool> = draws.signs((0..len as u64).map(x)).collect();
+            for (i, &is_plus) in (0..).zip(&all) {
+                prop_assert_eq!(draws.is_plus(i, x(i)), is_plus);
+            }
+            // Any part by itself.
+            let part: Vec<bool> = draws.advanced(from).signs((from..len as u64).map(x)).collect();
+            prop_assert_eq!(&all[all.len().min(from as usize)..], &part[..]);
+        }
+    }
+}
