@@ -17,7 +17,9 @@
 //! # Ok::<(), hard_sigmoid::Error>(())
 //! ```
 
-use crate::{BufferRange, Error, HardSigmoid, Kernels, Launch, Scalar, cpu};
+use crate::{
+    Binarization, BufferRange, Error, HardSigmoid, Kernels, Launch, Scalar, StraightThrough, cpu, element::Unit,
+};
 use futures_channel::oneshot;
 use std::{
     fmt,
@@ -25,7 +27,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Elements that are on the device at a time: 16 MiB of each tensor.
+/// Elements that are on the device at a time: 16 MiB of each tensor. A multiple of 32, so that packed signs don't split.
 const CHUNK: usize = 1 << 22;
 
 /// Which device to compute on.
@@ -231,6 +233,84 @@ impl Offload {
             }
         }
     }
+
+    /// `y[i]` is `scale` or `-scale`: see [`cpu::binarize`].
+    ///
+    /// # Errors
+    /// As [`Offload::forward`]; also [`Error::NotFinite`] if `scale` isn't finite in `T`.
+    pub async fn binarize<T: Scalar>(
+        &self,
+        binarization: Binarization,
+        scale: f32,
+        x: &[T],
+        y: &mut [T],
+    ) -> Result<(), Error> {
+        match &self.0 {
+            Chosen::Cpu { .. } => cpu::binarize(binarization, scale, x, y),
+            Chosen::Gpu(gpu) => {
+                cpu::same_length(("x", x), ("y", y))?;
+                y.copy_from_slice(&gpu.binarize(binarization, scale, x).await?);
+                Ok(())
+            }
+        }
+    }
+
+    /// The signs of `x` as bits: see [`cpu::binarize_packed`].
+    ///
+    /// # Errors
+    /// As [`Offload::forward`]; also [`Error::PackedLength`].
+    pub async fn binarize_packed<T: Scalar>(
+        &self,
+        binarization: Binarization,
+        x: &[T],
+        bits: &mut [u32],
+    ) -> Result<(), Error> {
+        match &self.0 {
+            Chosen::Cpu { .. } => cpu::binarize_packed(binarization, x, bits),
+            Chosen::Gpu(gpu) => {
+                cpu::packed_length(("x", x), bits)?;
+                bits.copy_from_slice(&gpu.binarize_packed(binarization, x).await?);
+                Ok(())
+            }
+        }
+    }
+
+    /// `y[i]` is `scale` where bit `i` is 1, else `-scale`: see [`cpu::unpack`].
+    ///
+    /// # Errors
+    /// As [`Offload::binarize_packed`]; also [`Error::NotFinite`] if `scale` isn't finite in `T`.
+    pub async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Error> {
+        match &self.0 {
+            Chosen::Cpu { .. } => cpu::unpack(scale, bits, y),
+            Chosen::Gpu(gpu) => {
+                cpu::packed_length(("y", y), bits)?;
+                y.copy_from_slice(&gpu.unpack(scale, bits, y.len()).await?);
+                Ok(())
+            }
+        }
+    }
+
+    /// The gradient of a binarization: see [`cpu::binarize_backward`].
+    ///
+    /// # Errors
+    /// As [`Offload::forward`].
+    pub async fn binarize_backward<T: Scalar>(
+        &self,
+        estimator: StraightThrough,
+        x: &[T],
+        g: &[T],
+        dx: &mut [T],
+    ) -> Result<(), Error> {
+        match &self.0 {
+            Chosen::Cpu { .. } => cpu::binarize_backward(estimator, x, g, dx),
+            Chosen::Gpu(gpu) => {
+                cpu::same_length(("x", x), ("g", g))?;
+                cpu::same_length(("x", x), ("dx", dx))?;
+                dx.copy_from_slice(&gpu.binarize_backward(estimator, x, g).await?);
+                Ok(())
+            }
+        }
+    }
 }
 
 /// The same calls, blocking.
@@ -286,6 +366,55 @@ impl Offload {
     ) -> Result<(), Error> {
         pollster::block_on(self.backward_in_place(definition, x, g))
     }
+
+    /// [`Offload::binarize`], blocking.
+    ///
+    /// # Errors
+    /// As [`Offload::binarize`].
+    pub fn binarize_blocking<T: Scalar>(
+        &self,
+        binarization: Binarization,
+        scale: f32,
+        x: &[T],
+        y: &mut [T],
+    ) -> Result<(), Error> {
+        pollster::block_on(self.binarize(binarization, scale, x, y))
+    }
+
+    /// [`Offload::binarize_packed`], blocking.
+    ///
+    /// # Errors
+    /// As [`Offload::binarize_packed`].
+    pub fn binarize_packed_blocking<T: Scalar>(
+        &self,
+        binarization: Binarization,
+        x: &[T],
+        bits: &mut [u32],
+    ) -> Result<(), Error> {
+        pollster::block_on(self.binarize_packed(binarization, x, bits))
+    }
+
+    /// [`Offload::unpack`], blocking.
+    ///
+    /// # Errors
+    /// As [`Offload::unpack`].
+    pub fn unpack_blocking<T: Scalar>(&self, scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Error> {
+        pollster::block_on(self.unpack(scale, bits, y))
+    }
+
+    /// [`Offload::binarize_backward`], blocking.
+    ///
+    /// # Errors
+    /// As [`Offload::binarize_backward`].
+    pub fn binarize_backward_blocking<T: Scalar>(
+        &self,
+        estimator: StraightThrough,
+        x: &[T],
+        g: &[T],
+        dx: &mut [T],
+    ) -> Result<(), Error> {
+        pollster::block_on(self.binarize_backward(estimator, x, g, dx))
+    }
 }
 
 /// What was chosen, for a person: `CPU (asked for)`, `NVIDIA H200 (Vulkan, driver 580)`.
@@ -307,62 +436,105 @@ impl fmt::Display for Offload {
 
 impl Gpu {
     async fn forward<T: Scalar>(&self, definition: HardSigmoid, x: &[T]) -> Result<Vec<T>, Error> {
-        self.in_chunks([x], |[x]| self.kernels.forward(definition, T::ELEMENT, x, x))
-            .await
+        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.forward(definition, T::ELEMENT, r[0], r[0]);
+        self.in_chunks(x.len(), &[tensor(x)], unit::<T>(), prepare).await
     }
 
     async fn backward<T: Scalar>(&self, definition: HardSigmoid, x: &[T], g: &[T]) -> Result<Vec<T>, Error> {
-        self.in_chunks([x, g], |[x, g]| self.kernels.backward(definition, T::ELEMENT, x, g, g))
+        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.backward(definition, T::ELEMENT, r[0], r[1], r[1]);
+        self.in_chunks(x.len(), &[tensor(x), tensor(g)], unit::<T>(), prepare)
             .await
     }
 
-    /// Uploads the inputs chunk by chunk, runs a launch that works in place, and brings back what then stands in the
-    /// last input's buffer.
-    async fn in_chunks<T: Scalar, const N: usize>(
+    async fn binarize<T: Scalar>(&self, how: Binarization, scale: f32, x: &[T]) -> Result<Vec<T>, Error> {
+        T::ELEMENT.check_scale(scale)?;
+        let prepare = |start, r: &[BufferRange<'_>]| {
+            let how = how.advanced(start);
+            self.kernels.binarize(how, scale, T::ELEMENT, r[0], r[0])
+        };
+        self.in_chunks(x.len(), &[tensor(x)], unit::<T>(), prepare).await
+    }
+
+    async fn binarize_packed<T: Scalar>(&self, how: Binarization, x: &[T]) -> Result<Vec<u32>, Error> {
+        let prepare = |start, r: &[BufferRange<'_>]| {
+            let how = how.advanced(start);
+            self.kernels.binarize_packed(how, T::ELEMENT, r[0], r[1])
+        };
+        self.in_chunks(x.len(), &[tensor(x)], Unit::Bits, prepare).await
+    }
+
+    async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], len: usize) -> Result<Vec<T>, Error> {
+        T::ELEMENT.check_scale(scale)?;
+        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.unpack(scale, T::ELEMENT, r[0], r[1]);
+        let bits = (bytemuck::cast_slice(bits), Unit::Bits);
+        self.in_chunks(len, &[bits], unit::<T>(), prepare).await
+    }
+
+    async fn binarize_backward<T: Scalar>(&self, how: StraightThrough, x: &[T], g: &[T]) -> Result<Vec<T>, Error> {
+        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.binarize_backward(how, T::ELEMENT, r[0], r[1], r[1]);
+        self.in_chunks(x.len(), &[tensor(x), tensor(g)], unit::<T>(), prepare)
+            .await
+    }
+
+    /// Uploads the inputs chunk by chunk, runs a launch on each, and brings its result back. `prepare` is told the first
+    /// element of a chunk, and the ranges of the inputs; the result replaces the last of them, or has a range of its own
+    /// behind them if it is made of something else.
+    async fn in_chunks<R: bytemuck::Pod>(
         &self,
-        inputs: [&[T]; N],
-        prepare: impl for<'a> Fn([BufferRange<'a>; N]) -> Result<Launch, Error>,
-    ) -> Result<Vec<T>, Error> {
-        let len = inputs[0].len();
-        let mut outputs = Vec::with_capacity(len);
+        len: usize,
+        inputs: &[(&[u8], Unit)],
+        result: Unit,
+        prepare: impl Fn(u64, &[BufferRange<'_>]) -> Result<Launch, Error>,
+    ) -> Result<Vec<R>, Error> {
+        let mut results = Vec::with_capacity(result.size(len as u64) as usize / size_of::<R>());
         if len == 0 {
-            return Ok(outputs);
+            return Ok(results);
         }
         let device = self.kernels.device();
-        let buffer = |name: &str, usage| {
+        let longest = len.min(CHUNK) as u64;
+        let buffer = |name: &str, unit: Unit, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: Some(&format!("hard_sigmoid::offload::{name}")),
-                size: size_of_val(&inputs[0][..len.min(CHUNK)]).next_multiple_of(4) as u64,
+                size: unit.size(longest).next_multiple_of(4),
                 usage: usage | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             })
         };
         let scopes = Scopes::push(device);
+        let mut units: Vec<_> = inputs.iter().map(|&(_, unit)| unit).collect();
+        if units.last() != Some(&result) {
+            units.push(result);
+        }
         let on_device = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let buffers: [wgpu::Buffer; N] = std::array::from_fn(|_| buffer("tensor", on_device));
-        let staging = buffer("staging", wgpu::BufferUsages::MAP_READ);
+        let buffers: Vec<_> = units.iter().map(|&unit| buffer("tensor", unit, on_device)).collect();
+        let staging = buffer("staging", result, wgpu::BufferUsages::MAP_READ);
         self.check(scopes).await?;
 
         for start in (0..len).step_by(CHUNK) {
-            let chunk = start..len.min(start + CHUNK);
-            let bytes = chunk.len() * size_of::<T>();
-            let size = bytes as u64;
-            let bound = size.next_multiple_of(4);
+            let chunk = (len - start).min(CHUNK) as u64;
             let scopes = Scopes::push(device);
-            for (buffer, input) in buffers.iter().zip(inputs) {
+            for (buffer, &(bytes, unit)) in buffers.iter().zip(inputs) {
+                let bytes = &bytes[unit.size(start as u64) as usize..][..unit.size(chunk) as usize];
                 // wgpu writes whole words; half a one remains if the number of halves is odd.
-                let (whole, rest) = bytemuck::cast_slice(&input[chunk.clone()]).split_at(bytes / 4 * 4);
+                let (whole, rest) = bytes.split_at(bytes.len() / 4 * 4);
                 self.queue.write_buffer(buffer, 0, whole);
                 if let [low, high] = *rest {
                     self.queue.write_buffer(buffer, whole.len() as u64, &[low, high, 0, 0]);
                 }
             }
-            let launch = prepare(buffers.each_ref().map(|buffer| buffer.slice(..size).into()));
+            let ranges: Vec<_> = buffers
+                .iter()
+                .zip(&units)
+                .map(|(buffer, unit)| buffer.slice(..unit.size(chunk)).into())
+                .collect();
+            let launch = prepare(start as u64, &ranges);
+            let bytes = result.size(chunk);
+            let bound = bytes.next_multiple_of(4);
             let (report, mapped) = oneshot::channel();
             if let Ok(launch) = &launch {
                 let mut encoder = device.create_command_encoder(&Default::default());
                 launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-                encoder.copy_buffer_to_buffer(&buffers[N - 1], 0, &staging, 0, bound);
+                encoder.copy_buffer_to_buffer(&buffers[buffers.len() - 1], 0, &staging, 0, bound);
                 self.queue.submit([encoder.finish()]);
                 staging.map_async(wgpu::MapMode::Read, ..bound, move |result| {
                     // Fails only if nobody waits any more.
@@ -379,11 +551,11 @@ impl Gpu {
             let view = staging
                 .get_mapped_range(..bound)
                 .map_err(|error| failed(error.to_string()))?;
-            outputs.extend_from_slice(bytemuck::cast_slice(&view[..bytes]));
+            results.extend_from_slice(bytemuck::cast_slice(&view[..bytes as usize]));
             drop(view);
             staging.unmap();
         }
-        Ok(outputs)
+        Ok(results)
     }
 
     /// The first error since the scopes were pushed, device loss before all others.
@@ -401,6 +573,14 @@ impl Gpu {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.clone().map(|details| Error::DeviceLost { details })
     }
+}
+
+fn unit<T: Scalar>() -> Unit {
+    Unit::Element(T::ELEMENT)
+}
+
+fn tensor<T: Scalar>(values: &[T]) -> (&[u8], Unit) {
+    (bytemuck::cast_slice(values), unit::<T>())
 }
 
 /// Catches every error of the calls on this thread until it is popped; without it wgpu would panic.

@@ -9,7 +9,7 @@ mod exhaustive;
 use cases::{CASES, Definition, Gpu, apart};
 use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
 use hard_sigmoid::{
-    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar,
+    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar, StraightThrough,
     half::{bf16, f16},
     offload::{Offload, Target},
 };
@@ -441,8 +441,41 @@ fn offload(adapter: &wgpu::Adapter) {
         cpu.forward_blocking(HardSigmoid::JAX, &x, &mut y[1]).unwrap();
         assert!(y[0].iter().zip(&y[1]).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
+    // Signs, in one chunk and in two, of which the second continues the draws.
+    for len in [0, 1, 33, (1 << 22) + 7] {
+        let [x, g, _] = inputs(len);
+        let results = [&offload, &cpu].map(|on| {
+            let (mut y, mut unpacked, mut dx) = (vec![7.0; len], vec![7.0; len], vec![7.0; len]);
+            let mut bits = vec![7; len.div_ceil(32)];
+            let draws = Binarization::stochastic(3, 6);
+            on.binarize_blocking(draws, 0.5, &x, &mut y).unwrap();
+            on.binarize_packed_blocking(draws, &x, &mut bits).unwrap();
+            on.unpack_blocking(0.5, &bits, &mut unpacked).unwrap();
+            assert!(unpacked == y);
+            on.binarize_backward_blocking(StraightThrough::HardTanh, &x, &g, &mut dx)
+                .unwrap();
+            (y, bits, dx)
+        });
+        let [actual, expected] = &results;
+        assert!(actual.0 == expected.0 && actual.1 == expected.1);
+        assert_same_bits_or_flushed("offload", &actual.2, &expected.2, |i| x[i].to_string());
+    }
     let mut short = [7.0_f32];
     for on in [&offload, &cpu] {
+        let mut bits = [7];
+        assert!(matches!(
+            on.binarize_packed_blocking(Binarization::Deterministic, &[0.0_f32; 33], &mut bits),
+            Err(Error::PackedLength { .. })
+        ));
+        assert!(matches!(
+            on.unpack_blocking(f32::NAN, &bits, &mut short),
+            Err(Error::NotFinite { .. })
+        ));
+        assert!(matches!(
+            on.binarize_blocking(Binarization::Deterministic, 1.0, &[0.0; 2], &mut short),
+            Err(Error::LengthMismatch { .. })
+        ));
+        assert_eq!(bits, [7]);
         assert!(matches!(
             on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short),
             Err(Error::LengthMismatch { .. })
