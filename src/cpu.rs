@@ -2,7 +2,8 @@
 //! kernels, which give the same bits.
 //!
 //! Every function is the scalar one of the same name in [`HardSigmoid`], [`Binarization`] or [`StraightThrough`], applied to
-//! each element; half floats are widened to `f32` for it and rounded once.
+//! each element; half floats are widened to `f32` for it and rounded once. With the default feature `parallel` long slices
+//! are shared among all cores, and the widest vectors that the machine has are used; the bits are the same.
 //!
 //! ```
 //! use hard_sigmoid::{cpu, HardSigmoid};
@@ -18,6 +19,10 @@
 //! # Ok::<(), hard_sigmoid::Error>(())
 //! ```
 
+mod elementwise;
+
+use elementwise::Wide;
+
 use crate::{Binarization, Error, HardSigmoid, Scalar, StraightThrough, element::Unit};
 
 /// `y[i] = forward(x[i])`.
@@ -25,12 +30,12 @@ use crate::{Binarization, Error, HardSigmoid, Scalar, StraightThrough, element::
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn forward<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-    unary(("x", x), ("y", y), |x| definition.forward(x))
+    unary(("x", x), ("y", y), move |x| definition.forward(x))
 }
 
 /// `x[i] = forward(x[i])`.
 pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
-    unary_in_place(x, |x| definition.forward(x));
+    unary_in_place(x, move |x| definition.forward(x));
 }
 
 /// `dx[i] = backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -38,7 +43,7 @@ pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), |x, g| definition.backward(x, g))
+    binary(("x", x), ("g", g), ("dx", dx), move |x, g| definition.backward(x, g))
 }
 
 /// `g[i] = backward(x[i], g[i])`: the gradient replaces the upstream gradient.
@@ -46,7 +51,7 @@ pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), |x, g| definition.backward(x, g))
+    binary_in_place(("x", x), ("g", g), move |x, g| definition.backward(x, g))
 }
 
 /// `dx[i] = backward_from_output(y[i], g[i])`, from the saved output `y`: see [`HardSigmoid::backward_from_output`].
@@ -54,7 +59,7 @@ pub fn backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_from_output<T: Scalar>(definition: HardSigmoid, y: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("y", y), ("g", g), ("dx", dx), |y, g| {
+    binary(("y", y), ("g", g), ("dx", dx), move |y, g| {
         definition.backward_from_output(y, g)
     })
 }
@@ -64,7 +69,7 @@ pub fn backward_from_output<T: Scalar>(definition: HardSigmoid, y: &[T], g: &[T]
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_from_output_in_place<T: Scalar>(definition: HardSigmoid, y: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("y", y), ("g", g), |y, g| definition.backward_from_output(y, g))
+    binary_in_place(("y", y), ("g", g), move |y, g| definition.backward_from_output(y, g))
 }
 
 /// `dx[i] += backward(x[i], g[i])`. In half floats too there is one rounding, of the sum.
@@ -74,9 +79,12 @@ pub fn backward_from_output_in_place<T: Scalar>(definition: HardSigmoid, y: &[T]
 pub fn backward_accumulate<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
     same_length(("x", x), ("g", g))?;
     same_length(("x", x), ("dx", dx))?;
-    for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
-        *dx = T::from_f32(definition.backward_accumulate(x.to_f32(), g.to_f32(), dx.to_f32()));
-    }
+    let blocks = move |[x, g]: &[Wide; 2], [dx]: &mut [Wide; 1]| {
+        for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
+            *dx = definition.backward_accumulate(x, g, *dx);
+        }
+    };
+    elementwise::update([x, g], [dx], blocks);
     Ok(())
 }
 
@@ -85,7 +93,7 @@ pub fn backward_accumulate<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T],
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn gate<T: Scalar>(definition: HardSigmoid, a: &[T], b: &[T], y: &mut [T]) -> Result<(), Error> {
-    binary(("a", a), ("b", b), ("y", y), |a, b| definition.gate(a, b))
+    binary(("a", a), ("b", b), ("y", y), move |a, b| definition.gate(a, b))
 }
 
 /// `a[i] = a[i]·forward(b[i])`.
@@ -93,7 +101,7 @@ pub fn gate<T: Scalar>(definition: HardSigmoid, a: &[T], b: &[T], y: &mut [T]) -
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn gate_in_place<T: Scalar>(definition: HardSigmoid, a: &mut [T], b: &[T]) -> Result<(), Error> {
-    binary_in_place(("b", b), ("a", a), |b, a| definition.gate(a, b))
+    binary_in_place(("b", b), ("a", a), move |b, a| definition.gate(a, b))
 }
 
 /// `(da[i], db[i]) = gate_backward(a[i], b[i], g[i])`: both gradients of [`gate`].
@@ -112,11 +120,12 @@ pub fn gate_backward<T: Scalar>(
     same_length(("a", a), ("g", g))?;
     same_length(("a", a), ("da", da))?;
     same_length(("a", a), ("db", db))?;
-    let inputs = a.iter().zip(b).zip(g);
-    for ((da, db), ((&a, &b), &g)) in da.iter_mut().zip(db).zip(inputs) {
-        let (to_a, to_b) = definition.gate_backward(a.to_f32(), b.to_f32(), g.to_f32());
-        (*da, *db) = (T::from_f32(to_a), T::from_f32(to_b));
-    }
+    let blocks = move |[a, b, g]: &[Wide; 3], [da, db]: &mut [Wide; 2]| {
+        for ((da, db), ((&a, &b), &g)) in da.iter_mut().zip(db).zip(a.iter().zip(b).zip(g)) {
+            (*da, *db) = definition.gate_backward(a, b, g);
+        }
+    };
+    elementwise::replace([a, b, g], [da, db], blocks);
     Ok(())
 }
 
@@ -125,12 +134,12 @@ pub fn gate_backward<T: Scalar>(
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-    unary(("x", x), ("y", y), |x| definition.hard_swish(x))
+    unary(("x", x), ("y", y), move |x| definition.hard_swish(x))
 }
 
 /// `x[i] = x[i]·forward(x[i])`.
 pub fn hard_swish_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
-    unary_in_place(x, |x| definition.hard_swish(x));
+    unary_in_place(x, move |x| definition.hard_swish(x));
 }
 
 /// `dx[i] = hard_swish_backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -138,7 +147,7 @@ pub fn hard_swish_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), |x, g| {
+    binary(("x", x), ("g", g), ("dx", dx), move |x, g| {
         definition.hard_swish_backward(x, g)
     })
 }
@@ -148,7 +157,7 @@ pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T],
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), |x, g| definition.hard_swish_backward(x, g))
+    binary_in_place(("x", x), ("g", g), move |x, g| definition.hard_swish_backward(x, g))
 }
 
 /// `y[i]` is `scale` or `-scale`, as [`Binarization::is_plus`] has it of `x[i]`.
@@ -217,7 +226,7 @@ pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Er
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn binarize_backward<T: Scalar>(estimator: StraightThrough, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), |x, g| estimator.backward(x, g))
+    binary(("x", x), ("g", g), ("dx", dx), move |x, g| estimator.backward(x, g))
 }
 
 /// `g[i] = backward(x[i], g[i])` of the estimator: the gradient replaces the upstream gradient.
@@ -225,7 +234,7 @@ pub fn binarize_backward<T: Scalar>(estimator: StraightThrough, x: &[T], g: &[T]
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn binarize_backward_in_place<T: Scalar>(estimator: StraightThrough, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), |x, g| estimator.backward(x, g))
+    binary_in_place(("x", x), ("g", g), move |x, g| estimator.backward(x, g))
 }
 
 /// `-scale` and `scale`.
@@ -250,39 +259,56 @@ pub(crate) fn packed_length<T>((operand, values): Named<T>, bits: &[u32]) -> Res
 type Named<'a, T> = (&'static str, &'a [T]);
 type NamedMut<'a, T> = (&'static str, &'a mut [T]);
 
-#[inline]
-fn unary<T: Scalar>(x: Named<T>, y: NamedMut<T>, of: impl Fn(f32) -> f32) -> Result<(), Error> {
+fn unary<T: Scalar>(x: Named<T>, y: NamedMut<T>, of: impl Fn(f32) -> f32 + Copy + Sync) -> Result<(), Error> {
     same_length(x, (y.0, y.1))?;
-    for (y, &x) in y.1.iter_mut().zip(x.1) {
-        *y = T::from_f32(of(x.to_f32()));
-    }
+    let blocks = move |[x]: &[Wide; 1], [y]: &mut [Wide; 1]| {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = of(x);
+        }
+    };
+    elementwise::replace([x.1], [y.1], blocks);
     Ok(())
 }
 
-#[inline]
-fn unary_in_place<T: Scalar>(x: &mut [T], of: impl Fn(f32) -> f32) {
-    for x in x {
-        *x = T::from_f32(of(x.to_f32()));
-    }
+fn unary_in_place<T: Scalar>(x: &mut [T], of: impl Fn(f32) -> f32 + Copy + Sync) {
+    let blocks = move |[]: &[Wide; 0], [x]: &mut [Wide; 1]| {
+        for x in x {
+            *x = of(*x);
+        }
+    };
+    elementwise::update([], [x], blocks);
 }
 
-#[inline]
-fn binary<T: Scalar>(a: Named<T>, b: Named<T>, out: NamedMut<T>, of: impl Fn(f32, f32) -> f32) -> Result<(), Error> {
+fn binary<T: Scalar>(
+    a: Named<T>,
+    b: Named<T>,
+    out: NamedMut<T>,
+    of: impl Fn(f32, f32) -> f32 + Copy + Sync,
+) -> Result<(), Error> {
     same_length(a, b)?;
     same_length(a, (out.0, out.1))?;
-    for ((out, &a), &b) in out.1.iter_mut().zip(a.1).zip(b.1) {
-        *out = T::from_f32(of(a.to_f32(), b.to_f32()));
-    }
+    let blocks = move |[a, b]: &[Wide; 2], [out]: &mut [Wide; 1]| {
+        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+            *out = of(a, b);
+        }
+    };
+    elementwise::replace([a.1, b.1], [out.1], blocks);
     Ok(())
 }
 
 /// The result replaces `b`.
-#[inline]
-fn binary_in_place<T: Scalar>(a: Named<T>, b: NamedMut<T>, of: impl Fn(f32, f32) -> f32) -> Result<(), Error> {
+fn binary_in_place<T: Scalar>(
+    a: Named<T>,
+    b: NamedMut<T>,
+    of: impl Fn(f32, f32) -> f32 + Copy + Sync,
+) -> Result<(), Error> {
     same_length(a, (b.0, b.1))?;
-    for (b, &a) in b.1.iter_mut().zip(a.1) {
-        *b = T::from_f32(of(a.to_f32(), b.to_f32()));
-    }
+    let blocks = move |[a]: &[Wide; 1], [b]: &mut [Wide; 1]| {
+        for (b, &a) in b.iter_mut().zip(a) {
+            *b = of(a, *b);
+        }
+    };
+    elementwise::update([a.1], [b.1], blocks);
     Ok(())
 }
 

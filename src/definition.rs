@@ -242,7 +242,7 @@ impl HardSigmoid {
     }
 
     /// The slope of the linear zone, and the factor of the gradient.
-    #[inline]
+    #[inline(always)]
     pub fn slope(self) -> f32 {
         match self.form {
             Form::Affine { alpha, .. } => alpha,
@@ -251,7 +251,7 @@ impl HardSigmoid {
     }
 
     /// The hard sigmoid of `x`.
-    #[inline]
+    #[inline(always)]
     pub fn forward(self, x: f32) -> f32 {
         if x.is_nan() {
             return quieted(x);
@@ -264,11 +264,30 @@ impl HardSigmoid {
     }
 
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
-    #[inline]
+    #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
-        match self.region(x) {
-            Some(Region::Linear) => product(self.slope(), g),
-            _ => 0.0,
+        if self.passes(x) { product(self.slope(), g) } else { 0.0 }
+    }
+
+    /// Whether the gradient rule passes the gradient at `x`.
+    #[inline(always)]
+    fn passes(self, x: f32) -> bool {
+        let (v, low, high) = self.ruling(x);
+        match self.kinks {
+            // One condition rather than two jumps, for the sake of vectors. NaN is neither above nor below.
+            Kinks::Strict => (v > low) & (v < high),
+            Kinks::Inclusive => (v >= low) & (v <= high),
+        }
+    }
+
+    /// The value whose range decides on the gradient at `x`, and the ends of that range.
+    #[inline(always)]
+    fn ruling(self, x: f32) -> (f32, f32, f32) {
+        match self.form {
+            Form::Affine { alpha, beta } => (alpha * x + beta, 0.0, 1.0),
+            // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.
+            Form::Relu6Divide => (x, -3.0, 3.0),
+            Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
         }
     }
 
@@ -289,7 +308,7 @@ impl HardSigmoid {
     /// let y = HardSigmoid::PYTORCH.forward(2.9999998);
     /// assert_eq!(HardSigmoid::PYTORCH.backward_from_output(y, 6.0), 0.0);
     /// ```
-    #[inline]
+    #[inline(always)]
     pub fn backward_from_output(self, y: f32, g: f32) -> f32 {
         if y > 0.0 && y < 1.0 {
             product(self.slope(), g)
@@ -299,7 +318,7 @@ impl HardSigmoid {
     }
 
     /// `fl(dx + backward(x, g))`: the gradient added to one that is there already.
-    #[inline]
+    #[inline(always)]
     pub fn backward_accumulate(self, x: f32, g: f32, dx: f32) -> f32 {
         sum(dx, self.backward(x, g))
     }
@@ -307,13 +326,13 @@ impl HardSigmoid {
     /// `fl(a·forward(b))`: `a` let through as far as the gate `b` is open, as in squeeze-and-excitation.
     ///
     /// Where both factors are NaN, the result is that of `a`.
-    #[inline]
+    #[inline(always)]
     pub fn gate(self, a: f32, b: f32) -> f32 {
         product(a, self.forward(b))
     }
 
     /// The gradients `(da, db)` of [`gate`](Self::gate): `da = fl(g·forward(b))`, `db = backward(b, fl(g·a))`.
-    #[inline]
+    #[inline(always)]
     pub fn gate_backward(self, a: f32, b: f32, g: f32) -> (f32, f32) {
         (product(g, self.forward(b)), self.backward(b, product(g, a)))
     }
@@ -322,44 +341,37 @@ impl HardSigmoid {
     ///
     /// With `JAX` that is `jax.nn.hard_silu`, with `affine(0.16666667, 0.5)` ONNX's `HardSwish`.
     /// `torch.nn.functional.hardswish` is another function in bits: it multiplies before it divides, `x·t / 6`.
-    #[inline]
+    #[inline(always)]
     pub fn hard_swish(self, x: f32) -> f32 {
         self.gate(x, x)
     }
 
     /// The gradient of [`hard_swish`](Self::hard_swish): the sum of the two gradients of the gate,
     /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`.
-    #[inline]
+    #[inline(always)]
     pub fn hard_swish_backward(self, x: f32, g: f32) -> f32 {
         let (da, db) = self.gate_backward(x, x, g);
         sum(da, db)
     }
 
     /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
-    #[inline]
+    #[inline(always)]
     pub fn region(self, x: f32) -> Option<Region> {
-        // The value whose range decides, and the ends of that range.
-        let (v, low, high) = match self.form {
-            Form::Affine { alpha, beta } => (alpha * x + beta, 0.0, 1.0),
-            // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.
-            Form::Relu6Divide => (x, -3.0, 3.0),
-            Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
-        };
-        if v.is_nan() {
-            return None;
+        let (v, low, high) = self.ruling(x);
+        match v {
+            _ if v.is_nan() => None,
+            _ if self.passes(x) => Some(Region::Linear),
+            _ if v <= low => Some(Region::Low),
+            _ => {
+                debug_assert!(v >= high);
+                Some(Region::High)
+            }
         }
-        Some(match self.kinks {
-            Kinks::Strict if v <= low => Region::Low,
-            Kinks::Strict if v >= high => Region::High,
-            Kinks::Inclusive if v < low => Region::Low,
-            Kinks::Inclusive if v > high => Region::High,
-            _ => Region::Linear,
-        })
     }
 }
 
 /// `v` limited to `[0, top]`, with `+0` for `-0`; a NaN `v` (zero times infinity) gives [`MADE_NAN`].
-#[inline]
+#[inline(always)]
 fn clamp(v: f32, top: f32) -> f32 {
     if v.is_nan() {
         f32::from_bits(MADE_NAN)
@@ -373,20 +385,20 @@ fn clamp(v: f32, top: f32) -> f32 {
 }
 
 /// `fl(a·b)`; NaN as in [`nan_settled`].
-#[inline]
+#[inline(always)]
 fn product(a: f32, b: f32) -> f32 {
     nan_settled(a * b, a, b)
 }
 
 /// `fl(a + b)`; NaN as in [`nan_settled`].
-#[inline]
+#[inline(always)]
 fn sum(a: f32, b: f32) -> f32 {
     nan_settled(a + b, a, b)
 }
 
 /// `result`, an operation on `a` and `b`, where it isn't NaN; else the first of the two that is NaN, with its sign and
 /// payload, or [`MADE_NAN`] if none is.
-#[inline]
+#[inline(always)]
 fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
     if !result.is_nan() {
         result
@@ -400,7 +412,7 @@ fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
 }
 
 /// A NaN with its quiet bit set, spelt out because Rust doesn't promise which NaN arithmetic gives.
-#[inline]
+#[inline(always)]
 pub(crate) fn quieted(nan: f32) -> f32 {
     f32::from_bits(nan.to_bits() | QUIET_BIT)
 }

@@ -1,5 +1,5 @@
 use crate::Error;
-use half::{bf16, f16};
+use half::{bf16, f16, slice::HalfFloatSliceExt};
 use std::{fmt, str::FromStr};
 
 /// What a tensor holds. Half floats are widened to `f32`, computed there, and rounded once, to nearest, ties to even.
@@ -81,13 +81,19 @@ impl FromStr for Element {
 }
 
 /// A number that the slices of the CPU path and of `offload` can hold: `f32`, [`half::f16`] or [`half::bf16`].
-pub trait Scalar: bytemuck::Pod + sealed::Sealed {
+pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
     /// The element type of a tensor of these.
     const ELEMENT: Element;
     /// The same number; exact.
     fn to_f32(self) -> f32;
     /// The nearest of these, ties to even.
     fn from_f32(value: f32) -> Self;
+    /// [`to_f32`](Self::to_f32) of each, for slices of equal length.
+    #[doc(hidden)]
+    fn widen(from: &[Self], to: &mut [f32]);
+    /// [`from_f32`](Self::from_f32) of each, for slices of equal length.
+    #[doc(hidden)]
+    fn narrow(from: &[f32], to: &mut [Self]);
 }
 
 mod sealed {
@@ -99,31 +105,61 @@ mod sealed {
 
 impl Scalar for f32 {
     const ELEMENT: Element = Element::F32;
+    #[inline]
     fn to_f32(self) -> f32 {
         self
     }
+    #[inline]
     fn from_f32(value: f32) -> Self {
         value
+    }
+    #[inline(always)]
+    fn widen(from: &[Self], to: &mut [f32]) {
+        to.copy_from_slice(from);
+    }
+    #[inline(always)]
+    fn narrow(from: &[f32], to: &mut [Self]) {
+        to.copy_from_slice(from);
     }
 }
 
 impl Scalar for f16 {
     const ELEMENT: Element = Element::F16;
+    #[inline]
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
     }
+    #[inline]
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
+    }
+    #[inline(always)]
+    fn widen(from: &[Self], to: &mut [f32]) {
+        from.convert_to_f32_slice(to);
+    }
+    #[inline(always)]
+    fn narrow(from: &[f32], to: &mut [Self]) {
+        to.convert_from_f32_slice(from);
     }
 }
 
 impl Scalar for bf16 {
     const ELEMENT: Element = Element::Bf16;
+    #[inline]
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
     }
+    #[inline]
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
+    }
+    #[inline(always)]
+    fn widen(from: &[Self], to: &mut [f32]) {
+        from.convert_to_f32_slice(to);
+    }
+    #[inline(always)]
+    fn narrow(from: &[f32], to: &mut [Self]) {
+        to.convert_from_f32_slice(from);
     }
 }
 

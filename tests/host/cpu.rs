@@ -3,6 +3,7 @@
 use crate::common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
 use hard_sigmoid::{Error, HardSigmoid, Kinks, Region, cpu};
 use proptest::prelude::*;
+use rayon::prelude::*;
 
 fn compare_with_framework(name: &str, has_gradient: bool) {
     let definition: HardSigmoid = name.parse().unwrap();
@@ -327,6 +328,40 @@ fn in_place_is_the_same() {
         });
         binary(&|b, a, y| cpu::gate(d, a, b, y), &|b, a| cpu::gate_in_place(d, a, b));
     }
+}
+
+/// The slices' code, with its vectors and threads, against the scalar definitions on every input there is. The definitions
+/// themselves are compared with the frameworks and formulas above.
+#[test]
+#[ignore = "takes minutes: ./test.sh exhaustive"]
+fn slices_are_the_definitions_on_all_inputs() {
+    const CHUNK: u64 = 1 << 24;
+    let mut seen = 0_u64;
+    for start in (0..1_u64 << 32).step_by(CHUNK as usize) {
+        let x: Vec<f32> = (start..start + CHUNK).map(|i| f32::from_bits(i as u32)).collect();
+        // Another permutation of all bit patterns.
+        let of = |x: &f32| f32::from_bits(x.to_bits().wrapping_mul(0x9e37_79b1).rotate_left(13));
+        let g: Vec<f32> = x.par_iter().map(of).collect();
+        let mut out = vec![7.0_f32; x.len()];
+        for d in HardSigmoid::PRESETS.map(|preset| preset.definition) {
+            let differing = |out: &[f32], expected: &(dyn Fn(usize) -> f32 + Sync)| {
+                let differs = |&(i, out): &(usize, &f32)| out.to_bits() != expected(i).to_bits();
+                out.par_iter().with_min_len(1 << 14).enumerate().filter(differs).count()
+            };
+            cpu::forward(d, &x, &mut out).unwrap();
+            assert_eq!(differing(&out, &|i| d.forward(x[i])), 0, "{d} forward from {start:#x}");
+            cpu::backward(d, &x, &g, &mut out).unwrap();
+            assert_eq!(
+                differing(&out, &|i| d.backward(x[i], g[i])),
+                0,
+                "{d} backward from {start:#x}"
+            );
+            seen += 2 * CHUNK;
+            // The comparison can fail.
+            assert!(differing(&out, &|i| d.backward(x[i], g[i]) + 1.0) > 0);
+        }
+    }
+    assert_eq!(seen, 12 << 32, "the sweep has shrunk");
 }
 
 #[test]
