@@ -114,19 +114,33 @@ impl Kernel {
         self.row().0
     }
 
-    const fn row(self) -> (&'static str, Shape) {
-        match self {
-            Self::Forward => ("forward", Shape::Unary),
-            Self::Backward => ("backward", Shape::Binary),
-            Self::BackwardAccumulate => ("backward_accumulate", Shape::Binary),
-            Self::Gate => ("gate", Shape::Binary),
-            Self::GateBackward => ("gate_backward", Shape::GateBackward),
-            Self::HardSwish => ("hard_swish", Shape::Unary),
-            Self::HardSwishBackward => ("hard_swish_backward", Shape::Binary),
-            Self::Binarize => ("binarize", Shape::Unary),
-            Self::BinarizePacked => ("binarize_packed", Shape::Pack),
-            Self::Unpack => ("unpack", Shape::Unpack),
+    const fn row(self) -> (&'static str, &'static str, Shape) {
+        macro_rules! row {
+            ($name:literal, $shape:ident) => {
+                ($name, concat!("hard_sigmoid::", $name), Shape::$shape)
+            };
         }
+        match self {
+            Self::Forward => row!("forward", Unary),
+            Self::Backward => row!("backward", Binary),
+            Self::BackwardAccumulate => row!("backward_accumulate", Binary),
+            Self::Gate => row!("gate", Binary),
+            Self::GateBackward => row!("gate_backward", GateBackward),
+            Self::HardSwish => row!("hard_swish", Unary),
+            Self::HardSwishBackward => row!("hard_swish_backward", Binary),
+            Self::Binarize => row!("binarize", Unary),
+            Self::BinarizePacked => row!("binarize_packed", Pack),
+            Self::Unpack => row!("unpack", Unpack),
+        }
+    }
+
+    /// What its objects on the device are called.
+    pub(crate) const fn label(self) -> &'static str {
+        self.row().1
+    }
+
+    const fn shape(self) -> Shape {
+        self.row().2
     }
 
     /// How its tensors may lie.
@@ -141,13 +155,13 @@ impl Kernel {
 
     /// The storage buffers, in the order of their bindings; the parameters follow.
     pub(crate) fn buffers(self, placement: Placement) -> &'static [Access] {
-        self.row().1.row(placement).1
+        self.shape().row(placement).1
     }
 
     /// The entry point in [`WGSL`] for one of its [placements](Kernel::placements). The one for the words at the end of a
     /// tensor has `_tail` behind its name.
     pub fn entry_point(self, placement: Placement) -> &'static str {
-        self.row().1.row(placement).0
+        self.shape().row(placement).0
     }
 }
 
@@ -384,7 +398,7 @@ impl Kernels {
     }
 
     fn layout(&self, variant: Variant) -> &Layout {
-        let shape = variant.kernel.row().1;
+        let shape = variant.kernel.shape();
         let slot = &self.0.layouts[shape as usize][variant.placement as usize];
         slot.get_or_init(|| Layout::new(&self.0.device, shape, variant.placement))
     }

@@ -507,7 +507,7 @@ impl Kernels {
                 })
                 .collect();
             let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some(&format!("hard_sigmoid::{}::bind_group", job.kernel.name())),
+                label: Some(job.kernel.label()),
                 layout: self.bindings(variant),
                 entries: &entries,
             });
@@ -529,7 +529,7 @@ impl Kernels {
     fn upload(&self, kernel: Kernel, params: &Params) -> Result<wgpu::Buffer, Error> {
         let bytes = bytemuck::bytes_of(params);
         let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some(&format!("hard_sigmoid::{}::params", kernel.name())),
+            label: Some(kernel.label()),
             size: bytes.len() as u64,
             usage: wgpu::BufferUsages::UNIFORM,
             mapped_at_creation: true,
