@@ -419,9 +419,13 @@ impl Kernels {
     }
 
     /// Checks each range by itself and their lengths against each other; returns the length in elements.
-    fn check_ranges(&self, element: Element, operands: &[Operand<'_>]) -> Result<u64, Error> {
+    fn check_ranges<'a, 'b: 'a>(
+        &self,
+        element: Element,
+        operands: impl Iterator<Item = &'a Operand<'b>> + Clone,
+    ) -> Result<u64, Error> {
         let alignment = self.allowed().alignment;
-        for &Operand { name, range, unit } in operands {
+        for &Operand { name, range, unit } in operands.clone() {
             let BufferRange { buffer, offset, size } = range;
             let (operand, buffer_size) = (name, buffer.size());
             let bound = size.checked_next_multiple_of(WORD);
@@ -452,7 +456,7 @@ impl Kernels {
         }
         let of_elements = |operand: &&Operand<'_>| operand.unit != Unit::Bits;
         let len = |operand: &Operand<'_>| operand.range.size / element.size();
-        let Some(first) = operands.iter().find(of_elements) else {
+        let Some(first) = operands.clone().find(of_elements) else {
             return Ok(0);
         };
         for operand in operands {
@@ -478,7 +482,7 @@ impl Kernels {
 
     /// Inputs and outputs in the order of the bindings. In place, the first output replaces the last input.
     fn prepare(&self, job: Job, inputs: &[Operand<'_>], outputs: &[Operand<'_>]) -> Result<Launch, Error> {
-        let len = self.check_ranges(job.element, &[inputs, outputs].concat())?;
+        let len = self.check_ranges(job.element, inputs.iter().chain(outputs))?;
         let placement = placement(job.kernel, inputs, outputs)?;
         let variant = Variant {
             kernel: job.kernel,
@@ -488,24 +492,22 @@ impl Kernels {
         };
         self.check_buffers(variant)?;
         let kept = outputs.iter().skip(usize::from(placement == Placement::InPlace));
-        let bound: Vec<_> = inputs.iter().chain(kept).collect();
+        let bound = inputs.iter().chain(kept);
 
         let segments = self.allowed().parts(len, job.work()).map(|part| {
             let params = job.params.of_part(part.start, part.len, part.grid.row);
             let params = self.upload(job.kernel, &params)?;
-            let storage = bound.iter().map(|Operand { range, unit, .. }| wgpu::BufferBinding {
+            let entry = |(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(buffer),
+            };
+            let storage = bound.clone().map(|Operand { range, unit, .. }| wgpu::BufferBinding {
                 buffer: range.buffer,
                 offset: range.offset + unit.size(part.start),
                 size: wgpu::BufferSize::new(unit.size(part.len.into()).next_multiple_of(WORD)),
             });
-            let entries: Vec<_> = storage
-                .chain([params.as_entire_buffer_binding()])
-                .zip(0..)
-                .map(|(buffer, binding)| wgpu::BindGroupEntry {
-                    binding,
-                    resource: wgpu::BindingResource::Buffer(buffer),
-                })
-                .collect();
+            let all = storage.chain([params.as_entire_buffer_binding()]);
+            let entries: Vec<_> = (0..).zip(all).map(entry).collect();
             let bind_group = self.device().create_bind_group(&wgpu::BindGroupDescriptor {
                 label: Some(job.kernel.label()),
                 layout: self.bindings(variant),
