@@ -104,20 +104,14 @@ fn parts<T: Scalar, const N: usize, const M: usize>(
             return;
         }
         let middle = (len / 2).next_multiple_of(BLOCK);
-        let (mut left, mut right) = (inputs, inputs);
-        for (half, input) in left.iter_mut().zip(inputs) {
-            *half = &input[..middle];
-        }
-        for (half, input) in right.iter_mut().zip(inputs) {
-            *half = &input[middle..];
-        }
-        let mut rest = outputs.map(|output| {
-            let (left, right) = output.split_at_mut(middle);
-            (left, Some(right))
-        });
-        let right_outputs = rest.each_mut().map(|(_, right)| right.take().unwrap_or_default());
-        let left_outputs = rest.map(|(left, _)| left);
-        rayon::join(|| halve(left, left_outputs, run), || halve(right, right_outputs, run));
+        let inputs = inputs.map(|input| input.split_at(middle));
+        let mut outputs = outputs.map(|output| output.split_at_mut(middle));
+        let left = (
+            inputs.map(|(left, _)| left),
+            outputs.each_mut().map(|(left, _)| std::mem::take(left)),
+        );
+        let right = (inputs.map(|(_, right)| right), outputs.map(|(_, right)| right));
+        rayon::join(|| halve(left.0, left.1, run), || halve(right.0, right.1, run));
     }
     halve(inputs, outputs, run);
 }
