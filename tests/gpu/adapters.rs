@@ -21,6 +21,10 @@ pub fn run(tests: &[Test]) -> Conclusion {
         }
         for adapter in &adapters {
             let info = adapter.get_info();
+            if let Some(reason) = crate::cannot_run(name, adapter) {
+                println!("test {name} on {:?}: {} ... NOT RUN, {reason}", info.backend, info.name);
+                continue;
+            }
             let adapter = adapter.clone();
             let trial = Trial::test(format!("{name} on {:?}: {}", info.backend, info.name), move || {
                 test(&adapter);

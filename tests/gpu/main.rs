@@ -91,15 +91,21 @@ fn split(adapter: &wgpu::Adapter) {
     gpu.check(in_place, HardSigmoid::PYTORCH, [&x; 3], 0);
 }
 
+/// Why a test can't run on an adapter.
+fn cannot_run(name: &str, adapter: &wgpu::Adapter) -> Option<String> {
+    let most = adapter.limits().max_buffer_size;
+    let too_small = name.starts_with("beyond_4_gib") && most < BEYOND_4_GIB.next_multiple_of(4);
+    too_small.then(|| format!("this driver's buffers end at {most} bytes"))
+}
+
+/// An odd number of halves, in bytes.
+const BEYOND_4_GIB: u64 = (1 << 32) + (1 << 21) + 6;
+
 /// A tensor of more than 2^32 bytes, on a device with default limits but for the size of a buffer. It takes 9 GiB.
 fn beyond_4_gib(adapter: &wgpu::Adapter) {
-    let len: u64 = (1 << 31) + (1 << 20) + 3;
+    let len = BEYOND_4_GIB / 2;
     let size = len * 2;
     let most = adapter.limits().max_buffer_size;
-    if most < size.next_multiple_of(4) {
-        println!("no tensor beyond 4 GiB: this driver's buffers end at {most} bytes");
-        return;
-    }
     let gpu = Gpu::new(adapter, |limits| {
         *limits = wgpu::Limits {
             max_buffer_size: most,
