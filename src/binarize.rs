@@ -88,11 +88,12 @@ impl Binarization {
         }
     }
 
-    /// [`is_plus`](Self::is_plus) of a whole tensor, in order.
-    pub(crate) fn signs(self, x: impl Iterator<Item = f32>) -> impl Iterator<Item = bool> {
+    /// [`is_plus`](Self::is_plus) of one element after the other, from the first on.
+    pub(crate) fn in_order(self) -> impl FnMut(f32) -> bool {
         // The block that was drawn last: four elements share one.
         let mut drawn = (None, [0; 4]);
-        x.zip(0..).map(move |(x, index): (f32, u64)| match self {
+        let mut index = 0_u64;
+        move |x| match self {
             Self::Deterministic => x >= 0.0,
             Self::Stochastic {
                 probability,
@@ -100,12 +101,13 @@ impl Binarization {
                 offset,
             } => {
                 let position = offset.wrapping_add(index);
+                index += 1;
                 if drawn.0 != Some(position / 4) {
                     drawn = (Some(position / 4), block(seed, position / 4));
                 }
                 is_below(drawn.1[(position % 4) as usize], probability.forward(x))
             }
-        })
+        }
     }
 }
 
@@ -275,12 +277,12 @@ mod tests {
         fn signs_of_a_tensor_are_those_of_its_elements(seed: u64, offset: u64, len in 0usize..40, from in 0u64..9) {
             let draws = Binarization::stochastic(seed, offset);
             let x = |i: u64| (i as f32 * 0.37).sin();
-            let all: Vec<bool> = draws.signs((0..len as u64).map(x)).collect();
+            let all: Vec<bool> = (0..len as u64).map(x).map(draws.in_order()).collect();
             for (i, &is_plus) in (0..).zip(&all) {
                 prop_assert_eq!(draws.is_plus(i, x(i)), is_plus);
             }
             // Any part by itself.
-            let part: Vec<bool> = draws.advanced(from).signs((from..len as u64).map(x)).collect();
+            let part: Vec<bool> = (from..len as u64).map(x).map(draws.advanced(from).in_order()).collect();
             prop_assert_eq!(&all[all.len().min(from as usize)..], &part[..]);
         }
     }

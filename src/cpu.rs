@@ -167,9 +167,9 @@ pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T],
 pub fn binarize<T: Scalar>(binarization: Binarization, scale: f32, x: &[T], y: &mut [T]) -> Result<(), Error> {
     same_length(("x", x), ("y", y))?;
     let [minus, plus] = signed(scale)?;
-    let signs = binarization.signs(x.iter().map(|x| x.to_f32()));
-    for (y, is_plus) in y.iter_mut().zip(signs) {
-        *y = if is_plus { plus } else { minus };
+    let mut is_plus = binarization.in_order();
+    for (y, x) in y.iter_mut().zip(x) {
+        *y = if is_plus(x.to_f32()) { plus } else { minus };
     }
     Ok(())
 }
@@ -180,12 +180,9 @@ pub fn binarize<T: Scalar>(binarization: Binarization, scale: f32, x: &[T], y: &
 /// [`Error::NotFinite`] if `scale` isn't finite in `T`.
 pub fn binarize_in_place<T: Scalar>(binarization: Binarization, scale: f32, x: &mut [T]) -> Result<(), Error> {
     let [minus, plus] = signed(scale)?;
-    for (index, x) in (0..).zip(x) {
-        *x = if binarization.is_plus(index, x.to_f32()) {
-            plus
-        } else {
-            minus
-        };
+    let mut is_plus = binarization.in_order();
+    for x in x {
+        *x = if is_plus(x.to_f32()) { plus } else { minus };
     }
     Ok(())
 }
@@ -198,9 +195,9 @@ pub fn binarize_in_place<T: Scalar>(binarization: Binarization, scale: f32, x: &
 pub fn binarize_packed<T: Scalar>(binarization: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), Error> {
     packed_length(("x", x), bits)?;
     bits.fill(0);
-    let signs = binarization.signs(x.iter().map(|x| x.to_f32()));
-    for (i, is_plus) in signs.enumerate() {
-        bits[i / 32] |= u32::from(is_plus) << (i % 32);
+    let mut is_plus = binarization.in_order();
+    for (i, x) in x.iter().enumerate() {
+        bits[i / 32] |= u32::from(is_plus(x.to_f32())) << (i % 32);
     }
     Ok(())
 }
