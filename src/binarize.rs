@@ -1,6 +1,6 @@
 //! Binarization: which sign a number gets, and the gradient that is passed through.
 
-use crate::{HardSigmoid, definition::quieted};
+use crate::{HardSigmoid, definition::quieted, params::halves};
 
 /// How a number is made a sign: the two ways of Courbariaux et al. 2016 (BinaryNet, arXiv 1602.02830), section 1.1.
 ///
@@ -123,7 +123,6 @@ fn random_word(seed: u64, position: u64) -> u32 {
 }
 
 fn block(seed: u64, number: u64) -> [u32; 4] {
-    let halves = |value: u64| [value as u32, (value >> 32) as u32];
     let [low, high] = halves(number);
     philox([low, high, 0, 0], halves(seed))
 }

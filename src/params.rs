@@ -132,7 +132,8 @@ impl Params {
     }
 }
 
-fn halves(value: u64) -> [u32; 2] {
+/// Low half first.
+pub(crate) fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
