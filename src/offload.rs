@@ -17,18 +17,13 @@
 //! # Ok::<(), hard_sigmoid::Error>(())
 //! ```
 
+mod gpu;
+
 use crate::{
     Binarization, BufferRange, Error, HardSigmoid, Kernels, Launch, Scalar, StraightThrough, cpu, element::Unit,
 };
-use futures_channel::oneshot;
-use std::{
-    fmt,
-    str::FromStr,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-/// Elements that are on the device at a time: 16 MiB of each tensor. A multiple of 32, so that packed signs don't split.
-const CHUNK: usize = 1 << 22;
+use gpu::{Gpu, Job, Output};
+use std::{fmt, str::FromStr};
 
 /// Which device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,8 +60,12 @@ impl FromStr for Target {
 
 /// A chosen device, and the hard sigmoid of host slices on it.
 ///
-/// Long slices go through in chunks, so device memory stays near 80 MiB (tensors and staging) whatever the length. The
-/// result is held on the host until it is complete: a call that fails leaves its output as it was.
+/// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another while
+/// the device computes. Extra memory stays below 72 MiB on a device with its own memory (staging buffers and tensors), 36 MiB
+/// where host and device share theirs, and is kept for the next call.
+///
+/// A call that fails leaves its output as it was. If the device fails when part of the output is written, the CPU path
+/// computes the rest, with the same bits, and it is the next call that fails.
 #[derive(Debug)]
 pub struct Offload(Chosen);
 
@@ -74,15 +73,6 @@ pub struct Offload(Chosen);
 enum Chosen {
     Cpu { why: String },
     Gpu(Box<Gpu>),
-}
-
-#[derive(Debug)]
-struct Gpu {
-    kernels: Kernels,
-    queue: wgpu::Queue,
-    info: wgpu::AdapterInfo,
-    /// Why the device was lost, once it is.
-    lost: Arc<Mutex<Option<String>>>,
 }
 
 impl Offload {
@@ -119,30 +109,7 @@ impl Offload {
     /// # Errors
     /// [`Error::NoDevice`] or [`Error::UnsupportedDevice`].
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self, Error> {
-        let descriptor = wgpu::DeviceDescriptor {
-            label: Some("hard_sigmoid::offload::device"),
-            required_limits: wgpu::Limits::downlevel_defaults(),
-            ..Default::default()
-        };
-        let no_device = |error: wgpu::RequestDeviceError| Error::NoDevice {
-            details: error.to_string(),
-        };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(no_device)?;
-        let lost = Arc::new(Mutex::new(None));
-        let report = lost.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            let details = format!("{reason:?}: {message}");
-            *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(details);
-        });
-        let scopes = Scopes::push(&device);
-        let kernels = Kernels::new(&device);
-        scopes.pop().await?;
-        Ok(Self(Chosen::Gpu(Box::new(Gpu {
-            kernels: kernels?,
-            queue,
-            info: adapter.get_info(),
-            lost,
-        }))))
+        Ok(Self(Chosen::Gpu(Box::new(Gpu::new(adapter).await?))))
     }
 
     fn cpu(why: &str) -> Self {
@@ -170,14 +137,13 @@ impl Offload {
     /// # Errors
     /// [`Error::LengthMismatch`]; on a GPU also [`Error::DeviceLost`], [`Error::OutOfMemory`] and [`Error::Gpu`].
     pub async fn forward<T: Scalar>(&self, definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::forward(definition, x, y),
-            Chosen::Gpu(gpu) => {
-                cpu::same_length(("x", x), ("y", y))?;
-                y.copy_from_slice(&gpu.forward(definition, x).await?);
-                Ok(())
-            }
-        }
+        cpu::same_length(("x", x), ("y", y))?;
+        self.run(
+            Job::of_tensors(&[x], y, Output::Replaced),
+            |kernels, _, r| kernels.forward(definition, T::ELEMENT, r[0], r[1]),
+            |start, y| cpu::forward(definition, &x[start..], y),
+        )
+        .await
     }
 
     /// `x[i] = forward(x[i])`.
@@ -185,11 +151,15 @@ impl Offload {
     /// # Errors
     /// On a GPU, [`Error::DeviceLost`], [`Error::OutOfMemory`] and [`Error::Gpu`].
     pub async fn forward_in_place<T: Scalar>(&self, definition: HardSigmoid, x: &mut [T]) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::forward_in_place(definition, x),
-            Chosen::Gpu(gpu) => x.copy_from_slice(&gpu.forward(definition, x).await?),
-        }
-        Ok(())
+        self.run(
+            Job::of_tensors(&[], x, Output::Updated),
+            |kernels, _, r| kernels.forward(definition, T::ELEMENT, r[0], r[1]),
+            |_, x| {
+                cpu::forward_in_place(definition, x);
+                Ok(())
+            },
+        )
+        .await
     }
 
     /// `dx[i] = backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -203,15 +173,14 @@ impl Offload {
         g: &[T],
         dx: &mut [T],
     ) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::backward(definition, x, g, dx),
-            Chosen::Gpu(gpu) => {
-                cpu::same_length(("x", x), ("g", g))?;
-                cpu::same_length(("x", x), ("dx", dx))?;
-                dx.copy_from_slice(&gpu.backward(definition, x, g).await?);
-                Ok(())
-            }
-        }
+        cpu::same_length(("x", x), ("g", g))?;
+        cpu::same_length(("x", x), ("dx", dx))?;
+        self.run(
+            Job::of_tensors(&[x, g], dx, Output::Replaced),
+            |kernels, _, r| kernels.backward(definition, T::ELEMENT, r[0], r[1], r[2]),
+            |start, dx| cpu::backward(definition, &x[start..], &g[start..], dx),
+        )
+        .await
     }
 
     /// `g[i] = backward(x[i], g[i])`: the gradient replaces the upstream gradient.
@@ -224,14 +193,13 @@ impl Offload {
         x: &[T],
         g: &mut [T],
     ) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::backward_in_place(definition, x, g),
-            Chosen::Gpu(gpu) => {
-                cpu::same_length(("x", x), ("g", g))?;
-                g.copy_from_slice(&gpu.backward(definition, x, g).await?);
-                Ok(())
-            }
-        }
+        cpu::same_length(("x", x), ("g", g))?;
+        self.run(
+            Job::of_tensors(&[x], g, Output::Updated),
+            |kernels, _, r| kernels.backward(definition, T::ELEMENT, r[0], r[1], r[2]),
+            |start, g| cpu::backward_in_place(definition, &x[start..], g),
+        )
+        .await
     }
 
     /// `y[i]` is `scale` or `-scale`: see [`cpu::binarize`].
@@ -245,14 +213,15 @@ impl Offload {
         x: &[T],
         y: &mut [T],
     ) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::binarize(binarization, scale, x, y),
-            Chosen::Gpu(gpu) => {
-                cpu::same_length(("x", x), ("y", y))?;
-                y.copy_from_slice(&gpu.binarize(binarization, scale, x).await?);
-                Ok(())
-            }
-        }
+        cpu::same_length(("x", x), ("y", y))?;
+        T::ELEMENT.check_scale(scale)?;
+        let from = |start| binarization.advanced(start);
+        self.run(
+            Job::of_tensors(&[x], y, Output::Replaced),
+            |kernels, start, r| kernels.binarize(from(start), scale, T::ELEMENT, r[0], r[1]),
+            |start, y| cpu::binarize(from(start as u64), scale, &x[start..], y),
+        )
+        .await
     }
 
     /// The signs of `x` as bits: see [`cpu::binarize_packed`].
@@ -265,14 +234,21 @@ impl Offload {
         x: &[T],
         bits: &mut [u32],
     ) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::binarize_packed(binarization, x, bits),
-            Chosen::Gpu(gpu) => {
-                cpu::packed_length(("x", x), bits)?;
-                bits.copy_from_slice(&gpu.binarize_packed(binarization, x).await?);
-                Ok(())
-            }
-        }
+        cpu::packed_length(("x", x), bits)?;
+        let from = |start| binarization.advanced(start);
+        let job = Job {
+            len: x.len(),
+            inputs: vec![(bytemuck::cast_slice(x), Unit::Element(T::ELEMENT))],
+            output: bits,
+            unit: Unit::Bits,
+            kind: Output::Replaced,
+        };
+        self.run(
+            job,
+            |kernels, start, r| kernels.binarize_packed(from(start), T::ELEMENT, r[0], r[1]),
+            |start, bits| cpu::binarize_packed(from(start as u64), &x[start..], bits),
+        )
+        .await
     }
 
     /// `y[i]` is `scale` where bit `i` is 1, else `-scale`: see [`cpu::unpack`].
@@ -280,14 +256,21 @@ impl Offload {
     /// # Errors
     /// As [`Offload::binarize_packed`]; also [`Error::NotFinite`] if `scale` isn't finite in `T`.
     pub async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::unpack(scale, bits, y),
-            Chosen::Gpu(gpu) => {
-                cpu::packed_length(("y", y), bits)?;
-                y.copy_from_slice(&gpu.unpack(scale, bits, y.len()).await?);
-                Ok(())
-            }
-        }
+        cpu::packed_length(("y", y), bits)?;
+        T::ELEMENT.check_scale(scale)?;
+        let job = Job {
+            len: y.len(),
+            inputs: vec![(bytemuck::cast_slice(bits), Unit::Bits)],
+            output: y,
+            unit: Unit::Element(T::ELEMENT),
+            kind: Output::Replaced,
+        };
+        self.run(
+            job,
+            |kernels, _, r| kernels.unpack(scale, T::ELEMENT, r[0], r[1]),
+            |start, y| cpu::unpack(scale, &bits[start / 32..], y),
+        )
+        .await
     }
 
     /// The gradient of a binarization: see [`cpu::binarize_backward`].
@@ -301,14 +284,33 @@ impl Offload {
         g: &[T],
         dx: &mut [T],
     ) -> Result<(), Error> {
-        match &self.0 {
-            Chosen::Cpu { .. } => cpu::binarize_backward(estimator, x, g, dx),
-            Chosen::Gpu(gpu) => {
-                cpu::same_length(("x", x), ("g", g))?;
-                cpu::same_length(("x", x), ("dx", dx))?;
-                dx.copy_from_slice(&gpu.binarize_backward(estimator, x, g).await?);
-                Ok(())
-            }
+        cpu::same_length(("x", x), ("g", g))?;
+        cpu::same_length(("x", x), ("dx", dx))?;
+        self.run(
+            Job::of_tensors(&[x, g], dx, Output::Replaced),
+            |kernels, _, r| kernels.binarize_backward(estimator, T::ELEMENT, r[0], r[1], r[2]),
+            |start, dx| cpu::binarize_backward(estimator, &x[start..], &g[start..], dx),
+        )
+        .await
+    }
+
+    /// Runs a job of lengths and parameters that were checked. `prepare` is told the first element of a chunk, and the
+    /// ranges of its inputs and its output; `on_cpu` computes the elements of the output from `start` on.
+    async fn run<R: bytemuck::Pod + Send>(
+        &self,
+        mut job: Job<'_, R>,
+        prepare: impl Fn(&Kernels, u64, &[BufferRange<'_>]) -> Result<Launch, Error>,
+        on_cpu: impl FnOnce(usize, &mut [R]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let Chosen::Gpu(gpu) = &self.0 else {
+            return on_cpu(0, job.output);
+        };
+        let (done, result) = gpu.run(&mut job, prepare).await;
+        match result {
+            Ok(()) => Ok(()),
+            Err(error) if done == 0 => Err(error),
+            // A part of the output is written and its former content gone.
+            Err(_) => on_cpu(done, job.rest(done)),
         }
     }
 }
@@ -434,190 +436,6 @@ impl fmt::Display for Offload {
     }
 }
 
-impl Gpu {
-    async fn forward<T: Scalar>(&self, definition: HardSigmoid, x: &[T]) -> Result<Vec<T>, Error> {
-        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.forward(definition, T::ELEMENT, r[0], r[0]);
-        self.in_chunks(x.len(), &[tensor(x)], unit::<T>(), prepare).await
-    }
-
-    async fn backward<T: Scalar>(&self, definition: HardSigmoid, x: &[T], g: &[T]) -> Result<Vec<T>, Error> {
-        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.backward(definition, T::ELEMENT, r[0], r[1], r[1]);
-        self.in_chunks(x.len(), &[tensor(x), tensor(g)], unit::<T>(), prepare)
-            .await
-    }
-
-    async fn binarize<T: Scalar>(&self, how: Binarization, scale: f32, x: &[T]) -> Result<Vec<T>, Error> {
-        T::ELEMENT.check_scale(scale)?;
-        let prepare = |start, r: &[BufferRange<'_>]| {
-            let how = how.advanced(start);
-            self.kernels.binarize(how, scale, T::ELEMENT, r[0], r[0])
-        };
-        self.in_chunks(x.len(), &[tensor(x)], unit::<T>(), prepare).await
-    }
-
-    async fn binarize_packed<T: Scalar>(&self, how: Binarization, x: &[T]) -> Result<Vec<u32>, Error> {
-        let prepare = |start, r: &[BufferRange<'_>]| {
-            let how = how.advanced(start);
-            self.kernels.binarize_packed(how, T::ELEMENT, r[0], r[1])
-        };
-        self.in_chunks(x.len(), &[tensor(x)], Unit::Bits, prepare).await
-    }
-
-    async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], len: usize) -> Result<Vec<T>, Error> {
-        T::ELEMENT.check_scale(scale)?;
-        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.unpack(scale, T::ELEMENT, r[0], r[1]);
-        let bits = (bytemuck::cast_slice(bits), Unit::Bits);
-        self.in_chunks(len, &[bits], unit::<T>(), prepare).await
-    }
-
-    async fn binarize_backward<T: Scalar>(&self, how: StraightThrough, x: &[T], g: &[T]) -> Result<Vec<T>, Error> {
-        let prepare = |_, r: &[BufferRange<'_>]| self.kernels.binarize_backward(how, T::ELEMENT, r[0], r[1], r[1]);
-        self.in_chunks(x.len(), &[tensor(x), tensor(g)], unit::<T>(), prepare)
-            .await
-    }
-
-    /// Uploads the inputs chunk by chunk, runs a launch on each, and brings its result back. `prepare` is told the first
-    /// element of a chunk, and the ranges of the inputs; the result replaces the last of them, or has a range of its own
-    /// behind them if it is made of something else.
-    async fn in_chunks<R: bytemuck::Pod>(
-        &self,
-        len: usize,
-        inputs: &[(&[u8], Unit)],
-        result: Unit,
-        prepare: impl Fn(u64, &[BufferRange<'_>]) -> Result<Launch, Error>,
-    ) -> Result<Vec<R>, Error> {
-        let mut results = Vec::with_capacity(result.size(len as u64) as usize / size_of::<R>());
-        if len == 0 {
-            return Ok(results);
-        }
-        let device = self.kernels.device();
-        let longest = len.min(CHUNK) as u64;
-        let buffer = |name: &str, unit: Unit, usage| {
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(&format!("hard_sigmoid::offload::{name}")),
-                size: unit.size(longest).next_multiple_of(4),
-                usage: usage | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            })
-        };
-        let scopes = Scopes::push(device);
-        let mut units: Vec<_> = inputs.iter().map(|&(_, unit)| unit).collect();
-        if units.last() != Some(&result) {
-            units.push(result);
-        }
-        let on_device = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        let buffers: Vec<_> = units.iter().map(|&unit| buffer("tensor", unit, on_device)).collect();
-        let staging = buffer("staging", result, wgpu::BufferUsages::MAP_READ);
-        self.check(scopes).await?;
-
-        for start in (0..len).step_by(CHUNK) {
-            let chunk = (len - start).min(CHUNK) as u64;
-            let scopes = Scopes::push(device);
-            for (buffer, &(bytes, unit)) in buffers.iter().zip(inputs) {
-                let bytes = &bytes[unit.size(start as u64) as usize..][..unit.size(chunk) as usize];
-                // wgpu writes whole words; half a one remains if the number of halves is odd.
-                let (whole, rest) = bytes.split_at(bytes.len() / 4 * 4);
-                self.queue.write_buffer(buffer, 0, whole);
-                if let [low, high] = *rest {
-                    self.queue.write_buffer(buffer, whole.len() as u64, &[low, high, 0, 0]);
-                }
-            }
-            let ranges: Vec<_> = buffers
-                .iter()
-                .zip(&units)
-                .map(|(buffer, unit)| buffer.slice(..unit.size(chunk)).into())
-                .collect();
-            let launch = prepare(start as u64, &ranges);
-            let bytes = result.size(chunk);
-            let bound = bytes.next_multiple_of(4);
-            let (report, mapped) = oneshot::channel();
-            if let Ok(launch) = &launch {
-                let mut encoder = device.create_command_encoder(&Default::default());
-                launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-                encoder.copy_buffer_to_buffer(&buffers[buffers.len() - 1], 0, &staging, 0, bound);
-                self.queue.submit([encoder.finish()]);
-                staging.map_async(wgpu::MapMode::Read, ..bound, move |result| {
-                    // Fails only if nobody waits any more.
-                    let _ = report.send(result);
-                });
-                // Does nothing in a browser, whose event loop reports by itself. A failure also reaches the callback.
-                let _ = device.poll(wgpu::PollType::wait_indefinitely());
-            }
-            self.check(scopes).await?;
-            launch?;
-            let failed = |details: String| self.loss().unwrap_or(Error::Gpu { details });
-            let mapping = mapped.await.map_err(|_| failed("the result was never mapped".into()))?;
-            mapping.map_err(|error| failed(error.to_string()))?;
-            let view = staging
-                .get_mapped_range(..bound)
-                .map_err(|error| failed(error.to_string()))?;
-            results.extend_from_slice(bytemuck::cast_slice(&view[..bytes as usize]));
-            drop(view);
-            staging.unmap();
-        }
-        Ok(results)
-    }
-
-    /// The first error since the scopes were pushed, device loss before all others.
-    fn check(&self, scopes: Scopes) -> impl Future<Output = Result<(), Error>> {
-        let popped = scopes.pop();
-        async move {
-            let result = popped.await;
-            // On native targets the loss is reported by a poll.
-            let _ = self.kernels.device().poll(wgpu::PollType::Poll);
-            self.loss().map_or(result, Err)
-        }
-    }
-
-    fn loss(&self) -> Option<Error> {
-        let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.clone().map(|details| Error::DeviceLost { details })
-    }
-}
-
-fn unit<T: Scalar>() -> Unit {
-    Unit::Element(T::ELEMENT)
-}
-
-fn tensor<T: Scalar>(values: &[T]) -> (&[u8], Unit) {
-    (bytemuck::cast_slice(values), unit::<T>())
-}
-
-/// Catches every error of the calls on this thread until it is popped; without it wgpu would panic.
-struct Scopes([wgpu::ErrorScopeGuard; 3]);
-
-impl Scopes {
-    fn push(device: &wgpu::Device) -> Self {
-        use wgpu::ErrorFilter::{Internal, OutOfMemory, Validation};
-        Self([Validation, Internal, OutOfMemory].map(|filter| device.push_error_scope(filter)))
-    }
-
-    fn pop(self) -> impl Future<Output = Result<(), Error>> {
-        let [validation, internal, memory] = self.0;
-        // Innermost first.
-        let (memory, internal, validation) = (memory.pop(), internal.pop(), validation.pop());
-        async move {
-            let errors = [memory.await, internal.await, validation.await];
-            errors
-                .into_iter()
-                .flatten()
-                .next()
-                .map_or(Ok(()), |error| Err(described(error)))
-        }
-    }
-}
-
-fn described(error: wgpu::Error) -> Error {
-    match error {
-        wgpu::Error::OutOfMemory { source } => Error::OutOfMemory {
-            details: source.to_string(),
-        },
-        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
-            Error::Gpu { details: description }
-        }
-    }
-}
-
 /// The adapter that the environment asks for, or wgpu's choice. The outer error is a wrong wish, the inner text says
 /// why there is no adapter at all.
 async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, Error> {
@@ -661,28 +479,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn running_out_of_memory_is_an_error_of_its_own() {
-        let error = wgpu::Error::OutOfMemory {
-            source: "16 GiB asked for".into(),
-        };
-        assert_eq!(
-            described(error),
-            Error::OutOfMemory {
-                details: "16 GiB asked for".into()
-            }
-        );
-        let (source, description) = ("source".into(), "what wgpu says".to_string());
-        let error = wgpu::Error::Validation { source, description };
-        let details = "what wgpu says".into();
-        assert_eq!(described(error), Error::Gpu { details });
-    }
-
-    #[test]
     fn targets_round_trip() {
         for target in [Target::Auto, Target::Gpu, Target::Cpu] {
             assert_eq!(target.to_string().parse(), Ok(target));
         }
         assert!("tpu".parse::<Target>().unwrap_err().contains("auto, gpu or cpu"));
+    }
+
+    /// A device whose dispatches do nothing.
+    fn idle_device() -> Offload {
+        let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+        options.backends = wgpu::Backends::NOOP;
+        options.backend_options.noop.enable = true;
+        let adapter = wgpu::Instance::new(options).request_adapter(&Default::default());
+        pollster::block_on(Offload::from_adapter(&pollster::block_on(adapter).unwrap())).unwrap()
+    }
+
+    /// Loses the device when the chunk that starts at `at` is sent.
+    fn losing_the_device(at: usize, x: &[f32], y: &mut [f32]) -> Result<(), Error> {
+        let definition = HardSigmoid::PYTORCH;
+        pollster::block_on(idle_device().run(
+            Job::of_tensors(&[x], y, Output::Replaced),
+            |kernels, start, r| {
+                if start == at as u64 {
+                    kernels.device().destroy();
+                }
+                kernels.forward(definition, crate::Element::F32, r[0], r[1])
+            },
+            |start, y| cpu::forward(definition, &x[start..], y),
+        ))
+    }
+
+    #[test]
+    fn a_call_that_fails_writes_nothing() {
+        let x = vec![1.0; 3 * gpu::CHUNK];
+        let mut y = vec![7.0; x.len()];
+        for at in [0, 2 * gpu::CHUNK] {
+            let error = losing_the_device(at, &x, &mut y).unwrap_err();
+            assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+            assert!(y.iter().all(|&y| y == 7.0));
+        }
+    }
+
+    #[test]
+    fn the_cpu_finishes_what_a_lost_device_began() {
+        let x = vec![1.0; 5 * gpu::CHUNK + 1];
+        let mut y = vec![7.0; x.len()];
+        losing_the_device(3 * gpu::CHUNK, &x, &mut y).unwrap();
+        let expected = HardSigmoid::PYTORCH.forward(1.0);
+        // The first chunk had come back from the device that does nothing.
+        assert!(y[..gpu::CHUNK].iter().all(|&y| y != 7.0 && y != expected));
+        assert!(y[gpu::CHUNK..].iter().all(|&y| y == expected));
     }
 
     /// Compiles only if a multi-threaded executor can run the calls.

@@ -417,7 +417,7 @@ fn offload(adapter: &wgpu::Adapter) {
     let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
     let cpu = Offload::new_blocking(Target::Cpu).unwrap();
     assert!(offload.adapter_info().is_some() && cpu.adapter_info().is_none());
-    // The last length takes two chunks and a tail.
+    // The last length takes five chunks, more than are under way at a time, and a tail.
     for len in [0, 1, 3, 1024, (1 << 22) + 7] {
         let [x, g, _] = inputs(len);
         for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
@@ -440,14 +440,14 @@ fn offload(adapter: &wgpu::Adapter) {
         }
     }
     // Halves, with an odd end, in one chunk and in two.
-    for len in [1, 7, (1 << 22) + 3] {
+    for len in [1, 7, (1 << 20) + 3] {
         let x: Vec<f16> = inputs(len)[0].iter().map(|&x| f16::from_f32(x)).collect();
         let mut y = [vec![f16::NAN; len], vec![f16::NAN; len]];
         offload.forward_blocking(HardSigmoid::JAX, &x, &mut y[0]).unwrap();
         cpu.forward_blocking(HardSigmoid::JAX, &x, &mut y[1]).unwrap();
         assert!(y[0].iter().zip(&y[1]).all(|(a, b)| a.to_bits() == b.to_bits()));
     }
-    // Signs, in one chunk and in two, of which the second continues the draws.
+    // Signs, in one chunk and in five, of which each continues the draws.
     for len in [0, 1, 33, (1 << 22) + 7] {
         let [x, g, _] = inputs(len);
         let results = [&offload, &cpu].map(|on| {

@@ -14,7 +14,7 @@ fn program() -> PathBuf {
     let name = format!("examples/offload{}", std::env::consts::EXE_SUFFIX);
     let program = this.ancestors().nth(2).unwrap().join(name);
     let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/offload.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/offload/main.rs");
     let is_current = age(&program).is_ok_and(|built| built >= age(&source).unwrap());
     assert!(
         is_current,
@@ -161,6 +161,83 @@ fn half_files_come_back_transformed() {
     );
     let table = text(&offload(folder.path(), "--dtype bf16 --device cpu").stdout);
     assert!(table.contains("115008 bf16 elements"), "{table}");
+}
+
+fn write_npy(path: &Path, values: &[f32]) {
+    let len = values.len();
+    let mut bytes = raw_npy(
+        &format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({len},), }}"),
+        0,
+    );
+    bytes.extend_from_slice(bytemuck::cast_slice(values));
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// Longer than what is in memory at a time, with an odd end; the output may be a file that is read.
+#[test]
+fn long_files_come_back_transformed() {
+    let folder = folder();
+    let len = 4 * (1 << 22) + 3;
+    let x: Vec<f32> = (0..len).map(|i| ((i * 7919) % 8001) as f32 / 1000.0 - 4.0).collect();
+    let g: Vec<f32> = (0..len).map(|i| i as f32).collect();
+    let (x_file, g_file) = (folder.path().join("x.npy"), folder.path().join("g.npy"));
+    write_npy(&x_file, &x);
+    write_npy(&g_file, &g);
+    for arguments in [
+        "--preset jax --pass backward --input x.npy --grad g.npy --output g.npy --device cpu",
+        "--preset jax --input x.npy --output x.npy --device cpu",
+    ] {
+        let output = offload(folder.path(), arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert_eq!(text(&output.stderr), "", "a progress bar where there is no terminal");
+    }
+    let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
+    let dx: Vec<f32> = x
+        .iter()
+        .zip(&g)
+        .map(|(&x, &g)| HardSigmoid::JAX.backward(x, g))
+        .collect();
+    assert_same_bits("y", &npy(&x_file), &y, |i| x[i].to_string());
+    assert_same_bits("dx", &npy(&g_file), &dx, |i| x[i].to_string());
+    assert_eq!(files(folder.path()).len(), 2, "temporary files are left");
+}
+
+/// A file of 256 GiB, of which nothing but zeros is on the disk: memory stays bounded, and Ctrl-C leaves no output.
+#[cfg(target_os = "linux")]
+#[test]
+fn files_larger_than_memory_and_ctrl_c() {
+    let folder = TempDir::new().unwrap();
+    let len = 1_u64 << 36;
+    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({len},), }}");
+    let path = folder.path().join("x.npy");
+    std::fs::write(&path, raw_npy(&header, 0)).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let start = file.metadata().unwrap().len();
+    file.set_len(start + 4 * len).unwrap();
+    let mut child = Command::new(program())
+        .args("--preset jax --input x.npy --output y.npy --device cpu".split(' '))
+        .current_dir(folder.path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let written = || {
+        let others = files(folder.path()).into_iter().filter(|other| *other != path);
+        others.map(|other| other.metadata().map_or(0, |m| m.len())).sum::<u64>()
+    };
+    while written() < 600 << 20 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(signalled.unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(text(&output.stderr), "offload: interrupted\n");
+    assert_eq!(files(folder.path()), [path]);
+    assert!(peak < 160 << 10, "{peak} KiB of memory");
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! From host memory to host memory: through the ring of `Offload`, the naive way, and on the CPU path, in turn.
+//!
+//! `cargo bench --bench offload` asserts that all three have the same bits first. Columns: median time of a forward pass by
+//! each, GB/s of the ring by the bytes of x and y, and how many times faster it is than the other two. The naive way makes
+//! buffers for the whole tensor, writes, launches, copies, maps and copies again, with nothing overlapping.
+//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench offload -- 28` adds tensors of 2^28 elements.
+//!
+//! Offloading pays where the link to the device is faster than the CPU's own way to its memory: hardly ever for one
+//! activation. It is for data that goes on being used there, and for convenience.
+
+use hard_sigmoid::{
+    HardSigmoid, Kernels, Scalar, cpu,
+    half::f16,
+    offload::{Offload, Target},
+};
+use std::{hint::black_box, time::Instant};
+
+const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
+
+fn main() {
+    let largest = std::env::args()
+        .filter_map(|argument| argument.parse().ok())
+        .next()
+        .unwrap_or(26);
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
+    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())) {
+        if !adapter.get_info().name.to_lowercase().contains(&wanted) {
+            continue;
+        }
+        let offload = pollster::block_on(Offload::from_adapter(&adapter)).unwrap();
+        let naive = Naive::new(&adapter);
+        println!("\n{offload}, {DEFINITION}, forward");
+        println!(
+            "{:<5}{:>10} {:>12} {:>8} {:>12} {:>7} {:>12} {:>7}",
+            "type", "elements", "ring", "GB/s", "naive", "times", "CPU", "times"
+        );
+        for exponent in (14..=largest).step_by(4).chain((largest % 4 != 2).then_some(largest)) {
+            row::<f32>(&offload, &naive, 1 << exponent);
+            row::<f16>(&offload, &naive, 1 << exponent);
+        }
+    }
+}
+
+fn row<T: Scalar>(offload: &Offload, naive: &Naive, len: usize) {
+    let size = len * size_of::<T>();
+    if size as u64 > naive.device.limits().max_buffer_size {
+        return;
+    }
+    let cpu = Offload::new_blocking(Target::Cpu).unwrap();
+    let x: Vec<T> = (0..len)
+        .map(|i| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0))
+        .collect();
+    let mut outputs = [(); 3].map(|()| vec![T::from_f32(7.0); len]);
+    let run = |way: usize, y: &mut [T]| match way {
+        0 => offload.forward_blocking(DEFINITION, black_box(&x), y).unwrap(),
+        1 => naive.forward(black_box(&x), y),
+        _ => cpu.forward_blocking(DEFINITION, black_box(&x), y).unwrap(),
+    };
+    for (way, y) in outputs.iter_mut().enumerate() {
+        run(way, y);
+    }
+    let mut expected = vec![T::from_f32(7.0); len];
+    cpu::forward(DEFINITION, &x, &mut expected).unwrap();
+    for y in &outputs {
+        let same = bytemuck::cast_slice::<T, u8>(y) == bytemuck::cast_slice::<T, u8>(&expected);
+        assert!(same, "other bits than the CPU path");
+    }
+    let mut times = [(); 3].map(|()| Vec::new());
+    for _ in 0..(1 << 28 >> len.ilog2()).clamp(5, 51) {
+        for (way, times) in times.iter_mut().enumerate() {
+            let start = Instant::now();
+            run(way, &mut outputs[way]);
+            times.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let [ring, naive, cpu] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    });
+    println!(
+        "{:<5}{len:>10} {:>9.3} ms {:>8.2} {:>9.3} ms {:>7.2} {:>9.3} ms {:>7.2}",
+        T::ELEMENT.to_string(),
+        ring * 1e3,
+        2.0 * size as f64 / ring / 1e9,
+        naive * 1e3,
+        naive / ring,
+        cpu * 1e3,
+        cpu / ring,
+    );
+}
+
+struct Naive {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    kernels: Kernels,
+}
+
+impl Naive {
+    fn new(adapter: &wgpu::Adapter) -> Self {
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+        let kernels = Kernels::new(&device).unwrap();
+        Self { device, queue, kernels }
+    }
+
+    fn forward<T: Scalar>(&self, x: &[T], y: &mut [T]) {
+        use wgpu::BufferUsages as Usages;
+        let buffer = |usage| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: size_of_val(x) as u64,
+                usage,
+                mapped_at_creation: false,
+            })
+        };
+        let on_device = Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC;
+        let [tensor, staging] = [on_device, Usages::MAP_READ | Usages::COPY_DST].map(buffer);
+        self.queue.write_buffer(&tensor, 0, bytemuck::cast_slice(x));
+        let launch = self.kernels.forward(DEFINITION, T::ELEMENT, &tensor, &tensor).unwrap();
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+        encoder.copy_buffer_to_buffer(&tensor, 0, &staging, 0, staging.size());
+        self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        y.copy_from_slice(bytemuck::cast_slice(&staging.get_mapped_range(..).unwrap()));
+    }
+}

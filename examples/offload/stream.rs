@@ -1,0 +1,180 @@
+//! File to file in pieces, so that files may be larger than memory: one piece is read and another written while a third is
+//! computed.
+
+use crate::npy;
+use hard_sigmoid::{HardSigmoid, Scalar, offload::Offload};
+use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+    time::Instant,
+};
+
+/// Elements of a piece: 16 MiB of `f32`.
+const PIECE: u64 = 1 << 22;
+
+/// Pieces under way.
+const PIECES: usize = 3;
+
+pub struct Job<T> {
+    definition: HardSigmoid,
+    x: npy::Reader,
+    /// For the backward pass.
+    g: Option<npy::Reader>,
+    y: npy::Writer,
+    to: PathBuf,
+    len: u64,
+    piece: Piece<T>,
+}
+
+/// The result replaces `g`, or `x` where there is none.
+#[derive(Clone)]
+struct Piece<T> {
+    x: Vec<T>,
+    g: Vec<T>,
+}
+
+impl<T: Scalar> Job<T> {
+    /// Checks both inputs, and begins the output beside its place.
+    pub fn open(definition: HardSigmoid, x: &Path, g: Option<&Path>, y: &Path) -> Result<Self, String> {
+        let mut x = npy::Reader::open(x)?;
+        let len = x.check::<T>()?;
+        let g = match g {
+            None => None,
+            Some(path) => {
+                let mut g = npy::Reader::open(path)?;
+                npy::same_shape(x.shape(), g.shape())?;
+                g.check::<T>()?;
+                Some(g)
+            }
+        };
+        Ok(Self {
+            definition,
+            y: npy::Writer::create::<T>(y, x.shape())?,
+            x,
+            g,
+            to: y.into(),
+            len,
+            piece: Piece { x: vec![], g: vec![] },
+        })
+    }
+
+    pub fn run(self, offload: &Offload) -> Result<(), String> {
+        remove_when_interrupted(self.y.temporary())?;
+        let Self {
+            definition,
+            mut x,
+            mut g,
+            mut y,
+            to,
+            len,
+            piece,
+        } = self;
+        let pass = if g.is_some() { "backward" } else { "forward" };
+        let start = Instant::now();
+        let bar = ProgressBar::new(len * T::ELEMENT.size()).with_style(
+            ProgressStyle::with_template(
+                "{bar:32} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
+            )
+            .expect("the template is valid"),
+        );
+        // Each stage ends when one of its neighbours does; the first error counts.
+        let (to_compute, read) = sync_channel(PIECES);
+        let (to_write, computed) = sync_channel(PIECES);
+        let (back, free) = sync_channel(PIECES);
+        for _ in 0..PIECES {
+            back.send(piece.clone()).expect("there is room for all");
+        }
+        let has_g = g.is_some();
+        let y = thread::scope(|scope| {
+            let reader = scope.spawn(move || read_pieces(&mut x, g.as_mut(), len, &free, &to_compute));
+            let writer = scope.spawn({
+                let bar = bar.clone();
+                move || {
+                    for piece in computed {
+                        let piece: Piece<T> = piece;
+                        let result = if has_g { &piece.g } else { &piece.x };
+                        y.write(result)?;
+                        bar.inc(size_of_val(&result[..]) as u64);
+                        // The reader may have read everything.
+                        let _ = back.send(piece);
+                    }
+                    Ok::<_, String>(y)
+                }
+            });
+            let computing = compute(offload, definition, has_g, read, &to_write);
+            drop(to_write);
+            reader.join().expect("no panics")?;
+            let y = writer.join().expect("no panics")?;
+            computing.map(|()| y)
+        });
+        bar.finish_and_clear();
+        y?.finish()?;
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = (len * T::ELEMENT.size()) as f64 / seconds;
+        println!(
+            "{definition} {pass} of {len} elements on {offload}: {} ({seconds:.1} s, {}/s)",
+            to.display(),
+            HumanBytes(rate as u64)
+        );
+        Ok(())
+    }
+}
+
+/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
+fn remove_when_interrupted(path: &Path) -> Result<(), String> {
+    let path = path.to_owned();
+    let handler = move || {
+        // It may just have been finished.
+        let _ = std::fs::remove_file(&path);
+        eprintln!("offload: interrupted");
+        // As a shell reports a command that Ctrl-C ended.
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(handler).map_err(|error| error.to_string())
+}
+
+fn read_pieces<T: Scalar>(
+    x: &mut npy::Reader,
+    mut g: Option<&mut npy::Reader>,
+    len: u64,
+    free: &Receiver<Piece<T>>,
+    to_compute: &SyncSender<Piece<T>>,
+) -> Result<(), String> {
+    for start in (0..len).step_by(PIECE as usize) {
+        let Ok(mut piece) = free.recv() else { break };
+        let len = (len - start).min(PIECE) as usize;
+        piece.x.resize(len, T::from_f32(0.0));
+        x.fill(&mut piece.x)?;
+        if let Some(g) = &mut g {
+            piece.g.resize(len, T::from_f32(0.0));
+            g.fill(&mut piece.g)?;
+        }
+        if to_compute.send(piece).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn compute<T: Scalar>(
+    offload: &Offload,
+    definition: HardSigmoid,
+    has_g: bool,
+    read: Receiver<Piece<T>>,
+    to_write: &SyncSender<Piece<T>>,
+) -> Result<(), String> {
+    for mut piece in read {
+        let done = if has_g {
+            offload.backward_in_place_blocking(definition, &piece.x, &mut piece.g)
+        } else {
+            offload.forward_in_place_blocking(definition, &mut piece.x)
+        };
+        done.map_err(|error| error.to_string())?;
+        if to_write.send(piece).is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
