@@ -88,31 +88,30 @@ impl Binarization {
         }
     }
 
-    /// [`is_plus`](Self::is_plus) of one element after the other, from the first on.
-    pub(crate) fn in_order(self) -> impl FnMut(f32) -> bool {
-        // The block that was drawn last: four elements share one.
-        let mut drawn = (None, [0; 4]);
-        let mut index = 0_u64;
-        move |x| match self {
-            Self::Deterministic => x >= 0.0,
+    /// [`is_plus`](Self::is_plus) of the elements from `start` on.
+    #[inline(always)]
+    pub(crate) fn are_plus<const N: usize>(self, start: u64, x: &[f32; N]) -> [bool; N] {
+        match self {
+            Self::Deterministic => x.map(|x| x >= 0.0),
             Self::Stochastic {
                 probability,
                 seed,
                 offset,
             } => {
-                let position = offset.wrapping_add(index);
-                index += 1;
-                if drawn.0 != Some(position / 4) {
-                    drawn = (Some(position / 4), block(seed, position / 4));
-                }
-                is_below(drawn.1[(position % 4) as usize], probability.forward(x))
+                let words = random_words::<N>(seed, offset.wrapping_add(start));
+                let mut p = *x;
+                probability.by_form(
+                    #[inline(always)]
+                    |probability| p = p.map(|x| probability.forward(x)),
+                );
+                std::array::from_fn(|i| is_below(words[i], p[i]))
             }
         }
     }
 }
 
 /// `word / 2^32 < p`, exactly: both sides times 2^32 are numbers of f64.
-#[inline]
+#[inline(always)]
 fn is_below(word: u32, p: f32) -> bool {
     f64::from(word) < f64::from(p) * 4_294_967_296.0
 }
@@ -122,12 +121,32 @@ fn random_word(seed: u64, position: u64) -> u32 {
     block(seed, position / 4)[(position % 4) as usize]
 }
 
+/// Words one after the other: [`random_word`] in a form that vectors can compute. `N` is a multiple of 4.
+#[inline(always)]
+fn random_words<const N: usize>(seed: u64, position: u64) -> [u32; N] {
+    // Behind the last word the stream begins again.
+    let number = |i: usize| (position / 4 + i as u64) & (u64::MAX / 4);
+    let mut words = [0; N];
+    for (i, four) in words.chunks_exact_mut(4).enumerate() {
+        four.copy_from_slice(&block(seed, number(i)));
+    }
+    let skipped = (position % 4) as usize;
+    if skipped > 0 {
+        words.copy_within(skipped.., 0);
+        let next = block(seed, number(N / 4));
+        words[N - skipped..].copy_from_slice(&next[..skipped]);
+    }
+    words
+}
+
+#[inline(always)]
 fn block(seed: u64, number: u64) -> [u32; 4] {
     let [low, high] = halves(number);
     philox([low, high, 0, 0], halves(seed))
 }
 
 /// Philox4x32-10.
+#[inline(always)]
 fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     let product = |a: u32, b: u32| {
         let product = u64::from(a) * u64::from(b);
@@ -163,7 +182,7 @@ pub enum StraightThrough {
 
 impl StraightThrough {
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
-    #[inline]
+    #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
         let passes = match self {
             Self::HardTanh => x.abs() <= 1.0,
@@ -273,16 +292,16 @@ mod tests {
         }
 
         #[test]
-        fn signs_of_a_tensor_are_those_of_its_elements(seed: u64, offset: u64, len in 0usize..40, from in 0u64..9) {
+        fn signs_of_a_tensor_are_those_of_its_elements(seed: u64, offset: u64, start: u64, x in proptest::array::uniform32(-4.0f32..4.0)) {
             let draws = Binarization::stochastic(seed, offset);
-            let x = |i: u64| (i as f32 * 0.37).sin();
-            let all: Vec<bool> = (0..len as u64).map(x).map(draws.in_order()).collect();
-            for (i, &is_plus) in (0..).zip(&all) {
-                prop_assert_eq!(draws.is_plus(i, x(i)), is_plus);
+            for (i, (&x, is_plus)) in x.iter().zip(draws.are_plus(start, &x)).enumerate() {
+                prop_assert_eq!(draws.is_plus(start.wrapping_add(i as u64), x), is_plus);
             }
-            // Any part by itself.
-            let part: Vec<bool> = (from..len as u64).map(x).map(draws.advanced(from).in_order()).collect();
-            prop_assert_eq!(&all[all.len().min(from as usize)..], &part[..]);
+            // Across the end of the stream.
+            let last = draws.are_plus(0u64.wrapping_sub(offset).wrapping_sub(9), &x);
+            for (i, (&x, is_plus)) in (0u64.wrapping_sub(9)..=u64::MAX).chain(0..).zip(x.iter().zip(last)) {
+                prop_assert_eq!(draws.is_plus(i.wrapping_sub(offset), x), is_plus);
+            }
         }
     }
 }

@@ -21,7 +21,7 @@
 
 mod elementwise;
 
-use elementwise::Wide;
+use elementwise::Cases;
 
 use crate::{Binarization, Error, HardSigmoid, Scalar, StraightThrough, element::Unit};
 
@@ -30,12 +30,12 @@ use crate::{Binarization, Error, HardSigmoid, Scalar, StraightThrough, element::
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn forward<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-    unary(("x", x), ("y", y), move |x| definition.forward(x))
+    unary(definition, ("x", x), ("y", y), HardSigmoid::forward)
 }
 
 /// `x[i] = forward(x[i])`.
 pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
-    unary_in_place(x, move |x| definition.forward(x));
+    unary_in_place(definition, x, HardSigmoid::forward);
 }
 
 /// `dx[i] = backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -43,7 +43,7 @@ pub fn forward_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), move |x, g| definition.backward(x, g))
+    binary(definition, ("x", x), ("g", g), ("dx", dx), HardSigmoid::backward)
 }
 
 /// `g[i] = backward(x[i], g[i])`: the gradient replaces the upstream gradient.
@@ -51,7 +51,7 @@ pub fn backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), move |x, g| definition.backward(x, g))
+    binary_in_place(definition, ("x", x), ("g", g), HardSigmoid::backward)
 }
 
 /// `dx[i] = backward_from_output(y[i], g[i])`, from the saved output `y`: see [`HardSigmoid::backward_from_output`].
@@ -59,9 +59,13 @@ pub fn backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_from_output<T: Scalar>(definition: HardSigmoid, y: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("y", y), ("g", g), ("dx", dx), move |y, g| {
-        definition.backward_from_output(y, g)
-    })
+    binary(
+        definition,
+        ("y", y),
+        ("g", g),
+        ("dx", dx),
+        HardSigmoid::backward_from_output,
+    )
 }
 
 /// `g[i] = backward_from_output(y[i], g[i])`: the gradient replaces the upstream gradient.
@@ -69,7 +73,7 @@ pub fn backward_from_output<T: Scalar>(definition: HardSigmoid, y: &[T], g: &[T]
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn backward_from_output_in_place<T: Scalar>(definition: HardSigmoid, y: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("y", y), ("g", g), move |y, g| definition.backward_from_output(y, g))
+    binary_in_place(definition, ("y", y), ("g", g), HardSigmoid::backward_from_output)
 }
 
 /// `dx[i] += backward(x[i], g[i])`. In half floats too there is one rounding, of the sum.
@@ -79,12 +83,9 @@ pub fn backward_from_output_in_place<T: Scalar>(definition: HardSigmoid, y: &[T]
 pub fn backward_accumulate<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
     same_length(("x", x), ("g", g))?;
     same_length(("x", x), ("dx", dx))?;
-    let blocks = move |[x, g]: &[Wide; 2], [dx]: &mut [Wide; 1]| {
-        for ((dx, &x), &g) in dx.iter_mut().zip(x).zip(g) {
-            *dx = definition.backward_accumulate(x, g, *dx);
-        }
-    };
-    elementwise::update([x, g], [dx], blocks);
+    elementwise::update(definition, [x, g], [dx], |definition, [x, g], [dx]| {
+        [definition.backward_accumulate(x, g, dx)]
+    });
     Ok(())
 }
 
@@ -93,7 +94,7 @@ pub fn backward_accumulate<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T],
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn gate<T: Scalar>(definition: HardSigmoid, a: &[T], b: &[T], y: &mut [T]) -> Result<(), Error> {
-    binary(("a", a), ("b", b), ("y", y), move |a, b| definition.gate(a, b))
+    binary(definition, ("a", a), ("b", b), ("y", y), HardSigmoid::gate)
 }
 
 /// `a[i] = a[i]·forward(b[i])`.
@@ -101,7 +102,7 @@ pub fn gate<T: Scalar>(definition: HardSigmoid, a: &[T], b: &[T], y: &mut [T]) -
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn gate_in_place<T: Scalar>(definition: HardSigmoid, a: &mut [T], b: &[T]) -> Result<(), Error> {
-    binary_in_place(("b", b), ("a", a), move |b, a| definition.gate(a, b))
+    binary_in_place(definition, ("b", b), ("a", a), |definition, b, a| definition.gate(a, b))
 }
 
 /// `(da[i], db[i]) = gate_backward(a[i], b[i], g[i])`: both gradients of [`gate`].
@@ -120,12 +121,9 @@ pub fn gate_backward<T: Scalar>(
     same_length(("a", a), ("g", g))?;
     same_length(("a", a), ("da", da))?;
     same_length(("a", a), ("db", db))?;
-    let blocks = move |[a, b, g]: &[Wide; 3], [da, db]: &mut [Wide; 2]| {
-        for ((da, db), ((&a, &b), &g)) in da.iter_mut().zip(db).zip(a.iter().zip(b).zip(g)) {
-            (*da, *db) = definition.gate_backward(a, b, g);
-        }
-    };
-    elementwise::replace([a, b, g], [da, db], blocks);
+    elementwise::update(definition, [a, b, g], [da, db], |definition, [a, b, g], _| {
+        definition.gate_backward(a, b, g).into()
+    });
     Ok(())
 }
 
@@ -134,12 +132,12 @@ pub fn gate_backward<T: Scalar>(
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish<T: Scalar>(definition: HardSigmoid, x: &[T], y: &mut [T]) -> Result<(), Error> {
-    unary(("x", x), ("y", y), move |x| definition.hard_swish(x))
+    unary(definition, ("x", x), ("y", y), HardSigmoid::hard_swish)
 }
 
 /// `x[i] = x[i]·forward(x[i])`.
 pub fn hard_swish_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
-    unary_in_place(x, move |x| definition.hard_swish(x));
+    unary_in_place(definition, x, HardSigmoid::hard_swish);
 }
 
 /// `dx[i] = hard_swish_backward(x[i], g[i])`, from the saved input `x` and the upstream gradient `g`.
@@ -147,9 +145,13 @@ pub fn hard_swish_in_place<T: Scalar>(definition: HardSigmoid, x: &mut [T]) {
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), move |x, g| {
-        definition.hard_swish_backward(x, g)
-    })
+    binary(
+        definition,
+        ("x", x),
+        ("g", g),
+        ("dx", dx),
+        HardSigmoid::hard_swish_backward,
+    )
 }
 
 /// `g[i] = hard_swish_backward(x[i], g[i])`: the gradient replaces the upstream gradient.
@@ -157,7 +159,7 @@ pub fn hard_swish_backward<T: Scalar>(definition: HardSigmoid, x: &[T], g: &[T],
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), move |x, g| definition.hard_swish_backward(x, g))
+    binary_in_place(definition, ("x", x), ("g", g), HardSigmoid::hard_swish_backward)
 }
 
 /// `y[i]` is `scale` or `-scale`, as [`Binarization::is_plus`] has it of `x[i]`.
@@ -166,11 +168,13 @@ pub fn hard_swish_backward_in_place<T: Scalar>(definition: HardSigmoid, x: &[T],
 /// [`Error::LengthMismatch`] if the slices differ in length, [`Error::NotFinite`] if `scale` isn't finite in `T`.
 pub fn binarize<T: Scalar>(binarization: Binarization, scale: f32, x: &[T], y: &mut [T]) -> Result<(), Error> {
     same_length(("x", x), ("y", y))?;
-    let [minus, plus] = signed(scale)?;
-    let mut is_plus = binarization.in_order();
-    for (y, x) in y.iter_mut().zip(x) {
-        *y = if is_plus(x.to_f32()) { plus } else { minus };
-    }
+    elementwise::choose(
+        [x],
+        y,
+        signed(scale)?,
+        #[inline(always)]
+        move |start, x| binarization.are_plus(start as u64, x),
+    );
     Ok(())
 }
 
@@ -179,11 +183,13 @@ pub fn binarize<T: Scalar>(binarization: Binarization, scale: f32, x: &[T], y: &
 /// # Errors
 /// [`Error::NotFinite`] if `scale` isn't finite in `T`.
 pub fn binarize_in_place<T: Scalar>(binarization: Binarization, scale: f32, x: &mut [T]) -> Result<(), Error> {
-    let [minus, plus] = signed(scale)?;
-    let mut is_plus = binarization.in_order();
-    for x in x {
-        *x = if is_plus(x.to_f32()) { plus } else { minus };
-    }
+    elementwise::choose(
+        [],
+        x,
+        signed(scale)?,
+        #[inline(always)]
+        move |start, x| binarization.are_plus(start as u64, x),
+    );
     Ok(())
 }
 
@@ -194,11 +200,12 @@ pub fn binarize_in_place<T: Scalar>(binarization: Binarization, scale: f32, x: &
 /// [`Error::PackedLength`] if `bits` isn't one word for each 32 elements begun.
 pub fn binarize_packed<T: Scalar>(binarization: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), Error> {
     packed_length(("x", x), bits)?;
-    bits.fill(0);
-    let mut is_plus = binarization.in_order();
-    for (i, x) in x.iter().enumerate() {
-        bits[i / 32] |= u32::from(is_plus(x.to_f32())) << (i % 32);
-    }
+    elementwise::pack(
+        x,
+        bits,
+        #[inline(always)]
+        move |start, x| binarization.are_plus(start as u64, x),
+    );
     Ok(())
 }
 
@@ -210,10 +217,7 @@ pub fn binarize_packed<T: Scalar>(binarization: Binarization, x: &[T], bits: &mu
 /// in `T`.
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Error> {
     packed_length(("y", y), bits)?;
-    let numbers = signed(scale)?;
-    for (i, y) in y.iter_mut().enumerate() {
-        *y = numbers[(bits[i / 32] >> (i % 32) & 1) as usize];
-    }
+    elementwise::unpack(bits, y, signed(scale)?);
     Ok(())
 }
 
@@ -223,7 +227,7 @@ pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), Er
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn binarize_backward<T: Scalar>(estimator: StraightThrough, x: &[T], g: &[T], dx: &mut [T]) -> Result<(), Error> {
-    binary(("x", x), ("g", g), ("dx", dx), move |x, g| estimator.backward(x, g))
+    binary(estimator, ("x", x), ("g", g), ("dx", dx), StraightThrough::backward)
 }
 
 /// `g[i] = backward(x[i], g[i])` of the estimator: the gradient replaces the upstream gradient.
@@ -231,7 +235,7 @@ pub fn binarize_backward<T: Scalar>(estimator: StraightThrough, x: &[T], g: &[T]
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
 pub fn binarize_backward_in_place<T: Scalar>(estimator: StraightThrough, x: &[T], g: &mut [T]) -> Result<(), Error> {
-    binary_in_place(("x", x), ("g", g), move |x, g| estimator.backward(x, g))
+    binary_in_place(estimator, ("x", x), ("g", g), StraightThrough::backward)
 }
 
 /// `-scale` and `scale`.
@@ -256,56 +260,60 @@ pub(crate) fn packed_length<T>((operand, values): Named<T>, bits: &[u32]) -> Res
 type Named<'a, T> = (&'static str, &'a [T]);
 type NamedMut<'a, T> = (&'static str, &'a mut [T]);
 
-fn unary<T: Scalar>(x: Named<T>, y: NamedMut<T>, of: impl Fn(f32) -> f32 + Copy + Sync) -> Result<(), Error> {
-    same_length(x, (y.0, y.1))?;
-    let blocks = move |[x]: &[Wide; 1], [y]: &mut [Wide; 1]| {
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = of(x);
+impl Cases for HardSigmoid {
+    #[inline(always)]
+    fn each_by_itself(self, run: impl FnOnce(Self)) {
+        self.by_form(run);
+    }
+}
+
+impl Cases for StraightThrough {
+    #[inline(always)]
+    fn each_by_itself(self, run: impl FnOnce(Self)) {
+        match self {
+            Self::HardTanh => run(Self::HardTanh),
+            Self::Identity => run(Self::Identity),
         }
-    };
-    elementwise::replace([x.1], [y.1], blocks);
+    }
+}
+
+fn unary<D: Cases, T: Scalar>(
+    rule: D,
+    x: Named<T>,
+    y: NamedMut<T>,
+    of: impl Fn(D, f32) -> f32 + Copy + Sync,
+) -> Result<(), Error> {
+    same_length(x, (y.0, y.1))?;
+    elementwise::update(rule, [x.1], [y.1], move |rule, [x], _| [of(rule, x)]);
     Ok(())
 }
 
-fn unary_in_place<T: Scalar>(x: &mut [T], of: impl Fn(f32) -> f32 + Copy + Sync) {
-    let blocks = move |[]: &[Wide; 0], [x]: &mut [Wide; 1]| {
-        for x in x {
-            *x = of(*x);
-        }
-    };
-    elementwise::update([], [x], blocks);
+fn unary_in_place<D: Cases, T: Scalar>(rule: D, x: &mut [T], of: impl Fn(D, f32) -> f32 + Copy + Sync) {
+    elementwise::update(rule, [], [x], move |rule, [], [x]| [of(rule, x)]);
 }
 
-fn binary<T: Scalar>(
+fn binary<D: Cases, T: Scalar>(
+    rule: D,
     a: Named<T>,
     b: Named<T>,
     out: NamedMut<T>,
-    of: impl Fn(f32, f32) -> f32 + Copy + Sync,
+    of: impl Fn(D, f32, f32) -> f32 + Copy + Sync,
 ) -> Result<(), Error> {
     same_length(a, b)?;
     same_length(a, (out.0, out.1))?;
-    let blocks = move |[a, b]: &[Wide; 2], [out]: &mut [Wide; 1]| {
-        for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
-            *out = of(a, b);
-        }
-    };
-    elementwise::replace([a.1, b.1], [out.1], blocks);
+    elementwise::update(rule, [a.1, b.1], [out.1], move |rule, [a, b], _| [of(rule, a, b)]);
     Ok(())
 }
 
 /// The result replaces `b`.
-fn binary_in_place<T: Scalar>(
+fn binary_in_place<D: Cases, T: Scalar>(
+    rule: D,
     a: Named<T>,
     b: NamedMut<T>,
-    of: impl Fn(f32, f32) -> f32 + Copy + Sync,
+    of: impl Fn(D, f32, f32) -> f32 + Copy + Sync,
 ) -> Result<(), Error> {
     same_length(a, (b.0, b.1))?;
-    let blocks = move |[a]: &[Wide; 1], [b]: &mut [Wide; 1]| {
-        for (b, &a) in b.iter_mut().zip(a) {
-            *b = of(a, *b);
-        }
-    };
-    elementwise::update([a.1], [b.1], blocks);
+    elementwise::update(rule, [a.1], [b.1], move |rule, [a], [b]| [of(rule, a, b)]);
     Ok(())
 }
 

@@ -241,6 +241,24 @@ impl HardSigmoid {
         }
     }
 
+    /// Runs `run` with this definition, compiled for each form and gradient rule by itself.
+    #[inline(always)]
+    pub(crate) fn by_form(self, run: impl FnOnce(Self)) {
+        use Kinks::{Inclusive, Strict};
+        match (self.form, self.kinks) {
+            (Form::Affine { alpha, beta }, Strict) => run(Self {
+                form: Form::Affine { alpha, beta },
+                kinks: Strict,
+            }),
+            (Form::Affine { alpha, beta }, Inclusive) => run(Self {
+                form: Form::Affine { alpha, beta },
+                kinks: Inclusive,
+            }),
+            (Form::Relu6Divide, _) => run(Self::PYTORCH),
+            (Form::Relu6Multiply, _) => run(Self::JAX),
+        }
+    }
+
     /// The slope of the linear zone, and the factor of the gradient.
     #[inline(always)]
     pub fn slope(self) -> f32 {

@@ -1,5 +1,5 @@
 use crate::Error;
-use half::{bf16, f16, slice::HalfFloatSliceExt};
+use half::{bf16, f16};
 use std::{fmt, str::FromStr};
 
 /// What a tensor holds. Half floats are widened to `f32`, computed there, and rounded once, to nearest, ties to even.
@@ -88,12 +88,12 @@ pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
     fn to_f32(self) -> f32;
     /// The nearest of these, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// [`to_f32`](Self::to_f32) of each, for slices of equal length.
+    /// [`to_f32`](Self::to_f32) for loops over vectors, but that a signalling NaN may stay one.
     #[doc(hidden)]
-    fn widen(from: &[Self], to: &mut [f32]);
-    /// [`from_f32`](Self::from_f32) of each, for slices of equal length.
+    fn widened(self) -> f32;
+    /// [`from_f32`](Self::from_f32) for loops over vectors.
     #[doc(hidden)]
-    fn narrow(from: &[f32], to: &mut [Self]);
+    fn narrowed(value: f32) -> Self;
 }
 
 mod sealed {
@@ -114,12 +114,12 @@ impl Scalar for f32 {
         value
     }
     #[inline(always)]
-    fn widen(from: &[Self], to: &mut [f32]) {
-        to.copy_from_slice(from);
+    fn widened(self) -> f32 {
+        self
     }
     #[inline(always)]
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.copy_from_slice(from);
+    fn narrowed(value: f32) -> Self {
+        value
     }
 }
 
@@ -133,13 +133,31 @@ impl Scalar for f16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
+    // The `half` crate converts by calls that loops can't be made vectors of.
     #[inline(always)]
-    fn widen(from: &[Self], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
+    fn widened(self) -> f32 {
+        let shifted = i32::from(self.to_bits() as i16) << 13 & !0x7000_0000;
+        // The exponent is right but for its bias, which a product settles for normal and subnormal numbers alike.
+        let finite = f32::from_bits(shifted as u32) * f32::from_bits(0x7780_0000);
+        let is_finite = finite.abs() < 65536.0;
+        f32::from_bits(finite.to_bits() | if is_finite { 0 } else { 0x7f80_0000 })
     }
     #[inline(always)]
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.convert_from_f32_slice(from);
+    fn narrowed(value: f32) -> Self {
+        let sign = (value.to_bits() >> 16) as u16 & 0x8000;
+        let rest = value.to_bits() & 0x7fff_ffff;
+        // To the nearest by a carry into the bits that stay, those of ties to even.
+        let normal = (rest.wrapping_sub(0x3800_0000) + 0x0fff + (rest >> 13 & 1)) >> 13;
+        // Subnormal ones by a sum whose last place is theirs.
+        let subnormal = (f32::from_bits(rest) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
+        let finite = if rest < 0x3880_0000 {
+            subnormal
+        } else {
+            normal.min(0x7c00)
+        };
+        let nan = 0x7e00 | rest >> 13 & 0x3ff;
+        let magnitude = if rest > 0x7f80_0000 { nan } else { finite };
+        Self::from_bits(sign | magnitude as u16)
     }
 }
 
@@ -154,12 +172,16 @@ impl Scalar for bf16 {
         Self::from_f32(value)
     }
     #[inline(always)]
-    fn widen(from: &[Self], to: &mut [f32]) {
-        from.convert_to_f32_slice(to);
+    fn widened(self) -> f32 {
+        f32::from_bits(u32::from(self.to_bits()) << 16)
     }
     #[inline(always)]
-    fn narrow(from: &[f32], to: &mut [Self]) {
-        to.convert_from_f32_slice(from);
+    fn narrowed(value: f32) -> Self {
+        let bits = value.to_bits();
+        // To the nearest by a carry into the bits that stay, those of ties to even.
+        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
+        let nan = bits >> 16 | 0x40;
+        Self::from_bits(if value.is_nan() { nan } else { rounded } as u16)
     }
 }
 
@@ -176,5 +198,57 @@ mod tests {
         assert_eq!(Element::F32.size(), size_of::<f32>() as u64);
         assert_eq!(Element::F16.size(), size_of::<f16>() as u64);
         assert_eq!(Element::Bf16.size(), size_of::<bf16>() as u64);
+    }
+
+    /// Of all that is converted in loops over vectors, the `half` crate's conversions are the oracle.
+    #[test]
+    fn widened_is_what_half_says() {
+        let quieted = |value: f32| {
+            if value.is_nan() {
+                crate::definition::quieted(value)
+            } else {
+                value
+            }
+        };
+        for bits in 0..=u16::MAX {
+            let (a, b) = (f16::from_bits(bits), bf16::from_bits(bits));
+            assert_eq!(quieted(a.widened()).to_bits(), f16::to_f32(a).to_bits(), "{bits:#06x}");
+            assert_eq!(
+                quieted(b.widened()).to_bits(),
+                quieted(bf16::to_f32(b)).to_bits(),
+                "{bits:#06x}"
+            );
+        }
+    }
+
+    /// Every 251st pattern, which takes all ends of mantissas past every exponent; `./test.sh exhaustive` has all of them.
+    #[test]
+    fn narrowed_is_what_half_says() {
+        assert_eq!(narrowed_like_half(251), (1 << 32) / 251 + 1);
+    }
+
+    #[test]
+    #[ignore = "takes a minute: ./test.sh exhaustive"]
+    fn narrowed_is_what_half_says_of_all_numbers() {
+        assert_eq!(narrowed_like_half(1), 1 << 32);
+    }
+
+    fn narrowed_like_half(step: usize) -> u64 {
+        let mut count = 0;
+        for bits in (0..=u32::MAX).step_by(step) {
+            let value = f32::from_bits(bits);
+            assert_eq!(
+                f16::narrowed(value).to_bits(),
+                f16::from_f32(value).to_bits(),
+                "{bits:#010x}"
+            );
+            assert_eq!(
+                bf16::narrowed(value).to_bits(),
+                bf16::from_f32(value).to_bits(),
+                "{bits:#010x}"
+            );
+            count += 1;
+        }
+        count
     }
 }

@@ -1,0 +1,142 @@
+//! Our side of `benches/peers/compare.py`, which times us and other implementations in turn: a line on stdin such as
+//! `cpu forward f32 1024 50` is answered by the median of 50 runs, in seconds. `gpu` is the adapter that `WGPU_ADAPTER_NAME`
+//! and `WGPU_BACKEND` choose, on tensors that stay there, from submission to completion.
+
+use hard_sigmoid::{
+    Element, HardSigmoid, Kernels, Scalar, cpu,
+    half::{bf16, f16},
+};
+use std::{
+    hint::black_box,
+    io::{BufRead, Write},
+    time::Instant,
+};
+
+const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
+
+fn main() {
+    if std::env::args().any(|argument| argument == "--bench") && std::env::var_os("HARD_SIGMOID_PEERS").is_none() {
+        println!("run benches/peers/compare.py, which calls this");
+        return;
+    }
+    let mut gpu = None;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.unwrap();
+        let words: Vec<&str> = line.split(' ').collect();
+        let [device, pass, element, len, rounds] = words[..] else {
+            panic!("{line:?} isn't: device pass type elements rounds");
+        };
+        let (len, rounds) = (len.parse().unwrap(), rounds.parse().unwrap());
+        let seconds = match (device, element.parse().unwrap()) {
+            ("cpu", Element::F32) => on_cpu::<f32>(pass, len, rounds),
+            ("cpu", Element::F16) => on_cpu::<f16>(pass, len, rounds),
+            ("cpu", Element::Bf16) => on_cpu::<bf16>(pass, len, rounds),
+            (_, Element::F32) => gpu.get_or_insert_with(Gpu::new).run(pass, len, rounds),
+            _ => panic!("only f32 on the GPU"),
+        };
+        println!("{seconds:e}");
+        std::io::stdout().flush().unwrap();
+    }
+}
+
+fn median(rounds: usize, mut run: impl FnMut()) -> f64 {
+    run();
+    let mut times: Vec<f64> = (0..rounds)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[rounds / 2]
+}
+
+fn values<T: Scalar>(len: usize) -> Vec<T> {
+    (0..len)
+        .map(|i| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0))
+        .collect()
+}
+
+fn on_cpu<T: Scalar>(pass: &str, len: usize, rounds: usize) -> f64 {
+    let mut x: Vec<T> = values(len);
+    let mut out = vec![T::from_f32(7.0); len];
+    let check = |out: &[T], expected: &dyn Fn(f32) -> f32| {
+        for (out, x) in out.iter().zip(values::<T>(len)) {
+            let expected = T::from_f32(expected(x.to_f32()));
+            assert_eq!(bytemuck::bytes_of(out), bytemuck::bytes_of(&expected));
+        }
+    };
+    match pass {
+        "forward" => {
+            let seconds = median(rounds, || {
+                cpu::forward(DEFINITION, black_box(&x), black_box(&mut out)).unwrap()
+            });
+            check(&out, &|x| DEFINITION.forward(x));
+            seconds
+        }
+        "in_place" => median(rounds, || cpu::forward_in_place(DEFINITION, black_box(&mut x))),
+        "backward" => {
+            let g = x.clone();
+            let seconds = median(rounds, || {
+                cpu::backward(DEFINITION, black_box(&x), black_box(&g), black_box(&mut out)).unwrap()
+            });
+            check(&out, &|x| DEFINITION.backward(x, x));
+            seconds
+        }
+        _ => panic!("{pass} is no pass"),
+    }
+}
+
+struct Gpu {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    kernels: Kernels,
+}
+
+impl Gpu {
+    fn new() -> Self {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+        let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
+        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
+        let adapter = adapters
+            .iter()
+            .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted))
+            .expect("no adapter");
+        let descriptor = wgpu::DeviceDescriptor {
+            required_limits: adapter.limits(),
+            ..Default::default()
+        };
+        let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+        let kernels = Kernels::new(&device).unwrap();
+        Self { device, queue, kernels }
+    }
+
+    fn run(&self, pass: &str, len: usize, rounds: usize) -> f64 {
+        use wgpu::BufferUsages as Usages;
+        let [x, g, out] = [(); 3].map(|()| {
+            self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: len as u64 * 4,
+                usage: Usages::STORAGE | Usages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        });
+        self.queue
+            .write_buffer(&x, 0, bytemuck::cast_slice(&values::<f32>(len)));
+        self.queue
+            .write_buffer(&g, 0, bytemuck::cast_slice(&values::<f32>(len)));
+        let launch = match pass {
+            "forward" => self.kernels.forward(DEFINITION, Element::F32, &x, &out),
+            "backward" => self.kernels.backward(DEFINITION, Element::F32, &x, &g, &out),
+            _ => panic!("{pass} is no pass on the GPU"),
+        };
+        let launch = launch.unwrap();
+        median(rounds, || {
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+            self.queue.submit([encoder.finish()]);
+            self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        })
+    }
+}
