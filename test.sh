@@ -40,7 +40,7 @@ case "${1:-}" in
     cargo test --release
     ;;
 exhaustive)
-    cargo test --release --test host -- --ignored
+    cargo test --release --lib --test host -- --ignored
     cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
     ;;
 *)

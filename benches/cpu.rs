@@ -1,8 +1,7 @@
 //! The CPU path beside memcpy on all cores: bytes that must move, by time, in one run.
 //!
 //! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and the
-//! ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both. `stores` is a copy
-//! in pieces of 2 KiB, which memcpy does with ordinary stores: what can be had without streaming ones.
+//! ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
 
 use hard_sigmoid::{
     HardSigmoid, Scalar, cpu,
@@ -39,7 +38,7 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     assert_bits(&out, |i| DEFINITION.backward(x[i].to_f32(), g[i].to_f32()));
 
     let rounds = (1 << 27 >> len.ilog2()).clamp(7, 2001);
-    let mut times = [(); 4].map(|()| Vec::new());
+    let mut times = [(); 3].map(|()| Vec::new());
     for _ in 0..rounds {
         let mut time = |i: usize, run: &mut dyn FnMut()| {
             let start = Instant::now();
@@ -50,12 +49,9 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
         time(1, &mut || {
             cpu::backward(DEFINITION, black_box(&x), black_box(&g), &mut out).unwrap()
         });
-        time(2, &mut || copy(black_box(&x), black_box(&mut copied), x.len()));
-        time(3, &mut || {
-            copy(black_box(&x), black_box(&mut copied), 2048 / size_of::<T>())
-        });
+        time(2, &mut || copy(black_box(&x), black_box(&mut copied)));
     }
-    let [forward, backward, memcpy, stores] = times.map(|mut times| {
+    let [forward, backward, memcpy] = times.map(|mut times| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     });
@@ -65,7 +61,6 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
         ("forward", forward, 2.0 * bytes),
         ("backward", backward, 3.0 * bytes),
         ("memcpy", memcpy, 2.0 * bytes),
-        ("stores", stores, 2.0 * bytes),
     ] {
         println!(
             "{:<6}{pass:<10}{len:>10} {:>8.1} us {:>8.2} {:>8.2}",
@@ -77,21 +72,15 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     }
 }
 
-/// memcpy of pieces by all cores, or by one where that is faster.
-fn copy<T: Scalar + Send + Sync>(from: &[T], to: &mut [T], piece: usize) {
-    let part = from.len().div_ceil(rayon::current_num_threads());
-    let copy = |from: &[T], to: &mut [T]| {
-        for (from, to) in from.chunks(piece).zip(to.chunks_mut(piece)) {
-            to.copy_from_slice(from);
-        }
-    };
+/// memcpy by all cores, or by one where that is faster.
+fn copy<T: Scalar + Send + Sync>(from: &[T], to: &mut [T]) {
     if size_of_val(from) < 1 << 18 {
-        copy(from, to);
-    } else {
-        to.par_chunks_mut(part)
-            .zip(from.par_chunks(part))
-            .for_each(|(to, from)| copy(from, to));
+        return to.copy_from_slice(from);
     }
+    let part = from.len().div_ceil(rayon::current_num_threads());
+    to.par_chunks_mut(part)
+        .zip(from.par_chunks(part))
+        .for_each(|(to, from)| to.copy_from_slice(from));
 }
 
 fn assert_bits<T: Scalar>(actual: &[T], expected: impl Fn(usize) -> f32) {
