@@ -20,16 +20,35 @@ pub const WGSL: &str = include_str!("../shaders/hard_sigmoid.wgsl");
 /// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
 pub fn wgsl_functions(definition: HardSigmoid, element: Element) -> String {
     let functions = WGSL.split_once(ENTRY_POINTS).map_or(WGSL, |(functions, _)| functions);
-    functions
-        .replace(
-            "override ELEMENT: u32 = 0u;",
-            &format!("const ELEMENT: u32 = {}u;", element as u32),
-        )
-        .replace(
-            "override DIVIDE: bool = false;",
-            &format!("const DIVIDE: bool = {};", divides(definition)),
-        )
-        .replace("override STOCHASTIC: bool = false;", "const STOCHASTIC: bool = true;")
+    with_constants(functions, definition, true, element)
+}
+
+/// [`WGSL`] for one kernel: its pipeline constants are written into the text, for runtimes that launch text but set no
+/// constants, as cubecl. `stochastic` says of a binarization that it draws its signs, with `definition` as the
+/// probability.
+///
+/// Entry points, bindings and grids are those that the head of the text tells. A runtime that binds every buffer for
+/// writing takes the ones called `_pooled`, or `_in_place`.
+pub fn wgsl_kernel(kernel: Kernel, definition: HardSigmoid, stochastic: bool, element: Element) -> String {
+    with_constants(WGSL, definition, stochastic, element).replace(
+        "override KERNEL: u32 = 0u;",
+        &format!("const KERNEL: u32 = {}u;", kernel as u32),
+    )
+}
+
+fn with_constants(text: &str, definition: HardSigmoid, stochastic: bool, element: Element) -> String {
+    text.replace(
+        "override ELEMENT: u32 = 0u;",
+        &format!("const ELEMENT: u32 = {}u;", element as u32),
+    )
+    .replace(
+        "override DIVIDE: bool = false;",
+        &format!("const DIVIDE: bool = {};", divides(definition)),
+    )
+    .replace(
+        "override STOCHASTIC: bool = false;",
+        &format!("const STOCHASTIC: bool = {stochastic};"),
+    )
 }
 
 /// The line of the shader behind its functions.
@@ -566,6 +585,22 @@ mod tests {
                     assert!(functions.contains(&name.as_str()), "{name}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn kernels_with_their_constants_in_the_text() {
+        for kernel in Kernel::ALL {
+            let text = wgsl_kernel(kernel, HardSigmoid::PYTORCH, kernel == Kernel::Binarize, Element::F16);
+            let module = naga::front::wgsl::parse_str(&text).unwrap();
+            assert!(module.overrides.is_empty());
+            assert_eq!(constant(&module, "KERNEL"), naga::Literal::U32(kernel as u32));
+            assert_eq!(constant(&module, "ELEMENT"), naga::Literal::U32(1));
+            assert_eq!(constant(&module, "DIVIDE"), naga::Literal::Bool(true));
+            assert_eq!(
+                constant(&module, "STOCHASTIC"),
+                naga::Literal::Bool(kernel == Kernel::Binarize)
+            );
         }
     }
 

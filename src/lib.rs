@@ -18,7 +18,7 @@ pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use element::{Element, Scalar};
 pub use error::Error;
 pub use half;
-pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions};
+pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions, wgsl_kernel};
 pub use launch::{BufferRange, Launch};
 pub use params::Params;
 pub use wgpu;
