@@ -1,0 +1,116 @@
+//! Our hard sigmoid beside burn's own, on tensors that stay on the device, in turn in one run.
+//!
+//! `cargo bench -p hard-sigmoid-burn --bench burn` compares with burn's separate kernels, with `--features fusion` with the
+//! fused ones. Ours is asserted against the CPU path first. `forward` holds its input, `tracked` records for a
+//! gradient, `backward` begins with a gradient of ones, `step` multiplies by a weight and sums between the two passes, and
+//! `1000 small` enqueues a chain of forward passes and waits once. Columns: median time of ours, of burn's, and how many times
+//! longer burn's takes.
+
+use burn::tensor::{Device, DeviceKind, Gradients, Tensor, TensorData, activation};
+use hard_sigmoid_burn::{HardSigmoid, hard_sigmoid};
+use std::time::Instant;
+
+type Function = fn(Tensor<1>) -> Tensor<1>;
+
+fn ours(x: Tensor<1>) -> Tensor<1> {
+    hard_sigmoid(x, HardSigmoid::KERAS)
+}
+
+fn burns(x: Tensor<1>) -> Tensor<1> {
+    activation::hard_sigmoid(x, 0.2, 0.5)
+}
+
+fn main() {
+    let device = Device::wgpu(DeviceKind::DefaultDevice);
+    let name = device.identity().map(|identity| identity.name.to_string());
+    let fusion = if cfg!(feature = "fusion") { "with" } else { "without" };
+    println!("{}, burn {fusion} fusion", name.unwrap_or_default());
+    println!(
+        "{:<12}{:>10} {:>12} {:>12} {:>7}",
+        "what", "elements", "ours", "burn's", "times"
+    );
+    for exponent in [10, 14, 18, 20, 22, 24, 25] {
+        rows(&device, 1 << exponent);
+    }
+    let x = tensor(&device, 1 << 10);
+    row("1000 small", 1 << 10, 11, &|function| {
+        let x = x.clone();
+        timed(&device, || (0..1000).fold(x, |x, _| function(x))) / 1000.0
+    });
+}
+
+fn rows(device: &Device, len: usize) {
+    let x = tensor(device, len);
+    let y = ours(x.clone()).into_data();
+    let expected = values(len).into_iter().map(|x| HardSigmoid::KERAS.forward(x).to_bits());
+    assert!(
+        y.iter::<f32>().map(f32::to_bits).eq(expected),
+        "other bits than the CPU path"
+    );
+
+    let tracking = device.clone().autodiff();
+    let tracked = tensor(&tracking, len).require_grad();
+    let weight = tensor(&tracking, len);
+    let rounds = (1 << 28 >> len.ilog2()).clamp(7, 101);
+    row("forward", len, rounds, &|function| {
+        timed(device, || function(x.clone()))
+    });
+    row("tracked", len, rounds, &|function| {
+        timed(device, || function(tracked.clone()))
+    });
+    row("backward", len, rounds, &|function| {
+        let y = function(tracked.clone());
+        device.sync().unwrap();
+        timed(device, || gradient(&tracked, y.backward()))
+    });
+    row("step", len, rounds, &|function| {
+        timed(device, || {
+            let loss = (function(tracked.clone()) * weight.clone()).sum();
+            gradient(&tracked, loss.backward())
+        })
+    });
+}
+
+fn gradient(x: &Tensor<1>, gradients: Gradients) -> Tensor<1> {
+    x.grad(&gradients).expect("it is tracked")
+}
+
+/// Seconds until the device has done it.
+fn timed<R>(device: &Device, run: impl FnOnce() -> R) -> f64 {
+    device.sync().unwrap();
+    let start = Instant::now();
+    let kept = run();
+    device.sync().unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    drop(kept);
+    seconds
+}
+
+fn row(what: &str, len: usize, rounds: usize, time: &dyn Fn(Function) -> f64) {
+    let mut times = [vec![], vec![]];
+    for round in 0..rounds + 2 {
+        for (function, times) in [ours as Function, burns].into_iter().zip(&mut times) {
+            let seconds = time(function);
+            // The first ones compile.
+            if round > 1 {
+                times.push(seconds);
+            }
+        }
+    }
+    let [ours, burns] = times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2] * 1e6
+    });
+    println!(
+        "{what:<12}{len:>10} {ours:>9.1} us {burns:>9.1} us {:>7.2}",
+        burns / ours
+    );
+}
+
+fn values(len: usize) -> Vec<f32> {
+    (0..len).map(|i| ((i * 7919) % 8001) as f32 / 1000.0 - 4.0).collect()
+}
+
+fn tensor(device: &Device, len: usize) -> Tensor<1> {
+    Tensor::from_data(TensorData::new(values(len), [len]), device)
+}
