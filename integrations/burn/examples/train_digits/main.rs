@@ -37,7 +37,7 @@ struct Arguments {
     #[arg(long, default_value_t = 100)]
     epochs: usize,
     /// Units of each of the three hidden layers
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 384)]
     hidden: usize,
     /// Of weights, batches and draws
     #[arg(long, default_value_t = 1)]
