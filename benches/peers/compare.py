@@ -2,10 +2,16 @@
 
     python3 -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     venv/bin/python benches/peers/compare.py
+    venv/bin/python benches/peers/compare.py --gpu
 
 For each type, pass and length: our median time, and how many times longer the others take (above 1: we are faster).
 Tensors are made before, outputs too; each implementation uses all cores; each is first compared with ours by value.
 The definition is PyTorch's; ONNX Runtime and ncnn compute clip(x / 6 + 0.5), which is the nearest that they have.
+
+With --gpu: our kernel, ONNX Runtime's WebGPU provider and ncnn's Vulkan layer on the first adapter of the first Vulkan driver
+(VK_ICD_FILENAMES chooses one; ONNX Runtime needs lavapipe 25 or a GPU). Neither lets Python keep tensors on the device, so
+the time of one forward pass is an eighth of what a chain of nine takes longer than one alone. burn is in the bench of
+integrations/burn.
 """
 
 import importlib.metadata
@@ -69,37 +75,69 @@ def torch_cpu(kind, dtype, length):
     return run
 
 
-def onnx_cpu(length):
-    node = helper.make_node("HardSigmoid", ["x"], ["y"], alpha=1 / 6, beta=0.5)
-    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [length]) for name in "xy"]
-    graph = helper.make_graph([node], "g", tensors[:1], tensors[1:])
+def onnx_session(length, layers, provider):
+    names = [f"x{i}" for i in range(layers + 1)]
+    nodes = [
+        helper.make_node("HardSigmoid", [x], [y], alpha=1 / 6, beta=0.5) for x, y in zip(names, names[1:])
+    ]
+    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [length]) for name in (names[0], names[-1])]
+    graph = helper.make_graph(nodes, "g", tensors[:1], tensors[1:])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = CORES
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    if provider != "CPUExecutionProvider":
+        # Else it falls back with no more than a warning.
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, [provider])
+
+
+def onnx_cpu(length):
+    session = onnx_session(length, 1, "CPUExecutionProvider")
     x, y = values(length), np.empty(length, np.float32)
     binding = session.io_binding()
     given = onnxruntime.OrtValue.ortvalue_from_numpy(x)
-    binding.bind_ortvalue_input("x", given)
+    binding.bind_ortvalue_input("x0", given)
     out = onnxruntime.OrtValue.ortvalue_from_numpy(y)
-    binding.bind_ortvalue_output("y", out)
+    binding.bind_ortvalue_output("x1", out)
     run = lambda keep=(given, y): session.run_with_iobinding(binding)
     run()
     assert np.abs(out.numpy() - expected(x)).max() < 1e-5
     return run
 
 
-def ncnn_cpu(length):
+def onnx_gpu(length, layers):
+    session = onnx_session(length, layers, "WebGpuExecutionProvider")
+    x = values(length)
+    wanted = chained(x, layers)
+    assert np.abs(session.run(None, {"x0": x})[0] - wanted).max() < 1e-5
+    return lambda: session.run(None, {"x0": x})
+
+
+def chained(x, layers):
+    for _ in range(layers):
+        x = expected(x)
+    return x
+
+
+def ncnn_net(layers, on_gpu):
     folder = Path(os.environ.get("TMPDIR", "/tmp"))
     parameters = folder / "hard_sigmoid.param"
-    parameters.write_text(f"7767517\n2 2\nInput in 0 1 x\nHardSigmoid hs 1 1 x y 0={1 / 6:.9f} 1=0.5\n")
+    lines = [f"HardSigmoid h{i} 1 1 x{i} x{i + 1} 0={1 / 6:.9f} 1=0.5" for i in range(layers)]
+    head = ["7767517", f"{layers + 1} {layers + 1}", "Input in 0 1 x0"]
+    parameters.write_text("\n".join(head + lines) + "\n")
     weights = folder / "hard_sigmoid.bin"
     weights.write_bytes(b"")
     net = ncnn.Net()
-    net.opt.use_vulkan_compute = False
+    net.opt.use_vulkan_compute = on_gpu
     net.opt.num_threads = CORES
-    net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_bf16_storage = False
+    net.opt.use_fp16_storage = net.opt.use_fp16_arithmetic = net.opt.use_fp16_packed = False
+    net.opt.use_bf16_storage = False
     assert net.load_param(str(parameters)) == 0 and net.load_model(str(weights)) == 0
+    return net
+
+
+def ncnn_cpu(length):
+    net = ncnn_net(1, False)
     layer = next(layer for layer in net.layers() if layer.type == "HardSigmoid")
     given = values(length)
     # A copy: ncnn doesn't keep what it is given.
@@ -109,6 +147,21 @@ def ncnn_cpu(length):
         return layer.forward_inplace(x, net.opt)
 
     assert run() == 0 and np.abs(np.array(x) - expected(given)).max() < 1e-5
+    return run
+
+
+def ncnn_gpu(length, layers):
+    net = ncnn_net(layers, True)
+    given = values(length)
+    x = ncnn.Mat(given).clone()
+
+    def run():
+        extractor = net.create_extractor()
+        extractor.input("x0", x)
+        return extractor.extract(f"x{layers}")
+
+    status, y = run()
+    assert status == 0 and np.abs(np.array(y) - chained(given, layers)).max() < 1e-5
     return run
 
 
@@ -122,10 +175,30 @@ def median(run, rounds):
     return float(np.median(times))
 
 
+def on_gpu():
+    ours = Ours()
+    print(f"{ncnn.get_gpu_info(0).device_name()}; ONNX Runtime {onnxruntime.__version__}, ncnn {ncnn.__version__}")
+    print(f"{'type':<5} {'pass':<9} {'elements':>9} {'ours':>11} {'onnx':>7} {'ncnn':>7}")
+    for length in (1 << 18, 1 << 20, 1 << 22, 1 << 24):
+        rounds = max(5, min(50, (1 << 24) // length))
+        runs = {peer: [of(length, layers) for layers in (1, 9)] for peer, of in (("onnx", onnx_gpu), ("ncnn", ncnn_gpu))}
+        turns = {"ours": []} | {peer: [] for peer in runs}
+        for _ in range(5):
+            one, nine = (ours.time(f"gpu {layers} f32 {length} {rounds}") for layers in (1, 9))
+            turns["ours"].append((nine - one) / 8)
+            for peer, (one, nine) in runs.items():
+                turns[peer].append((median(nine, rounds) - median(one, rounds)) / 8)
+        times = {who: float(np.median(of)) for who, of in turns.items()}
+        ratios = " ".join(f"{times[peer] / times['ours']:>7.2f}" for peer in runs)
+        print(f"{'f32':<5} {'forward':<9} {length:>9} {times['ours'] * 1e6:>8.1f} us {ratios}", flush=True)
+
+
 def main():
     # Large pages for everybody: NumPy asks for them, and who has them has twice the bandwidth.
     if "GLIBC_TUNABLES" not in os.environ:
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
+    if "--gpu" in sys.argv:
+        return on_gpu()
     torch.set_num_threads(CORES)
     versions = [f"{name} {importlib.metadata.version(name)}" for name in ("torch", "onnxruntime-webgpu", "ncnn")]
     print(f"{CORES} cores; {', '.join(versions)}")

@@ -1,6 +1,6 @@
 //! Our side of `benches/peers/compare.py`, which times us and other implementations in turn: a line on stdin such as
-//! `cpu forward f32 1024 50` is answered by the median of 50 runs, in seconds. `gpu` is the adapter that `WGPU_ADAPTER_NAME`
-//! and `WGPU_BACKEND` choose, on tensors that stay there, from submission to completion.
+//! `cpu forward f32 1024 50` is answered by the median of 50 runs, in seconds. `gpu 9 f32 1024 50` is a chain of nine forward
+//! passes on the adapter that `WGPU_ADAPTER_NAME` and `WGPU_BACKEND` choose, from submission to completion.
 
 use hard_sigmoid::{
     Element, HardSigmoid, Kernels, Scalar, cpu,
@@ -31,8 +31,11 @@ fn main() {
             ("cpu", Element::F32) => on_cpu::<f32>(pass, len, rounds),
             ("cpu", Element::F16) => on_cpu::<f16>(pass, len, rounds),
             ("cpu", Element::Bf16) => on_cpu::<bf16>(pass, len, rounds),
-            (_, Element::F32) => gpu.get_or_insert_with(Gpu::new).run(pass, len, rounds),
-            _ => panic!("only f32 on the GPU"),
+            ("gpu", Element::F32) => {
+                let passes = pass.parse().expect("how many passes");
+                gpu.get_or_insert_with(Gpu::new).run(passes, len, rounds)
+            }
+            _ => panic!("{line:?}: the devices are cpu, and gpu with f32"),
         };
         println!("{seconds:e}");
         std::io::stdout().flush().unwrap();
@@ -112,9 +115,9 @@ impl Gpu {
         Self { device, queue, kernels }
     }
 
-    fn run(&self, pass: &str, len: usize, rounds: usize) -> f64 {
+    fn run(&self, passes: usize, len: usize, rounds: usize) -> f64 {
         use wgpu::BufferUsages as Usages;
-        let [x, g, out] = [(); 3].map(|()| {
+        let [x, y] = [(); 2].map(|()| {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size: len as u64 * 4,
@@ -124,17 +127,17 @@ impl Gpu {
         });
         self.queue
             .write_buffer(&x, 0, bytemuck::cast_slice(&values::<f32>(len)));
-        self.queue
-            .write_buffer(&g, 0, bytemuck::cast_slice(&values::<f32>(len)));
-        let launch = match pass {
-            "forward" => self.kernels.forward(DEFINITION, Element::F32, &x, &out),
-            "backward" => self.kernels.backward(DEFINITION, Element::F32, &x, &g, &out),
-            _ => panic!("{pass} is no pass on the GPU"),
-        };
-        let launch = launch.unwrap();
+        let launches = [(&x, &y), (&y, &x)].map(|(from, to)| {
+            let launch = self.kernels.forward(DEFINITION, Element::F32, from, to);
+            launch.unwrap()
+        });
         median(rounds, || {
             let mut encoder = self.device.create_command_encoder(&Default::default());
-            launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for launch in launches.iter().cycle().take(passes) {
+                launch.encode(&mut pass);
+            }
+            drop(pass);
             self.queue.submit([encoder.finish()]);
             self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
         })
