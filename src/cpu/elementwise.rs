@@ -133,6 +133,7 @@ fn widen<T: Scalar>(wide: &mut Wide, values: &[T]) {
 /// Slices of which each item holds so many elements.
 struct Shares<S, const N: usize> {
     slices: [S; N],
+    #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "one core cuts nothing"))]
     elements: usize,
 }
 
