@@ -5,6 +5,8 @@
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
 #                          kernels, on every adapter (about 25 minutes on two cores with two software adapters), and a
 #                          tensor beyond 4 GiB where the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
+#   ./test.sh matrix       the GPU tests, and 2^24 inputs of every kernel, on each driver that Debian has, and under the
+#                          validation layer; writes docs/portability.md (about 5 minutes)
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -43,8 +45,11 @@ exhaustive)
     cargo test --release --lib --test host -- --ignored
     cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
     ;;
+matrix)
+    tests/matrix.sh
+    ;;
 *)
-    echo "usage: ./test.sh [exhaustive]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix]" >&2
     exit 2
     ;;
 esac

@@ -32,6 +32,7 @@ fn main() {
         ("offload", offload),
         ("lost_device", lost_device),
         ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
+        ("sample (opt-in: ./test.sh matrix)", exhaustive::sample),
         ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
     ])
     .exit();
