@@ -28,6 +28,7 @@ pub fn draw(path: &Path, courses: &[Course]) -> Result<(), Box<dyn Error>> {
             ("sans-serif", 20),
         )
         .margin(14)
+        .margin_right(30)
         .x_label_area_size(44)
         .y_label_area_size(60)
         .build_cartesian_2d(1.0..epochs.max(2.0), (lowest - 1.0).floor()..100.5)?;
@@ -35,6 +36,8 @@ pub fn draw(path: &Path, courses: &[Course]) -> Result<(), Box<dyn Error>> {
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc("epoch")
+        .x_label_formatter(&|epoch| format!("{epoch:.0}"))
+        .y_label_formatter(&|accuracy| format!("{accuracy:.0}"))
         .y_desc("accuracy, %")
         .label_style(("sans-serif", 15))
         .draw()?;
