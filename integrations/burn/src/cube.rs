@@ -169,7 +169,7 @@ impl Launch {
             let count = CubeCount::Static(x as u32, groups.div_ceil(x) as u32, 1);
             self.text.launch(client, entry, "", count, &params, tensors);
         }
-        if len % per_invocation > 0 {
+        if !len.is_multiple_of(per_invocation) {
             let count = CubeCount::Static(1, 1, 1);
             self.text.launch(client, entry, "_tail", count, &params, tensors);
         }
