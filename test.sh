@@ -7,6 +7,7 @@
 #                          tensor beyond 4 GiB where the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every kernel, on each driver that Debian has, and under the
 #                          validation layer; writes docs/portability.md (about 5 minutes)
+#   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -48,8 +49,11 @@ exhaustive)
 matrix)
     tests/matrix.sh
     ;;
+tint)
+    tests/tint/run.sh
+    ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix|tint]" >&2
     exit 2
     ;;
 esac
