@@ -1,7 +1,7 @@
 //! The kernels through Tint, Chrome's WGSL compiler, in Dawn under Node: `./test.sh tint`.
 
 #[path = "common/mod.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
 mod common;
 
 use common::{golden, npy};
