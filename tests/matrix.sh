@@ -7,19 +7,11 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
 logs="$cache/matrix"
 mkdir -p "$logs"
 rm -f "$logs"/*
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo)
-
-# Status 3 says that something can't be fetched here.
-install() {
-    "${as_root[@]}" apt-get update -qq \
-        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
-        || { echo "can't install $*" >&2; exit 3; }
-}
+. tests/fetch.sh
 [ -e /usr/lib/chromium/vk_swiftshader_icd.json ] || install chromium
 [ -e /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json ] || install vulkan-validationlayers
 
-newer=$(tests/lavapipe-backports.sh) || { echo "a newer lavapipe can't be had here" >&2; exit 3; }
+newer=$(tests/lavapipe-backports.sh) || cannot "a newer lavapipe"
 
 cargo test --release --test gpu --no-run
 drivers=0

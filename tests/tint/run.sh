@@ -3,18 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 node="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/node"
-as_root=()
-[ "$(id -u)" = 0 ] || as_root=(sudo)
-# Status 3 says that something can't be fetched here.
-cannot() {
-    echo "can't fetch $1 here" >&2
-    exit 3
-}
-install() {
-    "${as_root[@]}" apt-get update -qq \
-        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
-        || cannot "$*"
-}
+. tests/fetch.sh
 command -v node >/dev/null || install nodejs
 command -v npm >/dev/null || install npm
 [ -e /usr/lib/chromium/vk_swiftshader_icd.json ] || install chromium

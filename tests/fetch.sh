@@ -1,0 +1,12 @@
+# Sourced: installs what Debian has. Status 3 says that something can't be had here.
+cannot() {
+    echo "can't fetch $1 here" >&2
+    exit 3
+}
+install() {
+    local as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo)
+    "${as_root[@]}" apt-get update -qq \
+        && "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
+        || cannot "$*"
+}
