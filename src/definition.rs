@@ -268,6 +268,14 @@ impl HardSigmoid {
         }
     }
 
+    /// The value at 0 before it is limited to 0 and 1.
+    pub fn shift(self) -> f32 {
+        match self.form {
+            Form::Affine { beta, .. } => beta,
+            Form::Relu6Divide | Form::Relu6Multiply => 0.5,
+        }
+    }
+
     /// The hard sigmoid of `x`.
     #[inline(always)]
     pub fn forward(self, x: f32) -> f32 {

@@ -335,6 +335,10 @@ impl Kernels {
     /// # Errors
     /// [`Error::UnsupportedDevice`] if the device was created with limits below what the kernels need; those of
     /// `wgpu::Limits::downlevel_defaults()` are enough.
+    #[cfg_attr(
+        target_family = "wasm",
+        expect(clippy::arc_with_non_send_sync, reason = "wgpu's types are Send but in a browser")
+    )]
     pub fn new(device: &wgpu::Device) -> Result<Self, Error> {
         Self::with_pipeline_cache(device, None)
     }

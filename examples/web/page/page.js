@@ -1,0 +1,367 @@
+// The page: draws what the WebAssembly module computes, on the GPU or by the CPU path.
+import init, { Definition, Device, Speed, comparisonSees } from "./hard_sigmoid_web.js";
+
+const $ = (id) => document.getElementById(id);
+const LOW = -5;
+const HIGH = 5;
+const POINTS = 1281;
+const xs = Float32Array.from({ length: POINTS }, (_, i) => LOW + ((HIGH - LOW) * i) / (POINTS - 1));
+
+// --- plots ---------------------------------------------------------------------------------------------------------
+
+const MARGIN = { left: 52, right: 12, top: 18, bottom: 24 };
+
+class Plot {
+  constructor(svg, low, high, ticks) {
+    Object.assign(this, { svg, low, high });
+    [this.width, this.height] = svg.getAttribute("viewBox").split(" ").slice(2).map(Number);
+    for (const value of ticks) {
+      this.add("line", { class: "grid", x1: this.x(LOW), x2: this.x(HIGH), y1: this.y(value), y2: this.y(value) });
+      this.text(value, { x: MARGIN.left - 6, y: this.y(value) + 4, "text-anchor": "end" });
+    }
+    for (let x = LOW; x <= HIGH; x++) {
+      const style = x === 0 ? "axis" : "grid";
+      this.add("line", { class: style, x1: this.x(x), x2: this.x(x), y1: this.y(low), y2: this.y(high) });
+      this.text(x, { x: this.x(x), y: this.height - 6, "text-anchor": "middle" });
+    }
+    this.logistic = this.add("polyline", { class: "logistic" });
+    this.own = this.add("polyline", { class: "own" });
+    this.cursor = this.add("line", { class: "cursor", y1: this.y(low), y2: this.y(high), visibility: "hidden" });
+  }
+  add(name, attributes) {
+    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return this.svg.appendChild(element);
+  }
+  text(value, attributes) {
+    this.add("text", attributes).textContent = String(value).replace("-", "−");
+  }
+  x(x) {
+    return MARGIN.left + ((x - LOW) / (HIGH - LOW)) * (this.width - MARGIN.left - MARGIN.right);
+  }
+  y(y) {
+    return MARGIN.top + ((this.high - y) / (this.high - this.low)) * (this.height - MARGIN.top - MARGIN.bottom);
+  }
+  draw(line, ys) {
+    const points = Array.from(ys, (y, i) => `${this.x(xs[i]).toFixed(2)},${this.y(y).toFixed(2)}`);
+    line.setAttribute("points", points.join(" "));
+  }
+  /** Where in the plot's units a pointer is. */
+  at(event) {
+    const box = this.svg.getBoundingClientRect();
+    const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    const across = (x * this.width - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right);
+    const down = (y * this.height - MARGIN.top) / (this.height - MARGIN.top - MARGIN.bottom);
+    return [LOW + across * (HIGH - LOW), this.high - down * (this.high - this.low)];
+  }
+}
+
+const values = new Plot($("values"), -0.1, 1.1, [0, 0.5, 1]);
+const gradients = new Plot($("gradients"), -0.1, 0.6, [0, 0.25, 0.5]);
+const logistic = (x) => 1 / (1 + Math.exp(-x));
+values.draw(values.logistic, Array.from(xs, logistic));
+gradients.draw(gradients.logistic, Array.from(xs, (x) => logistic(x) * (1 - logistic(x))));
+
+// --- what is shown ------------------------------------------------------------------------------------------------
+
+let device;
+let gpu;
+let cpu;
+let gpuName;
+let whyNoGpu;
+let definition;
+let shown; // [y, gradient] of the curves drawn.
+
+const count = (number) => number.toLocaleString("en");
+const short = (number) => String(Number(number.toPrecision(7))).replace("-", "−");
+
+/** Only the last of the drawings asked for while one is under way is done. */
+let isDrawing = false;
+let isStale = false;
+async function draw() {
+  isStale = true;
+  if (isDrawing) return;
+  isDrawing = true;
+  while (isStale) {
+    isStale = false;
+    const [drawn, on] = [definition, device];
+    const y = await on.forward(drawn, xs);
+    const gradient = await on.gradient(drawn, xs);
+    values.draw(values.own, y);
+    gradients.draw(gradients.own, gradient);
+    shown = [y, gradient];
+  }
+  isDrawing = false;
+}
+
+/** Takes a text that Definition reads. */
+function choose(text) {
+  definition = new Definition(text);
+  history.replaceState(null, "", `#${definition.text}`);
+  const { name, alpha, beta, kinks, isInclusive } = definition;
+  $("name").textContent = name === "affine" ? "any other" : name;
+  $("formula").textContent = `y = ${definition.formula}`;
+  $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
+  $("alpha").value = alpha;
+  $("beta").value = beta;
+  $("alpha-value").textContent = short(alpha);
+  $("beta-value").textContent = short(beta);
+  document.querySelector(`[name=kinks][value=${isInclusive ? "inclusive" : "strict"}]`).checked = true;
+  $("kinks").textContent = kinks.length
+    ? `Kinks at ${short(kinks[0])} and ${short(kinks[1])}; value at 0 is ${short(Math.min(Math.max(beta, 0), 1))}.`
+    : "A constant: no kinks.";
+  for (const button of $("presets").children) button.setAttribute("aria-pressed", button.dataset.text === definition.text);
+  placeHandles();
+  scheduleCheck();
+  return draw();
+}
+
+const kinkRule = () => document.querySelector("[name=kinks]:checked").value;
+function affine(alpha, beta) {
+  const limited = (value, id) => Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
+  const rounded = (value) => Math.round(value * 1000) / 1000;
+  return choose(`affine(${rounded(limited(alpha, "alpha"))}, ${rounded(limited(beta, "beta"))}, ${kinkRule()})`);
+}
+$("alpha").addEventListener("input", () => affine(Number($("alpha").value), definition.beta));
+$("beta").addEventListener("input", () => affine(definition.alpha, Number($("beta").value)));
+for (const radio of document.querySelectorAll("[name=kinks]"))
+  radio.addEventListener("change", () => choose(`affine(${definition.alpha}, ${definition.beta}, ${kinkRule()})`));
+
+// The dot on the axis moves beta, the one on the upper kink alpha.
+const betaHandle = values.add("circle", { r: 9, tabindex: 0, id: "beta-handle", "aria-label": "beta" });
+const alphaHandle = values.add("circle", { r: 9, tabindex: 0, id: "alpha-handle", "aria-label": "alpha" });
+function placeHandles() {
+  const { alpha, beta } = definition;
+  const place = (handle, x, y) => {
+    handle.setAttribute("cx", values.x(x));
+    handle.setAttribute("cy", values.y(y));
+  };
+  place(betaHandle, 0, Math.min(Math.max(beta, values.low), values.high));
+  const kink = (1 - beta) / alpha;
+  const isSeen = Math.abs(kink) <= HIGH;
+  alphaHandle.setAttribute("visibility", isSeen ? "visible" : "hidden");
+  if (isSeen) place(alphaHandle, kink, 1);
+}
+function draggable(handle, move, step) {
+  handle.addEventListener("pointerdown", (event) => {
+    handle.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  handle.addEventListener("pointermove", (event) => {
+    if (handle.hasPointerCapture(event.pointerId)) move(...values.at(event));
+  });
+  handle.addEventListener("keydown", (event) => {
+    const direction = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
+    if (direction) {
+      event.preventDefault();
+      step(direction * 0.01);
+    }
+  });
+}
+draggable(betaHandle, (_, y) => affine(definition.alpha, y), (by) => affine(definition.alpha, definition.beta + by));
+draggable(
+  alphaHandle,
+  (x) => Math.abs(x) > 0.05 && affine((1 - definition.beta) / x, definition.beta),
+  (by) => affine(definition.alpha + by, definition.beta),
+);
+
+const bits = new DataView(new ArrayBuffer(4));
+const hex = (value) => {
+  bits.setFloat32(0, value);
+  return `0x${bits.getUint32(0).toString(16).padStart(8, "0")}`;
+};
+for (const plot of [values, gradients]) {
+  plot.svg.addEventListener("pointermove", (event) => {
+    const across = (plot.at(event)[0] - LOW) / (HIGH - LOW);
+    const i = Math.min(Math.max(Math.round(across * (POINTS - 1)), 0), POINTS - 1);
+    if (!shown) return;
+    const [y, gradient] = [shown[0][i], shown[1][i]];
+    for (const { cursor } of [values, gradients]) {
+      cursor.setAttribute("visibility", "visible");
+      for (const end of ["x1", "x2"]) cursor.setAttribute(end, values.x(xs[i]));
+    }
+    $("readout").textContent =
+      `x ${short(xs[i])}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` +
+      `logistic ${logistic(xs[i]).toFixed(6)}`;
+  });
+}
+
+// --- the device ---------------------------------------------------------------------------------------------------
+
+async function use(chosen) {
+  device = chosen;
+  const isGpu = device === gpu;
+  $("device").textContent = isGpu
+    ? `${gpuName}${gpu.isSoftware ? ", a GPU emulated in software" : ""}, through WebGPU.`
+    : `The CPU, in WebAssembly${whyNoGpu ? `, since there is no GPU to be had: ${whyNoGpu}` : ""}.`;
+  $("use-gpu").setAttribute("aria-pressed", isGpu);
+  $("use-cpu").setAttribute("aria-pressed", !isGpu);
+  $("use-gpu").disabled = !gpu;
+  scheduleCheck();
+  if (definition) await draw();
+}
+$("use-gpu").addEventListener("click", () => use(gpu));
+$("use-cpu").addEventListener("click", () => use(cpu));
+
+// --- checks -------------------------------------------------------------------------------------------------------
+
+function reportCheck(name, { compared, differing, flushed }, isDone) {
+  const verdict = document.createElement("span");
+  verdict.className = differing ? "bad" : "good";
+  verdict.textContent = `${count(differing)} of ${count(compared)} results differ`;
+  const tiny = flushed ? ` ${count(flushed)} subnormals came as zero, as WGSL allows.` : "";
+  $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit.${tiny}`);
+  $("check").dataset.state = isDone ? "done" : "running";
+}
+
+let checkTimer;
+/** Checks what is shown once it has come to rest: 2^18 f32 across all bit patterns, and all halves, forward and backward. */
+function scheduleCheck() {
+  clearTimeout(checkTimer);
+  $("check").dataset.state = "running";
+  checkTimer = setTimeout(check, 400);
+}
+async function check() {
+  transform();
+  if (!definition || !device || sweep) return;
+  const [checked, on] = [definition, device];
+  const single = await on.check(checked, 0, 1 << 14, 1 << 18);
+  const halves = await on.checkHalves(checked);
+  if (checked !== definition || on !== device || sweep) return;
+  const sum = (key) => single[key] + halves[key];
+  const all = { compared: sum("compared"), differing: sum("differing"), flushed: sum("flushed") };
+  reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", all, true);
+}
+
+let sweep; // The sweep under way.
+$("sweep").addEventListener("click", async () => {
+  if (sweep) {
+    sweep.isStopped = true;
+    return;
+  }
+  const own = (sweep = {});
+  const [checked, on] = [definition, device];
+  const PART = 1 << 22;
+  const all = { compared: 0, differing: 0, flushed: 0 };
+  $("sweep").textContent = "Stop";
+  $("sweep-progress").hidden = false;
+  try {
+    for (let start = 0; start < 2 ** 32; start += PART) {
+      const part = await on.check(checked, start, 1, PART);
+      for (const key of Object.keys(all)) all[key] += part[key];
+      $("sweep-progress").value = (start + PART) / 2 ** 32;
+      reportCheck(`${checked.name}, f32, forward and backward`, all, false);
+      // Lets the page react.
+      await new Promise((resolve) => setTimeout(resolve));
+      if (own.isStopped) break;
+    }
+  } catch (error) {
+    fail(error);
+  } finally {
+    $("check").dataset.state = "done";
+    $("sweep").textContent = "Check all 2³² inputs";
+    $("sweep-progress").hidden = true;
+    sweep = undefined;
+  }
+});
+
+$("measure").addEventListener("click", async () => {
+  $("measure").disabled = true;
+  $("speed").textContent = "Measuring…";
+  // Lets that be seen: the CPU path blocks the page.
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  try {
+    const { kernel, copy, cpu } = await Speed.measure(definition, device !== gpu);
+    const onCpu = `The CPU path, one core in WebAssembly: ${cpu.toFixed(2)} GB/s.`;
+    $("speed").textContent = kernel
+      ? `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). ${onCpu}`
+      : onCpu;
+  } catch (error) {
+    $("speed").textContent = error.message ?? String(error);
+  }
+  $("measure").disabled = false;
+});
+
+// --- files --------------------------------------------------------------------------------------------------------
+
+let chosenFile;
+let address;
+async function transform() {
+  if (!chosenFile) return;
+  $("download").hidden = true;
+  $("file-status").textContent = `${chosenFile.name}…`;
+  try {
+    const wantsGradient = $("wanted").value === "gradient";
+    const bytes = new Uint8Array(await chosenFile.arrayBuffer());
+    const result = await device.transformNpy(definition, wantsGradient, $("bf16").checked, bytes);
+    if (address) URL.revokeObjectURL(address);
+    address = URL.createObjectURL(new Blob([result], { type: "application/octet-stream" }));
+    const name = chosenFile.name.replace(/(\.npy)?$/, `.${definition.name}.${wantsGradient ? "gradient" : "y"}.npy`);
+    Object.assign($("download"), { href: address, download: name, hidden: false });
+    $("file-status").textContent = `${name}, ${count(result.length)} bytes, is ready.`;
+  } catch (error) {
+    $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
+  }
+}
+const take = (file) => {
+  chosenFile = file;
+  return transform();
+};
+$("file").addEventListener("change", () => {
+  const file = $("file").files[0];
+  // So that the same file can be chosen again.
+  $("file").value = "";
+  if (file) take(file);
+});
+for (const id of ["wanted", "bf16"]) $(id).addEventListener("change", transform);
+$("drop").addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $("drop").classList.add("over");
+});
+$("drop").addEventListener("dragleave", () => $("drop").classList.remove("over"));
+$("drop").addEventListener("drop", (event) => {
+  event.preventDefault();
+  $("drop").classList.remove("over");
+  if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
+});
+
+// --- start --------------------------------------------------------------------------------------------------------
+
+function fail(error) {
+  $("status").hidden = false;
+  $("status").className = "bad";
+  $("status").textContent = `Something failed: ${error?.message ?? error}. Reload the page to go on.`;
+}
+window.addEventListener("unhandledrejection", (event) => fail(event.reason));
+
+async function start() {
+  await init();
+  const { compared, differing, flushed } = comparisonSees();
+  if (compared !== 4 || differing !== 2 || flushed !== 1) throw new Error("the comparison doesn't see differences");
+  cpu = await Device.cpu();
+  try {
+    gpu = await Device.gpu();
+    // Browsers often tell no more than its maker and family.
+    const { vendor, architecture } = (await navigator.gpu.requestAdapter()).info;
+    gpuName = gpu.adapter || `${vendor} ${architecture}`.trim() || "An adapter without a name";
+  } catch (error) {
+    whyNoGpu = error.message;
+  }
+  for (const preset of Definition.presets()) {
+    const button = document.createElement("button");
+    button.textContent = preset.name;
+    button.dataset.text = preset.text;
+    button.title = preset.source;
+    button.addEventListener("click", () => choose(preset.text));
+    $("presets").append(button);
+  }
+  document.querySelector("main").hidden = false;
+  await use(gpu ?? cpu);
+  try {
+    await choose(decodeURIComponent(location.hash.slice(1)) || "pytorch");
+  } catch {
+    await choose("pytorch");
+  }
+  $("status").hidden = true;
+}
+start().catch(fail);

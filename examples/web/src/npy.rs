@@ -1,0 +1,68 @@
+//! NumPy's `.npy` files in memory.
+
+use hard_sigmoid::{
+    HardSigmoid, Scalar,
+    half::{bf16, f16},
+    offload::Offload,
+};
+
+/// `file` with other elements; dtype, shape and order stay.
+pub async fn transformed(
+    offload: &Offload,
+    definition: HardSigmoid,
+    wants_gradient: bool,
+    is_bf16: bool,
+    mut file: Vec<u8>,
+) -> Result<Vec<u8>, String> {
+    let mut rest = &file[..];
+    let header = npyz::NpyHeader::from_reader(&mut rest).map_err(|error| format!("not a .npy file ({error})"))?;
+    let start = file.len() - rest.len();
+    let (dtype, shape) = (header.dtype().descr(), header.shape());
+    let size: u64 = match &*dtype {
+        "'<f4'" => 4,
+        "'<f2'" => 2,
+        "'<u2'" if is_bf16 => 2,
+        _ => {
+            return Err(format!(
+                "its dtype is {dtype}; read are little-endian float32 and float16 (save array.astype(numpy.float32)), and, \
+                 if you say so, the bits of bfloat16 as uint16"
+            ));
+        }
+    };
+    let expected = shape
+        .iter()
+        .try_fold(size, |product, &extent| product.checked_mul(extent));
+    let data = &mut file[start..];
+    if expected != Some(data.len() as u64) {
+        let len = data.len();
+        return Err(format!(
+            "shape {shape:?} doesn't fit its {len} bytes of data: truncated or damaged"
+        ));
+    }
+    let result = match &*dtype {
+        "'<f4'" => in_place::<f32>(offload, definition, wants_gradient, data).await,
+        "'<f2'" => in_place::<f16>(offload, definition, wants_gradient, data).await,
+        _ => in_place::<bf16>(offload, definition, wants_gradient, data).await,
+    };
+    result.map_err(|error| error.to_string())?;
+    Ok(file)
+}
+
+async fn in_place<T: Scalar>(
+    offload: &Offload,
+    definition: HardSigmoid,
+    wants_gradient: bool,
+    bytes: &mut [u8],
+) -> Result<(), hard_sigmoid::Error> {
+    // The data of a file may start anywhere.
+    let mut x: Vec<T> = bytemuck::pod_collect_to_vec(bytes);
+    if wants_gradient {
+        let mut g = vec![T::from_f32(1.0); x.len()];
+        offload.backward_in_place(definition, &x, &mut g).await?;
+        x = g;
+    } else {
+        offload.forward_in_place(definition, &mut x).await?;
+    }
+    bytes.copy_from_slice(bytemuck::cast_slice(&x));
+    Ok(())
+}

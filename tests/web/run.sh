@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Builds the page of examples/web, serves it, and uses it in Chromium. Run by `./test.sh web`.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
+. tests/fetch.sh
+target=wasm32-unknown-unknown
+[ -d "$(rustc --print target-libdir --target $target)" ] || rustup target add $target || cannot "Rust's target $target"
+command -v node >/dev/null || install nodejs
+command -v npm >/dev/null || install npm
+[ -x /usr/bin/chromium ] || install chromium
+mkdir -p "$cache/node"
+[ -e "$cache/node/node_modules/playwright-core" ] \
+    || npm install --no-audit --no-fund --silent --prefix "$cache/node" playwright-core@1 || cannot "npm's playwright-core"
+
+# The crate as an embedder's page would have it, and this page.
+cargo clippy --release --target $target --no-default-features -- -D warnings
+cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-web --lib -- -D warnings
+
+site="$cache/web"
+rm -rf "$site"
+examples/web/build.sh "$site"
+node tests/web/test.mjs "$site" "$cache/node/node_modules" "$cache/web-screenshots"
