@@ -8,6 +8,7 @@
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every kernel, on each driver that Debian has, and under the
 #                          validation layer; writes docs/portability.md (about 5 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
+#   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -53,11 +54,14 @@ matrix)
 tint)
     tests/tint/run.sh
     ;;
+compilers)
+    tests/shaders/run.sh
+    ;;
 web)
     tests/web/run.sh
     ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix|tint|web]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|web]" >&2
     exit 2
     ;;
 esac

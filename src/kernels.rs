@@ -336,7 +336,7 @@ impl Kernels {
     /// [`Error::UnsupportedDevice`] if the device was created with limits below what the kernels need; those of
     /// `wgpu::Limits::downlevel_defaults()` are enough.
     #[cfg_attr(
-        target_family = "wasm",
+        all(target_family = "wasm", feature = "offload"),
         expect(clippy::arc_with_non_send_sync, reason = "wgpu's types are Send but in a browser")
     )]
     pub fn new(device: &wgpu::Device) -> Result<Self, Error> {

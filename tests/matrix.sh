@@ -69,7 +69,19 @@ path on 2^24 inputs spread over all 2^32 bit patterns (`tests/gpu/exhaustive.rs`
 any bit; in brackets, how many come with a subnormal counted as zero, which WGSL allows. All 2^32 inputs are run by `./test.sh
 exhaustive`.
 
-The kernels of the presets also go through Tint, the WGSL compiler of Chrome and Edge, in f32 and on all halves: `./test.sh tint`.
+What else is shown, each by its command:
+
+- `./test.sh tint`: the kernels through Tint, the WGSL compiler of Chrome and Edge, in f32 and on all halves, on two drivers;
+- `./test.sh web`: the page of `examples/web` in Chromium, on WebGPU and by the CPU path in WebAssembly, against the
+  frameworks' own output;
+- `./test.sh compilers`: naga's translations of every kernel, entry point and element type. SPIR-V passes spirv-val, GLSL
+  glslang, HLSL Microsoft's DXC (cs_6_0) and FXC (cs_5_1); in what those two make of it no product is fused with a sum where
+  two roundings are promised, or could be by a driver, and the tests for NaN are there. Without the shader's precautions most
+  of the same listings fail;
+- the text that Metal gets is kept, as it was reviewed (`tests/shaders/snapshots`).
+
+Not shown here: a real GPU, and what drivers of DX12 and Metal make of the compiled shaders. `.github/workflows/ci.yml`
+runs the GPU tests on WARP and on Metal.
 
 END
     echo "| driver | adapter | tests |"

@@ -6,7 +6,7 @@ mod common;
 
 use common::{golden, npy};
 use hard_sigmoid::{
-    Binarization, Element, HardSigmoid, Kernel, Params, Scalar, cpu,
+    Binarization, HardSigmoid, Kernel, Params, Scalar, cpu,
     half::{bf16, f16},
     wgsl_kernel,
 };
@@ -14,22 +14,42 @@ use std::{fs, path::Path, process::Command};
 
 const DRAWS: Binarization = Binarization::stochastic(11, 5);
 
-/// Writes what `run.mjs` needs of a kernel: text, parameters, inputs, expected output; and a line about it.
+/// Writes what `run.mjs` needs of a kernel: text, parameters, inputs, expected outputs; and a line about it.
 fn write<T: Scalar>(folder: &Path, cases: &mut String, kernel: Kernel, definition: HardSigmoid, x: &[T], g: &[T]) {
     let len = x.len() as u32;
-    let per_invocation = 16 / T::ELEMENT.size() as u32;
-    let groups = (len / per_invocation).div_ceil(256);
-    let mut y = vec![T::from_f32(7.0); x.len()];
+    // What the script fills outputs with, to which `backward_accumulate` adds.
+    let before: T = bytemuck::pod_read_unaligned(&[0xab; 4][..size_of::<T>()]);
+    let (mut y, mut second) = (vec![before; x.len()], vec![before; x.len()]);
+    let mut bits = vec![0xabab_abab_u32; x.len().div_ceil(32)];
     let (entry, inputs, done): (_, &[&[T]], _) = match kernel {
         Kernel::Forward => ("unary", &[x], cpu::forward(definition, x, &mut y)),
         Kernel::HardSwish => ("unary", &[x], cpu::hard_swish(definition, x, &mut y)),
         Kernel::Binarize => ("unary", &[x], cpu::binarize(DRAWS, 1.0, x, &mut y)),
         Kernel::Backward => ("binary", &[x, g], cpu::backward(definition, x, g, &mut y)),
+        Kernel::BackwardAccumulate => ("binary", &[x, g], cpu::backward_accumulate(definition, x, g, &mut y)),
         Kernel::Gate => ("binary", &[x, g], cpu::gate(definition, g, x, &mut y)),
+        Kernel::GateBackward => {
+            let done = cpu::gate_backward(definition, g, x, g, &mut y, &mut second);
+            ("gate_backward", &[x, g, g], done)
+        }
+        Kernel::BinarizePacked => ("binarize_packed", &[x], cpu::binarize_packed(DRAWS, x, &mut bits)),
         other => panic!("{other:?} isn't among the cases"),
     };
     done.unwrap();
-    let is_drawn = kernel == Kernel::Binarize;
+    let is_drawn = matches!(kernel, Kernel::Binarize | Kernel::BinarizePacked);
+    let (per_invocation, outputs, element): (u32, Vec<&[u8]>, _) = match kernel {
+        Kernel::BinarizePacked => (32, vec![bytemuck::cast_slice(&bits)], "bits".into()),
+        Kernel::GateBackward => {
+            let outputs = [&y, &second].map(|output| bytemuck::cast_slice(output));
+            (16 / T::ELEMENT.size() as u32, outputs.into(), T::ELEMENT.to_string())
+        }
+        _ => (
+            16 / T::ELEMENT.size() as u32,
+            vec![bytemuck::cast_slice(&y)],
+            T::ELEMENT.to_string(),
+        ),
+    };
+    let groups = (len / per_invocation).div_ceil(256);
     let params = if is_drawn {
         Params::binarize(DRAWS, 1.0, len, groups * 256)
     } else {
@@ -39,13 +59,15 @@ fn write<T: Scalar>(folder: &Path, cases: &mut String, kernel: Kernel, definitio
     let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
     put("wgsl", wgsl_kernel(kernel, definition, is_drawn, T::ELEMENT).as_bytes());
     put("params", bytemuck::bytes_of(&params));
-    put("expected", bytemuck::cast_slice(&y));
+    for (i, output) in outputs.iter().enumerate() {
+        put(&format!("expected.{i}"), output);
+    }
     for (i, input) in inputs.iter().enumerate() {
         put(&i.to_string(), bytemuck::cast_slice(input));
     }
     let tail = !len.is_multiple_of(per_invocation);
-    let element: Element = T::ELEMENT;
-    *cases += &format!("{name}\t{element}\t{entry}\t{}\t{groups}\t{tail}\n", inputs.len());
+    let (inputs, outputs) = (inputs.len(), outputs.len());
+    *cases += &format!("{name}\t{element}\t{entry}\t{inputs}\t{outputs}\t{groups}\t{tail}\n");
 }
 
 /// Every bit pattern, but one, so that there is a tail with half a word.
@@ -68,19 +90,23 @@ fn tint_gives_the_same_bits() {
             write(folder.path(), &mut cases, kernel, preset.definition, &xb, &gb);
         }
     }
-    for kernel in [Kernel::HardSwish, Kernel::Gate] {
+    let others = [
+        Kernel::HardSwish,
+        Kernel::BackwardAccumulate,
+        Kernel::Gate,
+        Kernel::GateBackward,
+    ];
+    for kernel in others {
         write(folder.path(), &mut cases, kernel, HardSigmoid::PYTORCH, &x, &g);
+        write(folder.path(), &mut cases, kernel, HardSigmoid::PYTORCH, &x16, &g16);
     }
     // The probability of a draw.
-    write(
-        folder.path(),
-        &mut cases,
-        Kernel::Binarize,
-        HardSigmoid::COURBARIAUX,
-        &x,
-        &g,
-    );
-    assert_eq!(cases.lines().count(), 39);
+    let definition = HardSigmoid::COURBARIAUX;
+    for kernel in [Kernel::Binarize, Kernel::BinarizePacked] {
+        write(folder.path(), &mut cases, kernel, definition, &x, &g);
+        write(folder.path(), &mut cases, kernel, definition, &xb, &gb);
+    }
+    assert_eq!(cases.lines().count(), 48);
     fs::write(folder.path().join("cases"), cases).unwrap();
 
     let modules = std::env::var("HARD_SIGMOID_NODE_MODULES").expect("set by test.sh");

@@ -22,7 +22,8 @@ const GUARD = 16;
 const read = (name) => new Uint8Array(readFileSync(join(folder, name)));
 const words = (bytes) => Math.ceil(bytes / 4) * 4;
 
-async function results({ text, entry, inputs, size, params, groups, tail }) {
+/** The outputs, each with guard bytes behind it. */
+async function results({ text, entry, inputs, sizes, params, groups, tail }) {
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC;
   const upload = (bytes, extra, how) => {
     const buffer = device.createBuffer({ size: words(bytes.length) + extra, usage: how });
@@ -32,13 +33,14 @@ async function results({ text, entry, inputs, size, params, groups, tail }) {
     return buffer;
   };
   const tensors = inputs.map((bytes) => upload(bytes, 0, usage));
-  const output = upload(new Uint8Array(size).fill(0xab), GUARD, usage);
+  const outputs = sizes.map((size) => upload(new Uint8Array(size).fill(0xab), GUARD, usage));
   const uniform = upload(params, 0, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
   const module = device.createShaderModule({ code: text });
   const encoder = device.createCommandEncoder();
   for (const [name, count] of [[entry, groups], ...(tail ? [[`${entry}_tail`, 1]] : [])]) {
     const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint: name } });
-    const bound = [...tensors.map((buffer) => ({ buffer })), { buffer: output, size: words(size) }, { buffer: uniform }];
+    const written = outputs.map((buffer, i) => ({ buffer, size: words(sizes[i]) }));
+    const bound = [...tensors.map((buffer) => ({ buffer })), ...written, { buffer: uniform }];
     const entries = bound.map((resource, binding) => ({ binding, resource }));
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
@@ -46,16 +48,20 @@ async function results({ text, entry, inputs, size, params, groups, tail }) {
     pass.dispatchWorkgroups(count);
     pass.end();
   }
-  const staging = device.createBuffer({
-    size: output.size,
-    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  const staged = outputs.map((output) => {
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    const staging = device.createBuffer({ size: output.size, usage });
+    encoder.copyBufferToBuffer(output, 0, staging, 0, output.size);
+    return staging;
   });
-  encoder.copyBufferToBuffer(output, 0, staging, 0, output.size);
   device.queue.submit([encoder.finish()]);
-  await staging.mapAsync(GPUMapMode.READ);
-  const bytes = new Uint8Array(staging.getMappedRange().slice(0));
-  for (const buffer of [...tensors, output, uniform, staging]) buffer.destroy();
-  return bytes;
+  const read = [];
+  for (const staging of staged) {
+    await staging.mapAsync(GPUMapMode.READ);
+    read.push(new Uint8Array(staging.getMappedRange().slice(0)));
+  }
+  for (const buffer of [...tensors, ...outputs, uniform, ...staged]) buffer.destroy();
+  return read;
 }
 
 // Subnormals may come as a zero of their sign, which WGSL allows; the smallest normal number may be one rounded up.
@@ -64,6 +70,7 @@ function compare(actual, expected, element) {
     f32: [Uint32Array, 0x80000000, 0x00800000],
     f16: [Uint16Array, 0x8000, 0],
     bf16: [Uint16Array, 0x8000, 0x0080],
+    bits: [Uint32Array, 0, -1],
   }[element];
   const [a, e] = [actual, expected].map((bytes) => new Bits(bytes.slice().buffer));
   let [differing, flushed] = [0, 0];
@@ -82,25 +89,26 @@ if (String(compare(bytesOf(1, 0, 2), bytesOf(1, 1e-40, 3), "f32")) !== "1,1") th
 
 let [cases, failed, all] = [0, 0, 0];
 for (const line of readFileSync(join(folder, "cases"), "utf8").trim().split("\n")) {
-  const [name, element, entry, inputs, groups, tail] = line.split("\t");
-  const expected = read(`${name}.expected`);
+  const [name, element, entry, inputs, outputs, groups, tail] = line.split("\t");
+  const numbers = (count) => [...Array(Number(count)).keys()];
+  const expected = numbers(outputs).map((i) => read(`${name}.expected.${i}`));
   const actual = await results({
     text: readFileSync(join(folder, `${name}.wgsl`), "utf8"),
     entry,
-    inputs: [...Array(Number(inputs)).keys()].map((i) => read(`${name}.${i}`)),
-    size: expected.length,
+    inputs: numbers(inputs).map((i) => read(`${name}.${i}`)),
+    sizes: expected.map((bytes) => bytes.length),
     params: read(`${name}.params`),
     groups: Number(groups),
     tail: tail === "true",
   });
-  const guard = actual.slice(expected.length);
-  const [differing, flushed] = compare(actual.slice(0, expected.length), expected, element);
-  const intact = guard.every((byte) => byte === 0xab);
+  const counts = expected.map((bytes, i) => compare(actual[i].slice(0, bytes.length), bytes, element));
+  const [differing, flushed] = [0, 1].map((k) => counts.reduce((sum, count) => sum + count[k], 0));
+  const intact = expected.every((bytes, i) => actual[i].slice(bytes.length).every((byte) => byte === 0xab));
   if (differing || !intact) failed++;
   cases++;
-  all += expected.length / (element === "f32" ? 4 : 2);
+  all += expected.reduce((sum, bytes) => sum + bytes.length / (element.endsWith("16") ? 2 : 4), 0);
   const notes = (flushed ? ` (${flushed} subnormals as zero)` : "") + (intact ? "" : ", wrote behind its end");
-  console.log(`${name.padEnd(32)} ${differing} differ${notes}`);
+  console.log(`${name.padEnd(36)} ${differing} differ${notes}`);
 }
 console.log(`${cases} cases, ${all} results, ${failed} cases failed`);
 process.exit(failed || !cases ? 1 : 0);

@@ -6,12 +6,9 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
 . tests/fetch.sh
 target=wasm32-unknown-unknown
 [ -d "$(rustc --print target-libdir --target $target)" ] || rustup target add $target || cannot "Rust's target $target"
-command -v node >/dev/null || install nodejs
-command -v npm >/dev/null || install npm
+. tests/npm.sh
+npm_package playwright-core@1.64.1
 [ -x /usr/bin/chromium ] || install chromium
-mkdir -p "$cache/node"
-[ -e "$cache/node/node_modules/playwright-core" ] \
-    || npm install --no-audit --no-fund --silent --prefix "$cache/node" playwright-core@1 || cannot "npm's playwright-core"
 
 # The crate as an embedder's page would have it, and this page.
 cargo clippy --release --target $target --no-default-features -- -D warnings
@@ -20,4 +17,4 @@ cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-web --li
 site="$cache/web"
 rm -rf "$site"
 examples/web/build.sh "$site"
-node tests/web/test.mjs "$site" "$cache/node/node_modules" "$cache/web-screenshots"
+node tests/web/test.mjs "$site" "$node_modules" "$cache/web-screenshots"

@@ -1,0 +1,9 @@
+# Sourced, behind fetch.sh: a package of npm's, in a folder of the cache.
+node_modules="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/node/node_modules"
+command -v node >/dev/null || install nodejs
+command -v npm >/dev/null || install npm
+npm_package() {
+    local prefix="${node_modules%/*}"
+    mkdir -p "$prefix"
+    [ -e "$node_modules/${1%@*}" ] || npm install --no-audit --no-fund --silent --prefix "$prefix" "$1" || cannot "npm's $1"
+}

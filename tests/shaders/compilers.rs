@@ -1,0 +1,302 @@
+//! The translations through the compilers that drivers and wgpu hand them to, and what those make of them: `./test.sh
+//! compilers` installs and names them.
+//!
+//! WGSL lets a compiler fuse a product and a sum into one rounding, and Microsoft's do. So wherever two roundings are promised,
+//! an integer operation has to stand between them, in what comes out as well.
+
+use crate::{Shader, Variant, checked, each_variant, glsl, hlsl, shaders, spirv};
+use hard_sigmoid::{Element, Kernel};
+use naga::back::hlsl::ShaderModel;
+use std::{
+    collections::HashMap,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// The exponent alone is set: a product by it is exact, unless it is subnormal.
+fn is_power_of_two(operand: &str) -> bool {
+    // DXIL writes what has no short decimal form as the bits of a double.
+    let number = match operand.strip_prefix("0x") {
+        Some(bits) => u64::from_str_radix(bits, 16).ok().map(f64::from_bits),
+        None => operand.parse().ok(),
+    };
+    number.is_some_and(|n: f64| n.is_normal() && n.to_bits() << 12 == 0)
+}
+
+/// The lines of DXC's listing that round once, or allow a driver to, what has to be rounded twice.
+fn fused_in_dxil(listing: &str) -> Vec<&str> {
+    // Results that are products, and whether they are exact.
+    let mut products = HashMap::new();
+    let mut found = vec![];
+    for line in listing.lines() {
+        let Some((result, operation)) = line.trim().split_once(" = ") else {
+            continue;
+        };
+        let words: Vec<_> = operation
+            .split([' ', ',', '(', ')'])
+            .filter(|w| !w.is_empty())
+            .collect();
+        // Behind the type: `fmul fast float %1, %2`, `call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %3)`.
+        let floats = words.windows(2).filter(|pair| pair[0] == "float").map(|pair| pair[1]);
+        match words[0] {
+            "fmul" => {
+                let factors = &words[words.len() - 2..];
+                products.insert(result, factors.iter().any(|factor| is_power_of_two(factor)));
+            }
+            "fadd" | "fsub" => {
+                let terms = &words[words.len() - 2..];
+                // DXIL's way to negate.
+                let negates = terms[0] == "-0.000000e+00";
+                if !negates && terms.iter().any(|term| products.get(term) == Some(&false)) {
+                    found.push(line);
+                }
+            }
+            "call" if operation.contains("@dx.op.tertiary.f32") && !floats.skip(1).take(2).any(is_power_of_two) => {
+                found.push(line);
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A register's component that an operand of FXC's listing reads for component `at`; nothing for constants.
+fn component_of(operand: &str, at: char) -> Option<(String, char)> {
+    let (register, swizzle) = operand.trim_matches(['-', '|']).split_once('.')?;
+    let components: Vec<_> = swizzle.chars().collect();
+    let component = match components.len() {
+        1 => components[0],
+        _ => *components.get("xyzw".find(at)?)?,
+    };
+    register.starts_with('r').then(|| (register.to_string(), component))
+}
+
+/// The same of FXC's listing.
+fn fused_in_dxbc(listing: &str) -> Vec<&str> {
+    // Components that hold a rounded product.
+    let mut products: HashMap<(String, char), bool> = HashMap::new();
+    let mut found = vec![];
+    for line in listing.lines() {
+        let Some((operation, rest)) = line.trim().split_once(' ') else {
+            continue;
+        };
+        // Commas within `l(1.0, 2.0)` stand between no operands.
+        let mut depth = 0;
+        let separated = rest.split(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ',' && depth == 0
+        });
+        let operands: Vec<_> = separated.map(str::trim).collect();
+        let is_exact = |operand: &&str| {
+            let literal = operand.strip_prefix("l(").and_then(|text| text.strip_suffix(')'));
+            // What a shorter result doesn't need is zero.
+            literal.is_some_and(|text| {
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|n| *n != "0")
+                    .all(is_power_of_two)
+            })
+        };
+        let Some((register, mask)) = operands[0].split_once('.').filter(|(name, _)| name.starts_with('r')) else {
+            continue;
+        };
+        if operation.starts_with("mad") && !operands[1..3].iter().any(is_exact) {
+            found.push(line);
+        }
+        let reads_product = |component: char| {
+            operands[1..]
+                .iter()
+                .any(|operand| component_of(operand, component).is_some_and(|key| products.get(&key) == Some(&true)))
+        };
+        if operation.starts_with("add") && mask.chars().any(reads_product) {
+            found.push(line);
+        }
+        let rounds = |component| match operation {
+            "mul" => !operands[1..].iter().any(is_exact),
+            "mov" => reads_product(component),
+            _ => false,
+        };
+        let written: Vec<_> = mask.chars().map(|c| ((register.to_string(), c), rounds(c))).collect();
+        products.extend(written);
+    }
+    found
+}
+
+#[test]
+fn fused_roundings_are_seen() {
+    let dxil = "  %1 = fmul fast float %a, %b\n  %2 = fadd fast float %1, %c";
+    assert_eq!(fused_in_dxil(dxil).len(), 1);
+    let exact = "  %1 = fmul fast float %a, 4.000000e+00\n  %2 = fsub fast float %c, %1";
+    assert_eq!(fused_in_dxil(exact).len(), 0);
+    let call = "%3 = call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %4)  ; FMad(a,b,c)";
+    assert_eq!(fused_in_dxil(call).len(), 1);
+    assert_eq!(fused_in_dxil(&call.replace("%2", "-4.000000e+00")).len(), 0);
+    let kept = "%1 = fmul fast float %a, %b\n%2 = bitcast float %1 to i32\n%3 = xor i32 %2, %z\n%4 = bitcast i32 %3 to float\n\
+                %5 = fadd fast float %4, %c";
+    assert_eq!(fused_in_dxil(kept).len(), 0);
+
+    assert_eq!(fused_in_dxbc("mad r0.xy, r1.xyxx, cb0[0].xxxx, r2.xyxx").len(), 1);
+    assert_eq!(
+        fused_in_dxbc("mad r0.xy, r1.xyxx, l(-4.000000, -4.000000, 0, 0), r2.xyxx").len(),
+        0
+    );
+    assert_eq!(
+        fused_in_dxbc("mul r0.xy, r1.xyxx, cb0[0].xxxx\nadd r3.x, -r0.y, r2.x").len(),
+        1
+    );
+    assert_eq!(
+        fused_in_dxbc("mul r0.xy, r1.xyxx, cb0[0].xxxx\nadd r3.x, r0.z, r2.x").len(),
+        0
+    );
+    let kept = "mul r0.xy, r1.xyxx, cb0[0].xxxx\nxor r0.xy, r0.xyxx, cb0[2].yyyy\nadd r3.x, r0.y, r2.x";
+    assert_eq!(fused_in_dxbc(kept).len(), 0);
+}
+
+/// Files of translations, each distinct one once.
+struct Files {
+    folder: tempfile::TempDir,
+    suffix: &'static str,
+    /// Path without suffix, entry point, and whether NaN has to be kept.
+    all: Vec<(PathBuf, String, bool)>,
+    known: HashMap<Vec<u8>, usize>,
+}
+
+impl Files {
+    fn of(suffix: &'static str, shaders: &[Shader], translate: impl Fn(Variant) -> Result<Vec<u8>, String>) -> Self {
+        let mut files = Self {
+            folder: tempfile::tempdir().unwrap(),
+            suffix,
+            all: vec![],
+            known: HashMap::new(),
+        };
+        each_variant(shaders, |variant| {
+            let entry = variant.entry.to_string();
+            let name = format!(
+                "{}-{}-{entry}-{}",
+                files.all.len(),
+                variant.kernel.name(),
+                variant.element
+            );
+            // Those that compute with floats; the halves add their own tests for NaN.
+            let computes = !matches!(
+                variant.kernel,
+                Kernel::Unpack | Kernel::Binarize | Kernel::BinarizePacked
+            );
+            let keeps_nan = computes && variant.element == Element::F32;
+            let translated = translate(variant)?;
+            if files.known.insert(translated.clone(), files.all.len()).is_none() {
+                let base = files.folder.path().join(name);
+                fs::write(format!("{}.{suffix}", base.display()), &translated).unwrap();
+                files.all.push((base, entry, keeps_nan));
+            }
+            Ok(translated)
+        });
+        files
+    }
+
+    fn each(&self, mut command: impl FnMut(&Path) -> Command) {
+        for (base, ..) in &self.all {
+            let path = format!("{}.{}", base.display(), self.suffix);
+            let output = command(Path::new(&path)).output().expect("it is installed");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            assert!(
+                output.status.success(),
+                "{path}: {}{}",
+                text(&output.stdout),
+                text(&output.stderr)
+            );
+        }
+        println!("{} distinct translations in {}", self.all.len(), self.suffix);
+    }
+
+    /// What one of Microsoft's compilers makes of them.
+    fn listings(&self, compiler: &str) -> Vec<(String, bool)> {
+        let host = std::env::var("HARD_SIGMOID_HLSL_HOST").expect("set by test.sh");
+        let wine = Command::new("wine")
+            .args([&host, compiler])
+            .env("WINEDEBUG", "-all")
+            .stdin(Stdio::piped())
+            .spawn();
+        let mut wine = wine.expect("wine is installed");
+        let lines: String = self
+            .all
+            .iter()
+            .map(|(base, entry, _)| format!("Z:{} {entry}\n", base.display()))
+            .collect();
+        wine.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+        assert!(wine.wait().unwrap().success(), "{compiler} failed");
+        let read = |base: &Path| fs::read_to_string(format!("{}.{compiler}", base.display())).unwrap();
+        self.all
+            .iter()
+            .map(|(base, _, keeps_nan)| (read(base), *keeps_nan))
+            .collect()
+    }
+}
+
+/// A listing names these somewhere: infinity, which ends the finite magnitudes, and the bit that makes a NaN quiet.
+fn tests_nan(listing: &str) -> bool {
+    let has = |decimal: &str, hex: &str| listing.contains(decimal) || listing.contains(hex);
+    has("2139095040", "0x7f800000") && has("4194304", "0x00400000")
+}
+
+/// Numbers of listings that fuse, and of those that lost a test for NaN.
+fn faults(listings: &[(String, bool)], fused: impl Fn(&str) -> Vec<&str>) -> [usize; 2] {
+    assert!(listings.len() > 20, "{}", listings.len());
+    let fusing = listings.iter().filter(|(text, _)| !fused(text).is_empty()).count();
+    let losing = listings
+        .iter()
+        .filter(|(text, keeps_nan)| *keeps_nan && !tests_nan(text));
+    [fusing, losing.count()]
+}
+
+/// The shader without its precautions.
+fn careless() -> Vec<Shader> {
+    let opaque = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.zero));";
+    let nan = "return select(product, nan, magnitude >= vec4<u32>(params.nan_from));";
+    let text = hard_sigmoid::WGSL
+        .replace(opaque, "return v;")
+        .replace(nan, "return product;");
+    assert!(!text.contains(opaque) && !text.contains(nan));
+    vec![checked("careless".into(), &text)]
+}
+
+#[test]
+#[ignore = "needs spirv-val and glslangValidator: ./test.sh compilers"]
+fn spirv_and_glsl_compile() {
+    Files::of("spv", &shaders(), spirv).each(|path| {
+        let mut command = Command::new("spirv-val");
+        command.args(["--target-env", "vulkan1.1"]).arg(path);
+        command
+    });
+    Files::of("comp", &shaders(), glsl).each(|path| {
+        let mut command = Command::new("glslangValidator");
+        command.args(["-S", "comp"]).arg(path);
+        command
+    });
+}
+
+#[test]
+#[ignore = "needs Wine and Microsoft's compilers: ./test.sh compilers"]
+fn dxc_and_fxc_keep_the_bits() {
+    for (compiler, model, fused) in [
+        ("dxc", ShaderModel::V6_0, fused_in_dxil as fn(&str) -> Vec<&str>),
+        ("fxc", ShaderModel::V5_1, fused_in_dxbc),
+    ] {
+        let listings = Files::of("hlsl", &shaders(), |variant| hlsl(variant, model)).listings(compiler);
+        if let Some((listing, _)) = listings.iter().find(|(listing, _)| !fused(listing).is_empty()) {
+            panic!("{compiler} fuses {:#?} in\n{listing}", fused(listing));
+        }
+        assert_eq!(faults(&listings, fused), [0, 0], "{compiler}");
+        println!(
+            "{compiler}: {} distinct shaders, no fusion, no NaN test lost",
+            listings.len()
+        );
+
+        let listings = Files::of("hlsl", &careless(), |variant| hlsl(variant, model)).listings(compiler);
+        let [fusing, losing] = faults(&listings, fused);
+        println!("{compiler}, without precautions: {fusing} fuse, {losing} lose NaN");
+        assert!(fusing > 0 && losing > 0);
+    }
+}
