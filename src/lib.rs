@@ -7,6 +7,7 @@ mod definition;
 mod element;
 mod error;
 mod grid;
+mod identify;
 mod kernels;
 mod launch;
 #[cfg(feature = "offload")]
@@ -18,6 +19,7 @@ pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use element::{Element, Scalar};
 pub use error::Error;
 pub use half;
+pub use identify::{Agreement, AtKinks, Identification, Match, Precision, Separation, Verdict, identify, separation};
 pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions, wgsl_kernel};
 pub use launch::{BufferRange, Launch};
 pub use params::Params;

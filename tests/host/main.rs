@@ -4,6 +4,8 @@ mod binarize;
 #[path = "../common/mod.rs"]
 mod common;
 mod cpu;
+mod examples;
 mod halves;
+mod identify;
 #[cfg(feature = "offload")]
 mod offload_cli;

@@ -1,6 +1,9 @@
 //! The `offload` example driven as a process, as a person would: results, and every bad input.
 
-use crate::common::{assert_same_bits, golden, npy};
+use crate::{
+    common::{assert_same_bits, golden, npy},
+    examples::program,
+};
 use hard_sigmoid::HardSigmoid;
 use std::{
     path::{Path, PathBuf},
@@ -8,25 +11,9 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The example's program, beside this test's own in `target/PROFILE`; cargo builds it along with all tests.
-fn program() -> PathBuf {
-    let this = std::env::current_exe().unwrap();
-    let name = format!("examples/offload{}", std::env::consts::EXE_SUFFIX);
-    let program = this.ancestors().nth(2).unwrap().join(name);
-    let age = |path: &Path| path.metadata().and_then(|metadata| metadata.modified());
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/offload/main.rs");
-    let is_current = age(&program).is_ok_and(|built| built >= age(&source).unwrap());
-    assert!(
-        is_current,
-        "{} is missing or old: run cargo test without --test",
-        program.display()
-    );
-    program
-}
-
 fn offload(folder: &Path, arguments: &str) -> Output {
     let arguments = arguments.split_whitespace();
-    let mut command = Command::new(program());
+    let mut command = Command::new(program("offload"));
     command
         .args(arguments)
         .current_dir(folder)
@@ -214,7 +201,7 @@ fn files_larger_than_memory_and_ctrl_c() {
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     let start = file.metadata().unwrap().len();
     file.set_len(start + 4 * len).unwrap();
-    let mut child = Command::new(program())
+    let mut child = Command::new(program("offload"))
         .args("--preset jax --input x.npy --output y.npy --device cpu".split(' '))
         .current_dir(folder.path())
         .stderr(std::process::Stdio::piped())
@@ -345,7 +332,7 @@ fn bad_arguments_say_what_is_allowed() {
 #[test]
 fn unmet_wishes_of_the_environment_are_errors() {
     for (variable, value) in [("WGPU_BACKEND", "warp9"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
-        let output = Command::new(program()).env(variable, value).output().unwrap();
+        let output = Command::new(program("offload")).env(variable, value).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(
             text(&output.stderr).contains(&format!("{variable}={value}")),
