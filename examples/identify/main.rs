@@ -5,17 +5,14 @@
 //! cargo run --release --example identify -- x.npy y.npy --grad g.npy --dx dx.npy
 //! ```
 
+#[path = "../common/numbers.rs"]
+mod numbers;
+
 use clap::Parser;
 use hard_sigmoid::{
-    Agreement, Element, HardSigmoid, Identification, Precision, Separation, Verdict,
-    half::{bf16, f16},
-    identify, separation,
+    Agreement, Element, HardSigmoid, Identification, Precision, Separation, Verdict, identify, separation,
 };
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
 ///
@@ -51,9 +48,9 @@ fn main() -> ExitCode {
 
 /// Whether it could be told.
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let (x, shape) = read(&arguments.input)?;
+    let (x, shape) = numbers::read(&arguments.input)?;
     let read = |path: &PathBuf| {
-        let (values, of_values) = read(path)?;
+        let (values, of_values) = numbers::read(path)?;
         if of_values != shape {
             let path = path.display();
             return Err(format!("{path} has shape {of_values:?}, but x has {shape:?}"));
@@ -189,32 +186,4 @@ fn precision(Precision { input, output, steps }: Precision) -> String {
         (Element::F32, output) => format!("   y rounded to {output}"),
         (input, _) => format!("   x and y rounded to {input}"),
     }
-}
-
-/// The numbers of a file, and its shape.
-fn read(path: &Path) -> Result<(Vec<f32>, Vec<u64>), String> {
-    let at_path = |message: String| format!("{}: {message}", path.display());
-    let bytes = std::fs::read(path).map_err(|error| at_path(error.to_string()))?;
-    let file = npyz::NpyFile::new(&bytes[..]).map_err(|error| at_path(format!("not a .npy file ({error})")))?;
-    let (shape, dtype) = (file.shape().to_vec(), file.dtype().descr());
-    if file.order() == npyz::Order::Fortran && shape.len() > 1 {
-        return Err(at_path(
-            "it is in Fortran order; save numpy.ascontiguousarray(array) instead".into(),
-        ));
-    }
-    let values = match &*dtype {
-        "'<f4'" => file.into_vec::<f32>(),
-        "'<f2'" => file
-            .into_vec::<f16>()
-            .map(|values| values.into_iter().map(f16::to_f32).collect()),
-        "'<u2'" => file
-            .into_vec::<u16>()
-            .map(|values| values.into_iter().map(|bits| bf16::from_bits(bits).to_f32()).collect()),
-        _ => {
-            return Err(at_path(format!(
-                "its dtype is {dtype}; read are little-endian float32, float16, and uint16 as the bits of bfloat16"
-            )));
-        }
-    };
-    Ok((values.map_err(|error| at_path(error.to_string()))?, shape))
 }

@@ -1,0 +1,205 @@
+//! What the hard sigmoid costs beside the functions that it stands for: the logistic sigmoid and tanh, on the CPU and on every
+//! adapter.
+//!
+//! `cargo bench --bench cost` asserts results first. The CPU: one core, 2^14 elements that stay in its cache, the standard
+//! library's `exp` and `tanh`. Adapters: 2^22 elements that are there, each kernel in turn with a copy of the same bytes.
+//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters.
+
+use hard_sigmoid::{Element, HardSigmoid, Kernels, cpu};
+use std::{hint::black_box, time::Instant};
+
+const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
+const ROUNDS: usize = 15;
+const NAMES: [&str; 4] = ["hard sigmoid", "logistic sigmoid", "tanh", "copy"];
+
+fn main() {
+    on_cpu();
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
+    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())) {
+        if adapter.get_info().name.to_lowercase().contains(&wanted) {
+            on_adapter(&adapter);
+        }
+    }
+}
+
+/// Numbers in [-8, 8) that seem random.
+fn inputs(len: usize) -> Vec<f32> {
+    let bits = (0..len as u32).map(|i| i.wrapping_mul(0x9e37_79b9));
+    bits.map(|bits| bits as f32 / 2f32.powi(28) - 8.0).collect()
+}
+
+/// Median seconds of each; they run in turn.
+fn medians(works: [&mut dyn FnMut(); 4]) -> [f64; 4] {
+    let mut times = [const { Vec::new() }; 4];
+    for round in 0..=ROUNDS {
+        for i in 0..works.len() {
+            let start = Instant::now();
+            works[i]();
+            // The first warms up.
+            if round > 0 {
+                times[i].push(start.elapsed().as_secs_f64());
+            }
+        }
+    }
+    times.map(|mut times| {
+        times.sort_by(f64::total_cmp);
+        times[ROUNDS / 2]
+    })
+}
+
+fn report(seconds: [f64; 4], elements: usize) {
+    for (name, time) in NAMES.into_iter().zip(seconds) {
+        let (each, ours, copy) = (time * 1e9 / elements as f64, time / seconds[0], time / seconds[3]);
+        println!("{name:<18} {each:>8.3} ns an element {ours:>7.2} of the hard sigmoid {copy:>7.2} of a copy");
+    }
+}
+
+fn on_cpu() {
+    const REPEATS: usize = 200;
+    let x = inputs(1 << 14);
+    let [mut a, mut b, mut c, mut d] = [const { Vec::new() }; 4].map(|_: Vec<f32>| vec![0.0_f32; x.len()]);
+    let repeated = |work: &mut dyn FnMut()| (0..REPEATS).for_each(|_| work());
+    let seconds = medians([
+        &mut || repeated(&mut || cpu::forward(DEFINITION, black_box(&x), &mut a).unwrap()),
+        &mut || repeated(&mut || map(black_box(&x), &mut b, |x| 1.0 / (1.0 + (-x).exp()))),
+        &mut || repeated(&mut || map(black_box(&x), &mut c, f32::tanh)),
+        &mut || repeated(&mut || black_box(&mut d).copy_from_slice(black_box(&x))),
+    ]);
+    for (i, &x) in x.iter().enumerate() {
+        assert_eq!(a[i].to_bits(), DEFINITION.forward(x).to_bits());
+        assert!((b[i] - 0.5 * (1.0 + (0.5 * x).tanh())).abs() < 1e-6 && c[i] == x.tanh());
+    }
+    println!("CPU, one core");
+    report(seconds, REPEATS * x.len());
+}
+
+fn map(x: &[f32], y: &mut [f32], of: impl Fn(f32) -> f32) {
+    x.iter().zip(y).for_each(|(&x, y)| *y = of(x));
+}
+
+/// A device with x and y.
+struct Resident {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    x: wgpu::Buffer,
+    y: wgpu::Buffer,
+    staging: wgpu::Buffer,
+}
+
+fn on_adapter(adapter: &wgpu::Adapter) {
+    let x = inputs(1 << 22);
+    let resident = Resident::new(adapter, &x);
+    let kernels = Kernels::new(&resident.device).unwrap();
+    let ours = kernels
+        .forward(DEFINITION, Element::F32, &resident.x, &resident.y)
+        .unwrap();
+    let mut run_ours = || resident.run(&|pass| ours.encode(pass));
+    let [mut logistic, mut tanh, mut copy] = ["1.0 / (1.0 + exp(-v))", "tanh(v)", "v"].map(|of| resident.plain(of));
+    let close = |of: fn(f32) -> f32| {
+        let y = resident.results();
+        assert!(y.iter().zip(&x).all(|(y, &x)| (y - of(x)).abs() < 1e-3));
+    };
+    run_ours();
+    let same = |(y, &x): (f32, &f32)| y.to_bits() == DEFINITION.forward(x).to_bits();
+    assert!(resident.results().into_iter().zip(&x).all(same));
+    logistic();
+    close(|x| 1.0 / (1.0 + (-x).exp()));
+    tanh();
+    close(f32::tanh);
+    copy();
+    assert_eq!(resident.results(), x);
+
+    let info = adapter.get_info();
+    println!("{} ({:?})", info.name, info.backend);
+    report(medians([&mut run_ours, &mut logistic, &mut tanh, &mut copy]), x.len());
+}
+
+impl Resident {
+    fn new(adapter: &wgpu::Adapter, x: &[f32]) -> Self {
+        let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        let buffer = |usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: 4 * x.len() as u64,
+                usage: usage | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        };
+        let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let [of_x, y, staging] = [storage, storage, wgpu::BufferUsages::MAP_READ].map(buffer);
+        queue.write_buffer(&of_x, 0, bytemuck::cast_slice(x));
+        Self {
+            device,
+            queue,
+            x: of_x,
+            y,
+            staging,
+        }
+    }
+
+    fn submit(&self, encoder: wgpu::CommandEncoder) {
+        self.queue.submit([encoder.finish()]);
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+
+    fn run(&self, record: &dyn Fn(&mut wgpu::ComputePass)) {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        record(&mut encoder.begin_compute_pass(&Default::default()));
+        self.submit(encoder);
+    }
+
+    /// The plainest kernel of `of`, an expression of `v`: four elements an invocation, as ours.
+    fn plain(&self, of: &str) -> impl FnMut() {
+        let text = format!(
+            "@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+             @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+             @compute @workgroup_size(256) fn run(@builtin(global_invocation_id) id: vec3<u32>) {{
+                 if id.x < arrayLength(&y) {{
+                     let v = x[id.x];
+                     y[id.x] = {of};
+                 }}
+             }}"
+        );
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module,
+            entry_point: None,
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let bind_group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[(0, &self.x), (1, &self.y)].map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: buffer.as_entire_binding(),
+            }),
+        });
+        let groups = (self.x.size() / 16).div_ceil(256) as u32;
+        move || {
+            self.run(&|pass| {
+                pass.set_pipeline(&pipeline);
+                pass.set_bind_group(0, &bind_group, &[]);
+                pass.dispatch_workgroups(groups, 1, 1);
+            });
+        }
+    }
+
+    fn results(&self) -> Vec<f32> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.y, 0, &self.staging, 0, self.staging.size());
+        self.submit(encoder);
+        self.staging
+            .map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let read = bytemuck::pod_collect_to_vec(&self.staging.get_mapped_range(..).unwrap()[..]);
+        self.staging.unmap();
+        read
+    }
+}

@@ -1,0 +1,137 @@
+//! The figures of `docs/definitions.md`, computed: `cargo run --release --example definitions` prints its tables, and a test
+//! compares them with the page.
+
+use hard_sigmoid::{HardSigmoid, Kinks};
+
+fn main() {
+    properties();
+    errors();
+    dead();
+    pairs();
+    sixths();
+}
+
+fn names() -> [(&'static str, HardSigmoid); 6] {
+    HardSigmoid::PRESETS.map(|preset| (preset.name, preset.definition))
+}
+
+fn properties() {
+    println!("| preset | y | kinks | slope | y(0) | dy/dx at a kink | one f32 step inside the upper one |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, definition) in names() {
+        let (low, high) = definition.kinks().expect("no preset is constant");
+        let at = definition.backward(high, 1.0);
+        let inside = definition.backward(high.next_down(), 1.0);
+        let (formula, slope, middle) = (definition.formula(), definition.slope(), definition.forward(0.0));
+        println!("| {name} | {formula} | {low}, {high} | {slope} | {middle} | {at} | {inside} |");
+    }
+}
+
+fn logistic(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// Steps of 1/4096 in [-range, range].
+fn even(range: i32) -> impl Iterator<Item = f64> + Clone {
+    (-range * 4096..=range * 4096).map(|i| f64::from(i) / 4096.0)
+}
+
+/// The largest and the mean distance.
+fn distance(range: i32, of: impl Fn(f64) -> f64) -> String {
+    let all: Vec<f64> = even(range).map(|x| of(x).abs()).collect();
+    let largest = all.iter().copied().fold(0.0, f64::max);
+    let mean = all.iter().sum::<f64>() / all.len() as f64;
+    format!("{largest:.3}, {mean:.3}")
+}
+
+fn errors() {
+    println!(
+        "\n| from the logistic sigmoid: largest, mean | y in [-1, 1] | y in [-4, 4] | y in [-8, 8] | dy/dx in [-4, 4] |"
+    );
+    println!("|---|---|---|---|---|");
+    for (name, definition) in names() {
+        let of_value = |x| f64::from(definition.forward(x as f32)) - logistic(x);
+        let of_gradient = |x| f64::from(definition.backward(x as f32, 1.0)) - logistic(x) * (1.0 - logistic(x));
+        let values = [1, 4, 8].map(|range| distance(range, of_value)).join(" | ");
+        println!("| {name} | {values} | {} |", distance(4, of_gradient));
+    }
+}
+
+/// The share of a normal distribution in which the gradient is 0.
+fn dead_share(definition: HardSigmoid, deviation: f64) -> f64 {
+    let density = |x: f64| (-0.5 * (x / deviation).powi(2)).exp();
+    // The ends are ten times the widest deviation away.
+    let (mut dead, mut all) = (0.0, 0.0);
+    for x in even(50).map(|x| x + 0.5 / 4096.0) {
+        all += density(x);
+        if definition.backward(x as f32, 1.0) == 0.0 {
+            dead += density(x);
+        }
+    }
+    dead / all
+}
+
+fn dead() {
+    println!("\n| gradient 0 | beyond | of N(0, 1) | of N(0, 2²) | of N(0, 5²) |");
+    println!("|---|---|---|---|---|");
+    for (name, definition) in names() {
+        let (_, high) = definition.kinks().expect("no preset is constant");
+        let shares = [1.0, 2.0, 5.0].map(|deviation| format!("{:.1} %", 100.0 * dead_share(definition, deviation)));
+        println!("| {name} | ±{high} | {} |", shares.join(" | "));
+    }
+}
+
+fn pairs() {
+    println!(
+        "\n| largest difference of y | {} |",
+        names().map(|(name, _)| name).join(" | ")
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for (name, a) in names() {
+        let cell = |(_, b): (&str, HardSigmoid)| {
+            let difference = |x: f64| (a.forward(x as f32) - b.forward(x as f32)).abs();
+            let largest = even(4).map(difference).fold(0.0, f32::max);
+            match largest {
+                0.0 => "0".into(),
+                _ if largest < 1e-3 => format!("{largest:.1e}"),
+                _ => format!("{largest:.3}"),
+            }
+        };
+        println!("| {name} | {} |", names().map(cell).join(" | "));
+    }
+}
+
+/// All that are (x + 3) / 6 on paper.
+fn sixths() {
+    let sixth = |alpha| HardSigmoid::affine(alpha, 0.5, Kinks::Strict).expect("it is finite");
+    let forms = [
+        ("(x + 3) · (1/6), `JAX`", HardSigmoid::JAX),
+        ("x · (1/6) + 0.5, `affine(0.16666667, 0.5)`", sixth(1.0 / 6.0)),
+        ("x · 0.1666667 + 0.5, PaddlePaddle's default", sixth(0.166_666_7)),
+        ("x · 0.167 + 0.5", sixth(0.167)),
+    ];
+    // 2^22 numbers that seem random, and the numbers next to the lower kink.
+    let random = (0..1u32 << 22).map(|i| f64::from(i.wrapping_mul(0x9e37_79b9)) / 2f64.powi(32));
+    let random = random.map(|u| (6.0 * u - 3.0) as f32);
+    let beside = (1..=4096).map(|i| f32::from_bits((-3.0_f32).to_bits() - i));
+    println!(
+        "\n| instead of (x + 3) / 6, `PYTORCH` | other bits in (-3, 3) | largest difference | largest relative difference |"
+    );
+    println!("|---|---|---|---|");
+    for (name, definition) in forms {
+        let (mut differing, mut largest, mut relative) = (0, 0.0_f32, 0.0_f32);
+        let count = random.clone().count();
+        for (i, x) in random.clone().chain(beside.clone()).enumerate() {
+            let (expected, y) = (HardSigmoid::PYTORCH.forward(x), definition.forward(x));
+            differing += usize::from(i < count && y.to_bits() != expected.to_bits());
+            largest = largest.max((y - expected).abs());
+            relative = relative.max((y - expected).abs() / expected);
+        }
+        let share = 100.0 * differing as f64 / count as f64;
+        let relative = match relative {
+            1.0 => "1: y is 0".into(),
+            _ => format!("{relative:.1e}"),
+        };
+        println!("| {name} | {share:.1} % | {largest:.1e} | {relative} |");
+    }
+}

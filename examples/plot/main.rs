@@ -1,0 +1,92 @@
+//! The pictures of `docs/definitions.md`, drawn from what the crate computes.
+//!
+//! ```text
+//! cargo run --release --example plot                 into docs/pictures
+//! cargo run --release --example plot -- --output DIR
+//! ```
+
+mod pictures;
+#[path = "../common/theme.rs"]
+mod theme;
+
+use clap::Parser;
+use resvg::{tiny_skia, usvg};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+
+/// Draws every hard sigmoid: curves, gradients, kinks and roundings, each for light and dark pages, as SVG and PNG.
+#[derive(Parser)]
+#[command(name = "plot")]
+struct Arguments {
+    /// Where the pictures go
+    #[arg(long, value_name = "FOLDER", default_value_os_t = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures"))]
+    output: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("plot: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(Arguments { output }: Arguments) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(&output)?;
+    let mut options = usvg::Options::default();
+    load_fonts(Arc::make_mut(&mut options.fontdb))?;
+    for theme in [theme::LIGHT, theme::DARK] {
+        for (name, picture) in pictures::ALL {
+            let svg = picture(&theme)?;
+            let base = output.join(format!("{name}-{}", theme.name));
+            fs::write(base.with_extension("svg"), &svg)?;
+            fs::write(base.with_extension("png"), png(&svg, &options)?)?;
+            println!("{}.svg and .png", base.display());
+        }
+    }
+    Ok(())
+}
+
+/// The machine's fonts, with one for each of the generic names that the pictures use.
+fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<(), Box<dyn Error>> {
+    fonts.load_system_fonts();
+    let installed = |wanted: &[&'static str]| {
+        let is_installed = |name: &&str| {
+            fonts
+                .faces()
+                .any(|face| face.families.iter().any(|(family, _)| family == name))
+        };
+        let found = wanted.iter().copied().find(is_installed);
+        found.ok_or_else(|| format!("none of the fonts {wanted:?} is installed (Debian: fonts-dejavu-core)"))
+    };
+    let plain = installed(&["DejaVu Sans", "Liberation Sans", "Noto Sans", "Helvetica", "Arial"])?;
+    let mono = installed(&[
+        "DejaVu Sans Mono",
+        "Liberation Mono",
+        "Noto Sans Mono",
+        "Menlo",
+        "Consolas",
+    ])?;
+    fonts.set_sans_serif_family(plain);
+    fonts.set_monospace_family(mono);
+    Ok(())
+}
+
+/// Pixels for each unit of the SVG: sharp on the screens of today.
+const SCALE: f32 = 2.0;
+
+fn png(svg: &str, options: &usvg::Options) -> Result<Vec<u8>, Box<dyn Error>> {
+    let tree = usvg::Tree::from_str(svg, options)?;
+    let size = tree.size().to_int_size().scale_by(SCALE).ok_or("too large")?;
+    let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or("too large")?;
+    let scale = tiny_skia::Transform::from_scale(SCALE, SCALE);
+    resvg::render(&tree, scale, &mut pixels.as_mut());
+    Ok(pixels.encode_png()?)
+}
