@@ -30,7 +30,7 @@ use std::fmt;
 /// assert_eq!(identification.to_string(), "keras or onnx");
 /// let identification = identify(&x, &y, Some((&[1.0; 6], &[0.0, 0.2, 0.2, 0.2, 0.2, 0.0])))?;
 /// assert_eq!(identification.to_string(), "keras");
-/// # Ok::<(), Error>(())
+/// # Ok::<(), hard_sigmoid::Error>(())
 /// ```
 pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Result<Identification, Error> {
     cpu::same_length(("x", x), ("y", y))?;

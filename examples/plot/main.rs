@@ -5,11 +5,12 @@
 //! cargo run --release --example plot -- --output DIR
 //! ```
 
+#[path = "../common/curves.rs"]
+mod curves;
 mod pictures;
-#[path = "../common/theme.rs"]
-mod theme;
 
 use clap::Parser;
+use curves::theme;
 use resvg::{tiny_skia, usvg};
 use std::{
     error::Error,

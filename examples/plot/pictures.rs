@@ -1,10 +1,8 @@
 //! Each picture as the text of an SVG.
 
-use crate::theme::Theme;
+use crate::curves::{CURVES, Chart, drawn, logistic, text, theme::Theme};
 use hard_sigmoid::{HardSigmoid, Kinks};
 use plotters::{
-    coord::Shift,
-    element::DashedPathElement,
     prelude::*,
     style::{
         TextStyle,
@@ -14,7 +12,6 @@ use plotters::{
 use std::error::Error;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 pub type Picture = fn(&Theme) -> Result<String>;
 pub const ALL: [(&str, Picture); 4] = [
@@ -23,20 +20,6 @@ pub const ALL: [(&str, Picture); 4] = [
     ("kinks", kinks),
     ("roundings", roundings),
 ];
-
-fn drawn(theme: &Theme, size: (u32, u32), draw: impl FnOnce(&Area) -> Result<()>) -> Result<String> {
-    let mut svg = String::new();
-    let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-    root.fill(&theme.back)?;
-    draw(&root)?;
-    root.present()?;
-    drop(root);
-    Ok(svg)
-}
-
-fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&colour)
-}
 
 fn centred(size: i32, colour: RGBColor) -> TextStyle<'static> {
     text(size, colour).pos(Pos::new(HPos::Center, VPos::Center))
@@ -47,126 +30,28 @@ fn mono(size: i32, colour: RGBColor) -> TextStyle<'static> {
     style.pos(Pos::new(HPos::Left, VPos::Center))
 }
 
-/// A curve that can be told apart at this scale, with its dashes: length and gap, or a whole line.
-struct Curve {
-    definition: HardSigmoid,
-    name: &'static str,
-    dashes: Option<(i32, i32)>,
-}
-
-const CURVES: [Curve; 4] = {
-    const fn curve(definition: HardSigmoid, name: &'static str, dashes: Option<(i32, i32)>) -> Curve {
-        Curve {
-            definition,
-            name,
-            dashes,
-        }
-    }
-    [
-        curve(HardSigmoid::KERAS, "Keras 1 and 2, ONNX: 0.2x + 0.5", None),
-        curve(HardSigmoid::COURBARIAUX, "Courbariaux: (x + 1) / 2", Some((12, 5))),
-        curve(HardSigmoid::TANGENT, "tangent: (x + 2) / 4", Some((4, 4))),
-        curve(
-            HardSigmoid::PYTORCH,
-            "PyTorch, JAX, Keras 3: (x + 3) / 6",
-            Some((18, 4)),
-        ),
-    ]
-};
-
-fn logistic(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
-}
-
-const LOW: f64 = -4.0;
-const HIGH: f64 = 4.0;
-
-/// Where something bends, from both sides: straight lines are drawn from end to end.
-fn bends() -> impl Iterator<Item = f32> + Clone {
-    let halves = (0..=16).map(|i| (LOW + f64::from(i) / 2.0) as f32);
-    halves.flat_map(|x| [x - 1e-5, x + 1e-5])
-}
-
-/// All of them over the logistic sigmoid's, with a legend.
-fn over_logistic(
-    theme: &Theme,
-    top: f64,
-    caption: &str,
-    of_logistic: fn(f64) -> f64,
-    of: fn(HardSigmoid, f32) -> f32,
-) -> Result<String> {
-    drawn(theme, (860, 460), |root| {
-        let mut chart = ChartBuilder::on(root)
-            .caption(caption, text(20, theme.ink))
-            .margin(14)
-            .x_label_area_size(34)
-            .y_label_area_size(48)
-            .build_cartesian_2d(LOW..HIGH, -0.04 * top..1.04 * top)?;
-        chart
-            .configure_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(theme.line)
-            .axis_style(theme.soft)
-            .label_style(text(14, theme.soft))
-            .x_desc("x")
-            .axis_desc_style(text(15, theme.soft))
-            .x_labels(9)
-            .y_labels(6)
-            .x_label_formatter(&|x| format!("{x}"))
-            .draw()?;
-        let line = |colour: RGBColor| colour.stroke_width(3);
-        let points = (0..=40).map(|i| LOW + f64::from(i) / 5.0).map(|x| (x, of_logistic(x)));
-        let style = theme.logistic.stroke_width(5);
-        chart
-            .draw_series(LineSeries::new(points, theme.logistic.mix(0.55).stroke_width(6)))?
-            .label("logistic sigmoid")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 34, y)], style));
-        for (
-            Curve {
-                definition,
-                name,
-                dashes,
-            },
-            colour,
-        ) in CURVES.into_iter().zip(theme.colours)
-        {
-            let points = bends().map(|x| (f64::from(x), of(definition, x).into()));
-            let series = match dashes {
-                None => chart.draw_series(LineSeries::new(points, line(colour)))?,
-                Some((size, gap)) => chart.draw_series(DashedLineSeries::new(points, size, gap, line(colour)))?,
-            };
-            let (size, gap) = dashes.unwrap_or((34, 0));
-            series.label(name).legend(move |(x, y)| {
-                let points = [(x, y), (x + 34, y)];
-                DashedPathElement::new(points, size, gap, line(colour)).into_dyn()
-            });
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .legend_area_size(44)
-            .margin(12)
-            .background_style(theme.back.mix(0.85))
-            .label_font(text(15, theme.ink))
-            .draw()?;
-        Ok(())
-    })
-}
-
 fn curves(theme: &Theme) -> Result<String> {
-    over_logistic(
-        theme,
-        1.0,
-        "Six names, four curves, none of them the logistic sigmoid",
-        logistic,
-        HardSigmoid::forward,
-    )
+    let chart = Chart {
+        caption: "Six names, four curves, none of them the logistic sigmoid",
+        end: 4.0,
+        top: 1.0,
+        of_logistic: logistic,
+        of: HardSigmoid::forward,
+        bars: vec![],
+    };
+    chart.draw(theme)
 }
 
 fn gradients(theme: &Theme) -> Result<String> {
-    let of_logistic = |x| logistic(x) * (1.0 - logistic(x));
-    let of = |definition: HardSigmoid, x| definition.backward(x, 1.0);
-    over_logistic(theme, 0.8, "Their gradients: constant, then nothing", of_logistic, of)
+    let chart = Chart {
+        caption: "Their gradients: constant, then nothing",
+        end: 4.0,
+        top: 0.8,
+        of_logistic: |x| logistic(x) * (1.0 - logistic(x)),
+        of: |definition, x| definition.backward(x, 1.0),
+        bars: vec![],
+    };
+    chart.draw(theme)
 }
 
 /// Neighbouring numbers to each side of a kink.

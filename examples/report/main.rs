@@ -5,13 +5,13 @@
 //! cargo run --release --example report -- x.npy --output report.svg
 //! ```
 
+#[path = "../common/curves.rs"]
+mod curves;
 #[path = "../common/numbers.rs"]
 mod numbers;
-mod picture;
-#[path = "../common/theme.rs"]
-mod theme;
 
 use clap::Parser;
+use curves::{Chart, logistic, theme};
 use hard_sigmoid::{HardSigmoid, Region};
 use std::{
     error::Error,
@@ -86,7 +86,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         let theme = [theme::LIGHT, theme::DARK]
             .into_iter()
             .find(|theme| theme.name == arguments.theme);
-        let svg = picture::distribution(&theme.expect("clap allows no other"), &x)?;
+        let svg = distribution(&x).draw(&theme.expect("clap allows no other"))?;
         std::fs::write(&output, svg).map_err(|error| format!("{}: {error}", output.display()))?;
         println!("\ndistribution under the curves: {}", output.display());
     }
@@ -107,7 +107,7 @@ impl Row {
         let count = |region| x.iter().filter(|&&x| definition.region(x) == Some(region)).count();
         let (low, high) = definition.kinks().expect("no preset is constant");
         let numbers = x.iter().filter(|x| !x.is_nan());
-        let distances = numbers.map(|&x| f64::from(definition.forward(x)) - 1.0 / (1.0 + f64::from(-x).exp()));
+        let distances = numbers.map(|&x| f64::from(definition.forward(x)) - logistic(x.into()));
         let (sum, compared) = distances.fold((0.0, 0), |(sum, count), d| (sum + d.abs(), count + 1));
         let mut is_stuck = vec![true; features];
         for (i, &x) in x.iter().enumerate() {
@@ -121,5 +121,34 @@ impl Row {
             from_logistic: sum / f64::from(compared.max(1)),
             stuck: is_stuck.iter().filter(|&&stuck| stuck).count(),
         }
+    }
+}
+
+const BINS: usize = 80;
+
+/// The shares of x, the largest as high as 1, under the curves. The outermost bars hold what is farther out.
+fn distribution(x: &[f32]) -> Chart<'static> {
+    let finite = x.iter().filter(|x| x.is_finite());
+    let largest = finite.fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    // All kinks are seen, and a few far numbers don't make a line of the rest.
+    let end = f64::from(largest).clamp(4.0, 10.0);
+    let width = 2.0 * end / BINS as f64;
+    let mut counts = [0_usize; BINS];
+    for &x in x.iter().filter(|x| !x.is_nan()) {
+        let bin = ((f64::from(x) + end) / width).floor().clamp(0.0, (BINS - 1) as f64);
+        counts[bin as usize] += 1;
+    }
+    let tallest = counts.into_iter().max().unwrap_or(0).max(1);
+    let bar = |(i, count): (usize, usize)| {
+        let left = -end + i as f64 * width;
+        (left, left + width, count as f64 / tallest as f64)
+    };
+    Chart {
+        caption: "The distribution of x under the curves",
+        end,
+        top: 1.0,
+        of_logistic: logistic,
+        of: HardSigmoid::forward,
+        bars: counts.into_iter().enumerate().map(bar).collect(),
     }
 }
