@@ -49,7 +49,7 @@ fn the_report_counts() {
     assert!(
         std::fs::read_to_string(folder.path().join("r.svg"))
             .unwrap()
-            .contains("courbariaux")
+            .contains("Courbariaux")
     );
     let missing = run(&["y.npy"]);
     assert!(!missing.status.success() && String::from_utf8(missing.stderr).unwrap().contains("y.npy: "));
