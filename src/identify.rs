@@ -18,7 +18,7 @@ use std::fmt;
 /// ```
 /// use hard_sigmoid::{HardSigmoid, Verdict, identify};
 ///
-/// let x = [-3.5, -2.5, -1.0, 0.3, 1.0, 2.9];
+/// let x = [-3.5, -2.5, -1.0, 0.5, 1.0, 2.9];
 /// let y = x.map(|x: f32| (x + 3.0).clamp(0.0, 6.0) / 6.0);
 /// let identification = identify(&x, &y, None)?;
 /// assert_eq!(identification.verdict, Verdict::Preset(HardSigmoid::PYTORCH));
