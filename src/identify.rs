@@ -436,7 +436,7 @@ impl Constraints {
         let elements = || data.x.iter().zip(data.y);
         let of_input = |x| f64::from(rounded(precision.input, x));
         // The two elements of the slope that are farthest apart tell alpha best.
-        let on_slope = elements().filter(|&(x, &y)| x.is_finite() && y > 0.0 && y < 1.0);
+        let on_slope = elements().filter(|&(&x, &y)| of_input(x).is_finite() && y > 0.0 && y < 1.0);
         let by_x = |a: &(&f32, &f32), b: &(&f32, &f32)| a.0.total_cmp(b.0);
         let (first, last) = (on_slope.clone().min_by(by_x)?, on_slope.max_by(by_x)?);
         let run = of_input(*last.0) - of_input(*first.0);
@@ -463,7 +463,7 @@ impl Constraints {
                 },
             }
         };
-        let usable = elements().filter(|(x, y)| x.is_finite() && !y.is_nan());
+        let usable = elements().filter(|&(&x, y)| of_input(x).is_finite() && !y.is_nan());
         if usable.clone().any(|(_, &y)| !(0.0..=1.0).contains(&y)) {
             return None;
         }

@@ -286,20 +286,24 @@ $("measure").addEventListener("click", async () => {
 
 let chosenFile;
 let address;
+let transforming; // The last one begun; what an earlier one gives is old.
 async function transform() {
   if (!chosenFile) return;
+  const own = (transforming = {});
   $("download").hidden = true;
   $("file-status").textContent = `${chosenFile.name}…`;
   try {
-    const wantsGradient = $("wanted").value === "gradient";
+    const [chosen, wantsGradient] = [definition, $("wanted").value === "gradient"];
     const bytes = new Uint8Array(await chosenFile.arrayBuffer());
-    const result = await device.transformNpy(definition, wantsGradient, $("bf16").checked, bytes);
+    const result = await device.transformNpy(chosen, wantsGradient, $("bf16").checked, bytes);
+    if (own !== transforming) return;
     if (address) URL.revokeObjectURL(address);
     address = URL.createObjectURL(new Blob([result], { type: "application/octet-stream" }));
-    const name = chosenFile.name.replace(/(\.npy)?$/, `.${definition.name}.${wantsGradient ? "gradient" : "y"}.npy`);
+    const name = chosenFile.name.replace(/(\.npy)?$/, `.${chosen.name}.${wantsGradient ? "gradient" : "y"}.npy`);
     Object.assign($("download"), { href: address, download: name, hidden: false });
     $("file-status").textContent = `${name}, ${count(result.length)} bytes, is ready.`;
   } catch (error) {
+    if (own !== transforming) return;
     $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
   }
 }
