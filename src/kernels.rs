@@ -335,10 +335,6 @@ impl Kernels {
     /// # Errors
     /// [`Error::UnsupportedDevice`] if the device was created with limits below what the kernels need; those of
     /// `wgpu::Limits::downlevel_defaults()` are enough.
-    #[cfg_attr(
-        all(target_family = "wasm", feature = "offload"),
-        expect(clippy::arc_with_non_send_sync, reason = "wgpu's types are Send but in a browser")
-    )]
     pub fn new(device: &wgpu::Device) -> Result<Self, Error> {
         Self::with_pipeline_cache(device, None)
     }
@@ -347,6 +343,10 @@ impl Kernels {
     ///
     /// # Errors
     /// As [`Kernels::new`].
+    #[cfg_attr(
+        all(target_family = "wasm", feature = "offload"),
+        expect(clippy::arc_with_non_send_sync, reason = "wgpu's types are Send but in a browser")
+    )]
     pub fn with_pipeline_cache(device: &wgpu::Device, cache: Option<wgpu::PipelineCache>) -> Result<Self, Error> {
         let limits = device.limits();
         check_limits(&limits)?;
