@@ -193,7 +193,7 @@ async function use(chosen) {
   const isGpu = device === gpu;
   $("device").textContent = isGpu
     ? `${gpuName}${gpu.isSoftware ? ", a GPU emulated in software" : ""}, through WebGPU.`
-    : `The CPU, in WebAssembly${whyNoGpu ? `, since there is no GPU to be had: ${whyNoGpu}` : ""}.`;
+    : `The CPU, in WebAssembly${whyNoGpu ? `, since ${whyNoGpu}` : ""}.`;
   $("use-gpu").setAttribute("aria-pressed", isGpu);
   $("use-cpu").setAttribute("aria-pressed", !isGpu);
   $("use-gpu").disabled = !gpu;
@@ -349,7 +349,9 @@ async function start() {
     const { vendor, architecture } = (await navigator.gpu.requestAdapter()).info;
     gpuName = gpu.adapter || `${vendor} ${architecture}`.trim() || "An adapter without a name";
   } catch (error) {
-    whyNoGpu = error.message;
+    whyNoGpu = navigator.gpu ? "WebGPU found no adapter" : "this browser has no WebGPU, or has it for https and localhost only";
+    // All that wgpu tried.
+    $("device").title = error.message;
   }
   for (const preset of Definition.presets()) {
     const button = document.createElement("button");
