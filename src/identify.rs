@@ -50,11 +50,8 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Res
         _ => (Verdict::OneOf(fitting), None),
     };
     // Where it is not known what made y, the nearest preset says what is at a kink.
-    let judged = match &verdict {
-        Verdict::Preset(definition) | Verdict::Affine(definition) => *definition,
-        Verdict::OneOf(all) => all[0],
-        Verdict::Unknown => nearest(&matches).definition,
-    };
+    let fitting = found.as_ref().or_else(|| matches.iter().find(|one| one.fits()));
+    let judged = fitting.unwrap_or_else(|| nearest(&matches));
     Ok(Identification {
         verdict,
         kinks: data.at_kinks(judged),
@@ -170,8 +167,14 @@ impl Precision {
             Kinks::Strict => v > 0.0 && v < top,
             Kinks::Inclusive => v >= 0.0 && v <= top,
         };
-        let slope = rounded(self.output, definition.slope());
-        if passes { rounded(self.output, slope * g) } else { 0.0 }
+        if !passes {
+            return 0.0;
+        }
+        match definition.form() {
+            // The gradient of a division divides.
+            Form::Relu6Divide => rounded(self.output, g / 6.0),
+            _ => rounded(self.output, rounded(self.output, definition.slope()) * g),
+        }
     }
 
     /// The value before it is limited, and its upper limit.
@@ -224,7 +227,7 @@ impl fmt::Display for Identification {
 }
 
 impl Identification {
-    /// The preset that differs in the fewest elements, and of those the least.
+    /// The preset whose `y` is nearest where it is farthest; of equals the one that differs in the fewest elements.
     pub fn nearest(&self) -> &Match {
         nearest(&self.matches[..HardSigmoid::PRESETS.len()])
     }
@@ -335,16 +338,20 @@ impl Data<'_> {
         }
     }
 
-    fn at_kinks(self, definition: HardSigmoid) -> AtKinks {
+    fn at_kinks(self, judged: &Match) -> AtKinks {
+        let Match {
+            definition, precision, ..
+        } = *judged;
         let mut at_kinks = AtKinks::default();
         let (Some((g, dx)), Some((low, high))) = (self.gradient, definition.kinks()) else {
             return at_kinks;
         };
         for i in 0..self.x.len() {
-            let (x, product) = (self.x[i], definition.slope() * g[i]);
-            // A tiny one may be zero for another reason.
-            let counts = product.is_finite() && product.abs() > f32::MIN_POSITIVE;
-            if (x == low || x == high) && counts {
+            let x = rounded(precision.input, self.x[i]);
+            let product = definition.slope() * rounded(precision.input, g[i]);
+            // One that is tiny, or would be in a half, may be zero for another reason.
+            let is_seen = product.abs() > f32::MIN_POSITIVE && rounded(precision.output, product) != 0.0;
+            if (x == low || x == high) && product.is_finite() && is_seen {
                 if dx[i] == 0.0 {
                     at_kinks.blocked += 1;
                 } else {
@@ -360,16 +367,14 @@ impl Data<'_> {
         // The search knows nothing of roundings in between.
         let mut precisions = self.precisions().filter(|precision| !precision.steps);
         precisions.find_map(|precision| {
-            let strict = Constraints::of(self, precision)?.shortest(|alpha, beta| {
-                let definition = HardSigmoid::affine(alpha, beta, Kinks::Strict).ok()?;
-                self.agrees(definition, precision).then_some(definition)
-            })?;
-            let (alpha, beta) = (strict.slope(), strict.shift());
-            let inclusive = HardSigmoid::affine(alpha, beta, Kinks::Inclusive).ok()?;
-            let [strict, inclusive] = [strict, inclusive].map(|definition| self.match_of(definition, precision));
-            let is_inclusive = inclusive.differing() < strict.differing();
-            let found = if is_inclusive { inclusive } else { strict };
-            found.fits().then_some(found)
+            Constraints::of(self, precision)?.shortest(|alpha, beta| {
+                // Both rules have the same y; the gradient, if there is one, tells which it is.
+                let by_rule = |kinks| HardSigmoid::affine(alpha, beta, kinks).ok();
+                let strict = by_rule(Kinks::Strict).filter(|&strict| self.agrees(strict, precision))?;
+                let both = [Some(strict), by_rule(Kinks::Inclusive)].into_iter().flatten();
+                let mut matches = both.map(|definition| self.match_of(definition, precision));
+                matches.find(Match::fits)
+            })
         })
     }
 
@@ -545,13 +550,14 @@ fn neighbours(element: Element, y: f32) -> (f64, f64) {
     (number(bits.saturating_sub(1)).into(), number(bits + 1).into())
 }
 
-/// Numbers within the range that a person would write: fractions of small numbers, and decimals from one digit to nine.
+/// Numbers within the range that a person would write: 0, fractions of small numbers, and decimals from one digit to nine.
 fn short_within((low, high): (f64, f64)) -> Vec<f32> {
     let middle = f64::midpoint(low, high);
     let fractions = (1..=12).map(|divisor| (middle * f64::from(divisor)).round() / f64::from(divisor));
     let decimals = (0..9).filter_map(|digits| format!("{middle:.digits$e}").parse().ok());
     let mut found = vec![];
-    for number in decimals.chain(fractions).map(|number: f64| number as f32) {
+    let zero = std::iter::once(0.0);
+    for number in zero.chain(decimals).chain(fractions).map(|number: f64| number as f32) {
         if (low..=high).contains(&f64::from(number)) && !found.contains(&number) {
             found.push(number);
         }

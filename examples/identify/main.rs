@@ -17,8 +17,8 @@ use std::{io::Write, path::PathBuf, process::ExitCode};
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
 ///
 /// The first line names it: a preset, or affine(ALPHA, BETA, RULE) where no preset fits, several with "or" where the data can't
-/// tell, or "unknown". Files are NumPy .npy of one shape: float32, float16, or the bits of bfloat16 as uint16. Each may have
-/// another type. The sign of zero and the payload of NaN don't count.
+/// tell, or "unknown". Files are NumPy .npy of one shape: float32, float16, or the bits of bfloat16 as uint16. x may have
+/// another type than y, but y and dx must have been rounded alike. The sign of zero and the payload of NaN don't count.
 #[derive(Parser)]
 #[command(name = "identify")]
 struct Arguments {
@@ -128,23 +128,24 @@ fn explained(found: &Identification, x: &[f32], y: &[f32]) -> String {
                 )
             } else if is_logistic(x, y) {
                 "This is the logistic sigmoid 1 / (1 + exp(-x)), not a hard one.\n".into()
-            } else if nearest
-                .forward
-                .largest
-                .is_none_or(|(difference, _)| difference <= f32::EPSILON)
-            {
-                format!("Nearest is {name}, but for roundings: another order of operations, or a fused one.\n")
             } else {
-                format!("No preset, alpha and beta give these numbers. Nearest is {name}.\n")
+                match nearest.forward.largest {
+                    None => format!("Every y is that of {name}, but the gradient is not.\n"),
+                    Some((difference, _)) if difference <= f32::EPSILON => {
+                        format!("Nearest is {name}, but for roundings: another order of operations, or a fused one.\n")
+                    }
+                    Some(_) => format!("No preset, alpha and beta give these numbers. Nearest is {name}.\n"),
+                }
             }
         }
     }
 }
 
+/// Some x has to lie where the curves are apart.
 fn is_logistic(x: &[f32], y: &[f32]) -> bool {
     let logistic = |x: f32| 1.0 / (1.0 + f64::from(-x).exp());
     let mut pairs = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
-    pairs.all(|(&x, &y)| (f64::from(y) - logistic(x)).abs() < 1e-3)
+    pairs.clone().any(|(x, _)| x.abs() < 4.0) && pairs.all(|(&x, &y)| (f64::from(y) - logistic(x)).abs() < 1e-3)
 }
 
 fn table(found: &Identification, x: &[f32]) -> String {

@@ -86,7 +86,7 @@ fn verdicts() {
     );
     let halved = of(&|x| f16::from_f32((0.3 * x + 0.45).clamp(0.0, 1.0)).to_f32());
     assert_eq!(halved.to_string(), "affine(0.3, 0.45, strict)");
-    // The logistic sigmoid, something beyond 1, one wrong element, and a constant that no slope can be told from.
+    // The logistic sigmoid, something beyond 1, one wrong element.
     assert_eq!(of(&|x| 1.0 / (1.0 + (-x).exp())).verdict, Verdict::Unknown);
     assert_eq!(of(&|x| 2.0 * x).verdict, Verdict::Unknown);
     let one_wrong = of(&|x| if x == 0.0 { 0.25 } else { relu6(x) });
@@ -101,6 +101,94 @@ fn verdicts() {
     let fused = of(&|x| 0.2f32.mul_add(x, 0.5).clamp(0.0, 1.0));
     assert_eq!(fused.verdict, Verdict::Unknown);
     assert!(fused.nearest().definition.name() == "keras" && fused.nearest().forward.differing > 0);
+}
+
+/// From JAX 0.10.2 and TensorFlow 2.21.0 on the CPU, in halves. XLA multiplies in f16 and divides in bf16.
+#[test]
+fn names_what_rounds_each_operation() {
+    let f = |bits: [u16; 12]| bits.map(|bits| f16::from_bits(bits).to_f32());
+    let b = |bits: [u16; 12]| bits.map(|bits| bf16::from_bits(bits).to_f32());
+    let x = f([
+        0xc166, 0xbf9a, 0xb9d7, 0x2e66, 0x35ec, 0x3a66, 0x3d33, 0x3f9a, 0x4066, 0x40e6, 0x41cd, 0x4300,
+    ]);
+    let g = f([
+        0xbecd, 0xbd58, 0xbbc8, 0xb8df, 0xb3db, 0x2f90, 0x37b6, 0x3ac3, 0x3cd6, 0x3e4a, 0x3fbf, 0x409a,
+    ]);
+    let jax_y = f([
+        0x2a6a, 0x31dd, 0x360d, 0x3822, 0x387e, 0x3911, 0x39bc, 0x3a88, 0x3aee, 0x3b44, 0x3bdd, 0x3c00,
+    ]);
+    let jax_dx = f([
+        0xb488, 0xb320, 0xb130, 0xae7e, 0xa93c, 0x250a, 0x2d24, 0x3082, 0x3272, 0x3431, 0x352a, 0x0000,
+    ]);
+    let tf_y = f([
+        0x0000, 0x2fb0, 0x35aa, 0x3829, 0x3898, 0x3948, 0x3a14, 0x3b0a, 0x3b84, 0x3beb, 0x3c00, 0x3c00,
+    ]);
+    let tf_dx = f([
+        0x0000, 0xb446, 0xb239, 0xafcb, 0xaa48, 0x260c, 0x2e2b, 0x3168, 0x33bc, 0x3508, 0x0000, 0x0000,
+    ]);
+    let bf_x = b([
+        0xc02d, 0xbff3, 0xbf3b, 0x3dcd, 0x3ebd, 0x3f4d, 0x3fa6, 0x3ff3, 0x400d, 0x401d, 0x403a, 0x4060,
+    ]);
+    let bf_g = b([
+        0xbfda, 0xbfab, 0xbf79, 0xbf1c, 0xbe7b, 0x3df2, 0x3ef7, 0x3f58, 0x3f9b, 0x3fc9, 0x3ff8, 0x4013,
+    ]);
+    let jax_bf_y = b([
+        0x3d4b, 0x3e3c, 0x3ec1, 0x3f04, 0x3f10, 0x3f22, 0x3f38, 0x3f51, 0x3f5d, 0x3f68, 0x3f7c, 0x3f80,
+    ]);
+    let jax_bf_dx = b([
+        0xbe91, 0xbe64, 0xbe26, 0xbdd0, 0xbd27, 0x3ca1, 0x3da5, 0x3e10, 0x3e4f, 0x3e86, 0x3ea5, 0x0000,
+    ]);
+    for (x, g, y, dx, name, preset) in [
+        (&x, &g, &jax_y, &jax_dx, "jax", 5),
+        (&x, &g, &tf_y, &tf_dx, "keras or onnx", 0),
+        (&bf_x, &bf_g, &jax_bf_y, &jax_bf_dx, "pytorch", 4),
+    ] {
+        let found = identify(x, y, Some((g, dx))).unwrap();
+        assert_eq!(found.to_string(), name);
+        assert!(found.matches[preset].precision.steps, "{name}");
+    }
+}
+
+/// Few elements leave many alpha and beta to choose from; the gradient says which.
+#[test]
+fn the_gradient_takes_part_in_the_search() {
+    for seed in 1..=200_u32 {
+        let random = |i: u32| (seed.wrapping_mul(977) ^ i).wrapping_mul(0x9e37_79b9) as f32 / 2f32.powi(32);
+        let alpha = 0.15 + 0.5 * random(100);
+        let definition = HardSigmoid::affine(alpha, 0.3, Kinks::Inclusive).unwrap();
+        let x: [f32; 8] = std::array::from_fn(|i| 2.0 * random(i as u32) - 0.4);
+        let (y, dx) = (x.map(|x| definition.forward(x)), x.map(|x| definition.backward(x, 1.0)));
+        match identify(&x, &y, Some((&[1.0; 8], &dx))).unwrap().verdict {
+            Verdict::Affine(found) => assert_eq!(found.slope(), alpha, "{seed}"),
+            other => panic!("{seed}: {definition}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_shift_of_zero_is_found() {
+    for seed in 1..=50_u32 {
+        let random = |i: u32| (seed.wrapping_mul(977) ^ i).wrapping_mul(0x9e37_79b9) as f32 / 2f32.powi(32);
+        let definition = HardSigmoid::affine(0.3, 0.0, Kinks::Strict).unwrap();
+        let x: Vec<f32> = (0..500).map(|i| 8.0 * random(i) - 4.0).collect();
+        let y: Vec<f32> = x.iter().map(|&x| definition.forward(x)).collect();
+        assert_eq!(
+            identify(&x, &y, None).unwrap().to_string(),
+            "affine(0.3, 0, strict)",
+            "{seed}"
+        );
+    }
+}
+
+#[test]
+fn a_gradient_that_is_zero_in_a_half_says_nothing_of_the_kinks() {
+    let x = [-2.5, 2.5, 2.5, 0.5];
+    let g = [1e-7, 1e-7, 1.0, 1.0].map(|g| f16::from_f32(g).to_f32());
+    let y = x.map(|x| f16::from_f32(HardSigmoid::KERAS.forward(x)).to_f32());
+    let dx: [f32; 4] = std::array::from_fn(|i| f16::from_f32(HardSigmoid::KERAS.backward(x[i], g[i])).to_f32());
+    assert_eq!(dx[0], 0.0);
+    let found = identify(&x, &y, Some((&g, &dx))).unwrap();
+    assert_eq!((found.kinks.passed, found.kinks.blocked), (1, 0));
 }
 
 #[test]
