@@ -5,5 +5,6 @@ command -v npm >/dev/null || install npm
 npm_package() {
     local prefix="${node_modules%/*}"
     mkdir -p "$prefix"
-    [ -e "$node_modules/${1%@*}" ] || npm install --no-audit --no-fund --silent --prefix "$prefix" "$1" || cannot "npm's $1"
+    grep -qs "\"version\": \"${1##*@}\"" "$node_modules/${1%@*}/package.json" \
+        || npm install --no-audit --no-fund --silent --prefix "$prefix" "$1" || cannot "npm's $1"
 }

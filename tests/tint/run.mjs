@@ -70,7 +70,8 @@ function compare(actual, expected, element) {
     f32: [Uint32Array, 0x80000000, 0x00800000],
     f16: [Uint16Array, 0x8000, 0],
     bf16: [Uint16Array, 0x8000, 0x0080],
-    bits: [Uint32Array, 0, -1],
+    // Nothing is tiny here.
+    bits: [Uint32Array, 0, -Infinity],
   }[element];
   const [a, e] = [actual, expected].map((bytes) => new Bits(bytes.slice().buffer));
   let [differing, flushed] = [0, 0];
@@ -86,6 +87,8 @@ function compare(actual, expected, element) {
 // The comparison can fail.
 const bytesOf = (...values) => new Uint8Array(new Float32Array(values).buffer);
 if (String(compare(bytesOf(1, 0, 2), bytesOf(1, 1e-40, 3), "f32")) !== "1,1") throw new Error("differences aren't seen");
+const bitsOf = (...values) => new Uint8Array(new Uint32Array(values).buffer);
+if (String(compare(bitsOf(0, 0, 5), bitsOf(0xffffffff, 1, 5), "bits")) !== "2,0") throw new Error("lost bits aren't seen");
 
 let [cases, failed, all] = [0, 0, 0];
 for (const line of readFileSync(join(folder, "cases"), "utf8").trim().split("\n")) {

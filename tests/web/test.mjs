@@ -121,6 +121,8 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.getByText("any other").waitFor();
   const beta = Number(await text(page, "#beta-value"));
   assert.ok(beta > 0.55 && beta < 0.75, `beta ${beta}`);
+  // The other parameter stays as it was, to the last digit.
+  assert.equal(await text(page, "#alpha-value"), "0.1666667");
   await drag("#alpha-handle", -40, 0);
   const alpha = Number(await text(page, "#alpha-value"));
   assert.ok(alpha > 0.17 && alpha < 0.4, `alpha ${alpha}`);
@@ -131,7 +133,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
   // The sweep runs, and stops when told to.
   await page.locator("#sweep").click();
-  await page.getByText(/affine, f32, forward and backward: 0 of [1-9][0-9,]+ results differ/).waitFor({ timeout: 60000 });
+  await page.getByText(/affine\(.*\), f32, forward and backward: 0 of [1-9][0-9,]+ results differ/).waitFor({ timeout: 60000 });
   await page.locator("#sweep").click();
   await page.getByText("Check all 2³² inputs").waitFor();
   await page.locator("#measure").click();

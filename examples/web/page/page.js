@@ -82,16 +82,20 @@ async function draw() {
   isStale = true;
   if (isDrawing) return;
   isDrawing = true;
-  while (isStale) {
-    isStale = false;
-    const [drawn, on] = [definition, device];
-    const y = await on.forward(drawn, xs);
-    const gradient = await on.gradient(drawn, xs);
-    values.draw(values.own, y);
-    gradients.draw(gradients.own, gradient);
-    shown = [y, gradient];
+  try {
+    while (isStale) {
+      isStale = false;
+      const [drawn, on] = [definition, device];
+      const y = await on.forward(drawn, xs);
+      const gradient = await on.gradient(drawn, xs);
+      values.draw(values.own, y);
+      gradients.draw(gradients.own, gradient);
+      shown = [y, gradient];
+      read();
+    }
+  } finally {
+    isDrawing = false;
   }
-  isDrawing = false;
 }
 
 /** Takes a text that Definition reads. */
@@ -117,15 +121,18 @@ function choose(text) {
 }
 
 const kinkRule = () => document.querySelector("[name=kinks]:checked").value;
-function affine(alpha, beta) {
-  const limited = (value, id) => Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
-  const rounded = (value) => Math.round(value * 1000) / 1000;
-  return choose(`affine(${rounded(limited(alpha, "alpha"))}, ${rounded(limited(beta, "beta"))}, ${kinkRule()})`);
+/** What a slider or a drag gave, within the slider's range. */
+function moved(value, id) {
+  const limited = Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
+  return Math.round(limited * 1000) / 1000;
 }
-$("alpha").addEventListener("input", () => affine(Number($("alpha").value), definition.beta));
-$("beta").addEventListener("input", () => affine(definition.alpha, Number($("beta").value)));
+const affine = (alpha, beta) => choose(`affine(${alpha}, ${beta}, ${kinkRule()})`);
+const moveAlpha = (alpha) => affine(moved(alpha, "alpha"), definition.beta);
+const moveBeta = (beta) => affine(definition.alpha, moved(beta, "beta"));
+$("alpha").addEventListener("input", () => moveAlpha(Number($("alpha").value)));
+$("beta").addEventListener("input", () => moveBeta(Number($("beta").value)));
 for (const radio of document.querySelectorAll("[name=kinks]"))
-  radio.addEventListener("change", () => choose(`affine(${definition.alpha}, ${definition.beta}, ${kinkRule()})`));
+  radio.addEventListener("change", () => affine(definition.alpha, definition.beta));
 
 // The dot on the axis moves beta, the one on the upper kink alpha.
 const betaHandle = values.add("circle", { r: 9, tabindex: 0, id: "beta-handle", "aria-label": "beta" });
@@ -158,11 +165,11 @@ function draggable(handle, move, step) {
     }
   });
 }
-draggable(betaHandle, (_, y) => affine(definition.alpha, y), (by) => affine(definition.alpha, definition.beta + by));
+draggable(betaHandle, (_, y) => moveBeta(y), (by) => moveBeta(definition.beta + by));
 draggable(
   alphaHandle,
-  (x) => Math.abs(x) > 0.05 && affine((1 - definition.beta) / x, definition.beta),
-  (by) => affine(definition.alpha + by, definition.beta),
+  (x) => Math.abs(x) > 0.05 && moveAlpha((1 - definition.beta) / x),
+  (by) => moveAlpha(definition.alpha + by),
 );
 
 const bits = new DataView(new ArrayBuffer(4));
@@ -170,19 +177,23 @@ const hex = (value) => {
   bits.setFloat32(0, value);
   return `0x${bits.getUint32(0).toString(16).padStart(8, "0")}`;
 };
+let pointed; // Which of the points is read.
+function read() {
+  if (!shown || pointed === undefined) return;
+  const [x, y, gradient] = [xs[pointed], shown[0][pointed], shown[1][pointed]];
+  $("readout").textContent =
+    `x ${short(x)}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` +
+    `logistic ${logistic(x).toFixed(6)}`;
+}
 for (const plot of [values, gradients]) {
   plot.svg.addEventListener("pointermove", (event) => {
     const across = (plot.at(event)[0] - LOW) / (HIGH - LOW);
-    const i = Math.min(Math.max(Math.round(across * (POINTS - 1)), 0), POINTS - 1);
-    if (!shown) return;
-    const [y, gradient] = [shown[0][i], shown[1][i]];
+    pointed = Math.min(Math.max(Math.round(across * (POINTS - 1)), 0), POINTS - 1);
     for (const { cursor } of [values, gradients]) {
       cursor.setAttribute("visibility", "visible");
-      for (const end of ["x1", "x2"]) cursor.setAttribute(end, values.x(xs[i]));
+      for (const end of ["x1", "x2"]) cursor.setAttribute(end, values.x(xs[pointed]));
     }
-    $("readout").textContent =
-      `x ${short(xs[i])}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` +
-      `logistic ${logistic(xs[i]).toFixed(6)}`;
+    read();
   });
 }
 
@@ -225,10 +236,12 @@ async function check() {
   transform();
   if (!definition || !device || sweep) return;
   const [checked, on] = [definition, device];
-  const single = await on.check(checked, 0, 1 << 14, 1 << 18);
+  // Round numbers, with infinities and kinks, and ones with all their bits, whose sums are rounded.
+  const single = await on.check(checked, 0, 1 << 15, 1 << 17);
+  const odd = await on.check(checked, 0, 32771, 1 << 17);
   const halves = await on.checkHalves(checked);
   if (checked !== definition || on !== device || sweep) return;
-  const sum = (key) => single[key] + halves[key];
+  const sum = (key) => single[key] + odd[key] + halves[key];
   const all = { compared: sum("compared"), differing: sum("differing"), flushed: sum("flushed") };
   reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", all, true);
 }
@@ -250,7 +263,7 @@ $("sweep").addEventListener("click", async () => {
       const part = await on.check(checked, start, 1, PART);
       for (const key of Object.keys(all)) all[key] += part[key];
       $("sweep-progress").value = (start + PART) / 2 ** 32;
-      reportCheck(`${checked.name}, f32, forward and backward`, all, false);
+      reportCheck(`${checked.text}, f32, forward and backward`, all, false);
       // Lets the page react.
       await new Promise((resolve) => setTimeout(resolve));
       if (own.isStopped) break;
@@ -262,6 +275,7 @@ $("sweep").addEventListener("click", async () => {
     $("sweep").textContent = "Check all 2³² inputs";
     $("sweep-progress").hidden = true;
     sweep = undefined;
+    if (checked !== definition || on !== device) scheduleCheck();
   }
 });
 
@@ -338,6 +352,15 @@ function fail(error) {
 }
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 
+/** The definition that the address names, if it names one. */
+function wished() {
+  try {
+    return new Definition(decodeURIComponent(location.hash.slice(1))).text;
+  } catch {
+    return undefined;
+  }
+}
+
 async function start() {
   await init();
   const { compared, differing, flushed } = comparisonSees();
@@ -346,7 +369,7 @@ async function start() {
   try {
     gpu = await Device.gpu();
     // Browsers often tell no more than its maker and family.
-    const { vendor, architecture } = (await navigator.gpu.requestAdapter()).info;
+    const { vendor = "", architecture = "" } = (await navigator.gpu.requestAdapter())?.info ?? {};
     gpuName = gpu.adapter || `${vendor} ${architecture}`.trim() || "An adapter without a name";
   } catch (error) {
     whyNoGpu = navigator.gpu ? "WebGPU found no adapter" : "this browser has no WebGPU, or has it for https and localhost only";
@@ -363,11 +386,8 @@ async function start() {
   }
   document.querySelector("main").hidden = false;
   await use(gpu ?? cpu);
-  try {
-    await choose(decodeURIComponent(location.hash.slice(1)) || "pytorch");
-  } catch {
-    await choose("pytorch");
-  }
+  await choose(wished() ?? "pytorch");
+  window.addEventListener("hashchange", () => wished() && choose(wished()));
   $("status").hidden = true;
 }
 start().catch(fail);
