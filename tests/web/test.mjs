@@ -131,6 +131,17 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(page.url(), /#affine\(/);
   await page.locator("#values").hover();
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
+  // The plot of the gradient has room for it however steep it is.
+  for (const steep of [1.5, -1.5, 0.25]) {
+    await page.locator("#alpha").fill(String(steep));
+    await page.locator("#gradients").getByText(String(steep).replace("-", "−"), { exact: true }).waitFor();
+    const [low, high] = await page.evaluate(() => {
+      const { y, height } = document.querySelector("#gradients polyline.own").getBBox();
+      return [y, y + height];
+    });
+    const tall = await page.locator("#gradients").evaluate((svg) => svg.viewBox.baseVal.height);
+    assert.ok(low >= 0 && high <= tall && high - low > tall / 5, `gradient of ${steep} from ${low} to ${high} of ${tall}`);
+  }
   // The sweep runs, and stops when told to.
   await page.locator("#sweep").click();
   await page.getByText(/affine\(.*\), f32, forward and backward: 0 of [1-9][0-9,]+ results differ/).waitFor({ timeout: 60000 });

@@ -12,29 +12,39 @@ const xs = Float32Array.from({ length: POINTS }, (_, i) => LOW + ((HIGH - LOW) *
 const MARGIN = { left: 52, right: 12, top: 18, bottom: 24 };
 
 class Plot {
-  constructor(svg, low, high, ticks) {
-    Object.assign(this, { svg, low, high });
+  constructor(svg, ofLogistic) {
+    Object.assign(this, { svg, ys: Array.from(xs, ofLogistic) });
     [this.width, this.height] = svg.getAttribute("viewBox").split(" ").slice(2).map(Number);
+    this.frame = this.add("g", {});
+    this.logistic = this.add("polyline", { class: "logistic" });
+    this.own = this.add("polyline", { class: "own" });
+    this.cursor = this.add("line", { class: "cursor", y1: MARGIN.top, y2: this.height - MARGIN.bottom, visibility: "hidden" });
+  }
+  /** Shows what lies between low and high. */
+  show(low, high, ticks) {
+    if (low === this.low && high === this.high) return;
+    Object.assign(this, { low, high });
+    this.frame.replaceChildren();
     for (const value of ticks) {
-      this.add("line", { class: "grid", x1: this.x(LOW), x2: this.x(HIGH), y1: this.y(value), y2: this.y(value) });
+      this.line("grid", this.x(LOW), this.y(value), this.x(HIGH), this.y(value));
       this.text(value, { x: MARGIN.left - 6, y: this.y(value) + 4, "text-anchor": "end" });
     }
     for (let x = LOW; x <= HIGH; x++) {
-      const style = x === 0 ? "axis" : "grid";
-      this.add("line", { class: style, x1: this.x(x), x2: this.x(x), y1: this.y(low), y2: this.y(high) });
+      this.line(x === 0 ? "axis" : "grid", this.x(x), this.y(low), this.x(x), this.y(high));
       this.text(x, { x: this.x(x), y: this.height - 6, "text-anchor": "middle" });
     }
-    this.logistic = this.add("polyline", { class: "logistic" });
-    this.own = this.add("polyline", { class: "own" });
-    this.cursor = this.add("line", { class: "cursor", y1: this.y(low), y2: this.y(high), visibility: "hidden" });
+    this.draw(this.logistic, this.ys);
   }
-  add(name, attributes) {
+  add(name, attributes, parent = this.svg) {
     const element = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    return this.svg.appendChild(element);
+    return parent.appendChild(element);
+  }
+  line(style, x1, y1, x2, y2) {
+    this.add("line", { class: style, x1, y1, x2, y2 }, this.frame);
   }
   text(value, attributes) {
-    this.add("text", attributes).textContent = String(value).replace("-", "−");
+    this.add("text", attributes, this.frame).textContent = String(value).replace("-", "−");
   }
   x(x) {
     return MARGIN.left + ((x - LOW) / (HIGH - LOW)) * (this.width - MARGIN.left - MARGIN.right);
@@ -56,11 +66,15 @@ class Plot {
   }
 }
 
-const values = new Plot($("values"), -0.1, 1.1, [0, 0.5, 1]);
-const gradients = new Plot($("gradients"), -0.1, 0.6, [0, 0.25, 0.5]);
 const logistic = (x) => 1 / (1 + Math.exp(-x));
-values.draw(values.logistic, Array.from(xs, logistic));
-gradients.draw(gradients.logistic, Array.from(xs, (x) => logistic(x) * (1 - logistic(x))));
+const values = new Plot($("values"), logistic);
+const gradients = new Plot($("gradients"), (x) => logistic(x) * (1 - logistic(x)));
+values.show(-0.1, 1.1, [0, 0.5, 1]);
+/** A steep gradient is alpha, and needs more room than the others. */
+function showGradients(alpha) {
+  if (alpha >= -0.05 && alpha <= 0.55) gradients.show(-0.1, 0.6, [0, 0.25, 0.5]);
+  else gradients.show(Math.min(-0.1, 1.1 * alpha), Math.max(0.6, 1.1 * alpha), [0, Number(alpha.toPrecision(2))]);
+}
 
 // --- what is shown ------------------------------------------------------------------------------------------------
 
@@ -88,6 +102,7 @@ async function draw() {
       const [drawn, on] = [definition, device];
       const y = await on.forward(drawn, xs);
       const gradient = await on.gradient(drawn, xs);
+      showGradients(drawn.alpha);
       values.draw(values.own, y);
       gradients.draw(gradients.own, gradient);
       shown = [y, gradient];
