@@ -2,7 +2,7 @@
 // Arguments: the built page, the node_modules folder with playwright-core, and a folder for screenshots.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, resolve } from "node:path";
@@ -29,11 +29,12 @@ const address = `http://127.0.0.1:${server.address().port}/page/`;
 const QUIET = ["--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"];
 QUIET.push("--disable-component-update", "--disable-sync");
 
-/** Opens the page in a browser of its own, and fails on whatever its console has to complain about. */
-async function visit(what, { args, hash = "", ...context }, use) {
+/** Opens the page in a browser of its own, and fails on whatever its console has to complain about beyond `expected`. */
+async function visit(what, { args, hash = "", prepare, expected, ...context }, use) {
   const browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
-    ignoreDefaultArgs: ["--disable-gpu"],
+    // As for visitors: with a GPU, and with a limit to how often a page may write its address.
+    ignoreDefaultArgs: ["--disable-gpu", "--disable-ipc-flooding-protection"],
     args: [...QUIET, ...args],
   });
   const page = await browser.newPage(context);
@@ -42,6 +43,7 @@ async function visit(what, { args, hash = "", ...context }, use) {
   page.on("pageerror", (error) => complaints.push(String(error)));
   page.on("requestfailed", (request) => complaints.push(request.url()));
   try {
+    if (prepare) await page.addInitScript(prepare);
     await page.goto(address + hash);
     await page.locator("main").waitFor();
     await use(page);
@@ -54,7 +56,7 @@ async function visit(what, { args, hash = "", ...context }, use) {
   }
   // Chromium says so of every page that asks for a power preference it doesn't heed, or for an adapter it hasn't.
   const known = /powerPreference option is currently ignored|No available adapters/;
-  assert.deepEqual(complaints.filter((text) => !known.test(text)), []);
+  assert.deepEqual(complaints.filter((text) => !known.test(text) && !expected?.test(text)), []);
   console.log(`${what}: passed`);
 }
 
@@ -65,6 +67,46 @@ async function checked(page) {
   assert.match(verdict, /: 0 of 786,432 results differ/);
   return verdict;
 }
+/** Types another address behind the page's. */
+const type = (page, hash) =>
+  page.evaluate((hash) => {
+    const changed = new Promise((done) => addEventListener("hashchange", done, { once: true }));
+    location.hash = hash;
+    return changed;
+  }, hash);
+/** The curve that is drawn. */
+const curve = (page) => page.locator("#values polyline.own").getAttribute("points");
+async function drag(page, id, right, up) {
+  const box = await page.locator(id).boundingBox();
+  const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+  await page.mouse.move(x, y);
+  await page.mouse.down();
+  await page.mouse.move(x + right, y - up, { steps: 5 });
+  await page.mouse.up();
+}
+/** Texts of the page, as it is now, that are hard to read: with a contrast below 4.5. */
+const faint = (page) =>
+  page.evaluate(() => {
+    const rgba = (color) => color.match(/[\d.]+/g).map(Number);
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+    const behind = (element) => {
+      const color = rgba(getComputedStyle(element).backgroundColor);
+      return color[3] === 0 ? behind(element.parentElement) : color;
+    };
+    const contrast = (element) => {
+      const style = getComputedStyle(element);
+      const both = [light(rgba(element.closest("svg") ? style.fill : style.color)), light(behind(element))];
+      return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+    };
+    const isText = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim();
+    const isRead = (element) =>
+      [...element.childNodes].some(isText) && element.checkVisibility() && !element.closest(":disabled");
+    const read = [...document.body.querySelectorAll("*")].filter(isRead);
+    const hard = read.filter((element) => contrast(element) < 4.5);
+    return hard.map((element) => `${element.textContent}: ${contrast(element)}`);
+  });
+
 /** Uploads a file, and returns what comes back. */
 async function roundTrip(page, file) {
   await page.locator("#file").setInputFiles(file);
@@ -79,6 +121,7 @@ const equal = (a, b) => a.length === b.length && a.every((value, i) => Object.is
 assert.ok(!equal([0], [-0]) && !equal([1], [1, 2]) && equal([NaN], [NaN]));
 
 const GPU = ["--enable-unsafe-webgpu"];
+const REFERENCE = "This is the CPU path itself, the reference that the GPU is compared with.";
 
 await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, async (page) => {
   console.log(`computed on: ${await text(page, "#device")}`);
@@ -100,34 +143,43 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   const { name, bytes } = await roundTrip(page, golden("x.npy"));
   assert.equal(name, "x.jax.gradient.npy");
   assert.ok(new Set(elements(bytes)).size === 2, "the gradient is 0 or alpha");
-  // What is no such file.
-  writeFileSync(join(screenshots, "text.npy"), "no array");
-  await page.locator("#file").setInputFiles(join(screenshots, "text.npy"));
-  await page.getByText(/^text\.npy: not a \.npy file/).waitFor();
-  assert.ok(await page.locator("#download").isHidden());
+  // What is no such file: text, a header that claims 4 GiB, and what is too large.
+  const claim = Buffer.concat([Buffer.from("\x93NUMPY\x02\x00\xff\xff\xff\xff", "latin1"), Buffer.alloc(16)]);
+  const large = join(screenshots, "large.npy");
+  writeFileSync(large, "");
+  truncateSync(large, 512 * 2 ** 20 + 1);
+  for (const [file, complaint] of [
+    [{ name: "text.npy", mimeType: "", buffer: Buffer.from("no array") }, /^text\.npy: not a \.npy file/],
+    [{ name: "claim.npy", mimeType: "", buffer: claim }, /^claim\.npy: not a \.npy file .*longer than the file/],
+    [large, /^large\.npy: it has 536,870,913 bytes; this page takes up to 512 MiB$/],
+  ]) {
+    await page.locator("#file").setInputFiles(file);
+    await page.getByText(complaint).waitFor();
+    assert.ok(await page.locator("#download").isHidden());
+  }
+  rmSync(large);
+  // Dropped beside its place, a file doesn't replace the page.
+  for (const type of ["dragover", "drop"]) {
+    const isLeft = await page.locator("h1").evaluate((title, type) => {
+      return title.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true }));
+    }, type);
+    assert.ok(!isLeft, `${type} is left to the browser`);
+  }
 
   // A drag of the dot at (0, beta) upwards, and of the upper kink inwards.
   await page.getByRole("button", { name: "pytorch" }).click();
-  const before = await page.locator("#values polyline.own").getAttribute("points");
-  const drag = async (id, right, up) => {
-    const box = await page.locator(id).boundingBox();
-    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
-    await page.mouse.move(x, y);
-    await page.mouse.down();
-    await page.mouse.move(x + right, y - up, { steps: 5 });
-    await page.mouse.up();
-  };
-  await drag("#beta-handle", 0, 40);
+  const before = await curve(page);
+  await drag(page, "#beta-handle", 0, 40);
   await page.getByText("any other").waitFor();
   const beta = Number(await text(page, "#beta-value"));
   assert.ok(beta > 0.55 && beta < 0.75, `beta ${beta}`);
   // The other parameter stays as it was, to the last digit.
   assert.equal(await text(page, "#alpha-value"), "0.1666667");
-  await drag("#alpha-handle", -40, 0);
+  await drag(page, "#alpha-handle", -40, 0);
   const alpha = Number(await text(page, "#alpha-value"));
   assert.ok(alpha > 0.17 && alpha < 0.4, `alpha ${alpha}`);
   await checked(page);
-  assert.notEqual(await page.locator("#values polyline.own").getAttribute("points"), before);
+  assert.notEqual(await curve(page), before);
   assert.match(page.url(), /#affine\(/);
   await page.locator("#values").hover();
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
@@ -141,7 +193,58 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     });
     const tall = await page.locator("#gradients").evaluate((svg) => svg.viewBox.baseVal.height);
     assert.ok(low >= 0 && high <= tall && high - low > tall / 5, `gradient of ${steep} from ${low} to ${high} of ${tall}`);
+    await checked(page);
   }
+  // A slider moved faster than browsers let an address be written.
+  await page.locator("#alpha").evaluate((slider) => {
+    for (let step = 1; step <= 300; step++) {
+      slider.value = step / 200;
+      slider.dispatchEvent(new Event("input"));
+    }
+  });
+  assert.equal(await page.locator("#alpha").inputValue(), "1.5");
+  assert.match(await text(page, "#formula"), /^y = clamp\(1\.5·x/);
+  // What was true of the definition before is no longer said.
+  assert.equal(await text(page, "#check"), "Checking…");
+  await checked(page);
+  assert.match(decodeURIComponent(page.url()), /#affine\(1\.5, .*, strict\)$/);
+  await type(page, "#nonsense");
+  assert.match(decodeURIComponent(page.url()), /#affine\(1\.5, .*, strict\)$/);
+
+  // The sliders, and the dots, have names and values.
+  await page.getByRole("button", { name: "pytorch" }).click();
+  for (const [name, value] of [["slope alpha", "0.1666667"], ["shift beta", "0.5"]])
+    assert.equal(await page.getByRole("slider", { name, exact: true }).getAttribute("aria-valuetext"), value);
+  const plot = page.getByRole("group", { name: "The curve, over the logistic sigmoid" });
+  const alphaDot = plot.getByRole("slider", { name: "alpha, by the upper kink" });
+  const betaDot = plot.getByRole("slider", { name: "beta, the value at 0" });
+  await betaDot.focus();
+  await page.keyboard.press("ArrowUp");
+  for (const [dot, values] of [[alphaDot, ["0.167", "-1.5", "1.5"]], [betaDot, ["0.51", "-1", "2"]]]) {
+    const found = ["now", "min", "max"].map((which) => dot.getAttribute(`aria-value${which}`));
+    assert.deepEqual(await Promise.all(found), values);
+  }
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await faint(page), [], colorScheme);
+  }
+  await page.emulateMedia({ colorScheme: "light" });
+  // The upper kink's dot stays, wherever it is dragged and for as long as a key is pressed.
+  await drag(page, "#alpha-handle", 2000, 0);
+  assert.ok(await alphaDot.isVisible());
+  const flat = Number(await text(page, "#alpha-value"));
+  assert.ok(flat > 0.09 && flat < 0.12, `alpha ${flat}`);
+  await alphaDot.focus();
+  for (let press = 0; press < 5; press++) await page.keyboard.press("ArrowDown");
+  assert.ok(await alphaDot.evaluate((dot) => dot === document.activeElement));
+  // Where the two coincide, there is one.
+  await type(page, "#affine(0.25, 1, strict)");
+  assert.ok(!(await alphaDot.isVisible()));
+  await drag(page, "#beta-handle", 0, -40);
+  assert.equal(await text(page, "#alpha-value"), "0.25");
+  assert.ok(await alphaDot.isVisible());
+  await checked(page);
+
   // The sweep runs, and stops when told to.
   await page.locator("#sweep").click();
   await page.getByText(/affine\(.*\), f32, forward and backward: 0 of [1-9][0-9,]+ results differ/).waitFor({ timeout: 60000 });
@@ -150,6 +253,71 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.locator("#measure").click();
   await page.getByText(/Forward kernel [0-9.]+ GB\/s, [0-9.]+ of a copy there/).waitFor({ timeout: 120000 });
   console.log(await text(page, "#speed"));
+  // The CPU path isn't compared with itself: a sweep stops there.
+  await page.locator("#sweep").click();
+  await page.getByText(/, f32, forward and backward: 0 of/).waitFor({ timeout: 60000 });
+  await page.locator("#use-cpu").click();
+  await page.getByText("Check all 2³² inputs").waitFor();
+  assert.equal(await text(page, "#check"), REFERENCE);
+  assert.ok(await page.locator("#sweep").isDisabled());
+  await page.locator("#use-gpu").click();
+  assert.equal(await text(page, "#check"), "Checking…");
+  await checked(page);
+});
+
+// Where a subnormal that counts as zero shows in results that are none.
+await visit("subnormal", { args: GPU, hash: "#affine(1e30, 0, strict)" }, async (page) => {
+  console.log(`affine(1e30, 0, strict): ${await checked(page)}`);
+  for (const hash of ["#affine(1, 1e-39, inclusive)", "#affine(0.2, 2e-38, strict)", "#affine(1e-39, 0, strict)"]) {
+    await type(page, hash);
+    console.log(`${hash}: ${await checked(page)}`);
+  }
+  await page.locator("#measure").click();
+  await page.getByText(/Forward kernel [0-9.]+ GB\/s/).waitFor({ timeout: 120000 });
+});
+
+// The GPU is lost, and seen to be by whatever asks for it next.
+const keepDevices = () => {
+  const { requestDevice } = GPUAdapter.prototype;
+  globalThis.devices = [];
+  GPUAdapter.prototype.requestDevice = async function (...options) {
+    const device = await requestDevice.apply(this, options);
+    devices.push(device);
+    if (globalThis.isLosing) device.destroy();
+    return device;
+  };
+};
+await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
+  for (const ask of ["#presets button:first-child", "#sweep", "#measure", "file"]) {
+    await page.reload();
+    await checked(page);
+    const before = await curve(page);
+    await page.evaluate(() => {
+      globalThis.isLosing = true;
+      for (const device of devices) device.destroy();
+    });
+    if (ask === "file") await roundTrip(page, golden("x.npy"));
+    else await page.locator(ask).click();
+    await page.getByText("The CPU, in WebAssembly, since the GPU was lost.").waitFor();
+    assert.ok(await page.locator("#device").getAttribute("title"));
+    await page.locator("#check[data-state=done]").waitFor();
+    assert.equal(await text(page, "#check"), REFERENCE);
+    assert.ok(await page.locator("#status").isHidden());
+    assert.ok(await page.locator("#use-gpu").isDisabled());
+    if (ask.startsWith("#presets")) assert.notEqual(await curve(page), before);
+  }
+});
+
+// The module itself fails, here on a header that nests too deeply: the page says so.
+await visit("failed", { args: GPU, expected: /^RuntimeError: / }, async (page) => {
+  await checked(page);
+  const header = "(".repeat(60000);
+  const head = Buffer.from("\x93NUMPY\x01\x00\x00\x00", "latin1");
+  head.writeUInt16LE(header.length, 8);
+  const buffer = Buffer.concat([head, Buffer.from(header)]);
+  await page.locator("#file").setInputFiles({ name: "deep.npy", mimeType: "", buffer });
+  await page.getByText("deep.npy: failed").waitFor();
+  assert.match(await text(page, "#status"), /^Something failed: .* Reload the page to go on\.$/);
 });
 
 const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
@@ -158,12 +326,29 @@ await visit("phone", { args: GPU, ...phone, hash: "#affine(0.3, 0.4, inclusive)"
   await checked(page);
   const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
   assert.ok(wide <= screen, `${wide} px on a screen of ${screen}`);
+  // A finger beside a dot finds it.
+  for (const id of ["alpha-handle", "beta-handle"]) {
+    const found = await page.locator(`#${id} .dot`).evaluate((dot) => {
+      const { x, y, width, height } = dot.getBoundingClientRect();
+      return document.elementFromPoint(x + width / 2 + 16, y + height / 2)?.parentElement.id;
+    });
+    assert.equal(found, id);
+  }
+  // Labels aren't cut, however large.
+  for (const [hash, label] of [["#affine(-1.5e30, 0, strict)", "−1.5e30"], ["#affine(1200, 0, strict)", "1200"]]) {
+    await type(page, hash);
+    await page.locator("#gradients").getByText(label, { exact: true }).waitFor();
+    const labels = page.locator("#gradients text");
+    const left = await labels.evaluateAll((labels) => Math.min(...labels.map((label) => label.getBBox().x)));
+    assert.ok(left >= 0, `labels for ${hash} begin at ${left}`);
+  }
 });
 
 await visit("cpu", { args: ["--disable-features=WebGPU"], viewport: { width: 1280, height: 900 } }, async (page) => {
   assert.match(await text(page, "#device"), /^The CPU, in WebAssembly, since (this browser has no WebGPU|WebGPU found no adapter)/);
   assert.ok(await page.locator("#use-gpu").isDisabled());
-  await checked(page);
+  assert.ok(await page.locator("#sweep").isDisabled());
+  assert.equal(await text(page, "#check"), REFERENCE);
   const { bytes } = await roundTrip(page, golden("x.npy"));
   assert.ok(equal(elements(bytes), elements(readFileSync(golden("pytorch.y.npy")))));
 });

@@ -44,7 +44,15 @@ class Plot {
     this.add("line", { class: style, x1, y1, x2, y2 }, this.frame);
   }
   text(value, attributes) {
-    this.add("text", attributes, this.frame).textContent = String(value).replace("-", "−");
+    const text = this.add("text", attributes, this.frame);
+    const isLarge = Math.abs(value) >= 1e4;
+    text.textContent = (isLarge ? value.toExponential().replace("+", "") : String(value)).replace("-", "−");
+    // What is too long for the margin is squeezed into it.
+    const room = MARGIN.left - 8;
+    if (text.getComputedTextLength() > room) {
+      text.setAttribute("textLength", room);
+      text.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    }
   }
   x(x) {
     return MARGIN.left + ((x - LOW) / (HIGH - LOW)) * (this.width - MARGIN.left - MARGIN.right);
@@ -100,8 +108,15 @@ async function draw() {
     while (isStale) {
       isStale = false;
       const [drawn, on] = [definition, device];
-      const y = await on.forward(drawn, xs);
-      const gradient = await on.gradient(drawn, xs);
+      let y, gradient;
+      try {
+        y = await on.forward(drawn, xs);
+        gradient = await on.gradient(drawn, xs);
+      } catch (error) {
+        if (on === cpu) throw error;
+        giveUpGpu(on, error);
+        continue;
+      }
       showGradients(drawn.alpha);
       values.draw(values.own, y);
       gradients.draw(gradients.own, gradient);
@@ -116,15 +131,18 @@ async function draw() {
 /** Takes a text that Definition reads. */
 function choose(text) {
   definition = new Definition(text);
-  history.replaceState(null, "", `#${definition.text}`);
-  const { name, alpha, beta, kinks, isInclusive } = definition;
+  const { name, beta, kinks, isInclusive } = definition;
   $("name").textContent = name === "affine" ? "any other" : name;
   $("formula").textContent = `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
-  $("alpha").value = alpha;
-  $("beta").value = beta;
-  $("alpha-value").textContent = short(alpha);
-  $("beta-value").textContent = short(beta);
+  for (const id of ["alpha", "beta"]) {
+    const value = definition[id];
+    $(id).value = value;
+    $(`${id}-value`).textContent = short(value);
+    // A slider's own value is rounded to its steps, and limited.
+    for (const slider of [$(id), $(`${id}-handle`)]) slider.setAttribute("aria-valuetext", short(value));
+    $(`${id}-handle`).setAttribute("aria-valuenow", moved(value, id));
+  }
   document.querySelector(`[name=kinks][value=${isInclusive ? "inclusive" : "strict"}]`).checked = true;
   $("kinks").textContent = kinks.length
     ? `Kinks at ${short(kinks[0])} and ${short(kinks[1])}; value at 0 is ${short(Math.min(Math.max(beta, 0), 1))}.`
@@ -150,20 +168,27 @@ for (const radio of document.querySelectorAll("[name=kinks]"))
   radio.addEventListener("change", () => affine(definition.alpha, definition.beta));
 
 // The dot on the axis moves beta, the one on the upper kink alpha.
-const betaHandle = values.add("circle", { r: 9, tabindex: 0, id: "beta-handle", "aria-label": "beta" });
-const alphaHandle = values.add("circle", { r: 9, tabindex: 0, id: "alpha-handle", "aria-label": "alpha" });
+function addHandle(id, label) {
+  const aria = { "aria-label": label, "aria-valuemin": $(id).min, "aria-valuemax": $(id).max };
+  const handle = values.add("g", { id: `${id}-handle`, class: "handle", role: "slider", tabindex: 0, ...aria });
+  values.add("circle", { class: "reach", r: 22 }, handle);
+  values.add("circle", { class: "dot", r: 9 }, handle);
+  return handle;
+}
+const betaHandle = addHandle("beta", "beta, the value at 0");
+const alphaHandle = addHandle("alpha", "alpha, by the upper kink");
+/** Whether the upper kink is in the plot, and apart from the other dot. */
+const isKinkSeen = (alpha, beta) => Math.abs(1 - beta) >= 0.02 && Math.abs((1 - beta) / alpha) <= HIGH;
 function placeHandles() {
   const { alpha, beta } = definition;
-  const place = (handle, x, y) => {
-    handle.setAttribute("cx", values.x(x));
-    handle.setAttribute("cy", values.y(y));
-  };
+  const place = (handle, x, y) => handle.setAttribute("transform", `translate(${values.x(x)} ${values.y(y)})`);
   place(betaHandle, 0, Math.min(Math.max(beta, values.low), values.high));
-  const kink = (1 - beta) / alpha;
-  const isSeen = Math.abs(kink) <= HIGH;
+  const isSeen = isKinkSeen(alpha, beta);
   alphaHandle.setAttribute("visibility", isSeen ? "visible" : "hidden");
-  if (isSeen) place(alphaHandle, kink, 1);
+  if (isSeen) place(alphaHandle, (1 - beta) / alpha, 1);
 }
+/** Not where its dot would vanish, and the focus with it. */
+const moveKink = (alpha) => isKinkSeen(moved(alpha, "alpha"), definition.beta) && moveAlpha(alpha);
 function draggable(handle, move, step) {
   handle.addEventListener("pointerdown", (event) => {
     handle.setPointerCapture(event.pointerId);
@@ -181,10 +206,12 @@ function draggable(handle, move, step) {
   });
 }
 draggable(betaHandle, (_, y) => moveBeta(y), (by) => moveBeta(definition.beta + by));
+// Not quite to the plot's ends: alpha is rounded.
+const [FIRST, LAST] = [0.98 * LOW, 0.98 * HIGH];
 draggable(
   alphaHandle,
-  (x) => Math.abs(x) > 0.05 && moveAlpha((1 - definition.beta) / x),
-  (by) => moveAlpha(definition.alpha + by),
+  (x) => Math.abs(x) > 0.05 && moveKink((1 - definition.beta) / Math.min(Math.max(x, FIRST), LAST)),
+  (by) => moveKink(definition.alpha + by),
 );
 
 const bits = new DataView(new ArrayBuffer(4));
@@ -223,8 +250,19 @@ async function use(chosen) {
   $("use-gpu").setAttribute("aria-pressed", isGpu);
   $("use-cpu").setAttribute("aria-pressed", !isGpu);
   $("use-gpu").disabled = !gpu;
+  $("sweep").disabled = !isGpu;
+  if (!definition) return;
   scheduleCheck();
-  if (definition) await draw();
+  await draw();
+}
+/** Goes on by the CPU path after a failure on a GPU. */
+function giveUpGpu(on, error) {
+  // Several calls may fail of one cause.
+  if (on !== gpu) return;
+  gpu = undefined;
+  whyNoGpu = "the GPU was lost";
+  $("device").title = error?.message ?? String(error);
+  use(cpu);
 }
 $("use-gpu").addEventListener("click", () => use(gpu));
 $("use-cpu").addEventListener("click", () => use(cpu));
@@ -235,26 +273,42 @@ function reportCheck(name, { compared, differing, flushed }, isDone) {
   const verdict = document.createElement("span");
   verdict.className = differing ? "bad" : "good";
   verdict.textContent = `${count(differing)} of ${count(compared)} results differ`;
-  const tiny = flushed ? ` ${count(flushed)} subnormals came as zero, as WGSL allows.` : "";
-  $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit.${tiny}`);
+  const tiny = flushed ? `, but for ${count(flushed)} where a subnormal counted as zero, as WGSL allows` : "";
+  $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit${tiny}.`);
   $("check").dataset.state = isDone ? "done" : "running";
 }
 
 let checkTimer;
-/** Checks what is shown once it has come to rest: 2^18 f32 across all bit patterns, and all halves, forward and backward. */
+/** Once what is shown has come to rest: writes its address, sends the file through it, and checks it. */
 function scheduleCheck() {
   clearTimeout(checkTimer);
   $("check").dataset.state = "running";
-  checkTimer = setTimeout(check, 400);
+  if (device === cpu) $("check").textContent = "This is the CPU path itself, the reference that the GPU is compared with.";
+  else if (!sweep) $("check").textContent = "Checking…";
+  checkTimer = setTimeout(() => {
+    writeAddress();
+    transform();
+    check();
+  }, 400);
 }
+/** Checks 2^18 f32 across all bit patterns, and all halves, forward and backward. */
 async function check() {
-  transform();
-  if (!definition || !device || sweep) return;
+  if (sweep) return;
   const [checked, on] = [definition, device];
-  // Round numbers, with infinities and kinks, and ones with all their bits, whose sums are rounded.
-  const single = await on.check(checked, 0, 1 << 15, 1 << 17);
-  const odd = await on.check(checked, 0, 32771, 1 << 17);
-  const halves = await on.checkHalves(checked);
+  if (on === cpu) {
+    $("check").dataset.state = "done";
+    return;
+  }
+  let single, odd, halves;
+  try {
+    // Round numbers, with infinities and kinks, and ones with all their bits, whose sums are rounded.
+    single = await on.check(checked, 0, 1 << 15, 1 << 17);
+    odd = await on.check(checked, 0, 32771, 1 << 17);
+    halves = await on.checkHalves(checked);
+  } catch (error) {
+    giveUpGpu(on, error);
+    return;
+  }
   if (checked !== definition || on !== device || sweep) return;
   const sum = (key) => single[key] + odd[key] + halves[key];
   const all = { compared: sum("compared"), differing: sum("differing"), flushed: sum("flushed") };
@@ -276,6 +330,7 @@ $("sweep").addEventListener("click", async () => {
   try {
     for (let start = 0; start < 2 ** 32; start += PART) {
       const part = await on.check(checked, start, 1, PART);
+      if (on !== device) break;
       for (const key of Object.keys(all)) all[key] += part[key];
       $("sweep-progress").value = (start + PART) / 2 ** 32;
       reportCheck(`${checked.text}, f32, forward and backward`, all, false);
@@ -284,7 +339,7 @@ $("sweep").addEventListener("click", async () => {
       if (own.isStopped) break;
     }
   } catch (error) {
-    fail(error);
+    giveUpGpu(on, error);
   } finally {
     $("check").dataset.state = "done";
     $("sweep").textContent = "Check all 2³² inputs";
@@ -295,36 +350,43 @@ $("sweep").addEventListener("click", async () => {
 });
 
 $("measure").addEventListener("click", async () => {
+  const on = device;
   $("measure").disabled = true;
   $("speed").textContent = "Measuring…";
   // Lets that be seen: the CPU path blocks the page.
   await new Promise((resolve) => setTimeout(resolve, 50));
   try {
-    const { kernel, copy, cpu } = await Speed.measure(definition, device !== gpu);
-    const onCpu = `The CPU path, one core in WebAssembly: ${cpu.toFixed(2)} GB/s.`;
+    const { kernel, copy, cpu: cpuPath } = await Speed.measure(definition, on === cpu);
+    const onCpu = `The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
     $("speed").textContent = kernel
       ? `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). ${onCpu}`
       : onCpu;
   } catch (error) {
-    $("speed").textContent = error.message ?? String(error);
+    $("speed").textContent = error.message ?? error;
+    if (on !== cpu && error instanceof Error) giveUpGpu(on, error);
   }
   $("measure").disabled = false;
 });
 
 // --- files --------------------------------------------------------------------------------------------------------
 
+/** The module's memory ends at 4 GiB, and holds a file three times. */
+const LARGEST_FILE = 512 * 2 ** 20;
 let chosenFile;
 let address;
-let transforming; // The last one begun; what an earlier one gives is old.
+let transforming; // The last one begun, until it ends; what an earlier one gives is old.
 async function transform() {
   if (!chosenFile) return;
   const own = (transforming = {});
   $("download").hidden = true;
   $("file-status").textContent = `${chosenFile.name}…`;
+  let on;
   try {
+    if (chosenFile.size > LARGEST_FILE) throw `it has ${count(chosenFile.size)} bytes; this page takes up to 512 MiB`;
     const [chosen, wantsGradient] = [definition, $("wanted").value === "gradient"];
     const bytes = new Uint8Array(await chosenFile.arrayBuffer());
-    const result = await device.transformNpy(chosen, wantsGradient, $("bf16").checked, bytes);
+    on = device;
+    const result = await on.transformNpy(chosen, wantsGradient, $("bf16").checked, bytes);
     if (own !== transforming) return;
     if (address) URL.revokeObjectURL(address);
     address = URL.createObjectURL(new Blob([result], { type: "application/octet-stream" }));
@@ -332,9 +394,11 @@ async function transform() {
     Object.assign($("download"), { href: address, download: name, hidden: false });
     $("file-status").textContent = `${name}, ${count(result.length)} bytes, is ready.`;
   } catch (error) {
-    if (own !== transforming) return;
-    $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
+    // Comes again on the CPU path.
+    if (on && on !== cpu && error instanceof Error) giveUpGpu(on, error);
+    else if (own === transforming) $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
   }
+  if (own === transforming) transforming = undefined;
 }
 const take = (file) => {
   chosenFile = file;
@@ -358,14 +422,21 @@ $("drop").addEventListener("drop", (event) => {
   if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
 });
 
+// A file dropped beside it doesn't take the page's place.
+for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
+
 // --- start --------------------------------------------------------------------------------------------------------
 
 function fail(error) {
   $("status").hidden = false;
   $("status").className = "bad";
   $("status").textContent = `Something failed: ${error?.message ?? error}. Reload the page to go on.`;
+  if (transforming) $("file-status").textContent = `${chosenFile.name}: failed`;
+  transforming = undefined;
 }
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
+// Where the module fails, its promises are never settled.
+window.addEventListener("error", (event) => fail(event.error ?? event.message));
 
 /** The definition that the address names, if it names one. */
 function wished() {
@@ -376,10 +447,19 @@ function wished() {
   }
 }
 
+/** Browsers refuse this where it comes too often. */
+function writeAddress() {
+  try {
+    history.replaceState(null, "", `#${definition.text}`);
+  } catch {
+    // The next one will do.
+  }
+}
+
 async function start() {
   await init();
   const { compared, differing, flushed } = comparisonSees();
-  if (compared !== 4 || differing !== 2 || flushed !== 1) throw new Error("the comparison doesn't see differences");
+  if (compared !== 8 || differing !== 4 || flushed !== 3) throw new Error("the comparison doesn't see differences");
   cpu = await Device.cpu();
   try {
     gpu = await Device.gpu();
@@ -402,7 +482,7 @@ async function start() {
   document.querySelector("main").hidden = false;
   await use(gpu ?? cpu);
   await choose(wished() ?? "pytorch");
-  window.addEventListener("hashchange", () => wished() && choose(wished()));
+  window.addEventListener("hashchange", () => (wished() ? choose(wished()) : writeAddress()));
   $("status").hidden = true;
 }
 start().catch(fail);
