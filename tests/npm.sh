@@ -8,3 +8,8 @@ npm_package() {
     grep -qs "\"version\": \"${1##*@}\"" "$node_modules/${1%@*}/package.json" \
         || npm install --no-audit --no-fund --silent --prefix "$prefix" "$1" || cannot "npm's $1"
 }
+# Debian 12's Node is too old for Playwright; npm has newer ones.
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+    npm_package node@22.12.0
+    export PATH="$node_modules/.bin:$PATH"
+fi
