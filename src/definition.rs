@@ -89,7 +89,7 @@ impl HardSigmoid {
 
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
     ///
-    /// The `HardSigmoid` operator of ONNX (opset 6 to 22) and WebNN at its default alpha and beta; other values by
+    /// The `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; other values by
     /// [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits compared with
     /// ONNX Runtime 1.32.0 on the CPU.
     pub const ONNX: Self = Self::plain(0.2, Kinks::Strict);
@@ -308,7 +308,7 @@ impl HardSigmoid {
 
     /// The value whose range decides on the gradient at `x`, and the ends of that range.
     #[inline(always)]
-    fn ruling(self, x: f32) -> (f32, f32, f32) {
+    pub(crate) fn ruling(self, x: f32) -> (f32, f32, f32) {
         match self.form {
             Form::Affine { alpha, beta } => (alpha * x + beta, 0.0, 1.0),
             // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.

@@ -1,16 +1,19 @@
+mod search;
+
 use crate::{
     Element, Error, HardSigmoid, Kinks, cpu,
     definition::{Form, SIXTH},
     half::{bf16, f16},
 };
+use search::Found;
 use std::fmt;
 
 /// Which hard sigmoid made these numbers? Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the
 /// upstream gradient `g`, where those are known. Half floats are to be widened to `f32`.
 ///
 /// Every element has to agree in every bit, but for the sign of zero, which NaN it is, and subnormal gradients that came as
-/// zero. Numbers may have been rounded to half floats on their way: see [`Precision`]. If no preset agrees, `alpha` and `beta`
-/// of [`HardSigmoid::affine`] are searched.
+/// zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused multiply-add: see
+/// [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched.
 ///
 /// # Errors
 /// [`Error::LengthMismatch`] if the slices differ in length.
@@ -38,24 +41,25 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Res
         cpu::same_length(("x", x), ("g", g))?;
         cpu::same_length(("x", x), ("dx", dx))?;
     }
-    let data = Data { x, y, gradient };
+    let data = Data::new(x, y, gradient);
     let matches = HardSigmoid::PRESETS.map(|preset| data.best_match(preset.definition));
     let fitting: Vec<_> = matches.iter().filter(|m| m.fits()).map(|m| m.definition).collect();
     let (verdict, found) = match fitting[..] {
         [one] => (Verdict::Preset(one), None),
-        [] => match data.affine() {
-            Some(found) => (Verdict::Affine(found.definition), Some(found)),
-            None => (Verdict::Unknown, None),
+        [] => match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
+            Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
+            Found::One(found) => (Verdict::Unknown, Some(found)),
+            Found::TooFew => (Verdict::TooFewBetween, None),
+            Found::None => (Verdict::Unknown, None),
         },
         _ => (Verdict::OneOf(fitting), None),
     };
-    // Where it is not known what made y, the nearest preset says what is at a kink.
-    let fitting = found.as_ref().or_else(|| matches.iter().find(|one| one.fits()));
-    let judged = fitting.unwrap_or_else(|| nearest(&matches));
+    let matches: Vec<_> = matches.into_iter().chain(found).collect();
+    let kinks = data.at_kinks(nearest(&matches));
     Ok(Identification {
         verdict,
-        kinks: data.at_kinks(judged),
-        matches: matches.into_iter().chain(found).collect(),
+        matches,
+        kinks,
     })
 }
 
@@ -65,13 +69,15 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Res
 pub struct Identification {
     /// What made the data.
     pub verdict: Verdict,
-    /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were found, if any.
+    /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were found, if any:
+    /// where the verdict is unknown, they give every `y`, but not `dx`.
     pub matches: Vec<Match>,
     /// What the gradient does at the kinks.
     pub kinks: AtKinks,
 }
 
 /// What made the data of [`identify`].
+#[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// This preset and no other.
@@ -81,7 +87,9 @@ pub enum Verdict {
     /// No preset, but this `alpha` and `beta`, the shortest that give every bit. Without gradients at the kinks their rule is
     /// not known, and given as strict.
     Affine(HardSigmoid),
-    /// Neither.
+    /// No preset, and fewer than two elements lie strictly between 0 and 1: many `alpha` and `beta` may give these numbers.
+    TooFewBetween,
+    /// No preset, and no `alpha` and `beta` were found.
     Unknown,
 }
 
@@ -110,80 +118,119 @@ impl Match {
     }
 }
 
-/// Where numbers were rounded to half floats on the way.
+/// How numbers were rounded on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Precision {
-    /// `x` and `g`, before anything else; `f32` is not at all.
+    /// To which `x` and `g` were rounded before anything else; `f32` is not at all.
     pub input: Element,
-    /// `y` and `dx`.
+    /// To which `y` and `dx` were.
     pub output: Element,
-    /// Each operation in between too, parameters included, as where a framework computes in halves: JAX and TensorFlow in f16.
-    pub steps: bool,
+    /// What was rounded in between.
+    pub rounding: Rounding,
+}
+
+/// What was rounded between input and output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounding {
+    /// As the definition says, in `f32`.
+    AsDefined,
+    /// `alpha·x + beta` in one, by a fused multiply-add, as compilers make it of two operations.
+    Fused,
+    /// Each operation, to the output's type, where the function was written out and differentiated operation by operation: the
+    /// gradient of a division divides. What is added is of that type too, but a factor stays `f32`, as in PyTorch.
+    EachOperation,
+    /// The same with a factor of the output's type, as in JAX and TensorFlow.
+    EachOperationAndFactor,
 }
 
 impl Precision {
     /// All of it in `f32`.
-    pub const EXACT: Self = Self::of(Element::F32, Element::F32, false);
+    pub const EXACT: Self = Self::of(Element::F32, Element::F32, Rounding::AsDefined);
 
-    const ALL: [Self; 7] = {
+    /// From the plainest on.
+    const ALL: [Self; 11] = {
         use Element::{Bf16, F16, F32};
+        use Rounding::*;
         [
             Self::EXACT,
-            Self::of(F32, F16, false),
-            Self::of(F16, F16, false),
-            Self::of(F16, F16, true),
-            Self::of(F32, Bf16, false),
-            Self::of(Bf16, Bf16, false),
-            Self::of(Bf16, Bf16, true),
+            Self::of(F32, F32, EachOperation),
+            Self::of(F32, F32, Fused),
+            Self::of(F32, F16, AsDefined),
+            Self::of(F16, F16, AsDefined),
+            Self::of(F16, F16, EachOperation),
+            Self::of(F16, F16, EachOperationAndFactor),
+            Self::of(F32, Bf16, AsDefined),
+            Self::of(Bf16, Bf16, AsDefined),
+            Self::of(Bf16, Bf16, EachOperation),
+            Self::of(Bf16, Bf16, EachOperationAndFactor),
         ]
     };
 
-    const fn of(input: Element, output: Element, steps: bool) -> Self {
-        Self { input, output, steps }
+    const fn of(input: Element, output: Element, rounding: Rounding) -> Self {
+        Self {
+            input,
+            output,
+            rounding,
+        }
     }
 
     fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
         let x = rounded(self.input, x);
-        if !self.steps {
+        if self.rounding == Rounding::AsDefined {
             return rounded(self.output, definition.forward(x));
         }
-        let r = |value| rounded(self.output, value);
-        let (v, top) = self.step(definition, x);
+        let (v, top) = self.before_limits(definition, x);
         let limited = if v.is_nan() { v } else { v.clamp(0.0, top) };
         match definition.form() {
             Form::Affine { .. } => limited,
-            Form::Relu6Divide => r(limited / 6.0),
-            Form::Relu6Multiply => r(limited * r(SIXTH)),
+            Form::Relu6Divide => rounded(self.output, limited / 6.0),
+            Form::Relu6Multiply => rounded(self.output, limited * self.factor(SIXTH)),
         }
     }
 
     fn backward(self, definition: HardSigmoid, x: f32, g: f32) -> f32 {
         let (x, g) = (rounded(self.input, x), rounded(self.input, g));
-        if !self.steps {
+        if self.rounding == Rounding::AsDefined {
             return rounded(self.output, definition.backward(x, g));
         }
-        let (v, top) = self.step(definition, x);
+        let (v, low, high) = self.ruling(definition, x);
         let passes = match definition.kink_rule() {
-            Kinks::Strict => v > 0.0 && v < top,
-            Kinks::Inclusive => v >= 0.0 && v <= top,
+            Kinks::Strict => v > low && v < high,
+            Kinks::Inclusive => v >= low && v <= high,
         };
         if !passes {
             return 0.0;
         }
         match definition.form() {
-            // The gradient of a division divides.
             Form::Relu6Divide => rounded(self.output, g / 6.0),
-            _ => rounded(self.output, rounded(self.output, definition.slope()) * g),
+            _ => rounded(self.output, self.factor(definition.slope()) * g),
         }
     }
 
+    /// The value whose range decides on the gradient at `x`, and the ends of that range.
+    fn ruling(self, definition: HardSigmoid, x: f32) -> (f32, f32, f32) {
+        if self.rounding == Rounding::AsDefined {
+            return definition.ruling(x);
+        }
+        let (v, top) = self.before_limits(definition, x);
+        (v, 0.0, top)
+    }
+
     /// The value before it is limited, and its upper limit.
-    fn step(self, definition: HardSigmoid, x: f32) -> (f32, f32) {
+    fn before_limits(self, definition: HardSigmoid, x: f32) -> (f32, f32) {
+        // A product or sum of halves in f32, rounded again, is as if it had been rounded once.
         let r = |value| rounded(self.output, value);
         match definition.form() {
-            // A product or sum of halves in f32, rounded again, is as if it had been rounded once.
-            Form::Affine { alpha, beta } => (r(r(r(alpha) * x) + r(beta)), 1.0),
+            Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => (r(alpha.mul_add(x, beta)), 1.0),
+            Form::Affine { alpha, beta } => (r(r(self.factor(alpha) * x) + r(beta)), 1.0),
             Form::Relu6Divide | Form::Relu6Multiply => (r(x + 3.0), 6.0),
+        }
+    }
+
+    fn factor(self, value: f32) -> f32 {
+        match self.rounding {
+            Rounding::EachOperationAndFactor => rounded(self.output, value),
+            _ => value,
         }
     }
 }
@@ -202,13 +249,16 @@ pub struct Agreement {
     pub largest: Option<(f32, usize)>,
 }
 
-/// Elements exactly at a kink, where a gradient that passes would be finite and not tiny.
+/// Elements exactly at a kink, where the rules differ: what is compared there is 0 or 1, and a gradient that passes would be
+/// finite and not tiny.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AtKinks {
     /// Where the gradient passes.
     pub passed: usize,
-    /// Where it doesn't.
+    /// Where half of it does, as of minimum and maximum in JAX and candle, at a tie.
+    pub halved: usize,
+    /// Where none does.
     pub blocked: usize,
 }
 
@@ -221,15 +271,16 @@ impl fmt::Display for Identification {
                 write!(f, "{}", names.join(" or "))
             }
             Verdict::Affine(definition) => write!(f, "{definition}"),
-            Verdict::Unknown => write!(f, "unknown"),
+            Verdict::TooFewBetween | Verdict::Unknown => write!(f, "unknown"),
         }
     }
 }
 
 impl Identification {
-    /// The preset whose `y` is nearest where it is farthest; of equals the one that differs in the fewest elements.
+    /// Of [`matches`](Self::matches) that whose `y` is nearest where it is farthest; of equals the one that differs in the fewest
+    /// elements.
     pub fn nearest(&self) -> &Match {
-        nearest(&self.matches[..HardSigmoid::PRESETS.len()])
+        nearest(&self.matches)
     }
 }
 
@@ -290,6 +341,7 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
         .or_else(|| by_gradient().map(Separation::Backward))
 }
 
+#[inline(always)]
 fn rounded(element: Element, value: f32) -> f32 {
     match element {
         Element::F32 => value,
@@ -298,32 +350,71 @@ fn rounded(element: Element, value: f32) -> f32 {
     }
 }
 
-#[derive(Clone, Copy)]
+/// Elements that are looked at where not all need be.
+const SAMPLE: usize = 1 << 16;
+
 struct Data<'a> {
     x: &'a [f32],
     y: &'a [f32],
     gradient: Option<(&'a [f32], &'a [f32])>,
+    /// Those that it may have. All is of type `f32`.
+    precisions: Vec<Precision>,
 }
 
-impl Data<'_> {
-    /// Whether every `y` is a number of the type.
-    fn is_of(&self, element: Element) -> bool {
-        self.y.iter().all(|&y| y.is_nan() || rounded(element, y) == y)
+impl<'a> Data<'a> {
+    fn new(x: &'a [f32], y: &'a [f32], gradient: Option<(&'a [f32], &'a [f32])>) -> Self {
+        let is_of = |element, all: &[f32]| all.iter().all(|&one| one.is_nan() || rounded(element, one) == one);
+        let mut precisions = vec![];
+        for of_element in Precision::ALL.chunk_by(|a, b| a.output == b.output) {
+            let element = of_element[0].output;
+            if !is_of(element, y) {
+                continue;
+            }
+            // To round x once more changes nothing: it needn't be considered apart that it isn't.
+            let has_input = is_of(element, x) && gradient.is_none_or(|(g, _)| is_of(element, g));
+            let considered = of_element.iter().filter(|one| !has_input || one.input == element);
+            precisions.extend(considered);
+        }
+        Self {
+            x,
+            y,
+            gradient,
+            precisions,
+        }
     }
 
-    /// Those that the data may have. All is of type `f32`.
-    fn precisions(self) -> impl Iterator<Item = Precision> {
-        Precision::ALL
-            .into_iter()
-            .filter(move |precision| self.is_of(precision.output))
+    /// With the precision in which the fewest elements differ, by a sample.
+    fn best_match(&self, definition: HardSigmoid) -> Match {
+        let step = self.x.len().div_ceil(SAMPLE).max(1);
+        let differing = |precision| {
+            let sample = (0..self.x.len()).step_by(step);
+            sample.filter(|&i| !self.agrees(i, definition, precision, true)).count()
+        };
+        let counts: Vec<_> = self.precisions.iter().map(|&one| differing(one)).collect();
+        let mut best: Option<Match> = None;
+        for (&precision, count) in self.precisions.iter().zip(&counts) {
+            if Some(count) == counts.iter().min() && best.is_none_or(|best| !best.fits()) {
+                let found = self.match_of(definition, precision);
+                best = best
+                    .filter(|best| best.differing() <= found.differing())
+                    .or(Some(found));
+            }
+        }
+        best.expect("f32 is always among them")
     }
 
-    fn best_match(self, definition: HardSigmoid) -> Match {
-        let matches = self.precisions().map(|precision| self.match_of(definition, precision));
-        matches.min_by_key(Match::differing).expect("f32 is always among them")
+    /// Whether element `i` does.
+    fn agrees(&self, i: usize, definition: HardSigmoid, precision: Precision, heeds_gradient: bool) -> bool {
+        let x = self.x[i];
+        let gradient = self.gradient.filter(|_| heeds_gradient);
+        same(self.y[i], precision.forward(definition, x))
+            && gradient.is_none_or(|(g, dx)| {
+                let expected = precision.backward(definition, x, g[i]);
+                same(dx[i], expected) || is_flushed(dx[i], expected)
+            })
     }
 
-    fn match_of(self, definition: HardSigmoid, precision: Precision) -> Match {
+    fn match_of(&self, definition: HardSigmoid, precision: Precision) -> Match {
         let y = self.x.iter().map(|&x| precision.forward(definition, x));
         let backward = self.gradient.map(|(g, dx)| {
             let inputs = self.x.iter().zip(g);
@@ -338,55 +429,38 @@ impl Data<'_> {
         }
     }
 
-    fn at_kinks(self, judged: &Match) -> AtKinks {
+    fn at_kinks(&self, judged: &Match) -> AtKinks {
         let Match {
             definition, precision, ..
         } = *judged;
         let mut at_kinks = AtKinks::default();
-        let (Some((g, dx)), Some((low, high))) = (self.gradient, definition.kinks()) else {
+        let Some((g, dx)) = self.gradient else {
             return at_kinks;
         };
         for i in 0..self.x.len() {
-            let x = rounded(precision.input, self.x[i]);
+            let (v, low, high) = precision.ruling(definition, rounded(precision.input, self.x[i]));
             let product = definition.slope() * rounded(precision.input, g[i]);
             // One that is tiny, or would be in a half, may be zero for another reason.
             let is_seen = product.abs() > f32::MIN_POSITIVE && rounded(precision.output, product) != 0.0;
-            if (x == low || x == high) && product.is_finite() && is_seen {
-                if dx[i] == 0.0 {
-                    at_kinks.blocked += 1;
-                } else {
-                    at_kinks.passed += 1;
+            if (v == low || v == high) && product.is_finite() && is_seen {
+                match dx[i] / product {
+                    share if share > 0.75 => at_kinks.passed += 1,
+                    share if share > 0.25 => at_kinks.halved += 1,
+                    _ => at_kinks.blocked += 1,
                 }
             }
         }
         at_kinks
     }
-
-    /// The shortest `alpha` and `beta` that give every bit.
-    fn affine(self) -> Option<Match> {
-        // The search knows nothing of roundings in between.
-        let mut precisions = self.precisions().filter(|precision| !precision.steps);
-        precisions.find_map(|precision| {
-            Constraints::of(self, precision)?.shortest(|alpha, beta| {
-                // Both rules have the same y; the gradient, if there is one, tells which it is.
-                let by_rule = |kinks| HardSigmoid::affine(alpha, beta, kinks).ok();
-                let strict = by_rule(Kinks::Strict).filter(|&strict| self.agrees(strict, precision))?;
-                let both = [Some(strict), by_rule(Kinks::Inclusive)].into_iter().flatten();
-                let mut matches = both.map(|definition| self.match_of(definition, precision));
-                matches.find(Match::fits)
-            })
-        })
-    }
-
-    /// Whether every `y` does; stops at the first that doesn't.
-    fn agrees(self, definition: HardSigmoid, precision: Precision) -> bool {
-        let mut elements = self.x.iter().zip(self.y);
-        elements.all(|(&x, &y)| same(y, precision.forward(definition, x)))
-    }
 }
 
 fn same(actual: f32, expected: f32) -> bool {
     actual == expected || (actual.is_nan() && expected.is_nan())
+}
+
+/// Whether a gradient is zero where a subnormal is expected, or what would be one before it's rounded.
+fn is_flushed(actual: f32, expected: f32) -> bool {
+    actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE
 }
 
 impl Agreement {
@@ -399,7 +473,7 @@ impl Agreement {
             if same(actual, expected) {
                 continue;
             }
-            if may_flush && actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE {
+            if may_flush && is_flushed(actual, expected) {
                 agreement.flushed += 1;
                 continue;
             }
@@ -411,189 +485,5 @@ impl Agreement {
             }
         }
         agreement
-    }
-}
-
-/// What each element demands of `alpha` and `beta`: `low <= alpha·x + beta <= high`, a little wider than roundings may be, so
-/// that no pair is lost. The pairs that are left are few, and tried.
-struct Constraints {
-    all: Vec<Constraint>,
-    /// Every `alpha` is between these.
-    alpha: (f64, f64),
-}
-
-struct Constraint {
-    x: f64,
-    low: f64,
-    high: f64,
-}
-
-/// Elements that are looked at in the search; all are in the end.
-const LOOKED_AT: usize = 1 << 16;
-
-/// Pairs that are tried.
-const TRIED: usize = 1 << 20;
-
-impl Constraints {
-    /// `None` if nothing can be found: less than two elements lie on the slope, or one outside [0, 1].
-    fn of(data: Data, precision: Precision) -> Option<Self> {
-        let step = data.x.len().div_ceil(LOOKED_AT).max(1);
-        let elements = || data.x.iter().zip(data.y);
-        let of_input = |x| f64::from(rounded(precision.input, x));
-        // The two elements of the slope that are farthest apart tell alpha best.
-        let on_slope = elements().filter(|&(&x, &y)| of_input(x).is_finite() && y > 0.0 && y < 1.0);
-        let by_x = |a: &(&f32, &f32), b: &(&f32, &f32)| a.0.total_cmp(b.0);
-        let (first, last) = (on_slope.clone().min_by(by_x)?, on_slope.max_by(by_x)?);
-        let run = of_input(*last.0) - of_input(*first.0);
-        if run == 0.0 {
-            return None;
-        }
-        let slope = f64::from(last.1 - first.1) / run;
-        let constraint = |(&x, &y): (&f32, &f32)| {
-            let x = of_input(x);
-            // alpha·x is rounded, and so is the sum before it is rounded to a half float.
-            let slack = (slope * x).abs() * f64::EPSILON.sqrt() * 8.0 + f64::from(f32::EPSILON) * f64::from(y);
-            let ((below, above), y) = (neighbours(precision.output, y), f64::from(y));
-            Constraint {
-                x,
-                low: if y <= 0.0 {
-                    f64::NEG_INFINITY
-                } else {
-                    (below + y) / 2.0 - slack
-                },
-                high: if y >= 1.0 {
-                    f64::INFINITY
-                } else {
-                    (y + above) / 2.0 + slack
-                },
-            }
-        };
-        let usable = elements().filter(|&(&x, y)| of_input(x).is_finite() && !y.is_nan());
-        if usable.clone().any(|(_, &y)| !(0.0..=1.0).contains(&y)) {
-            return None;
-        }
-        let mut all: Vec<_> = usable.step_by(step).map(constraint).collect();
-        let (a, b) = (constraint(first), constraint(last));
-        let alpha = ((b.low - a.high) / run, (b.high - a.low) / run);
-        all.extend([a, b]);
-        Some(Self { all, alpha }).and_then(Self::narrowed)
-    }
-
-    /// The `beta` that go with `alpha`; empty where the first is the larger.
-    fn beta(&self, alpha: f64) -> (f64, f64) {
-        self.all
-            .iter()
-            .fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), c| {
-                (low.max(c.low - alpha * c.x), high.min(c.high - alpha * c.x))
-            })
-    }
-
-    /// Only the `alpha` that some `beta` goes with. The room for `beta` is a concave function of `alpha`.
-    fn narrowed(mut self) -> Option<Self> {
-        let room = |alpha| {
-            let (low, high) = self.beta(alpha);
-            high - low
-        };
-        let (mut low, mut high) = self.alpha;
-        for _ in 0..100 {
-            let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
-            if room(a) < room(b) { low = a } else { high = b }
-        }
-        let best = f64::midpoint(low, high);
-        if room(best) < 0.0 {
-            return None;
-        }
-        let edge = |mut outside: f64| {
-            let mut inside = best;
-            for _ in 0..100 {
-                let middle = f64::midpoint(inside, outside);
-                if room(middle) < 0.0 {
-                    outside = middle
-                } else {
-                    inside = middle
-                }
-            }
-            inside
-        };
-        self.alpha = (edge(self.alpha.0), edge(self.alpha.1));
-        Some(self)
-    }
-
-    /// The first pair that `of` takes, short decimals and fractions before all others.
-    fn shortest<T>(&self, of: impl Fn(f32, f32) -> Option<T>) -> Option<T> {
-        let pairs = |alphas: Vec<f32>, betas: fn((f64, f64)) -> Vec<f32>| {
-            alphas.into_iter().flat_map(move |alpha| {
-                let betas = betas(self.beta(f64::from(alpha)));
-                betas.into_iter().map(move |beta| (alpha, beta))
-            })
-        };
-        let short = pairs(short_within(self.alpha), short_within);
-        let all = pairs(all_within(self.alpha), all_within);
-        short.chain(all).take(TRIED).find_map(|(alpha, beta)| of(alpha, beta))
-    }
-}
-
-/// The numbers next to `y`.
-fn neighbours(element: Element, y: f32) -> (f64, f64) {
-    let y = y + 0.0;
-    let bits_of = |y: f32| match element {
-        Element::F32 => y.to_bits(),
-        Element::F16 => f16::from_f32(y).to_bits().into(),
-        Element::Bf16 => bf16::from_f32(y).to_bits().into(),
-    };
-    let number = |bits: u32| match element {
-        Element::F32 => f32::from_bits(bits),
-        Element::F16 => f16::from_bits(bits as u16).to_f32(),
-        Element::Bf16 => bf16::from_bits(bits as u16).to_f32(),
-    };
-    let bits = bits_of(y);
-    (number(bits.saturating_sub(1)).into(), number(bits + 1).into())
-}
-
-/// Numbers within the range that a person would write: 0, fractions of small numbers, and decimals from one digit to nine.
-fn short_within((low, high): (f64, f64)) -> Vec<f32> {
-    let middle = f64::midpoint(low, high);
-    let fractions = (1..=12).map(|divisor| (middle * f64::from(divisor)).round() / f64::from(divisor));
-    let decimals = (0..9).filter_map(|digits| format!("{middle:.digits$e}").parse().ok());
-    let mut found = vec![];
-    let zero = std::iter::once(0.0);
-    for number in zero.chain(decimals).chain(fractions).map(|number: f64| number as f32) {
-        if (low..=high).contains(&f64::from(number)) && !found.contains(&number) {
-            found.push(number);
-        }
-    }
-    found
-}
-
-/// Every `f32` within the range, but no more than are tried.
-fn all_within((low, high): (f64, f64)) -> Vec<f32> {
-    let first = low as f32;
-    let first = if f64::from(first) < low { first.next_up() } else { first };
-    let numbers = std::iter::successors(Some(first), |number| Some(number.next_up()));
-    numbers
-        .take_while(|&number| f64::from(number) <= high)
-        .take(1 << 10)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn neighbours_are_next_to_it() {
-        assert_eq!(
-            neighbours(Element::F16, 1.0),
-            (1.0 - 2f64.powi(-11), 1.0 + 2f64.powi(-10))
-        );
-        assert_eq!(neighbours(Element::Bf16, 0.0), (0.0, 2f64.powi(-133)));
-        assert_eq!(neighbours(Element::F32, 0.5).1, 0.5 + 2f64.powi(-24));
-    }
-
-    #[test]
-    fn short_numbers_come_first() {
-        assert_eq!(short_within((0.19, 0.21))[0], 0.2);
-        assert_eq!(all_within((0.5, 0.5 + 7e-8)), [0.5, 0.5f32.next_up()]);
-        assert!(short_within((0.166_666_66, 0.166_666_68)).contains(&(1.0 / 6.0)));
     }
 }

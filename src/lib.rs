@@ -19,7 +19,9 @@ pub use definition::{HardSigmoid, Kinks, Preset, Region};
 pub use element::{Element, Scalar};
 pub use error::Error;
 pub use half;
-pub use identify::{Agreement, AtKinks, Identification, Match, Precision, Separation, Verdict, identify, separation};
+pub use identify::{
+    Agreement, AtKinks, Identification, Match, Precision, Rounding, Separation, Verdict, identify, separation,
+};
 pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions, wgsl_kernel};
 pub use launch::{BufferRange, Launch};
 pub use params::Params;

@@ -64,14 +64,14 @@ mkdir -p docs
     cat <<'END'
 # Portability
 
-Written by `./test.sh matrix`: on every driver the GPU tests of this project pass, and each kernel is compared with the CPU
-path on 2^24 inputs spread over all 2^32 bit patterns (`tests/gpu/exhaustive.rs`). A cell says how many results differ in
+Written by `./test.sh matrix`: on every driver the GPU tests of this project pass, and the kernels below are compared with the
+CPU path, in f32, on 2^24 inputs spread over all 2^32 bit patterns (`tests/gpu/exhaustive.rs`). A cell says how many results differ in
 any bit; in brackets, how many come with a subnormal counted as zero, which WGSL allows. All 2^32 inputs are run by `./test.sh
 exhaustive`.
 
 What else is shown, each by its command:
 
-- `./test.sh tint`: the kernels through Tint, the WGSL compiler of Chrome and Edge, in f32 and on all halves, on two drivers;
+- `./test.sh tint`: the kernels through Tint, the WGSL compiler of Chrome and Edge, in f32 and, all but a few, on all halves, on two drivers;
 - `./test.sh web`: the page of `examples/web` in Chromium, on WebGPU and by the CPU path in WebAssembly, against the
   frameworks' own output;
 - `./test.sh compilers`: naga's translations of every kernel, entry point and element type. SPIR-V passes spirv-val, GLSL
@@ -81,7 +81,7 @@ What else is shown, each by its command:
 - the text that Metal gets is kept, as it was reviewed (`tests/shaders/snapshots`).
 
 Not shown here: a real GPU, and what drivers of DX12 and Metal make of the compiled shaders. `.github/workflows/ci.yml`
-runs the GPU tests on WARP and on Metal.
+is set up to run the GPU tests on WARP and on Metal.
 
 END
     echo "| driver | adapter | tests |"

@@ -10,8 +10,11 @@ mod numbers;
 
 use clap::Parser;
 use hard_sigmoid::{
-    Agreement, Element, HardSigmoid, Identification, Precision, Separation, Verdict, identify, separation,
+    Agreement, AtKinks, Element, HardSigmoid, Identification, Precision, Rounding, Separation, Verdict,
+    half::{bf16, f16},
+    identify, separation,
 };
+use numbers::Numbers;
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
@@ -48,30 +51,27 @@ fn main() -> ExitCode {
 
 /// Whether it could be told.
 fn run(arguments: &Arguments) -> Result<bool, String> {
-    let (x, shape) = numbers::read(&arguments.input)?;
+    let x = numbers::read(&arguments.input)?;
     let read = |path: &PathBuf| {
-        let (values, of_values) = numbers::read(path)?;
-        if of_values != shape {
-            let path = path.display();
-            return Err(format!("{path} has shape {of_values:?}, but x has {shape:?}"));
+        let numbers = numbers::read(path)?;
+        if numbers.shape != x.shape {
+            let (path, shape) = (path.display(), &numbers.shape);
+            return Err(format!("{path} has shape {shape:?}, but x has {:?}", x.shape));
         }
-        Ok(values)
+        Ok(numbers)
     };
     let y = read(&arguments.output)?;
     let g = arguments.grad.as_ref().map(read).transpose()?;
     let dx = arguments.dx.as_ref().map(read).transpose()?;
-    if x.is_empty() {
+    if x.values.is_empty() {
         return Err("there are no elements".into());
     }
-    let gradient = g.as_deref().zip(dx.as_deref());
-    let found = identify(&x, &y, gradient).map_err(|error| error.to_string())?;
-    let mut text = format!("{found}\n{}\n{}", explained(&found, &x, &y), table(&found, &x));
+    let gradient = g.as_ref().zip(dx.as_ref()).map(|(g, dx)| (&*g.values, &*dx.values));
+    let found = identify(&x.values, &y.values, gradient).map_err(|error| error.to_string())?;
+    let mut text = format!("{found}\n{}\n{}", explained(&found, &x, &y), table(&found, &x.values));
     if gradient.is_some() {
-        let (passed, blocked) = (found.kinks.passed, found.kinks.blocked);
-        text += &match passed + blocked {
-            0 => "\nNo element is exactly at a kink: the rule there isn't seen.\n".into(),
-            _ => format!("\nAt the kinks the gradient passes {passed} times and is blocked {blocked} times.\n"),
-        };
+        text += "\n";
+        text += &at_kinks(found.kinks);
     }
     // Whoever reads the first line alone closes the pipe.
     match std::io::stdout().write_all(text.as_bytes()) {
@@ -82,7 +82,7 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
 }
 
 /// A sentence or two on the verdict.
-fn explained(found: &Identification, x: &[f32], y: &[f32]) -> String {
+fn explained(found: &Identification, x: &Numbers, y: &Numbers) -> String {
     match &found.verdict {
         Verdict::Preset(definition) => {
             let source = definition.preset().map_or("", |preset| preset.source);
@@ -90,12 +90,12 @@ fn explained(found: &Identification, x: &[f32], y: &[f32]) -> String {
             format!("{formula}: {source}\nEvery element agrees, and no other preset does.\n")
         }
         Verdict::OneOf(all) => {
-            let precision = found
-                .matches
-                .iter()
-                .find(|one| one.fits())
-                .expect("several do")
-                .precision;
+            let fitting = found.matches.iter().find(|one| one.fits());
+            let mut precision = fitting.expect("several do").precision;
+            if precision == Precision::EXACT {
+                // Another x is to be of the file's type.
+                (precision.input, precision.output) = (x.element, y.element);
+            }
             let of_pair = |pair: &[HardSigmoid]| {
                 let (a, b) = (pair[0], pair[1]);
                 let hint = match separation(a, b, precision) {
@@ -118,34 +118,72 @@ fn explained(found: &Identification, x: &[f32], y: &[f32]) -> String {
                  Of the pairs that do it is the one with the shortest numbers.\n"
             )
         }
-        Verdict::Unknown => {
-            let nearest = found.nearest();
-            let name = nearest.definition;
-            if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
-                format!(
-                    "This is no hard sigmoid: at x = {} y is {}, and not between 0 and 1.\n",
-                    x[i], y[i]
-                )
-            } else if is_logistic(x, y) {
-                "This is the logistic sigmoid 1 / (1 + exp(-x)), not a hard one.\n".into()
-            } else {
-                match nearest.forward.largest {
-                    None => format!("Every y is that of {name}, but the gradient is not.\n"),
-                    Some((difference, _)) if difference <= f32::EPSILON => {
-                        format!("Nearest is {name}, but for roundings: another order of operations, or a fused one.\n")
-                    }
-                    Some(_) => format!("No preset, alpha and beta give these numbers. Nearest is {name}.\n"),
-                }
-            }
+        Verdict::TooFewBetween => {
+            "Cannot tell: no preset agrees, and with fewer than two elements strictly between 0 and 1\n\
+             many alpha and beta may.\n"
+                .into()
         }
+        _ => unknown(found, &x.values, &y.values),
     }
 }
 
-/// Some x has to lie where the curves are apart.
-fn is_logistic(x: &[f32], y: &[f32]) -> bool {
-    let logistic = |x: f32| 1.0 / (1.0 + f64::from(-x).exp());
-    let mut pairs = x.iter().zip(y).filter(|(x, y)| !x.is_nan() && !y.is_nan());
-    pairs.clone().any(|(x, _)| x.abs() < 4.0) && pairs.all(|(&x, &y)| (f64::from(y) - logistic(x)).abs() < 1e-3)
+fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
+    if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
+        let (x, y) = (x[i], y[i]);
+        return format!("This is no hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
+    }
+    let nearest = found.nearest();
+    let name = nearest.definition;
+    let one_rounding = match nearest.precision.output {
+        Element::F32 => f32::EPSILON,
+        Element::F16 => f16::EPSILON.to_f32(),
+        Element::Bf16 => bf16::EPSILON.to_f32(),
+    };
+    match nearest.forward.largest {
+        None => {
+            let agreeing = found.matches.iter().filter(|one| one.forward.differing == 0);
+            let names: Vec<_> = agreeing.map(|one| one.definition.to_string()).collect();
+            format!("Every y is that of {}, but the gradient is not.\n", names.join(" or "))
+        }
+        Some((difference, _)) if difference <= one_rounding => {
+            format!("Nearest is {name}, but for roundings: another order of operations.\n")
+        }
+        Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
+            "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()
+        }
+        Some(_) => format!("No alpha and beta were found that give these numbers. Nearest is {name}.\n"),
+    }
+}
+
+/// Beyond roundings to a half float, within what tells curves apart.
+const NEAR: f32 = 0.01;
+
+/// The largest difference.
+fn from_logistic(x: &[f32], y: &[f32]) -> f32 {
+    let logistic = |x: f32| (1.0 / (1.0 + f64::from(-x).exp())) as f32;
+    let differences = x.iter().zip(y).map(|(&x, &y)| (y - logistic(x)).abs());
+    // NaN says nothing where it is in both.
+    let infinite = |difference: f32| if difference.is_nan() { f32::INFINITY } else { difference };
+    let numbers = differences.zip(x).filter(|(_, x)| !x.is_nan());
+    numbers.map(|(difference, _)| infinite(difference)).fold(0.0, f32::max)
+}
+
+fn at_kinks(
+    AtKinks {
+        passed,
+        halved,
+        blocked,
+        ..
+    }: AtKinks,
+) -> String {
+    if passed + halved + blocked == 0 {
+        return "No element is exactly at a kink: the rule there isn't seen.\n".into();
+    }
+    let half = match halved {
+        0 => String::new(),
+        _ => format!(", half of it {halved} times, as of minimum and maximum in JAX and candle,"),
+    };
+    format!("At the kinks the gradient passes {passed} times{half} and is blocked {blocked} times.\n")
 }
 
 fn table(found: &Identification, x: &[f32]) -> String {
@@ -180,11 +218,20 @@ fn cells(agreement: &Agreement, x: &[f32]) -> String {
     }
 }
 
-fn precision(Precision { input, output, steps }: Precision) -> String {
-    match (input, output) {
-        _ if steps => format!("   each operation rounded to {output}"),
-        (Element::F32, Element::F32) => String::new(),
-        (Element::F32, output) => format!("   y rounded to {output}"),
-        (input, _) => format!("   x and y rounded to {input}"),
+fn precision(
+    Precision {
+        input,
+        output,
+        rounding,
+    }: Precision,
+) -> String {
+    match (rounding, input, output) {
+        (Rounding::Fused, ..) => "   product and sum in one: a fused multiply-add".into(),
+        (Rounding::EachOperation, _, Element::F32) => "   written out: the gradient of a division divides".into(),
+        (Rounding::EachOperation, ..) => format!("   each operation rounded to {output}"),
+        (Rounding::EachOperationAndFactor, ..) => format!("   each operation and factor rounded to {output}"),
+        (_, Element::F32, Element::F32) => String::new(),
+        (_, Element::F32, _) => format!("   y rounded to {output}"),
+        _ => format!("   x and y rounded to {input}"),
     }
 }

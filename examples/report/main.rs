@@ -13,6 +13,7 @@ mod numbers;
 use clap::Parser;
 use curves::{Chart, logistic, theme};
 use hard_sigmoid::{HardSigmoid, Region};
+use numbers::Numbers;
 use std::{
     error::Error,
     path::{Path, PathBuf},
@@ -50,12 +51,16 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/digits.x.npy");
     let input = arguments.input.unwrap_or(shipped);
-    let (x, shape) = numbers::read(&input)?;
+    let Numbers {
+        values: x,
+        shape,
+        element,
+    } = numbers::read(&input)?;
     if x.is_empty() {
         return Err(format!("{}: there are no elements", input.display()).into());
     }
     let features = shape.last().map_or(1, |&extent| extent as usize);
-    println!("{} elements, shape {shape:?}", x.len());
+    println!("{} {element} elements, shape {shape:?}", x.len());
     let finite = x.iter().filter(|x| x.is_finite()).count();
     let mean = x.iter().filter(|x| x.is_finite()).map(|&x| f64::from(x)).sum::<f64>() / finite as f64;
     let squares = x

@@ -9,6 +9,7 @@ the operations of around_the_hard_sigmoid(), whose third operand is g from its t
 straight_through.dx.npy is the gradient of a binarization, philox.npy random words: see
 straight_through() and random_words(). NAME.f16.y.npy and the like hold the bits (uint16) for
 all 65,536 inputs of a half type in order, against the upstream gradients of half_gradients().
+composed/NAME.npy is what frameworks make of written-out hard sigmoids and in halves: rows x, g, y, dx; see composed().
 """
 
 import os
@@ -184,6 +185,57 @@ def halves_with_onnxruntime():
     return session.run(None, {"x": x})[0].view(np.uint16)
 
 
+def composed():
+    """What frameworks make of a hard sigmoid that is written out, or computed in halves: each rounds where it does."""
+    rng = np.random.default_rng(8)
+    x = np.concatenate([[0, 1, -1, 1.5, 1.8333334, -1.5, 2.5, -2.5, 2.9999998, 3, -3], rng.normal(0, 2, 501)])
+    g = rng.normal(0, 1, x.size)
+    clip = lambda alpha, beta: lambda m: lambda x: m.clip(x * alpha + beta, 0.0, 1.0)
+    relu6 = torch.nn.functional.relu6
+    with_torch = {
+        "torch.hardsigmoid": torch.nn.functional.hardsigmoid,
+        "torch.relu6": lambda x: relu6(x + 3) / 6,
+        "torch.relu6_times": lambda x: relu6(x + 3) * (1 / 6),
+        "torch.keras2": clip(0.2, 0.5)(torch),
+        "torch.courbariaux": lambda x: torch.clip((x + 1) / 2, 0, 1),
+        "torch.affine(0.3, 0.45)": clip(0.3, 0.45)(torch),
+    }
+    with_jax = {
+        "jax.hard_sigmoid": jax.nn.hard_sigmoid,
+        "jax.keras2": clip(0.2, 0.5)(jax.numpy),
+        "jax.affine(0.3, 0.45)": clip(0.3, 0.45)(jax.numpy),
+    }
+    with_jax |= {f"{name}.jit": jax.jit(function) for name, function in with_jax.items()}
+    keras2 = lambda x: tf.clip_by_value(x * tf.cast(0.2, x.dtype) + tf.cast(0.5, x.dtype), 0.0, 1.0)
+    relu6_6 = lambda x: tf.nn.relu6(x + 3.0) / tf.cast(6.0, x.dtype)
+    compiled = lambda function: tf.function(function, jit_compile=True)
+    with_tensorflow = {
+        "tf.keras2": keras2,
+        "tf.keras2.xla": compiled(keras2),
+        "tf.keras3": relu6_6,
+        "tf.keras3.xla": compiled(relu6_6),
+    }
+    for dtype in ("float32", "float16", "bfloat16"):
+        rounded = [jax.numpy.asarray(values).astype(dtype) for values in (x, g)]
+        for name, function in with_torch.items():
+            a, b = (torch.tensor(np.asarray(v.astype(F))).to(getattr(torch, dtype)) for v in rounded)
+            a.requires_grad_()
+            y = function(a)
+            y.backward(b)
+            yield f"{name}.{dtype}", [t.detach().float().numpy() for t in (a, b, y, a.grad)]
+        for name, function in with_jax.items():
+            y, pull = jax.vjp(function, rounded[0])
+            pull = jax.jit(pull) if name.endswith("jit") else pull
+            yield f"{name}.{dtype}", [np.asarray(t.astype(F)) for t in (*rounded, y, pull(rounded[1])[0])]
+        for name, function in with_tensorflow.items():
+            a, b = (tf.cast(np.asarray(v.astype(F)), dtype) for v in rounded)
+            with tf.GradientTape() as tape:
+                tape.watch(a)
+                y = function(a)
+            dx = tape.gradient(y, a, output_gradients=b)
+            yield f"{name}.{dtype}", [tf.cast(t, tf.float32).numpy() for t in (a, b, y, dx)]
+
+
 ROWS = {
     "keras": with_tf(tf.keras.backend.hard_sigmoid if hasattr(tf.keras.backend, "hard_sigmoid") else
                      lambda x: tf.clip_by_value(x * 0.2 + 0.5, 0.0, 1.0)),
@@ -219,6 +271,9 @@ def main():
         np.save(HERE / f"pytorch.{name}.y.npy", y)
         np.save(HERE / f"pytorch.{name}.dx.npy", dx)
     np.save(HERE / "onnx.f16.y.npy", halves_with_onnxruntime())
+    (HERE / "composed").mkdir(exist_ok=True)
+    for name, rows in composed():
+        np.save(HERE / "composed" / f"{name}.npy", np.stack(rows))
     modules = [np, torch, jax, tf, keras, onnx, onnxruntime]
     made_with = ", ".join(f"{m.__name__} {m.__version__}" for m in modules)
     (HERE / "MADE_WITH.txt").write_text(

@@ -5,7 +5,7 @@ use crate::{
     examples::program,
 };
 use hard_sigmoid::{
-    Element, HardSigmoid, Kinks, Precision, Separation, Verdict,
+    Element, HardSigmoid, Kinks, Precision, Rounding, Separation, Verdict,
     half::{bf16, f16},
     identify, separation,
 };
@@ -41,23 +41,35 @@ fn names_what_made_the_golden_files() {
 
 #[test]
 fn names_what_made_halves() {
-    let all: Vec<f32> = (0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32()).collect();
-    let read = |name: &str| {
-        let bytes = std::fs::read(golden(name)).unwrap();
-        let file = npyz::NpyFile::new(&bytes[..]).unwrap();
-        let bits = file.into_vec::<u16>().unwrap();
-        bits.into_iter()
-            .map(|bits| f16::from_bits(bits).to_f32())
-            .collect::<Vec<_>>()
+    let widened = |bits: u16, element| match element {
+        Element::F16 => f16::from_bits(bits).to_f32(),
+        _ => bf16::from_bits(bits).to_f32(),
     };
-    assert_eq!(
-        identify(&all, &read("pytorch.f16.y.npy"), None).unwrap().to_string(),
-        "pytorch or jax"
-    );
-    assert_eq!(
-        identify(&all, &read("onnx.f16.y.npy"), None).unwrap().to_string(),
-        "keras or onnx"
-    );
+    let read = |name: &str, element| {
+        let bytes = std::fs::read(golden(name)).unwrap();
+        let bits = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<u16>().unwrap();
+        bits.into_iter().map(|bits| widened(bits, element)).collect::<Vec<_>>()
+    };
+    for (element, name) in [(Element::F16, "f16"), (Element::Bf16, "bf16")] {
+        let all: Vec<f32> = (0..=u16::MAX).map(|bits| widened(bits, element)).collect();
+        let y = read(&format!("pytorch.{name}.y.npy"), element);
+        let found = identify(&all, &y, None).unwrap();
+        assert_eq!(found.to_string(), "pytorch or jax");
+        // No input of that type tells them apart.
+        assert_eq!(found.matches[4].precision.input, element);
+        let (a, b) = (HardSigmoid::PYTORCH, HardSigmoid::JAX);
+        assert_eq!(separation(a, b, found.matches[4].precision), None);
+        let dx = read(&format!("pytorch.{name}.dx.npy"), element);
+        // The script's upstream gradients.
+        let g: Vec<f32> = (0..=u16::MAX)
+            .map(|i| widened(i.wrapping_mul(0x9e37).wrapping_add(0x1234), element))
+            .collect();
+        let found = identify(&all, &y, Some((&g, &dx))).unwrap();
+        assert_eq!(found.to_string(), "pytorch or jax");
+    }
+    let all: Vec<f32> = (0..=u16::MAX).map(|bits| widened(bits, Element::F16)).collect();
+    let y = read("onnx.f16.y.npy", Element::F16);
+    assert_eq!(identify(&all, &y, None).unwrap().to_string(), "keras or onnx");
 }
 
 /// Every verdict, from data of plain formulas.
@@ -73,7 +85,7 @@ fn verdicts() {
     let bf16 = Precision {
         input: Element::Bf16,
         output: Element::Bf16,
-        steps: false,
+        rounding: Rounding::AsDefined,
     };
     assert_eq!(through_bf16.matches[3].precision, bf16);
     assert_eq!(
@@ -99,54 +111,75 @@ fn verdicts() {
     );
     // One rounding instead of two.
     let fused = of(&|x| 0.2f32.mul_add(x, 0.5).clamp(0.0, 1.0));
-    assert_eq!(fused.verdict, Verdict::Unknown);
-    assert!(fused.nearest().definition.name() == "keras" && fused.nearest().forward.differing > 0);
+    assert_eq!(fused.to_string(), "keras or onnx");
+    assert_eq!(fused.matches[0].precision.rounding, Rounding::Fused);
+    assert_eq!(
+        of(&|x| 0.3f32.mul_add(x, 0.45).clamp(0.0, 1.0)).to_string(),
+        "affine(0.3, 0.45, strict)"
+    );
+    // Not determined: a step, which many steep slopes give.
+    assert_eq!(of(&|x| if x < 0.1 { 0.0 } else { 1.0 }).verdict, Verdict::TooFewBetween);
+    assert_eq!(of(&|_| f32::NAN).verdict, Verdict::Unknown);
 }
 
-/// From JAX 0.10.2 and TensorFlow 2.21.0 on the CPU, in halves. XLA multiplies in f16 and divides in bf16.
+/// What PyTorch, JAX and TensorFlow make of written-out hard sigmoids, in all three types.
 #[test]
 fn names_what_rounds_each_operation() {
-    let f = |bits: [u16; 12]| bits.map(|bits| f16::from_bits(bits).to_f32());
-    let b = |bits: [u16; 12]| bits.map(|bits| bf16::from_bits(bits).to_f32());
-    let x = f([
-        0xc166, 0xbf9a, 0xb9d7, 0x2e66, 0x35ec, 0x3a66, 0x3d33, 0x3f9a, 0x4066, 0x40e6, 0x41cd, 0x4300,
-    ]);
-    let g = f([
-        0xbecd, 0xbd58, 0xbbc8, 0xb8df, 0xb3db, 0x2f90, 0x37b6, 0x3ac3, 0x3cd6, 0x3e4a, 0x3fbf, 0x409a,
-    ]);
-    let jax_y = f([
-        0x2a6a, 0x31dd, 0x360d, 0x3822, 0x387e, 0x3911, 0x39bc, 0x3a88, 0x3aee, 0x3b44, 0x3bdd, 0x3c00,
-    ]);
-    let jax_dx = f([
-        0xb488, 0xb320, 0xb130, 0xae7e, 0xa93c, 0x250a, 0x2d24, 0x3082, 0x3272, 0x3431, 0x352a, 0x0000,
-    ]);
-    let tf_y = f([
-        0x0000, 0x2fb0, 0x35aa, 0x3829, 0x3898, 0x3948, 0x3a14, 0x3b0a, 0x3b84, 0x3beb, 0x3c00, 0x3c00,
-    ]);
-    let tf_dx = f([
-        0x0000, 0xb446, 0xb239, 0xafcb, 0xaa48, 0x260c, 0x2e2b, 0x3168, 0x33bc, 0x3508, 0x0000, 0x0000,
-    ]);
-    let bf_x = b([
-        0xc02d, 0xbff3, 0xbf3b, 0x3dcd, 0x3ebd, 0x3f4d, 0x3fa6, 0x3ff3, 0x400d, 0x401d, 0x403a, 0x4060,
-    ]);
-    let bf_g = b([
-        0xbfda, 0xbfab, 0xbf79, 0xbf1c, 0xbe7b, 0x3df2, 0x3ef7, 0x3f58, 0x3f9b, 0x3fc9, 0x3ff8, 0x4013,
-    ]);
-    let jax_bf_y = b([
-        0x3d4b, 0x3e3c, 0x3ec1, 0x3f04, 0x3f10, 0x3f22, 0x3f38, 0x3f51, 0x3f5d, 0x3f68, 0x3f7c, 0x3f80,
-    ]);
-    let jax_bf_dx = b([
-        0xbe91, 0xbe64, 0xbe26, 0xbdd0, 0xbd27, 0x3ca1, 0x3da5, 0x3e10, 0x3e4f, 0x3e86, 0x3ea5, 0x0000,
-    ]);
-    for (x, g, y, dx, name, preset) in [
-        (&x, &g, &jax_y, &jax_dx, "jax", 5),
-        (&x, &g, &tf_y, &tf_dx, "keras or onnx", 0),
-        (&bf_x, &bf_g, &jax_bf_y, &jax_bf_dx, "pytorch", 4),
+    let file = |name: &str| npy(golden(&format!("composed/{name}.npy")));
+    let mut count = 0;
+    for (name, [f32, f16, bf16]) in [
+        ("torch.hardsigmoid", ["pytorch", "pytorch or jax", "pytorch or jax"]),
+        ("torch.relu6", ["pytorch", "pytorch or jax", "pytorch or jax"]),
+        ("torch.relu6_times", ["jax", "pytorch or jax", "pytorch or jax"]),
+        // PyTorch's clip has no gradient at the kinks.
+        ("torch.keras2", ["onnx"; 3]),
+        ("torch.courbariaux", ["affine(0.5, 0.5, strict)"; 3]),
+        ("torch.affine(0.3, 0.45)", ["affine(0.3, 0.45, strict)"; 3]),
+        // XLA multiplies in f16 and divides in bf16, where a product with 1/6 in f32 has the same bits.
+        ("jax.hard_sigmoid", ["jax", "jax", "pytorch or jax"]),
+        ("jax.hard_sigmoid.jit", ["jax", "jax", "pytorch or jax"]),
+        // JAX's clip has half a gradient at the kinks: no preset has.
+        ("jax.keras2", ["unknown"; 3]),
+        ("jax.keras2.jit", ["unknown"; 3]),
+        ("jax.affine(0.3, 0.45)", ["unknown"; 3]),
+        ("jax.affine(0.3, 0.45).jit", ["unknown"; 3]),
+        ("tf.keras2", ["keras"; 3]),
+        ("tf.keras2.xla", ["keras"; 3]),
+        ("tf.keras3", ["pytorch", "pytorch or jax", "pytorch or jax"]),
+        // XLA multiplies forward, and divides backward.
+        ("tf.keras3.xla", ["unknown", "unknown", "pytorch or jax"]),
     ] {
-        let found = identify(x, y, Some((g, dx))).unwrap();
-        assert_eq!(found.to_string(), name);
-        assert!(found.matches[preset].precision.steps, "{name}");
+        for (dtype, expected) in [("float32", f32), ("float16", f16), ("bfloat16", bf16)] {
+            let rows = file(&format!("{name}.{dtype}"));
+            let rows: Vec<&[f32]> = rows.chunks(rows.len() / 4).collect();
+            let found = identify(rows[0], rows[2], Some((rows[1], rows[3]))).unwrap();
+            assert_eq!(found.to_string(), expected, "{name} in {dtype}");
+            // What is unknown is so for its gradient alone.
+            assert_eq!(found.nearest().forward.differing, 0, "{name} in {dtype}");
+            assert_eq!(
+                found.kinks.halved > 0,
+                name.starts_with("jax.") && expected == "unknown",
+                "{name} in {dtype}"
+            );
+            count += 1;
+        }
     }
+    assert_eq!(std::fs::read_dir(golden("composed")).unwrap().count(), count);
+    let rounding = |name: &str, preset: usize| {
+        let rows = file(name);
+        let rows: Vec<&[f32]> = rows.chunks(rows.len() / 4).collect();
+        identify(rows[0], rows[2], None).unwrap().matches[preset]
+            .precision
+            .rounding
+    };
+    assert_eq!(rounding("tf.keras2.float32", 0), Rounding::AsDefined);
+    assert_eq!(rounding("tf.keras2.xla.float32", 0), Rounding::Fused);
+    assert_eq!(rounding("torch.keras2.bfloat16", 0), Rounding::EachOperation);
+    assert_eq!(rounding("tf.keras2.bfloat16", 0), Rounding::EachOperationAndFactor);
+    assert_eq!(
+        rounding("jax.hard_sigmoid.float16", 5),
+        Rounding::EachOperationAndFactor
+    );
 }
 
 /// Few elements leave many alpha and beta to choose from; the gradient says which.
@@ -271,7 +304,7 @@ fn the_example_names_it_on_its_first_line() {
     let (status, out, _) = run(&["x.npy", "keras.y.npy", "--grad", "g.npy", "--dx", "keras.dx.npy"]);
     assert_eq!((status, out.lines().next()), (Some(0), Some("keras")));
     assert!(
-        out.contains("At the kinks the gradient passes 3 times and is blocked 0 times."),
+        out.contains("At the kinks the gradient passes 6 times and is blocked 0 times."),
         "{out}"
     );
     let (status, out, _) = run(&["x.npy", "affine(-0.7, 0.3).y.npy"]);
