@@ -16,20 +16,20 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
+pub fn write_npy(path: &Path, shape: &[u64], values: &[f32]) {
+    use npyz::WriterBuilder;
+    let file = std::io::BufWriter::new(std::fs::File::create(path).unwrap());
+    let options = npyz::WriteOptions::new().default_dtype().shape(shape);
+    let mut writer = options.writer(file).begin_nd().unwrap();
+    writer.extend(values).unwrap();
+    writer.finish().unwrap();
+}
+
 #[test]
 fn the_report_counts() {
     let folder = tempfile::tempdir().unwrap();
     let x = [-4.0_f32, -3.0, 0.0, 2.5, 3.0, f32::NAN, -3.5, 3.5];
-    let file = std::fs::File::create(folder.path().join("x.npy")).unwrap();
-    use npyz::WriterBuilder;
-    let mut writer = npyz::WriteOptions::new()
-        .default_dtype()
-        .shape(&[4, 2])
-        .writer(file)
-        .begin_nd()
-        .unwrap();
-    writer.extend(x).unwrap();
-    writer.finish().unwrap();
+    write_npy(&folder.path().join("x.npy"), &[4, 2], &x);
     let run = |arguments: &[&str]| {
         let mut command = std::process::Command::new(program("report"));
         command.args(arguments).current_dir(folder.path()).output().unwrap()

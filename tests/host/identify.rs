@@ -2,7 +2,7 @@
 
 use crate::{
     common::{golden, npy},
-    examples::program,
+    examples::{program, write_npy},
 };
 use hard_sigmoid::{
     Element, HardSigmoid, Kinks, Precision, Rounding, Separation, Verdict,
@@ -314,6 +314,38 @@ fn the_example_names_it_on_its_first_line() {
     );
     let (status, out, _) = run(&["x.npy", "pytorch.hard_swish.y.npy"]);
     assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")));
+}
+
+/// What it says where it can't name one.
+#[test]
+fn the_example_explains_what_it_cannot_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
+    let says = |scale: f32, y: &dyn Fn(f32) -> f32, message: &str| {
+        let x: Vec<f32> = (-500..=500).map(|i| i as f32 / 100.0 * scale).collect();
+        let y: Vec<f32> = x.iter().map(|&x| y(x)).collect();
+        write_npy(path("x.npy").as_ref(), &[1001], &x);
+        write_npy(path("y.npy").as_ref(), &[1001], &y);
+        let (status, out, error) = run(&[&path("x.npy"), &path("y.npy")]);
+        assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")), "{out}{error}");
+        assert!(out.contains(message), "{message}: {out}");
+    };
+    says(1.0, &logistic, "This is nearer to the logistic sigmoid");
+    says(0.05, &logistic, "This is nearer to the logistic sigmoid");
+    // Near 0, where all curves meet, a rounding doesn't make it logistic.
+    says(
+        0.05,
+        &|x| (0.25 * x + 0.5).next_up(),
+        "Nearest is tangent, but for roundings",
+    );
+    says(1.0, &|_| f32::NAN, "No alpha and beta were found");
+    says(1.0, &|x| x.max(0.0), "This is no hard sigmoid");
+    says(
+        1.0,
+        &|x| if x > 0.0 { 1.0 } else { 0.0 },
+        "fewer than two elements strictly between 0 and 1",
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     common::{assert_same_bits, golden, npy},
-    examples::program,
+    examples::{program, write_npy},
 };
 use hard_sigmoid::HardSigmoid;
 use std::{
@@ -150,16 +150,6 @@ fn half_files_come_back_transformed() {
     assert!(table.contains("115008 bf16 elements"), "{table}");
 }
 
-fn write_npy(path: &Path, values: &[f32]) {
-    let len = values.len();
-    let mut bytes = raw_npy(
-        &format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({len},), }}"),
-        0,
-    );
-    bytes.extend_from_slice(bytemuck::cast_slice(values));
-    std::fs::write(path, bytes).unwrap();
-}
-
 /// Longer than what is in memory at a time, with an odd end; the output may be a file that is read.
 #[test]
 fn long_files_come_back_transformed() {
@@ -168,8 +158,8 @@ fn long_files_come_back_transformed() {
     let x: Vec<f32> = (0..len).map(|i| ((i * 7919) % 8001) as f32 / 1000.0 - 4.0).collect();
     let g: Vec<f32> = (0..len).map(|i| i as f32).collect();
     let (x_file, g_file) = (folder.path().join("x.npy"), folder.path().join("g.npy"));
-    write_npy(&x_file, &x);
-    write_npy(&g_file, &g);
+    write_npy(&x_file, &[x.len() as u64], &x);
+    write_npy(&g_file, &[g.len() as u64], &g);
     for arguments in [
         "--preset jax --pass backward --input x.npy --grad g.npy --output g.npy --device cpu",
         "--preset jax --input x.npy --output x.npy --device cpu",
