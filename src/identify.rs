@@ -341,7 +341,6 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
         .or_else(|| by_gradient().map(Separation::Backward))
 }
 
-#[inline(always)]
 fn rounded(element: Element, value: f32) -> f32 {
     match element {
         Element::F32 => value,
@@ -383,11 +382,20 @@ impl<'a> Data<'a> {
         }
     }
 
+    fn sample_step(&self) -> usize {
+        self.x.len().div_ceil(SAMPLE).max(1)
+    }
+
+    /// Each `x` as it was after its first rounding, and its `y`.
+    fn inputs(&self, precision: Precision) -> impl Iterator<Item = (f32, f32)> + Clone {
+        let elements = self.x.iter().zip(self.y);
+        elements.map(move |(&x, &y)| (rounded(precision.input, x), y))
+    }
+
     /// With the precision in which the fewest elements differ, by a sample.
     fn best_match(&self, definition: HardSigmoid) -> Match {
-        let step = self.x.len().div_ceil(SAMPLE).max(1);
         let differing = |precision| {
-            let sample = (0..self.x.len()).step_by(step);
+            let sample = (0..self.x.len()).step_by(self.sample_step());
             sample.filter(|&i| !self.agrees(i, definition, precision, true)).count()
         };
         let counts: Vec<_> = self.precisions.iter().map(|&one| differing(one)).collect();

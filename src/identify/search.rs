@@ -1,6 +1,6 @@
 //! `alpha` and `beta` by exact search, where no preset gives the numbers.
 
-use super::{Data, Match, Precision, Rounding, SAMPLE, rounded};
+use super::{Data, Match, Precision, Rounding};
 use crate::{
     Element, HardSigmoid, Kinks,
     half::{bf16, f16},
@@ -110,9 +110,9 @@ impl Trial<'_> {
 
 /// The two elements of the slope that are farthest apart: they tell `alpha` best.
 fn ends_of_slope(data: &Data, precision: Precision) -> Option<((f32, f32), (f32, f32))> {
-    let elements = data.x.iter().zip(data.y);
-    let inputs = elements.map(|(&x, &y)| (rounded(precision.input, x), y));
-    let on_slope = inputs.filter(|(x, y)| x.is_finite() && *y > 0.0 && *y < 1.0);
+    let on_slope = data
+        .inputs(precision)
+        .filter(|(x, y)| x.is_finite() && *y > 0.0 && *y < 1.0);
     let by_x = |a: &(f32, f32), b: &(f32, f32)| a.0.total_cmp(&b.0);
     let (first, last) = (on_slope.clone().min_by(by_x)?, on_slope.max_by(by_x)?);
     (first.0 != last.0).then_some((first, last))
@@ -159,11 +159,8 @@ impl Constraints {
                 },
             }
         };
-        let elements = data.x.iter().zip(data.y);
-        let inputs = elements.map(|(&x, &y)| (rounded(precision.input, x), y));
-        let finite = inputs.filter(|(x, _)| x.is_finite());
-        let step = data.x.len().div_ceil(SAMPLE).max(1);
-        let mut all: Vec<_> = finite.step_by(step).map(constraint).collect();
+        let finite = data.inputs(precision).filter(|(x, _)| x.is_finite());
+        let mut all: Vec<_> = finite.step_by(data.sample_step()).map(constraint).collect();
         let (a, b) = (constraint(first), constraint(last));
         let alpha = ((b.low - a.high) / run, (b.high - a.low) / run);
         all.extend([a, b]);
