@@ -209,7 +209,9 @@ fn random4(element: u32, params: Params) -> vec4<u32> {
     if skipped == 0u {
         return words;
     }
-    let next = philox(vec2<u32>(block.x + 1u, block.y + select(0u, 1u, block.x == 0xffffffffu)), params.seed);
+    // There are 2^62 blocks; after the last the stream starts over.
+    let next_high = (block.y + select(0u, 1u, block.x == 0xffffffffu)) & 0x3fffffffu;
+    let next = philox(vec2<u32>(block.x + 1u, next_high), params.seed);
     if skipped == 1u {
         return vec4<u32>(words.yzw, next.x);
     }

@@ -147,7 +147,8 @@ impl Scalar for f16 {
         let sign = (value.to_bits() >> 16) as u16 & 0x8000;
         let rest = value.to_bits() & 0x7fff_ffff;
         // To the nearest by a carry into the bits that stay, those of ties to even.
-        let normal = (rest.wrapping_sub(0x3800_0000) + 0x0fff + (rest >> 13 & 1)) >> 13;
+        // (It wraps below 2^-15, where it isn't used.)
+        let normal = rest.wrapping_sub(0x3800_0000).wrapping_add(0x0fff + (rest >> 13 & 1)) >> 13;
         // Subnormal ones by a sum whose last place is theirs.
         let subnormal = (f32::from_bits(rest) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
         let finite = if rest < 0x3880_0000 {

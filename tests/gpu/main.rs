@@ -25,6 +25,7 @@ fn main() {
         ("split", split),
         ("draws_at_the_boundary", draws_at_the_boundary),
         ("draws_in_parts", draws_in_parts),
+        ("draws_at_the_end", draws_at_the_end),
         ("one_pass", two_launches_in_one_pass),
         ("threads", threads),
         ("pipeline_cache", pipeline_cache),
@@ -312,6 +313,40 @@ fn draws_in_parts(adapter: &wgpu::Adapter) {
         .map(|(i, &x)| if draws.is_plus(i, x) { 2.0f32 } else { -2.0 }.to_bits())
         .collect();
     assert!(whole == expected);
+}
+
+/// After its last word a stream starts over, wherever in a vector that is: as numbers and as bits, in every type.
+fn draws_at_the_end(adapter: &wgpu::Adapter) {
+    fn of<T: Scalar>(gpu: &Gpu) {
+        let x: Vec<T> = inputs(200)[0].iter().map(|&x| T::from_f32(x)).collect();
+        // Fair draws too, which show every word.
+        let fair = vec![T::from_f32(0.0); 200];
+        for kernel in [Kernel::Binarize, Kernel::BinarizePacked] {
+            for seed in 0..50 {
+                for before_end in [1, 2, 3, 4, 30, 31, 32, 100, 101] {
+                    let on = Definition {
+                        definition: HardSigmoid::COURBARIAUX,
+                        binarization: Binarization::stochastic(seed * 0x1_0000_0003, u64::MAX - before_end),
+                    };
+                    for x in [&x, &fair] {
+                        let case = apart(kernel);
+                        let results = &gpu.results(case, on, [&x[..]; 3], 0)[0];
+                        for (i, x) in x.iter().enumerate() {
+                            let expected = case.expected(on, [x.to_f32(); 3], 0.0, i)[0];
+                            assert_eq!(
+                                results[i], expected,
+                                "{kernel:?}, seed {seed}, {before_end} before the end, {i}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    let gpu = Gpu::new(adapter, |_| ());
+    of::<f32>(&gpu);
+    of::<f16>(&gpu);
+    of::<bf16>(&gpu);
 }
 
 /// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
