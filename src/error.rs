@@ -50,6 +50,15 @@ pub enum Error {
         /// Size of the buffer in bytes.
         buffer_size: u64,
     },
+    /// A range is larger than any buffer of the device, so wgpu has already refused to make its buffer.
+    BufferTooLarge {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Where the range ends, in bytes.
+        end: u64,
+        /// The device's `max_buffer_size`.
+        limit: u64,
+    },
     /// The size of a range is not a multiple of the element's size.
     PartialElement {
         /// Name of the operand.
@@ -152,6 +161,11 @@ impl fmt::Display for Error {
                 f,
                 "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}",
                 size.checked_next_multiple_of(4).unwrap_or(*size),
+            ),
+            Self::BufferTooLarge { operand, end, limit } => write!(
+                f,
+                "{operand} ends at byte {end} of its buffer, but this device's buffers end at {limit} (max_buffer_size); \
+                 ask for more in DeviceDescriptor::required_limits, or use several buffers"
             ),
             Self::PartialElement { operand, size, element } => write!(
                 f,

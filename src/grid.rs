@@ -98,6 +98,16 @@ impl Allowed {
     }
 }
 
+/// Workgroups in each dimension that a device has to allow: one part of a tensor must hold a whole step.
+pub(crate) fn min_workgroups(alignment: u32) -> u32 {
+    let groups = Element::ALL.iter().flat_map(|&element| {
+        let works = [Work::Words(element), Work::Signs(element), Work::FromSigns(element)];
+        works.map(|work| work.step(alignment).div_ceil(work.width() * u64::from(WORKGROUP)))
+    });
+    let most = groups.max().unwrap_or(1);
+    (1..).find(|&x| u64::from(x).pow(2) >= most).unwrap_or(u32::MAX)
+}
+
 /// A two-dimensional dispatch, of invocations `y * row + x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
@@ -140,6 +150,13 @@ mod tests {
         assert_eq!(grid(65535 * 256 + 1, 65535), (256, 256));
         assert_eq!(grid(16 * 256, 4), (4, 4));
         assert_eq!(grid(u32::MAX / 4, 65535), (2048, 2048));
+    }
+
+    #[test]
+    fn a_grid_holds_a_step() {
+        // 1024 elements of unpacked signs in a workgroup, and steps of 8 elements for each byte of the alignment.
+        let needed = [32, 128, 129, 256, 512, 1024].map(min_workgroups);
+        assert_eq!(needed, [1, 1, 2, 2, 2, 3]);
     }
 
     #[test]
@@ -196,6 +213,7 @@ mod tests {
         ) {
             let work = [Work::Words(element), Work::Signs(element), Work::FromSigns(element)][kind];
             let allowed = Allowed { binding, alignment: 1 << shift, workgroups };
+            prop_assume!(workgroups >= min_workgroups(1 << shift));
             prop_assume!(len / binding < 1000 && len / (u64::from(workgroups).pow(2) * 1024) < 1000);
             let mut next = 0;
             for Part { start, len, grid: Grid { x, y, row }, has_tail } in allowed.parts(len, work) {

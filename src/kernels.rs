@@ -1,7 +1,7 @@
 use crate::{
     Binarization, Element, Error, HardSigmoid,
     definition::Form,
-    grid::{Allowed, WORKGROUP},
+    grid::{self, Allowed, WORKGROUP},
     params::Params,
 };
 use std::sync::{Arc, OnceLock};
@@ -307,6 +307,7 @@ pub struct Kernels(Arc<Inner>);
 struct Inner {
     device: wgpu::Device,
     allowed: Allowed,
+    max_buffer_size: u64,
     /// `max_storage_buffers_per_shader_stage`
     storage_buffers: u32,
     module: wgpu::ShaderModule,
@@ -361,6 +362,7 @@ impl Kernels {
                 alignment: limits.min_storage_buffer_offset_alignment,
                 workgroups: limits.max_compute_workgroups_per_dimension,
             },
+            max_buffer_size: limits.max_buffer_size,
             storage_buffers: limits.max_storage_buffers_per_shader_stage,
             module,
             pipeline_cache: cache,
@@ -409,6 +411,10 @@ impl Kernels {
     /// What the device allows one dispatch, read once.
     pub(crate) fn allowed(&self) -> Allowed {
         self.0.allowed
+    }
+
+    pub(crate) fn max_buffer_size(&self) -> u64 {
+        self.0.max_buffer_size
     }
 
     /// Whether the device can bind that many buffers: `Kernels::new` has asked for those of most kernels only.
@@ -540,7 +546,7 @@ fn check_limits(limits: &wgpu::Limits) -> Result<(), Error> {
         ),
         (
             "max_compute_workgroups_per_dimension",
-            1,
+            grid::min_workgroups(limits.min_storage_buffer_offset_alignment).into(),
             limits.max_compute_workgroups_per_dimension.into(),
         ),
     ];

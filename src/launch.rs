@@ -440,6 +440,10 @@ impl Kernels {
                     buffer_size,
                 });
             }
+            let (end, limit) = (offset + size, self.max_buffer_size());
+            if end > limit {
+                return Err(Error::BufferTooLarge { operand, end, limit });
+            }
             if unit != Unit::Bits && size % element.size() != 0 {
                 return Err(Error::PartialElement { operand, size, element });
             }

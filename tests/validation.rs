@@ -126,6 +126,29 @@ fn bad_ranges_are_refused() {
     );
 }
 
+/// wgpu reports a buffer that it refused to make as large as it was asked for. It is one error, and nothing is made of it.
+#[test]
+fn a_range_beyond_any_buffer_is_refused_at_once() {
+    let k = kernels();
+    let limit = k.device().limits().max_buffer_size;
+    for size in [1 << 43, 1 << 50] {
+        let scope = k.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        let huge = buffer(&k, size, BufferUsages::STORAGE);
+        assert!(pollster::block_on(scope.pop()).is_some(), "the buffer was made");
+        let scope = k.device().push_error_scope(wgpu::ErrorFilter::Validation);
+        refused(
+            k.forward(P, Element::F32, &huge, &huge),
+            Error::BufferTooLarge {
+                operand: "x",
+                end: size,
+                limit,
+            },
+            "max_buffer_size",
+        );
+        assert!(pollster::block_on(scope.pop()).is_none());
+    }
+}
+
 /// Halves may be odd in number, but not end beyond the buffer's last word, nor start in the middle of one.
 #[test]
 fn bad_ranges_of_halves_are_refused() {
@@ -358,6 +381,25 @@ fn weak_devices_are_refused() {
         max_compute_workgroup_size_x 256;
         max_compute_workgroups_per_dimension 1;
     }
+    // One workgroup unpacks 1024 signs, but parts of a tensor start at multiples of 8 * 256 of them.
+    let narrow = |workgroups| {
+        noop_device(|l| {
+            l.min_storage_buffer_offset_alignment = 256;
+            l.max_compute_workgroups_per_dimension = workgroups;
+        })
+    };
+    assert_eq!(
+        Kernels::new(&narrow(1).0).map(|_| ()),
+        unsupported("max_compute_workgroups_per_dimension", 2, 1)
+    );
+    let (device, _queue) = narrow(2);
+    let k = Kernels::new(&device).unwrap();
+    let [bits, y] = [1250, 40_000].map(|size| buffer(&k, size, BufferUsages::STORAGE));
+    encode(
+        &k,
+        &k.unpack(1.0, Element::F32, range(&bits, 0, 1252 - 4), range(&y, 0, 1248 * 32))
+            .unwrap(),
+    );
     assert_eq!(new(|l| *l = wgpu::Limits::downlevel_defaults()), Ok(()));
     // WebGL has no compute shaders at all.
     let error = new(|l| *l = wgpu::Limits::downlevel_webgl2_defaults()).unwrap_err();
