@@ -1,28 +1,23 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-mod binarize;
 pub mod cpu;
-mod definition;
-mod element;
-mod error;
-mod grid;
-mod identify;
-mod kernels;
-mod launch;
+#[cfg(feature = "wgpu")]
+pub mod gpu;
+pub mod identify;
+mod math;
 #[cfg(feature = "offload")]
 pub mod offload;
-mod params;
+pub mod plan;
 
-pub use binarize::{Binarization, StraightThrough};
-pub use definition::{HardSigmoid, Kinks, Preset, Region};
-pub use element::{Element, Scalar};
-pub use error::Error;
-pub use half;
-pub use identify::{
-    Agreement, AtKinks, Identification, Match, Precision, Rounding, Separation, Verdict, identify, separation,
+pub use half::{bf16, f16};
+pub use math::{
+    binarize::{Binarization, Signs, StraightThrough},
+    contract::{Difference, Element},
+    definition::{HardSigmoid, KinkRule, Preset, Region},
+    dtype::{DType, Scalar},
+    error::{NotFinite, OpError, ParseError},
+    finite::Finite,
+    op::{Binary, Op, Other, Unary},
 };
-pub use kernels::{Kernel, Kernels, Placement, WGSL, wgsl_functions, wgsl_kernel};
-pub use launch::{BufferRange, Launch};
-pub use params::Params;
-pub use wgpu;
+pub use plan::wgsl;

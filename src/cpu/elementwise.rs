@@ -1,44 +1,46 @@
-//! One function applied to every element of some slices, each widened to `f32` and rounded back: with the feature `parallel` on
-//! the machine's widest vectors and all its cores.
+//! One function applied to every element of some slices, each widened to `f32` and rounded back. With the feature `parallel`
+//! it runs on the machine's widest vectors and on all cores.
 
-use crate::Scalar;
+use crate::math::dtype::Scalar;
 #[cfg(feature = "parallel")]
 use std::sync::{Mutex, PoisonError};
 
-/// A rule with cases that are worth a loop each: vectors would compute all of them for every element.
-pub(super) trait Cases: Copy + Sync {
-    /// Runs `run` with this rule, compiled for each case by itself.
-    fn each_by_itself(self, run: impl FnOnce(Self));
+/// An operation with cases that are worth a loop each. In one loop, vectors would compute every case for every element.
+pub(super) trait Specialize: Copy + Sync {
+    /// Runs `run` with this operation; the compiler sees each case separately.
+    fn specialize(self, run: impl FnOnce(Self));
 }
 
-/// The outputs become what `of` makes of the rule, the inputs, and what the outputs hold. All slices are equally long.
-pub(super) fn update<D: Cases, T: Scalar, const N: usize, const M: usize>(
-    rule: D,
+/// Each output becomes what `of` returns for the operation, the element's index, the inputs, and what the outputs hold. All
+/// slices have the same length.
+pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+    op: D,
     inputs: [&[T]; N],
     outputs: [&mut [T]; M],
-    of: impl Fn(D, [f32; N], [f32; M]) -> [f32; M] + Copy + Sync,
+    of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M] + Copy + Sync,
 ) {
     parts(
         outputs[0].len(),
-        Shares::of(inputs, 1),
-        Shares::of(outputs, 1),
+        Split::of(inputs, 1),
+        Split::of(outputs, 1),
         #[inline(always)]
-        move |_, inputs, outputs| {
-            rule.each_by_itself(
+        move |start, inputs, outputs| {
+            op.specialize(
                 #[inline(always)]
-                |rule| elements(rule, inputs, outputs, of),
+                |op| elements(op, start, inputs, outputs, of),
             );
         },
     );
 }
 
-/// One loop from slices to slices: copies of blocks in between would keep a core from reading ahead.
+/// One loop from slices to slices. Copying blocks in between would keep a core from reading ahead.
 #[inline(always)]
-fn elements<D: Cases, T: Scalar, const N: usize, const M: usize>(
-    rule: D,
+fn elements<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+    op: D,
+    start: usize,
     inputs: [&[T]; N],
     outputs: [&mut [T]; M],
-    of: impl Fn(D, [f32; N], [f32; M]) -> [f32; M],
+    of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M],
 ) {
     // Known to the compiler, so that it checks no index.
     let len = outputs[0].len();
@@ -46,7 +48,7 @@ fn elements<D: Cases, T: Scalar, const N: usize, const M: usize>(
     let outputs = outputs.map(|output| &mut output[..len]);
     for i in 0..len {
         let held = std::array::from_fn(|m| outputs[m][i].widened());
-        let new = of(rule, inputs.map(|input| input[i].widened()), held);
+        let new = of(op, start + i, inputs.map(|input| input[i].widened()), held);
         for m in 0..M {
             outputs[m][i] = T::narrowed(new[m]);
         }
@@ -56,21 +58,21 @@ fn elements<D: Cases, T: Scalar, const N: usize, const M: usize>(
 /// Elements whose random numbers are drawn at a time.
 const BLOCK: usize = 64;
 
-/// A block of a slice. What stands behind the end of the slice is anything.
-pub(super) type Wide = [f32; BLOCK];
+/// A block of a slice. Lanes past the slice's end are unspecified.
+pub(super) type WideBlock = [f32; BLOCK];
 
-/// `y[i]` becomes `values[1]` where `of`, which is told the first element of a block, says so, else `values[0]`. The blocks
-/// are those of `x`, or in place, where there is none, of `y`.
+/// `y[i]` becomes `values[1]` where `of` says so, else `values[0]`. `of` gets the index of a block's first element and the block,
+/// which is of `x`, or in place, where there is no `x`, of `y`.
 pub(super) fn choose<T: Scalar, const N: usize>(
     x: [&[T]; N],
     y: &mut [T],
     values: [T; 2],
-    of: impl Fn(usize, &Wide) -> [bool; BLOCK] + Copy + Sync,
+    of: impl Fn(usize, &WideBlock) -> [bool; BLOCK] + Copy + Sync,
 ) {
     parts(
         y.len(),
-        Shares::of(x, 1),
-        Shares::of([y], 1),
+        Split::of(x, 1),
+        Split::of([y], 1),
         #[inline(always)]
         move |start, x: [&[T]; N], [y]: [&mut [T]; 1]| {
             for (i, y) in y.chunks_mut(BLOCK).enumerate() {
@@ -85,12 +87,16 @@ pub(super) fn choose<T: Scalar, const N: usize>(
     );
 }
 
-/// Fills `bits` by a bit for each element, 32 to a word; 0 behind the last.
-pub(super) fn pack<T: Scalar>(x: &[T], bits: &mut [u32], of: impl Fn(usize, &Wide) -> [bool; BLOCK] + Copy + Sync) {
+/// Fills `bits` with one bit for each element, 32 to a word, and with 0 after the last.
+pub(super) fn pack<T: Scalar>(
+    x: &[T],
+    bits: &mut [u32],
+    of: impl Fn(usize, &WideBlock) -> [bool; BLOCK] + Copy + Sync,
+) {
     parts(
         x.len(),
-        Shares::of([x], 1),
-        Shares::of([bits], 32),
+        Split::of([x], 1),
+        Split::of([bits], 32),
         #[inline(always)]
         move |start, [x]: [&[T]; 1], [bits]: [&mut [u32]; 1]| {
             for (i, (x, bits)) in x.chunks(BLOCK).zip(bits.chunks_mut(BLOCK / 32)).enumerate() {
@@ -106,12 +112,12 @@ pub(super) fn pack<T: Scalar>(x: &[T], bits: &mut [u32], of: impl Fn(usize, &Wid
     );
 }
 
-/// Fills `y` by one value where its bit is 0, and another where it is 1.
+/// Fills `y` with `values[0]` where its bit is 0, and with `values[1]` where it is 1.
 pub(super) fn unpack<T: Scalar>(bits: &[u32], y: &mut [T], values: [T; 2]) {
     parts(
         y.len(),
-        Shares::of([bits], 32),
-        Shares::of([y], 1),
+        Split::of([bits], 32),
+        Split::of([y], 1),
         #[inline(always)]
         move |_, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1]| {
             for (y, &word) in y.chunks_mut(32).zip(bits) {
@@ -124,20 +130,20 @@ pub(super) fn unpack<T: Scalar>(bits: &[u32], y: &mut [T], values: [T; 2]) {
 }
 
 #[inline(always)]
-fn widen<T: Scalar>(wide: &mut Wide, values: &[T]) {
+fn widen<T: Scalar>(wide: &mut WideBlock, values: &[T]) {
     for (wide, value) in wide.iter_mut().zip(values) {
         *wide = value.widened();
     }
 }
 
-/// Slices of which each item holds so many elements.
-struct Shares<S, const N: usize> {
+/// Slices to be split, and how many elements an item of theirs holds.
+struct Split<S, const N: usize> {
     slices: [S; N],
-    #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "one core cuts nothing"))]
+    #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "one core splits nothing"))]
     elements: usize,
 }
 
-impl<S, const N: usize> Shares<S, N> {
+impl<S, const N: usize> Split<S, N> {
     fn of(slices: [S; N], elements: usize) -> Self {
         Self { slices, elements }
     }
@@ -146,27 +152,27 @@ impl<S, const N: usize> Shares<S, N> {
 #[cfg(not(feature = "parallel"))]
 fn parts<I, O, const N: usize, const M: usize>(
     _len: usize,
-    inputs: Shares<&[I], N>,
-    outputs: Shares<&mut [O], M>,
+    inputs: Split<&[I], N>,
+    outputs: Split<&mut [O], M>,
     run: impl Fn(usize, [&[I]; N], [&mut [O]; M]),
 ) {
     run(0, inputs.slices, outputs.slices);
 }
 
-/// Elements that a core takes at a time: some 10 microseconds of work.
+/// Elements that a core takes at a time: about 10 microseconds of work.
 #[cfg(feature = "parallel")]
-const SHARE: usize = 1 << 15;
+const TASK_LEN: usize = 1 << 15;
 
-/// Elements from which on several cores are faster than one, though others have to be woken.
+/// From this length on, several cores are faster than one although they have to be woken.
 #[cfg(feature = "parallel")]
-const SHARED_FROM: usize = 1 << 18;
+const PARALLEL_MIN_LEN: usize = 1 << 18;
 
-/// Runs `run` on all of `len` elements, cut among the cores, each told the number of its first element.
+/// Runs `run` on all of `len` elements, split among the cores. `run` gets the index of its part's first element.
 #[cfg(feature = "parallel")]
 fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
     len: usize,
-    inputs: Shares<&[I], N>,
-    outputs: Shares<&mut [O], M>,
+    inputs: Split<&[I], N>,
+    outputs: Split<&mut [O], M>,
     run: impl Fn(usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
 ) {
     struct Vectorized<F>(F);
@@ -183,14 +189,14 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
             || run(start, inputs, outputs),
         ));
     };
-    if len < SHARED_FROM {
+    if len < PARALLEL_MIN_LEN {
         return run(0, inputs.slices, outputs.slices);
     }
     let rest = Mutex::new((0, outputs.slices));
     let next = || {
         let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
         let (start, slices) = &mut *rest;
-        let part = *start..len.min(*start + SHARE);
+        let part = *start..len.min(*start + TASK_LEN);
         *start = part.end;
         let outputs = slices.each_mut().map(|slice| {
             let items = part.len().div_ceil(outputs.elements);

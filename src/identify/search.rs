@@ -1,10 +1,13 @@
 //! `alpha` and `beta` by exact search, where no preset gives the numbers.
 
-use super::{Data, Match, Precision, Rounding};
 use crate::{
-    Element, HardSigmoid, Kinks,
-    half::{bf16, f16},
+    identify::{Data, Match, Precision, Rounding},
+    math::{
+        definition::{HardSigmoid, KinkRule},
+        dtype::DType,
+    },
 };
+use half::{bf16, f16};
 use std::collections::HashSet;
 
 pub(super) enum Found {
@@ -29,7 +32,7 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
     }
     let precisions = data.precisions.iter();
     // There each operation is rounded as it is.
-    let differs = |one: &&Precision| one.rounding != Rounding::EachOperation || one.output != Element::F32;
+    let differs = |one: &&Precision| one.rounding != Rounding::EachOperation || one.output != DType::F32;
     let mut is_determined = false;
     let mut searched = vec![];
     for &precision in precisions.filter(differs) {
@@ -44,8 +47,8 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
         return Found::TooFew;
     }
     // Both rules have the same y; the gradient, if there is one, tells which it is.
-    let with_gradient = data.gradient.map(|_| (true, &[Kinks::Strict, Kinks::Inclusive][..]));
-    let without = (for_y_alone || data.gradient.is_none()).then_some((false, &[Kinks::Strict][..]));
+    let with_gradient = data.gradient.map(|_| (true, KinkRule::ALL));
+    let without = (for_y_alone || data.gradient.is_none()).then_some((false, &[KinkRule::Strict][..]));
     let mut compared = with_gradient.into_iter().chain(without);
     let found = compared.find_map(|(heeds_gradient, rules)| {
         let trial = Trial {
@@ -74,7 +77,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     /// The first that fits, short numbers before all others.
-    fn of(mut self, searched: &[(Precision, Constraints)], rules: &[Kinks]) -> Option<(HardSigmoid, Precision)> {
+    fn of(mut self, searched: &[(Precision, Constraints)], rules: &[KinkRule]) -> Option<(HardSigmoid, Precision)> {
         for numbers in [short_within, all_within] {
             for (precision, constraints) in searched {
                 for (alpha, beta) in constraints.pairs(numbers).take(TRIED) {
@@ -216,26 +219,26 @@ impl Constraints {
     }
 }
 
-fn epsilon(element: Element) -> f64 {
+fn epsilon(element: DType) -> f64 {
     match element {
-        Element::F32 => f32::EPSILON.into(),
-        Element::F16 => f16::EPSILON.to_f64(),
-        Element::Bf16 => bf16::EPSILON.to_f64(),
+        DType::F32 => f32::EPSILON.into(),
+        DType::F16 => f16::EPSILON.to_f64(),
+        DType::Bf16 => bf16::EPSILON.to_f64(),
     }
 }
 
 /// The numbers next to `y`.
-fn neighbours(element: Element, y: f32) -> (f64, f64) {
+fn neighbours(element: DType, y: f32) -> (f64, f64) {
     let y = y + 0.0;
     let bits_of = |y: f32| match element {
-        Element::F32 => y.to_bits(),
-        Element::F16 => f16::from_f32(y).to_bits().into(),
-        Element::Bf16 => bf16::from_f32(y).to_bits().into(),
+        DType::F32 => y.to_bits(),
+        DType::F16 => f16::from_f32(y).to_bits().into(),
+        DType::Bf16 => bf16::from_f32(y).to_bits().into(),
     };
     let number = |bits: u32| match element {
-        Element::F32 => f32::from_bits(bits),
-        Element::F16 => f16::from_bits(bits as u16).to_f32(),
-        Element::Bf16 => bf16::from_bits(bits as u16).to_f32(),
+        DType::F32 => f32::from_bits(bits),
+        DType::F16 => f16::from_bits(bits as u16).to_f32(),
+        DType::Bf16 => bf16::from_bits(bits as u16).to_f32(),
     };
     let bits = bits_of(y);
     (number(bits.saturating_sub(1)).into(), number(bits + 1).into())
@@ -297,11 +300,11 @@ mod tests {
     #[test]
     fn neighbours_are_next_to_it() {
         assert_eq!(
-            neighbours(Element::F16, 1.0),
+            neighbours(DType::F16, 1.0),
             (1.0 - 2f64.powi(-11), 1.0 + 2f64.powi(-10))
         );
-        assert_eq!(neighbours(Element::Bf16, 0.0), (0.0, 2f64.powi(-133)));
-        assert_eq!(neighbours(Element::F32, 0.5).1, 0.5 + 2f64.powi(-24));
+        assert_eq!(neighbours(DType::Bf16, 0.0), (0.0, 2f64.powi(-133)));
+        assert_eq!(neighbours(DType::F32, 0.5).1, 0.5 + 2f64.powi(-24));
     }
 
     #[test]

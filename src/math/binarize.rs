@@ -1,29 +1,33 @@
 //! Binarization: which sign a number gets, and the gradient that is passed through.
 
-use crate::{HardSigmoid, definition::quieted, params::halves};
+use crate::math::{
+    definition::{HardSigmoid, quieted},
+    finite::Finite,
+    philox::{random_word, random_words},
+};
 
 /// How a number is made a sign: the two ways of Courbariaux et al. 2016 (BinaryNet, arXiv 1602.02830), section 1.1.
 ///
 /// NaN gives minus: neither `x >= 0` nor a random number below NaN is true.
 ///
 /// ```
-/// use hard_sigmoid::{Binarization, cpu};
+/// use hard_sigmoid::{Binarization, Unary, cpu};
 ///
 /// let x = [-0.7_f32, -0.0, 0.2, 5.0];
 /// let mut y = [0.0; 4];
-/// cpu::binarize(Binarization::Deterministic, 1.0, &x, &mut y)?;
+/// cpu::unary(Unary::binarize(Binarization::Deterministic, 1.0)?, &x, &mut y)?;
 /// assert_eq!(y, [-1.0, 1.0, 1.0, 1.0]);
 ///
 /// // Plus with the probability (x + 1) / 2, here 0.15, 0.5, 0.6 and 1.
-/// cpu::binarize(Binarization::stochastic(42, 0), 1.0, &x, &mut y)?;
+/// cpu::unary(Unary::binarize(Binarization::stochastic(42, 0), 1.0)?, &x, &mut y)?;
 /// assert_eq!(y[3], 1.0);
 /// // The same seed and offset give the same signs, wherever they are computed.
 /// let mut bits = [0];
-/// cpu::binarize_packed(Binarization::stochastic(42, 0), &x, &mut bits)?;
+/// cpu::pack(Binarization::stochastic(42, 0), &x, &mut bits)?;
 /// assert!((0..4).all(|i| (y[i] == 1.0) == (bits[0] >> i & 1 == 1)));
-/// # Ok::<(), hard_sigmoid::Error>(())
+/// # Ok::<(), hard_sigmoid::OpError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Binarization {
     /// `+1` where `x >= 0`, else `-1`: equation 1. `x = -0` gives `+1`, as `x = 0` does.
     Deterministic,
@@ -58,7 +62,7 @@ impl Binarization {
         }
     }
 
-    /// The same for a tensor that starts `elements` further on.
+    /// The same binarization for the part of a tensor that starts `elements` after its beginning.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {
@@ -100,7 +104,7 @@ impl Binarization {
             } => {
                 let words = random_words::<N>(seed, offset.wrapping_add(start));
                 let mut p = *x;
-                probability.by_form(
+                probability.specialize(
                     #[inline(always)]
                     |probability| p = p.map(|x| probability.forward(x)),
                 );
@@ -116,52 +120,16 @@ fn is_below(word: u32, p: f32) -> bool {
     f64::from(word) < f64::from(p) * 4_294_967_296.0
 }
 
-/// A word of the stream of `seed`.
-fn random_word(seed: u64, position: u64) -> u32 {
-    block(seed, position / 4)[(position % 4) as usize]
+/// Binarized numbers, and what they stand for: `scale` or `-scale`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Signs {
+    /// Which sign a number gets.
+    pub how: Binarization,
+    /// The number that a plus sign stands for.
+    pub scale: Finite,
 }
 
-/// Words one after the other: [`random_word`] in a form that vectors can compute. `N` is a multiple of 4.
-#[inline(always)]
-fn random_words<const N: usize>(seed: u64, position: u64) -> [u32; N] {
-    // Behind the last word the stream begins again.
-    let number = |i: usize| (position / 4 + i as u64) & (u64::MAX / 4);
-    let mut words = [0; N];
-    for (i, four) in words.chunks_exact_mut(4).enumerate() {
-        four.copy_from_slice(&block(seed, number(i)));
-    }
-    let skipped = (position % 4) as usize;
-    if skipped > 0 {
-        words.copy_within(skipped.., 0);
-        let next = block(seed, number(N / 4));
-        words[N - skipped..].copy_from_slice(&next[..skipped]);
-    }
-    words
-}
-
-#[inline(always)]
-fn block(seed: u64, number: u64) -> [u32; 4] {
-    let [low, high] = halves(number);
-    philox([low, high, 0, 0], halves(seed))
-}
-
-/// Philox4x32-10.
-#[inline(always)]
-fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    let product = |a: u32, b: u32| {
-        let product = u64::from(a) * u64::from(b);
-        ((product >> 32) as u32, product as u32)
-    };
-    for _ in 0..10 {
-        let [a, b, c, d] = counter;
-        let ((high0, low0), (high1, low1)) = (product(0xd251_1f53, a), product(0xcd9e_8d57, c));
-        counter = [high1 ^ b ^ key[0], low1, high0 ^ d ^ key[1], low0];
-        key = [key[0].wrapping_add(0x9e37_79b9), key[1].wrapping_add(0xbb67_ae85)];
-    }
-    counter
-}
-
-/// The gradient of a binarization, which by itself has none: it is passed straight through.
+/// The gradient of a binarization. By itself it has none, so the upstream gradient is passed straight through.
 ///
 /// ```
 /// use hard_sigmoid::StraightThrough;
@@ -170,7 +138,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// assert_eq!(StraightThrough::HardTanh.backward(1.1, 3.0), 0.0);
 /// assert_eq!(StraightThrough::Identity.backward(1.1, 3.0), 3.0);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StraightThrough {
     /// `g` where `|x| <= 1`, both ends included, else `+0`: equation 4 of BinaryNet, the derivative of its
     /// `Htanh(x) = clip(x, -1, 1)`. For activations. NaN in `x` gives 0.
@@ -181,6 +149,9 @@ pub enum StraightThrough {
 }
 
 impl StraightThrough {
+    /// Every estimator.
+    pub const ALL: &'static [Self] = &[Self::HardTanh, Self::Identity];
+
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
@@ -200,44 +171,6 @@ impl StraightThrough {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// Of the generator's authors (Random123, kat_vectors).
-    #[test]
-    fn known_answers() {
-        for (counter, key, answer) in [
-            ([0; 4], [0; 2], [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]),
-            (
-                [u32::MAX; 4],
-                [u32::MAX; 2],
-                [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd],
-            ),
-            (
-                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
-                [0xa409_3822, 0x299f_31d0],
-                [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1],
-            ),
-        ] {
-            assert_eq!(philox(counter, key), answer);
-        }
-    }
-
-    /// The stream is TensorFlow's, from the block on that the row names.
-    #[test]
-    fn the_stream_is_tensorflows() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/philox.npy");
-        let bytes = std::fs::read(file).unwrap();
-        let rows: Vec<u32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
-        assert_eq!(rows.len(), 5 * 68);
-        for row in rows.chunks(68) {
-            let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-            let (seed, first) = (pair(row[0], row[1]), pair(row[2], row[3]) * 4);
-            // The last row ends with the stream.
-            for (i, &word) in row[4..].iter().enumerate() {
-                let position = first.wrapping_add(i as u64);
-                assert_eq!(random_word(seed, position), word, "seed {seed}, word {position}");
-            }
-        }
-    }
 
     #[test]
     fn comparisons_at_both_ends() {

@@ -1,53 +1,76 @@
 //! Chunks through a ring of buffers: while the device computes one, the host fills the next and empties the last.
 
-use crate::{BufferRange, Error, Kernels, Launch, Scalar, element::Unit};
+use crate::{
+    gpu::{Kernels, operands::BufferRange},
+    math::{dtype::DType, op::Op},
+    offload::error::OffloadError,
+    plan::placement::{Operand, Placement, Unit},
+};
 use futures_channel::oneshot;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Elements of a chunk: 4 MiB of `f32`. A multiple of 32, so that packed signs don't split.
+/// Elements of a chunk: 4 MiB of `f32`. A multiple of 32, so that no word of packed signs is split.
 pub(super) const CHUNK: usize = 1 << 20;
 
 /// Chunks under way at a time.
 const RING: usize = 3;
 
-/// What to compute, from host memory to host memory.
-pub(super) struct Job<'a, R> {
+/// An operation on tensors in host memory.
+pub(super) struct Transfer<'a, R, const M: usize> {
+    pub(super) op: Op,
+    pub(super) dtype: DType,
     /// Elements.
     pub(super) len: usize,
-    pub(super) inputs: Vec<(&'a [u8], Unit)>,
-    pub(super) output: &'a mut [R],
-    pub(super) unit: Unit,
+    /// The operands in the order of the operation, without one that an output replaces.
+    pub(super) inputs: Vec<&'a [u8]>,
+    pub(super) outputs: [&'a mut [R]; M],
     pub(super) kind: Output,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
+    /// What it held counts for nothing.
     Replaced,
-    /// It is the last input too.
-    Updated,
+    /// It is the operand of this index too.
+    Updated(usize),
+    /// The operation adds to it.
+    Added,
 }
 
-impl<'a, T: Scalar> Job<'a, T> {
-    pub(super) fn of_tensors(inputs: &[&'a [T]], output: &'a mut [T], kind: Output) -> Self {
-        let unit = Unit::Element(T::ELEMENT);
-        let inputs = inputs.iter().map(|values| (bytemuck::cast_slice(values), unit));
-        Self {
-            len: output.len(),
-            inputs: inputs.collect(),
-            output,
-            unit,
-            kind,
-        }
+impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
+    /// The outputs from element `done` on.
+    pub(super) fn rest(&mut self, done: usize) -> [&mut [R]; M] {
+        let first = self.unit(Operand::Output(0)).size(done as u64, self.dtype.size()) as usize / size_of::<R>();
+        self.outputs.each_mut().map(|output| &mut output[first..])
     }
-}
 
-impl<R> Job<'_, R> {
-    /// The output from element `done` on.
-    pub(super) fn rest(&mut self, done: usize) -> &mut [R] {
-        &mut self.output[self.unit.size(done as u64) as usize / size_of::<R>()..]
+    fn unit(&self, operand: Operand) -> Unit {
+        Unit::of(self.op, operand)
+    }
+
+    fn size(&self, unit: Unit, len: usize) -> u64 {
+        unit.size(len as u64, self.dtype.size())
+    }
+
+    /// The bytes of every operand from element `start` on, `len` elements each, and after them those that the operation adds
+    /// to.
+    fn uploads(&self, start: usize, len: usize) -> Vec<&[u8]> {
+        let output = bytemuck::cast_slice(&*self.outputs[0]);
+        let mut all = self.inputs.clone();
+        match self.kind {
+            Output::Replaced => {}
+            Output::Updated(index) => all.insert(index, output),
+            Output::Added => all.push(output),
+        }
+        for (index, bytes) in all.iter_mut().enumerate() {
+            // What is added to is made of elements, as every operand is except packed signs.
+            let unit = self.unit(Operand::Input(index));
+            *bytes = &bytes[self.size(unit, start) as usize..][..self.size(unit, len) as usize];
+        }
+        all
     }
 }
 
@@ -63,10 +86,13 @@ pub(super) struct Gpu {
     is_unified: bool,
     /// Buffers that no call is using.
     idle: Mutex<Vec<Slot>>,
+    /// The device is lost before the chunk that starts here is sent.
+    #[cfg(test)]
+    pub(super) lose_at: std::sync::OnceLock<usize>,
 }
 
 impl Gpu {
-    pub(super) async fn new(adapter: &wgpu::Adapter) -> Result<Self, Error> {
+    pub(super) async fn new(adapter: &wgpu::Adapter) -> Result<Self, OffloadError> {
         use wgpu::DeviceType::{Cpu, IntegratedGpu};
         let info = adapter.get_info();
         let mappable = wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
@@ -74,10 +100,14 @@ impl Gpu {
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("hard_sigmoid::offload::device"),
             required_features: if is_unified { mappable } else { wgpu::Features::empty() },
-            required_limits: wgpu::Limits::downlevel_defaults(),
+            required_limits: wgpu::Limits {
+                // For both gradients of a gate, where the adapter allows it.
+                max_storage_buffers_per_shader_stage: adapter.limits().max_storage_buffers_per_shader_stage.clamp(4, 8),
+                ..wgpu::Limits::downlevel_defaults()
+            },
             ..Default::default()
         };
-        let no_device = |error: wgpu::RequestDeviceError| Error::NoDevice {
+        let no_device = |error: wgpu::RequestDeviceError| OffloadError::NoDevice {
             details: error.to_string(),
         };
         let (device, queue) = adapter.request_device(&descriptor).await.map_err(no_device)?;
@@ -97,32 +127,39 @@ impl Gpu {
             lost,
             is_unified,
             idle: Mutex::default(),
+            #[cfg(test)]
+            lose_at: Default::default(),
         })
     }
 
-    /// Also returns how many elements of the output are written: all of them, or those before a failure.
-    pub(super) async fn run<R: bytemuck::Pod>(
+    /// Whether the device can bind the operation's tensors.
+    pub(super) fn can_run(&self, op: Op) -> bool {
+        self.kernels.check_tensors(op, Placement::Separate).is_ok()
+    }
+
+    /// Also returns how many elements of the outputs are written: all of them, or those before a failure.
+    pub(super) async fn run<R: bytemuck::Pod, const M: usize>(
         &self,
-        job: &mut Job<'_, R>,
-        prepare: impl Fn(&Kernels, u64, &[BufferRange<'_>]) -> Result<Launch, Error>,
-    ) -> (usize, Result<(), Error>) {
+        transfer: &mut Transfer<'_, R, M>,
+    ) -> (usize, Result<(), OffloadError>) {
         let mut idle = std::mem::take(&mut *self.idle());
         let mut under_way: VecDeque<Chunk> = VecDeque::with_capacity(RING);
         let (mut sent, mut done) = (0, 0);
-        while done < job.len {
-            if sent < job.len && under_way.len() < RING {
-                let len = (job.len - sent).min(CHUNK);
-                match self
-                    .send(job, sent, len, idle.pop().unwrap_or_default(), &prepare)
-                    .await
-                {
+        while done < transfer.len {
+            if sent < transfer.len && under_way.len() < RING {
+                let len = (transfer.len - sent).min(CHUNK);
+                #[cfg(test)]
+                if self.lose_at.get() == Some(&sent) {
+                    self.kernels.device().destroy();
+                }
+                match self.send(transfer, sent, len, idle.pop().unwrap_or_default()).await {
                     Ok(chunk) => under_way.push_back(chunk),
                     Err(error) => return (done, Err(error)),
                 }
                 sent += len;
             } else if let Some(chunk) = under_way.pop_front() {
                 let len = chunk.len;
-                match self.receive(job, chunk).await {
+                match self.receive(transfer, chunk).await {
                     Ok(slot) => idle.push(slot),
                     Err(error) => return (done, Err(error)),
                 }
@@ -137,48 +174,59 @@ impl Gpu {
     }
 
     /// Uploads a chunk and submits its launch.
-    async fn send<R: bytemuck::Pod>(
+    async fn send<R: bytemuck::Pod, const M: usize>(
         &self,
-        job: &Job<'_, R>,
+        transfer: &Transfer<'_, R, M>,
         start: usize,
         len: usize,
         mut slot: Slot,
-        prepare: impl Fn(&Kernels, u64, &[BufferRange<'_>]) -> Result<Launch, Error>,
-    ) -> Result<Chunk, Error> {
-        let of_output = (bytemuck::cast_slice(job.output), job.unit);
-        let updated = (job.kind == Output::Updated).then_some(of_output);
-        let inputs: Vec<_> = job.inputs.iter().copied().chain(updated).collect();
-        let size = |unit: Unit| unit.size(len as u64);
+    ) -> Result<Chunk, OffloadError> {
+        let &Transfer { op, dtype, kind, .. } = transfer;
+        let uploads = transfer.uploads(start, len);
+        let downloads: Vec<u64> = (0..transfer.outputs.len())
+            .map(|output| transfer.size(transfer.unit(Operand::Output(output)), len))
+            .collect();
 
         let scopes = Scopes::push(self.kernels.device());
-        let mut kept = slot.inputs.into_iter();
-        let with_room = |&(_, unit): &(&[u8], Unit)| self.tensor(kept.next(), size(unit), wgpu::MapMode::Write);
-        slot.inputs = inputs.iter().map(with_room).collect();
-        slot.inputs.extend(kept);
-        let output = self.tensor(slot.output.take(), size(job.unit), wgpu::MapMode::Read);
-        let output = &*slot.output.insert(output);
+        let sizes = uploads.iter().map(|bytes| bytes.len() as u64);
+        self.make_room(&mut slot.inputs, sizes, wgpu::MapMode::Write);
+        self.make_room(&mut slot.outputs, downloads.iter().copied(), wgpu::MapMode::Read);
+        let (inputs, outputs) = (&slot.inputs[..uploads.len()], &slot.outputs[..downloads.len()]);
 
-        let pairs = || slot.inputs.iter().zip(&inputs);
-        let filled = pairs().try_for_each(|(tensor, &(bytes, unit))| {
-            let start = unit.size(start as u64) as usize;
-            tensor.fill(&bytes[start..][..size(unit) as usize])
-        });
+        let filled = inputs
+            .iter()
+            .zip(&uploads)
+            .try_for_each(|(tensor, bytes)| tensor.fill(bytes));
         let prepared = filled.map_err(|error| self.failure(error)).and_then(|()| {
-            let ranges = pairs().map(|(tensor, &(_, unit))| tensor.bound().slice(..size(unit)).into());
-            let ranges: Vec<_> = ranges.chain([output.bound().slice(..size(job.unit)).into()]).collect();
-            prepare(&self.kernels, start as u64, &ranges)
+            let operands = op.inputs().len();
+            let sizes = uploads.iter().map(|bytes| bytes.len() as u64);
+            let of_inputs = inputs.iter().zip(sizes).take(operands);
+            let tensors = of_inputs.chain(outputs.iter().zip(downloads.iter().copied()));
+            let ranges: Vec<BufferRange<'_>> = tensors
+                .map(|(tensor, size)| BufferRange {
+                    buffer: tensor.bound(),
+                    offset: 0,
+                    size,
+                })
+                .collect();
+            Ok(self.kernels.prepare(op.advanced(start as u64), dtype, &ranges)?)
         });
         let submitted = prepared.map(|launch| {
             let mut encoder = self.kernels.device().create_command_encoder(&Default::default());
-            for (tensor, &(_, unit)) in pairs() {
-                tensor.upload(&mut encoder, size(unit));
+            for (tensor, bytes) in inputs.iter().zip(&uploads) {
+                tensor.upload(&mut encoder, bytes.len() as u64);
+            }
+            if let (Output::Added, Some(before)) = (kind, inputs.last()) {
+                let size = whole_words(downloads[0]);
+                encoder.copy_buffer_to_buffer(before.bound(), 0, outputs[0].bound(), 0, size);
             }
             launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-            output.download(&mut encoder, size(job.unit));
+            for (tensor, &size) in outputs.iter().zip(&downloads) {
+                tensor.download(&mut encoder, size);
+            }
             let submission = self.queue.submit([encoder.finish()]);
-            // Both are mapped when the submission is complete: to be read, and to be filled again.
-            let used = pairs().map(|(tensor, _)| tensor).chain([output]);
-            (submission, used.map(Tensor::map).collect())
+            // All are mapped when the submission is complete: to be read, and to be filled again.
+            (submission, inputs.iter().chain(outputs).map(Tensor::map).collect())
         });
         self.check(scopes).await?;
         let (submission, mapped) = submitted?;
@@ -191,8 +239,12 @@ impl Gpu {
         })
     }
 
-    /// Waits for a chunk and writes its part of the output.
-    async fn receive<R: bytemuck::Pod>(&self, job: &mut Job<'_, R>, chunk: Chunk) -> Result<Slot, Error> {
+    /// Waits for a chunk and writes its part of the outputs.
+    async fn receive<R: bytemuck::Pod, const M: usize>(
+        &self,
+        transfer: &mut Transfer<'_, R, M>,
+        chunk: Chunk,
+    ) -> Result<Slot, OffloadError> {
         let wait = wgpu::PollType::Wait {
             submission_index: Some(chunk.submission),
             timeout: None,
@@ -203,24 +255,33 @@ impl Gpu {
             let never = |_| self.failure("a buffer was never mapped");
             mapped.await.map_err(never)?.map_err(|error| self.failure(error))?;
         }
-        let size = job.unit.size(chunk.len as u64);
-        if let Some(output) = &chunk.slot.output {
-            let part = &mut bytemuck::cast_slice_mut(job.rest(chunk.start))[..size as usize];
-            output.empty(part).map_err(|error| self.failure(error))?;
+        let size = transfer.size(transfer.unit(Operand::Output(0)), chunk.len);
+        for (tensor, output) in chunk.slot.outputs.iter().zip(transfer.rest(chunk.start)) {
+            let part = &mut bytemuck::cast_slice_mut(output)[..size as usize];
+            tensor.empty(part).map_err(|error| self.failure(error))?;
         }
         Ok(chunk.slot)
     }
 
-    /// `kept` if it has room for so many bytes, or a new one.
-    fn tensor(&self, kept: Option<Tensor>, size: u64, mode: wgpu::MapMode) -> Tensor {
-        if let Some(kept) = kept.filter(|kept| kept.mapped.size() >= size) {
-            return kept;
+    /// Makes the first of `tensors` large enough for so many bytes each.
+    fn make_room(&self, tensors: &mut Vec<Tensor>, sizes: impl Iterator<Item = u64>, mode: wgpu::MapMode) {
+        for (index, size) in sizes.enumerate() {
+            match tensors.get(index) {
+                Some(kept) if kept.mapped.size() >= size => {}
+                Some(_) => tensors[index] = self.tensor(size, mode),
+                None => tensors.push(self.tensor(size, mode)),
+            }
         }
+    }
+
+    /// A tensor with room for so many bytes.
+    fn tensor(&self, size: u64, mode: wgpu::MapMode) -> Tensor {
         use wgpu::BufferUsages as Usages;
-        let (map, staging, device) = match mode {
-            wgpu::MapMode::Write => (Usages::MAP_WRITE, Usages::COPY_SRC, Usages::COPY_DST),
-            wgpu::MapMode::Read => (Usages::MAP_READ, Usages::COPY_DST, Usages::COPY_SRC),
+        let (map, staging) = match mode {
+            wgpu::MapMode::Write => (Usages::MAP_WRITE, Usages::COPY_SRC),
+            wgpu::MapMode::Read => (Usages::MAP_READ, Usages::COPY_DST),
         };
+        let bound = Usages::STORAGE | Usages::COPY_SRC | Usages::COPY_DST;
         let buffer = |label, usage| {
             self.kernels.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some(label),
@@ -230,10 +291,10 @@ impl Gpu {
             })
         };
         let (mapped, on_device) = if self.is_unified {
-            (buffer("hard_sigmoid::offload::tensor", map | Usages::STORAGE), None)
+            (buffer("hard_sigmoid::offload::tensor", map | bound), None)
         } else {
             let staging = buffer("hard_sigmoid::offload::staging", map | staging);
-            let tensor = buffer("hard_sigmoid::offload::tensor", Usages::STORAGE | device);
+            let tensor = buffer("hard_sigmoid::offload::tensor", bound);
             (staging, Some(tensor))
         };
         Tensor {
@@ -248,7 +309,7 @@ impl Gpu {
     }
 
     /// The first error since the scopes were pushed, device loss before all others.
-    fn check(&self, scopes: Scopes) -> impl Future<Output = Result<(), Error>> {
+    fn check(&self, scopes: Scopes) -> impl Future<Output = Result<(), OffloadError>> {
         let popped = scopes.pop();
         async move {
             let result = popped.await;
@@ -258,15 +319,15 @@ impl Gpu {
         }
     }
 
-    fn failure(&self, details: impl ToString) -> Error {
-        self.loss().unwrap_or(Error::Gpu {
+    fn failure(&self, details: impl ToString) -> OffloadError {
+        self.loss().unwrap_or(OffloadError::Gpu {
             details: details.to_string(),
         })
     }
 
-    fn loss(&self) -> Option<Error> {
+    fn loss(&self) -> Option<OffloadError> {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
-        lost.clone().map(|details| Error::DeviceLost { details })
+        lost.clone().map(|details| OffloadError::DeviceLost { details })
     }
 }
 
@@ -286,11 +347,11 @@ struct Chunk {
 #[derive(Debug, Default)]
 struct Slot {
     inputs: Vec<Tensor>,
-    output: Option<Tensor>,
+    outputs: Vec<Tensor>,
 }
 
-/// What the host maps, and what kernels bind: one buffer if that can be. One to be filled is mapped but while it is under
-/// way, one to be read only when it has come back.
+/// What the host maps and what kernels bind: one buffer where that is possible. A tensor to be filled is mapped except while
+/// it is under way; one to be read is mapped only after it has come back.
 #[derive(Debug)]
 struct Tensor {
     mapped: wgpu::Buffer,
@@ -356,7 +417,7 @@ impl Scopes {
         Self([Validation, Internal, OutOfMemory].map(|filter| device.push_error_scope(filter)))
     }
 
-    fn pop(self) -> impl Future<Output = Result<(), Error>> {
+    fn pop(self) -> impl Future<Output = Result<(), OffloadError>> {
         let [validation, internal, memory] = self.0;
         // Innermost first.
         let (memory, internal, validation) = (memory.pop(), internal.pop(), validation.pop());
@@ -371,13 +432,13 @@ impl Scopes {
     }
 }
 
-fn described(error: wgpu::Error) -> Error {
+fn described(error: wgpu::Error) -> OffloadError {
     match error {
-        wgpu::Error::OutOfMemory { source } => Error::OutOfMemory {
+        wgpu::Error::OutOfMemory { source } => OffloadError::OutOfMemory {
             details: source.to_string(),
         },
         wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
-            Error::Gpu { details: description }
+            OffloadError::Gpu { details: description }
         }
     }
 }
@@ -392,13 +453,13 @@ mod tests {
         };
         assert_eq!(
             described(error),
-            Error::OutOfMemory {
+            OffloadError::OutOfMemory {
                 details: "16 GiB asked for".into()
             }
         );
         let (source, description) = ("source".into(), "what wgpu says".to_string());
         let error = wgpu::Error::Validation { source, description };
         let details = "what wgpu says".into();
-        assert_eq!(described(error), Error::Gpu { details });
+        assert_eq!(described(error), OffloadError::Gpu { details });
     }
 }

@@ -1,11 +1,14 @@
-use crate::Error;
+use crate::math::{
+    error::{NotFinite, ParseError},
+    finite::Finite,
+};
 use std::{fmt, str::FromStr};
 
 /// 1/6 rounded to `f32`; slightly more than a sixth.
 pub(crate) const SIXTH: f32 = 1.0 / 6.0;
 
 /// The NaN that zero times infinity gives, or infinity less infinity (x86's own; ONNX Runtime and NumPy give it too).
-pub(crate) const MADE_NAN: u32 = 0xffc0_0000;
+pub(crate) const INVALID_NAN: u32 = 0xffc0_0000;
 
 const QUIET_BIT: u32 = 0x0040_0000;
 
@@ -28,19 +31,19 @@ const QUIET_BIT: u32 = 0x0040_0000;
 /// // Any other slope and shift.
 /// let steep: HardSigmoid = "affine(1.5, 0.25, inclusive)".parse()?;
 /// assert_eq!(steep.forward(0.5), 1.0);
-/// # Ok::<(), hard_sigmoid::Error>(())
+/// # Ok::<(), hard_sigmoid::ParseError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HardSigmoid {
     form: Form,
-    kinks: Kinks,
+    kinks: KinkRule,
 }
 
 /// The forward formula, with its order of roundings.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// `clamp(fl(fl(alpha·x) + beta), 0, 1)`
-    Affine { alpha: f32, beta: f32 },
+    Affine { alpha: Finite, beta: Finite },
     /// `fl(clamp(fl(x + 3), 0, 6) / 6)`
     Relu6Divide,
     /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`
@@ -48,8 +51,9 @@ pub(crate) enum Form {
 }
 
 /// The gradient where the curve bends: at the two kinks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kinks {
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KinkRule {
     /// Zero at both kinks: the gradient passes where `0 < v < 1` (`v` is the value before clamping).
     Strict,
     /// The slope at both kinks: the gradient passes where `0 <= v <= 1`.
@@ -57,7 +61,7 @@ pub enum Kinks {
 }
 
 /// Which of the three pieces of the curve an input lies on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Region {
     /// `y` is 0 and the gradient is 0.
     Low,
@@ -68,7 +72,8 @@ pub enum Region {
 }
 
 /// A named definition: one row of [`HardSigmoid::PRESETS`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
     /// The name that [`HardSigmoid`]'s `Display` writes.
     pub name: &'static str,
@@ -83,28 +88,28 @@ pub struct Preset {
 impl HardSigmoid {
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 <= v <= 1`.
     ///
-    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. Kinks at ±2.5. Bits
+    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. KinkRule at ±2.5. Bits
     /// compared with TensorFlow 2.21.0 on the CPU. (Theano's C code may fuse the two roundings into one.)
-    pub const KERAS: Self = Self::plain(0.2, Kinks::Inclusive);
+    pub const KERAS: Self = Self::plain(0.2, KinkRule::Inclusive);
 
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
     ///
     /// The `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; other values by
     /// [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits compared with
     /// ONNX Runtime 1.32.0 on the CPU.
-    pub const ONNX: Self = Self::plain(0.2, Kinks::Strict);
+    pub const ONNX: Self = Self::plain(0.2, KinkRule::Strict);
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
     ///
     /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet,
-    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
+    /// arXiv 1602.02830), eq. 3. KinkRule at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
     /// the same expression in TensorFlow 2.21.0 on the CPU, gradient by its autodiff.
-    pub const COURBARIAUX: Self = Self::plain(0.5, Kinks::Inclusive);
+    pub const COURBARIAUX: Self = Self::plain(0.5, KinkRule::Inclusive);
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
     ///
-    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. Kinks at ±2.
-    pub const TANGENT: Self = Self::plain(0.25, Kinks::Strict);
+    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. KinkRule at ±2.
+    pub const TANGENT: Self = Self::plain(0.25, KinkRule::Strict);
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
     ///
@@ -112,7 +117,7 @@ impl HardSigmoid {
     /// Keras 3.15.1 on it.
     pub const PYTORCH: Self = Self {
         form: Form::Relu6Divide,
-        kinks: Kinks::Strict,
+        kinks: KinkRule::Strict,
     };
 
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
@@ -121,11 +126,11 @@ impl HardSigmoid {
     /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, by its source.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
-        kinks: Kinks::Strict,
+        kinks: KinkRule::Strict,
     };
 
     /// Every named definition.
-    pub const PRESETS: [Preset; 6] = [
+    pub const PRESETS: &'static [Preset] = &[
         Preset {
             name: "keras",
             aliases: &["theano", "tf.keras", "keras1", "keras2", "tfjs"],
@@ -152,7 +157,7 @@ impl HardSigmoid {
         },
         Preset {
             name: "pytorch",
-            aliases: &["torch", "keras3", "keras3-torch", "relu6"],
+            aliases: &["torch", "keras3", "keras3-torch"],
             definition: Self::PYTORCH,
             source: "torch.nn.functional.hardsigmoid, Keras 3 on torch; bits of PyTorch 2.15.0 on the CPU",
         },
@@ -164,9 +169,12 @@ impl HardSigmoid {
         },
     ];
 
-    const fn plain(alpha: f32, kinks: Kinks) -> Self {
+    const fn plain(alpha: f32, kinks: KinkRule) -> Self {
         Self {
-            form: Form::Affine { alpha, beta: 0.5 },
+            form: Form::Affine {
+                alpha: Finite::known(alpha),
+                beta: Finite::known(0.5),
+            },
             kinks,
         }
     }
@@ -178,15 +186,11 @@ impl HardSigmoid {
     /// gives NaN, as in ONNX Runtime: zero times infinity.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] if `alpha` or `beta` is infinite or NaN.
-    pub fn affine(alpha: f32, beta: f32, kinks: Kinks) -> Result<Self, Error> {
-        for (parameter, value) in [("alpha", alpha), ("beta", beta)] {
-            if !value.is_finite() {
-                return Err(Error::NotFinite { parameter, value });
-            }
-        }
+    /// If `alpha` or `beta` is infinite or NaN.
+    pub fn affine(alpha: f32, beta: f32, kinks: KinkRule) -> Result<Self, NotFinite> {
         // Adding +0 turns -0 into +0, so that equal definitions have equal bits.
-        let (alpha, beta) = (alpha + 0.0, beta + 0.0);
+        let alpha = Finite::new("alpha", alpha + 0.0)?;
+        let beta = Finite::new("beta", beta + 0.0)?;
         Ok(Self {
             form: Form::Affine { alpha, beta },
             kinks,
@@ -199,8 +203,7 @@ impl HardSigmoid {
 
     /// The preset that this is, if it has a name.
     pub fn preset(self) -> Option<&'static Preset> {
-        const PRESETS: &[Preset] = &HardSigmoid::PRESETS;
-        PRESETS.iter().find(|preset| preset.definition == self)
+        Self::PRESETS.iter().find(|preset| preset.definition == self)
     }
 
     /// The preset's name, or `"affine"`.
@@ -211,11 +214,8 @@ impl HardSigmoid {
     /// The forward formula as text.
     pub fn formula(self) -> String {
         match self.form {
-            Form::Affine { alpha, beta } if self.preset().is_none() => {
-                format!("clamp({alpha}·x + {beta}, 0, 1)")
-            }
-            Form::Affine { alpha: 0.5, .. } => "clamp((x + 1) / 2, 0, 1)".into(),
-            Form::Affine { alpha: 0.25, .. } => "clamp((x + 2) / 4, 0, 1)".into(),
+            _ if self == Self::COURBARIAUX => "clamp((x + 1) / 2, 0, 1)".into(),
+            _ if self == Self::TANGENT => "clamp((x + 2) / 4, 0, 1)".into(),
             Form::Affine { alpha, beta } => format!("clamp({alpha}·x + {beta}, 0, 1)"),
             Form::Relu6Divide => "clamp(x + 3, 0, 6) / 6".into(),
             Form::Relu6Multiply => "clamp(x + 3, 0, 6) · (1/6)".into(),
@@ -223,7 +223,7 @@ impl HardSigmoid {
     }
 
     /// The gradient rule at the kinks.
-    pub fn kink_rule(self) -> Kinks {
+    pub fn kink_rule(self) -> KinkRule {
         self.kinks
     }
 
@@ -231,9 +231,9 @@ impl HardSigmoid {
     /// `None` for a constant (`alpha = 0`).
     pub fn kinks(self) -> Option<(f32, f32)> {
         match self.form {
-            Form::Affine { alpha: 0.0, .. } => None,
+            Form::Affine { alpha, .. } if alpha.get() == 0.0 => None,
             Form::Affine { alpha, beta } => {
-                let (alpha, beta) = (f64::from(alpha), f64::from(beta));
+                let (alpha, beta) = (f64::from(alpha.get()), f64::from(beta.get()));
                 let (zero, one) = ((-beta / alpha) as f32, ((1.0 - beta) / alpha) as f32);
                 Some((zero.min(one), zero.max(one)))
             }
@@ -243,8 +243,8 @@ impl HardSigmoid {
 
     /// Runs `run` with this definition, compiled for each form and gradient rule by itself.
     #[inline(always)]
-    pub(crate) fn by_form(self, run: impl FnOnce(Self)) {
-        use Kinks::{Inclusive, Strict};
+    pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
+        use KinkRule::{Inclusive, Strict};
         match (self.form, self.kinks) {
             (Form::Affine { alpha, beta }, Strict) => run(Self {
                 form: Form::Affine { alpha, beta },
@@ -263,7 +263,7 @@ impl HardSigmoid {
     #[inline(always)]
     pub fn slope(self) -> f32 {
         match self.form {
-            Form::Affine { alpha, .. } => alpha,
+            Form::Affine { alpha, .. } => alpha.get(),
             Form::Relu6Divide | Form::Relu6Multiply => SIXTH,
         }
     }
@@ -271,7 +271,7 @@ impl HardSigmoid {
     /// The value at 0 before it is limited to 0 and 1.
     pub fn shift(self) -> f32 {
         match self.form {
-            Form::Affine { beta, .. } => beta,
+            Form::Affine { beta, .. } => beta.get(),
             Form::Relu6Divide | Form::Relu6Multiply => 0.5,
         }
     }
@@ -283,7 +283,7 @@ impl HardSigmoid {
             return quieted(x);
         }
         match self.form {
-            Form::Affine { alpha, beta } => clamp(alpha * x + beta, 1.0),
+            Form::Affine { alpha, beta } => clamp(alpha.get() * x + beta.get(), 1.0),
             Form::Relu6Divide => clamp(x + 3.0, 6.0) / 6.0,
             Form::Relu6Multiply => clamp(x + 3.0, 6.0) * SIXTH,
         }
@@ -298,19 +298,19 @@ impl HardSigmoid {
     /// Whether the gradient rule passes the gradient at `x`.
     #[inline(always)]
     fn passes(self, x: f32) -> bool {
-        let (v, low, high) = self.ruling(x);
+        let (v, low, high) = self.gradient_window(x);
         match self.kinks {
             // One condition rather than two jumps, for the sake of vectors. NaN is neither above nor below.
-            Kinks::Strict => (v > low) & (v < high),
-            Kinks::Inclusive => (v >= low) & (v <= high),
+            KinkRule::Strict => (v > low) & (v < high),
+            KinkRule::Inclusive => (v >= low) & (v <= high),
         }
     }
 
     /// The value whose range decides on the gradient at `x`, and the ends of that range.
     #[inline(always)]
-    pub(crate) fn ruling(self, x: f32) -> (f32, f32, f32) {
+    pub(crate) fn gradient_window(self, x: f32) -> (f32, f32, f32) {
         match self.form {
-            Form::Affine { alpha, beta } => (alpha * x + beta, 0.0, 1.0),
+            Form::Affine { alpha, beta } => (alpha.get() * x + beta.get(), 0.0, 1.0),
             // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.
             Form::Relu6Divide => (x, -3.0, 3.0),
             Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
@@ -383,7 +383,7 @@ impl HardSigmoid {
     /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
     #[inline(always)]
     pub fn region(self, x: f32) -> Option<Region> {
-        let (v, low, high) = self.ruling(x);
+        let (v, low, high) = self.gradient_window(x);
         match v {
             _ if v.is_nan() => None,
             _ if self.passes(x) => Some(Region::Linear),
@@ -396,11 +396,11 @@ impl HardSigmoid {
     }
 }
 
-/// `v` limited to `[0, top]`, with `+0` for `-0`; a NaN `v` (zero times infinity) gives [`MADE_NAN`].
+/// `v` limited to `[0, top]`, with `+0` for `-0`; a NaN `v` (zero times infinity) gives [`INVALID_NAN`].
 #[inline(always)]
 fn clamp(v: f32, top: f32) -> f32 {
     if v.is_nan() {
-        f32::from_bits(MADE_NAN)
+        f32::from_bits(INVALID_NAN)
     } else if v <= 0.0 {
         0.0
     } else if v >= top {
@@ -423,7 +423,7 @@ fn sum(a: f32, b: f32) -> f32 {
 }
 
 /// `result`, an operation on `a` and `b`, where it isn't NaN; else the first of the two that is NaN, with its sign and
-/// payload, or [`MADE_NAN`] if none is.
+/// payload, or [`INVALID_NAN`] if none is.
 #[inline(always)]
 fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
     if !result.is_nan() {
@@ -433,7 +433,7 @@ fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
     } else if b.is_nan() {
         quieted(b)
     } else {
-        f32::from_bits(MADE_NAN)
+        f32::from_bits(INVALID_NAN)
     }
 }
 
@@ -443,12 +443,25 @@ pub(crate) fn quieted(nan: f32) -> f32 {
     f32::from_bits(nan.to_bits() | QUIET_BIT)
 }
 
-impl fmt::Display for Kinks {
+impl KinkRule {
+    /// Every rule.
+    pub const ALL: &'static [Self] = &[Self::Strict, Self::Inclusive];
+}
+
+impl fmt::Display for KinkRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+        f.pad(match self {
             Self::Strict => "strict",
             Self::Inclusive => "inclusive",
         })
+    }
+}
+
+impl FromStr for KinkRule {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        ParseError::find("kink rule", text, Self::ALL)
     }
 }
 
@@ -465,9 +478,9 @@ impl fmt::Display for HardSigmoid {
 /// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive])`; case doesn't matter, and
 /// the gradient rule is strict where it isn't given.
 impl FromStr for HardSigmoid {
-    type Err = Error;
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, Error> {
+    fn from_str(text: &str) -> Result<Self, ParseError> {
         let wanted = text.trim().to_ascii_lowercase();
         let named = Self::PRESETS
             .iter()
@@ -475,20 +488,27 @@ impl FromStr for HardSigmoid {
         if let Some(preset) = named {
             return Ok(preset.definition);
         }
-        let unknown = || Error::UnknownDefinition { given: text.into() };
+        let unknown = || {
+            let names = Self::PRESETS.iter().map(|preset| preset.name);
+            let names: Vec<_> = names.chain(["affine(ALPHA, BETA, strict|inclusive)"]).collect();
+            ParseError::Unknown {
+                what: "hard sigmoid",
+                given: text.into(),
+                names: names.join(", "),
+            }
+        };
         let arguments = wanted
             .strip_prefix("affine(")
             .and_then(|rest| rest.strip_suffix(')'))
             .ok_or_else(unknown)?;
         let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
         let number = |text: &str| text.parse().map_err(|_| unknown());
-        let kinks = match arguments.get(2) {
-            None | Some(&"strict") => Kinks::Strict,
-            Some(&"inclusive") => Kinks::Inclusive,
-            Some(_) => return Err(unknown()),
-        };
+        let kinks = arguments.get(2).map_or(Ok(KinkRule::Strict), |rule| rule.parse());
         match arguments[..] {
-            [alpha, beta] | [alpha, beta, _] => Self::affine(number(alpha)?, number(beta)?, kinks),
+            [alpha, beta] | [alpha, beta, _] => {
+                let kinks = kinks.map_err(|_| unknown())?;
+                Ok(Self::affine(number(alpha)?, number(beta)?, kinks)?)
+            }
             _ => Err(unknown()),
         }
     }
@@ -502,7 +522,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_round_trip() {
         let mut seen = std::collections::HashSet::new();
-        for preset in &HardSigmoid::PRESETS {
+        for preset in HardSigmoid::PRESETS {
             for name in preset.aliases.iter().chain([&preset.name]) {
                 assert!(seen.insert(*name), "{name} stands twice");
                 assert_eq!(name.to_uppercase().parse(), Ok(preset.definition));
@@ -513,8 +533,28 @@ mod tests {
     }
 
     #[test]
+    fn kink_rules_round_trip() {
+        for rule in KinkRule::ALL {
+            assert_eq!(rule.to_string().parse(), Ok(*rule));
+        }
+        assert!(
+            "half"
+                .parse::<KinkRule>()
+                .unwrap_err()
+                .to_string()
+                .contains("strict, inclusive")
+        );
+    }
+
+    /// An alias is another name of the same function; relu6 is another function.
+    #[test]
+    fn relu6_is_no_hard_sigmoid() {
+        assert!("relu6".parse::<HardSigmoid>().is_err());
+    }
+
+    #[test]
     fn a_custom_definition_equal_to_a_preset_has_its_name() {
-        let same = HardSigmoid::affine(0.2, 0.5, Kinks::Inclusive).unwrap();
+        let same = HardSigmoid::affine(0.2, 0.5, KinkRule::Inclusive).unwrap();
         assert_eq!(same.to_string(), "keras");
         assert_eq!("affine(0.2, 0.5)".parse(), Ok(HardSigmoid::ONNX));
     }
@@ -532,12 +572,15 @@ mod tests {
             "affine(x,0)",
         ] {
             let error = text.parse::<HardSigmoid>().unwrap_err();
-            assert_eq!(error, Error::UnknownDefinition { given: text.into() });
+            assert!(
+                matches!(&error, ParseError::Unknown { given, .. } if given == text),
+                "{error}"
+            );
             assert!(error.to_string().contains("courbariaux"));
         }
         for text in ["affine(nan,0)", "affine(0,inf)", "affine(1e39, 0)"] {
             assert!(
-                matches!(text.parse::<HardSigmoid>(), Err(Error::NotFinite { .. })),
+                matches!(text.parse::<HardSigmoid>(), Err(ParseError::NotFinite(_))),
                 "{text}"
             );
         }
@@ -545,8 +588,9 @@ mod tests {
 
     #[test]
     fn formulas_and_kinks_of_the_presets() {
-        let rows = HardSigmoid::PRESETS.map(|p| (p.definition.formula(), p.definition.kinks().unwrap()));
-        let rows = rows.each_ref().map(|(formula, kinks)| (formula.as_str(), *kinks));
+        let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+        let rows: Vec<_> = presets.map(|d| (d.formula(), d.kinks().unwrap())).collect();
+        let rows: Vec<_> = rows.iter().map(|(formula, kinks)| (formula.as_str(), *kinks)).collect();
         assert_eq!(
             rows,
             [
@@ -558,26 +602,26 @@ mod tests {
                 ("clamp(x + 3, 0, 6) · (1/6)", (-3.0, 3.0)),
             ]
         );
-        let falling = HardSigmoid::affine(-2.0, 0.5, Kinks::Strict).unwrap();
+        let falling = HardSigmoid::affine(-2.0, 0.5, KinkRule::Strict).unwrap();
         assert_eq!(falling.kinks(), Some((-0.25, 0.25)));
-        assert_eq!(HardSigmoid::affine(-0.0, 0.5, Kinks::Strict).unwrap().kinks(), None);
+        assert_eq!(HardSigmoid::affine(-0.0, 0.5, KinkRule::Strict).unwrap().kinks(), None);
     }
 
     #[test]
     fn zero_times_infinity_is_nan_and_passes_no_gradient() {
-        let flat = HardSigmoid::affine(0.0, 0.25, Kinks::Strict).unwrap();
+        let flat = HardSigmoid::affine(0.0, 0.25, KinkRule::Strict).unwrap();
         assert_eq!(flat.forward(1e38), 0.25);
         for x in [f32::INFINITY, f32::NEG_INFINITY] {
-            assert_eq!(flat.forward(x).to_bits(), MADE_NAN);
+            assert_eq!(flat.forward(x).to_bits(), INVALID_NAN);
             assert_eq!(flat.backward(x, 1.0).to_bits(), 0);
         }
-        assert_eq!(flat.backward(1.0, f32::INFINITY).to_bits(), MADE_NAN);
+        assert_eq!(flat.backward(1.0, f32::INFINITY).to_bits(), INVALID_NAN);
     }
 
     proptest! {
         #[test]
         fn display_round_trips(alpha: f32, beta: f32, inclusive: bool) {
-            let kinks = if inclusive { Kinks::Inclusive } else { Kinks::Strict };
+            let kinks = if inclusive { KinkRule::Inclusive } else { KinkRule::Strict };
             if let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) {
                 prop_assert_eq!(definition.to_string().parse(), Ok(definition));
             }

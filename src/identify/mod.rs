@@ -1,25 +1,31 @@
+//! Which hard sigmoid made these numbers?
+//!
+//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] tells which input would
+//! tell two definitions apart.
+
 mod search;
 
-use crate::{
-    Element, Error, HardSigmoid, Kinks, cpu,
-    definition::{Form, SIXTH},
-    half::{bf16, f16},
+use crate::math::{
+    definition::{Form, HardSigmoid, KinkRule, SIXTH},
+    dtype::DType,
+    error::OpError,
 };
+use half::{bf16, f16};
 use search::Found;
 use std::fmt;
 
-/// Which hard sigmoid made these numbers? Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the
-/// upstream gradient `g`, where those are known. Half floats are to be widened to `f32`.
+/// Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the upstream gradient `g`, where those are
+/// known. Widen half floats to `f32` first.
 ///
-/// Every element has to agree in every bit, but for the sign of zero, which NaN it is, and subnormal gradients that came as
-/// zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused multiply-add: see
+/// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients that came
+/// as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused multiply-add: see
 /// [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched.
 ///
 /// # Errors
-/// [`Error::LengthMismatch`] if the slices differ in length.
+/// [`OpError::LengthMismatch`] if the slices differ in length.
 ///
 /// ```
-/// use hard_sigmoid::{HardSigmoid, Verdict, identify};
+/// use hard_sigmoid::{HardSigmoid, identify::{Gradient, Verdict, identify}};
 ///
 /// let x = [-3.5, -2.5, -1.0, 0.5, 1.0, 2.9];
 /// let y = x.map(|x: f32| (x + 3.0).clamp(0.0, 6.0) / 6.0);
@@ -31,25 +37,33 @@ use std::fmt;
 /// let y = x.map(|x| HardSigmoid::KERAS.forward(x));
 /// let identification = identify(&x, &y, None)?;
 /// assert_eq!(identification.to_string(), "keras or onnx");
-/// let identification = identify(&x, &y, Some((&[1.0; 6], &[0.0, 0.2, 0.2, 0.2, 0.2, 0.0])))?;
+/// let gradient = Gradient { g: &[1.0; 6], dx: &[0.0, 0.2, 0.2, 0.2, 0.2, 0.0] };
+/// let identification = identify(&x, &y, Some(gradient))?;
 /// assert_eq!(identification.to_string(), "keras");
-/// # Ok::<(), hard_sigmoid::Error>(())
+/// # Ok::<(), hard_sigmoid::OpError>(())
 /// ```
-pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Result<Identification, Error> {
-    cpu::same_length(("x", x), ("y", y))?;
-    if let Some((g, dx)) = gradient {
-        cpu::same_length(("x", x), ("g", g))?;
-        cpu::same_length(("x", x), ("dx", dx))?;
+pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<Identification, OpError> {
+    let of_gradient = gradient.map(|Gradient { g, dx }| [("g", g), ("dx", dx)]);
+    for (b, of_b) in [("y", y)].into_iter().chain(of_gradient.into_iter().flatten()) {
+        if x.len() != of_b.len() {
+            return Err(OpError::LengthMismatch {
+                a: "x",
+                a_len: x.len() as u64,
+                b,
+                b_len: of_b.len() as u64,
+            });
+        }
     }
     let data = Data::new(x, y, gradient);
-    let matches = HardSigmoid::PRESETS.map(|preset| data.best_match(preset.definition));
+    let presets = HardSigmoid::PRESETS.iter();
+    let matches: Vec<_> = presets.map(|preset| data.best_match(preset.definition)).collect();
     let fitting: Vec<_> = matches.iter().filter(|m| m.fits()).map(|m| m.definition).collect();
     let (verdict, found) = match fitting[..] {
         [one] => (Verdict::Preset(one), None),
         [] => match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
             Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
             Found::One(found) => (Verdict::Unknown, Some(found)),
-            Found::TooFew => (Verdict::TooFewBetween, None),
+            Found::TooFew => (Verdict::Underdetermined, None),
             Found::None => (Verdict::Unknown, None),
         },
         _ => (Verdict::OneOf(fitting), None),
@@ -63,6 +77,15 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<(&[f32], &[f32])>) -> Res
     })
 }
 
+/// A gradient that goes with `x`.
+#[derive(Clone, Copy, Debug)]
+pub struct Gradient<'a> {
+    /// The upstream gradient.
+    pub g: &'a [f32],
+    /// The gradient with respect to `x`.
+    pub dx: &'a [f32],
+}
+
 /// What [`identify`] found. Its `Display` is the verdict in a few words.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
@@ -73,7 +96,7 @@ pub struct Identification {
     /// where the verdict is unknown, they give every `y`, but not `dx`.
     pub matches: Vec<Match>,
     /// What the gradient does at the kinks.
-    pub kinks: AtKinks,
+    pub kinks: KinkCounts,
 }
 
 /// What made the data of [`identify`].
@@ -88,7 +111,7 @@ pub enum Verdict {
     /// not known, and given as strict.
     Affine(HardSigmoid),
     /// No preset, and fewer than two elements lie strictly between 0 and 1: many `alpha` and `beta` may give these numbers.
-    TooFewBetween,
+    Underdetermined,
     /// No preset, and no `alpha` and `beta` were found.
     Unknown,
 }
@@ -119,18 +142,19 @@ impl Match {
 }
 
 /// How numbers were rounded on their way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Precision {
     /// To which `x` and `g` were rounded before anything else; `f32` is not at all.
-    pub input: Element,
+    pub input: DType,
     /// To which `y` and `dx` were.
-    pub output: Element,
+    pub output: DType,
     /// What was rounded in between.
     pub rounding: Rounding,
 }
 
 /// What was rounded between input and output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rounding {
     /// As the definition says, in `f32`.
     AsDefined,
@@ -145,11 +169,11 @@ pub enum Rounding {
 
 impl Precision {
     /// All of it in `f32`.
-    pub const EXACT: Self = Self::of(Element::F32, Element::F32, Rounding::AsDefined);
+    pub const EXACT: Self = Self::of(DType::F32, DType::F32, Rounding::AsDefined);
 
     /// From the plainest on.
     const ALL: [Self; 11] = {
-        use Element::{Bf16, F16, F32};
+        use DType::{Bf16, F16, F32};
         use Rounding::*;
         [
             Self::EXACT,
@@ -166,7 +190,7 @@ impl Precision {
         ]
     };
 
-    const fn of(input: Element, output: Element, rounding: Rounding) -> Self {
+    const fn of(input: DType, output: DType, rounding: Rounding) -> Self {
         Self {
             input,
             output,
@@ -193,10 +217,10 @@ impl Precision {
         if self.rounding == Rounding::AsDefined {
             return rounded(self.output, definition.backward(x, g));
         }
-        let (v, low, high) = self.ruling(definition, x);
+        let (v, low, high) = self.gradient_window(definition, x);
         let passes = match definition.kink_rule() {
-            Kinks::Strict => v > low && v < high,
-            Kinks::Inclusive => v >= low && v <= high,
+            KinkRule::Strict => v > low && v < high,
+            KinkRule::Inclusive => v >= low && v <= high,
         };
         if !passes {
             return 0.0;
@@ -208,9 +232,9 @@ impl Precision {
     }
 
     /// The value whose range decides on the gradient at `x`, and the ends of that range.
-    fn ruling(self, definition: HardSigmoid, x: f32) -> (f32, f32, f32) {
+    fn gradient_window(self, definition: HardSigmoid, x: f32) -> (f32, f32, f32) {
         if self.rounding == Rounding::AsDefined {
-            return definition.ruling(x);
+            return definition.gradient_window(x);
         }
         let (v, top) = self.before_limits(definition, x);
         (v, 0.0, top)
@@ -221,8 +245,10 @@ impl Precision {
         // A product or sum of halves in f32, rounded again, is as if it had been rounded once.
         let r = |value| rounded(self.output, value);
         match definition.form() {
-            Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => (r(alpha.mul_add(x, beta)), 1.0),
-            Form::Affine { alpha, beta } => (r(r(self.factor(alpha) * x) + r(beta)), 1.0),
+            Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => {
+                (r(alpha.get().mul_add(x, beta.get())), 1.0)
+            }
+            Form::Affine { alpha, beta } => (r(r(self.factor(alpha.get()) * x) + r(beta.get())), 1.0),
             Form::Relu6Divide | Form::Relu6Multiply => (r(x + 3.0), 6.0),
         }
     }
@@ -253,7 +279,7 @@ pub struct Agreement {
 /// finite and not tiny.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AtKinks {
+pub struct KinkCounts {
     /// Where the gradient passes.
     pub passed: usize,
     /// Where half of it does, as of minimum and maximum in JAX and candle, at a tie.
@@ -271,7 +297,7 @@ impl fmt::Display for Identification {
                 write!(f, "{}", names.join(" or "))
             }
             Verdict::Affine(definition) => write!(f, "{definition}"),
-            Verdict::TooFewBetween | Verdict::Unknown => write!(f, "unknown"),
+            Verdict::Underdetermined | Verdict::Unknown => write!(f, "unknown"),
         }
     }
 }
@@ -326,9 +352,9 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
     // Round numbers first, since a reader is to type them.
     let round = (-400..=400).map(|i| i as f32 / 50.0);
     let others: Box<dyn Iterator<Item = f32>> = match precision.input {
-        Element::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),
-        Element::F16 => Box::new((0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32())),
-        Element::Bf16 => Box::new((0..=u16::MAX).map(|bits| bf16::from_bits(bits).to_f32())),
+        DType::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),
+        DType::F16 => Box::new((0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32())),
+        DType::Bf16 => Box::new((0..=u16::MAX).map(|bits| bf16::from_bits(bits).to_f32())),
     };
     let tried: Vec<f32> = beside.chain(round).chain(others).collect();
     let forward = |definition, x| precision.forward(definition, x);
@@ -341,11 +367,11 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
         .or_else(|| by_gradient().map(Separation::Backward))
 }
 
-fn rounded(element: Element, value: f32) -> f32 {
+fn rounded(element: DType, value: f32) -> f32 {
     match element {
-        Element::F32 => value,
-        Element::F16 => f16::from_f32(value).to_f32(),
-        Element::Bf16 => bf16::from_f32(value).to_f32(),
+        DType::F32 => value,
+        DType::F16 => f16::from_f32(value).to_f32(),
+        DType::Bf16 => bf16::from_f32(value).to_f32(),
     }
 }
 
@@ -355,13 +381,13 @@ const SAMPLE: usize = 1 << 16;
 struct Data<'a> {
     x: &'a [f32],
     y: &'a [f32],
-    gradient: Option<(&'a [f32], &'a [f32])>,
+    gradient: Option<Gradient<'a>>,
     /// Those that it may have. All is of type `f32`.
     precisions: Vec<Precision>,
 }
 
 impl<'a> Data<'a> {
-    fn new(x: &'a [f32], y: &'a [f32], gradient: Option<(&'a [f32], &'a [f32])>) -> Self {
+    fn new(x: &'a [f32], y: &'a [f32], gradient: Option<Gradient<'a>>) -> Self {
         let is_of = |element, all: &[f32]| all.iter().all(|&one| one.is_nan() || rounded(element, one) == one);
         let mut precisions = vec![];
         for of_element in Precision::ALL.chunk_by(|a, b| a.output == b.output) {
@@ -370,7 +396,7 @@ impl<'a> Data<'a> {
                 continue;
             }
             // To round x once more changes nothing: it needn't be considered apart that it isn't.
-            let has_input = is_of(element, x) && gradient.is_none_or(|(g, _)| is_of(element, g));
+            let has_input = is_of(element, x) && gradient.is_none_or(|gradient| is_of(element, gradient.g));
             let considered = of_element.iter().filter(|one| !has_input || one.input == element);
             precisions.extend(considered);
         }
@@ -416,7 +442,7 @@ impl<'a> Data<'a> {
         let x = self.x[i];
         let gradient = self.gradient.filter(|_| heeds_gradient);
         same(self.y[i], precision.forward(definition, x))
-            && gradient.is_none_or(|(g, dx)| {
+            && gradient.is_none_or(|Gradient { g, dx }| {
                 let expected = precision.backward(definition, x, g[i]);
                 same(dx[i], expected) || is_flushed(dx[i], expected)
             })
@@ -424,7 +450,7 @@ impl<'a> Data<'a> {
 
     fn match_of(&self, definition: HardSigmoid, precision: Precision) -> Match {
         let y = self.x.iter().map(|&x| precision.forward(definition, x));
-        let backward = self.gradient.map(|(g, dx)| {
+        let backward = self.gradient.map(|Gradient { g, dx }| {
             let inputs = self.x.iter().zip(g);
             let expected = inputs.map(|(&x, &g)| precision.backward(definition, x, g));
             Agreement::of(dx, expected, true)
@@ -437,16 +463,16 @@ impl<'a> Data<'a> {
         }
     }
 
-    fn at_kinks(&self, judged: &Match) -> AtKinks {
+    fn at_kinks(&self, judged: &Match) -> KinkCounts {
         let Match {
             definition, precision, ..
         } = *judged;
-        let mut at_kinks = AtKinks::default();
-        let Some((g, dx)) = self.gradient else {
+        let mut at_kinks = KinkCounts::default();
+        let Some(Gradient { g, dx }) = self.gradient else {
             return at_kinks;
         };
         for i in 0..self.x.len() {
-            let (v, low, high) = precision.ruling(definition, rounded(precision.input, self.x[i]));
+            let (v, low, high) = precision.gradient_window(definition, rounded(precision.input, self.x[i]));
             let product = definition.slope() * rounded(precision.input, g[i]);
             // One that is tiny, or would be in a half, may be zero for another reason.
             let is_seen = product.abs() > f32::MIN_POSITIVE && rounded(precision.output, product) != 0.0;

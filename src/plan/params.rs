@@ -1,31 +1,33 @@
-//! What the kernels are told about a definition: their uniform block.
+//! What a launch tells the kernels: their uniform block.
 
-use crate::{
-    Binarization, StraightThrough,
+use crate::math::{
+    binarize::{Binarization, StraightThrough},
     definition::{Form, HardSigmoid, Region, SIXTH},
+    finite::Finite,
+    op::{Binary, Op, Other},
+    philox::halves,
 };
 use bytemuck::{Pod, Zeroable};
 
-/// The uniform block of the kernels: `Params` in [`WGSL`](crate::WGSL), where each field is explained.
+/// The uniform block of the kernels, `Params` in WGSL: what a definition and a part of the tensor make of it. The shader
+/// explains each field.
 ///
-/// [`Kernels`](crate::Kernels) fills it by itself; it is public for runtimes that launch the WGSL text on their own, and
-/// for kernels that call its functions ([`wgsl_functions`](crate::wgsl_functions)). `bytemuck::bytes_of` gives the
-/// bytes.
+/// `bytemuck::bytes_of` gives its bytes.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Params {
-    slope: f32,
+    pre_slope: f32,
     prescale: f32,
-    shift: f32,
-    top: f32,
-    scale: f32,
+    pre_shift: f32,
+    clamp_max: f32,
+    post_scale: f32,
     grad_slope: f32,
-    nan_from: u32,
-    lo: i32,
-    hi: i32,
-    zero: u32,
+    nan_threshold: u32,
+    first_key: i32,
+    last_key: i32,
+    opaque_zero: u32,
     len: u32,
-    row: u32,
+    row_invocations: u32,
     seed: [u32; 2],
     offset: [u32; 2],
     magnitude: f32,
@@ -38,17 +40,22 @@ pub(crate) const FIELDS: [(&str, usize); 16] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
-    offsets!(slope prescale shift top scale grad_slope nan_from lo hi zero len row seed offset magnitude pad)
+    offsets!(
+        pre_slope prescale pre_shift clamp_max post_scale grad_slope nan_threshold first_key last_key opaque_zero len
+        row_invocations seed offset magnitude pad
+    )
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
 
 impl Params {
-    /// For `len` elements on a grid with rows of `row` invocations: 256 times its workgroups in x. A kernel that calls
-    /// the functions alone has no use for the two.
-    pub fn new(definition: HardSigmoid, len: u32, row: u32) -> Self {
-        let (alpha, shift, top, scale, grad_slope) = match definition.form() {
-            Form::Affine { alpha, beta } => (alpha, beta, 1.0, 1.0, alpha),
+    /// For an operation. The length is 0: a kernel that only calls the functions of [`wgsl`](crate::wgsl) doesn't need it, and
+    /// a [`Plan`](crate::plan::Plan) sets it.
+    pub fn new(op: impl Into<Op>) -> Self {
+        let op = op.into();
+        let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
+        let (alpha, pre_shift, clamp_max, post_scale, slope) = match definition.form() {
+            Form::Affine { alpha, beta } => (alpha.get(), beta.get(), 1.0, 1.0, alpha.get()),
             Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
         };
         // A GPU may read a subnormal as zero, so a subnormal alpha travels 2^64 times as large. The operand gets
@@ -59,82 +66,49 @@ impl Params {
         } else {
             (1.0, 1.0)
         };
-        let (lo, hi) = linear_keys(definition);
+        let (grad_slope, (first_key, last_key)) = match op {
+            Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => (1.0, (key(-1.0), key(1.0))),
+            Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => (1.0, (i32::MIN, i32::MAX)),
+            Op::Binary(Binary::BackwardFromOutput(_)) => (slope * up, (key(0.0) + 1, key(1.0) - 1)),
+            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => (slope * up, linear_keys(definition)),
+            // No gradient, so no window.
+            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => (slope * up, (1, 0)),
+        };
+        let (seed, offset) = match op.binarization() {
+            Some(Binarization::Stochastic { seed, offset, .. }) => (seed, offset),
+            Some(Binarization::Deterministic) | None => (0, 0),
+        };
         Self {
-            slope: alpha * up,
+            pre_slope: alpha * up,
             prescale,
-            shift,
-            top,
-            scale,
-            grad_slope: grad_slope * up,
-            nan_from: if alpha == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
-            lo,
-            hi,
-            zero: 0,
-            len,
-            row,
-            seed: [0; 2],
-            offset: [0; 2],
-            magnitude: 1.0,
+            pre_shift,
+            clamp_max,
+            post_scale,
+            grad_slope,
+            nan_threshold: if alpha == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
+            first_key,
+            last_key,
+            opaque_zero: 0,
+            len: 0,
+            row_invocations: 0,
+            seed: halves(seed),
+            offset: halves(offset),
+            magnitude: op.scale().map_or(1.0, Finite::get),
             pad: [0; 3],
         }
     }
 
-    /// For a binarization to plus or minus `scale`; `len` and `row` as for [`Params::new`].
-    pub fn binarize(binarization: Binarization, scale: f32, len: u32, row: u32) -> Self {
-        let (probability, seed, offset) = match binarization {
-            Binarization::Deterministic => (HardSigmoid::COURBARIAUX, 0, 0),
-            Binarization::Stochastic {
-                probability,
-                seed,
-                offset,
-            } => (probability, seed, offset),
-        };
-        Self {
-            seed: halves(seed),
-            offset: halves(offset),
-            magnitude: scale,
-            ..Self::new(probability, len, row)
-        }
-    }
-
-    /// For the gradient of a binarization, which the shader's `backward4` then is; `len` and `row` as for [`Params::new`].
-    pub fn straight_through(estimator: StraightThrough, len: u32, row: u32) -> Self {
-        let (lo, hi) = match estimator {
-            StraightThrough::HardTanh => (key(-1.0), key(1.0)),
-            StraightThrough::Identity => (i32::MIN, i32::MAX),
-        };
-        Self {
-            grad_slope: 1.0,
-            lo,
-            hi,
-            ..Self::new(HardSigmoid::COURBARIAUX, len, row)
-        }
-    }
-
-    /// The same for a part of the tensor, from element `start` on.
-    pub(crate) fn of_part(self, start: u64, len: u32, row: u32) -> Self {
+    /// The same for the part of a tensor that starts at element `start`.
+    pub(crate) fn of_part(self, start: u64, len: u32, row_invocations: u32) -> Self {
         let [low, high] = self.offset.map(u64::from);
         let offset = halves((high << 32 | low).wrapping_add(start));
         Self {
             len,
-            row,
+            row_invocations,
             offset,
             ..self
         }
     }
-
-    /// The same for a gradient from the saved output: the shader's `backward4` then is
-    /// [`HardSigmoid::backward_from_output`], with `y` for `x`.
-    pub fn with_saved_output(self) -> Self {
-        let (lo, hi) = (key(0.0) + 1, key(1.0) - 1);
-        Self { lo, hi, ..self }
-    }
-}
-
-/// Low half first.
-pub(crate) fn halves(value: u64) -> [u32; 2] {
-    [value as u32, (value >> 32) as u32]
 }
 
 /// The order of all floats as the order of integers: -inf < ... < -0 < +0 < ... < +inf, NaN beyond both ends.
@@ -168,15 +142,15 @@ fn linear_keys(definition: HardSigmoid) -> (i32, i32) {
         }
         at as i32
     };
-    let lo = first(&|region| region != Some(before));
-    let end = first(&|region| region == Some(after));
-    (lo, end - 1)
+    let first_linear = first(&|region| region != Some(before));
+    let first_after = first(&|region| region == Some(after));
+    (first_linear, first_after - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Kinks;
+    use crate::math::{definition::KinkRule, op::Unary};
     use proptest::prelude::*;
 
     fn interval(definition: HardSigmoid) -> (f32, f32) {
@@ -196,17 +170,18 @@ mod tests {
 
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
-        let Params { lo, hi, .. } = Params::new(HardSigmoid::KERAS, 0, 0).with_saved_output();
-        assert_eq!((from_key(lo), from_key(hi)), (f32::from_bits(1), 1.0f32.next_down()));
+        let params = Params::new(Binary::BackwardFromOutput(HardSigmoid::KERAS));
+        let ends = (from_key(params.first_key), from_key(params.last_key));
+        assert_eq!(ends, (f32::from_bits(1), 1.0f32.next_down()));
     }
 
     #[test]
     fn constants_pass_everything_finite_or_nothing() {
         let flat = |beta, kinks| HardSigmoid::affine(0.0, beta, kinks).unwrap();
-        assert_eq!(interval(flat(0.5, Kinks::Strict)), (f32::MIN, f32::MAX));
-        assert_eq!(interval(flat(1.0, Kinks::Inclusive)), (f32::MIN, f32::MAX));
+        assert_eq!(interval(flat(0.5, KinkRule::Strict)), (f32::MIN, f32::MAX));
+        assert_eq!(interval(flat(1.0, KinkRule::Inclusive)), (f32::MIN, f32::MAX));
         for beta in [0.0, 1.0, -1.0, 2.0] {
-            let (lo, hi) = linear_keys(flat(beta, Kinks::Strict));
+            let (lo, hi) = linear_keys(flat(beta, KinkRule::Strict));
             assert!(lo > hi, "beta {beta}");
         }
     }
@@ -225,7 +200,7 @@ mod tests {
         /// The interval says what the rule says, for any definition, at random inputs and around its own ends.
         #[test]
         fn the_interval_is_the_rule(alpha in any_float(), beta in any_float(), inclusive: bool, x in any_float()) {
-            let kinks = if inclusive { Kinks::Inclusive } else { Kinks::Strict };
+            let kinks = if inclusive { KinkRule::Inclusive } else { KinkRule::Strict };
             let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) else { return Ok(()) };
             let (lo, hi) = linear_keys(definition);
             let around = [lo, hi].into_iter().flat_map(|k| (-3..=3).map(move |d| k.saturating_add(d)));
@@ -245,7 +220,7 @@ mod tests {
 
     #[test]
     fn the_shader_has_the_same_layout() {
-        let module = naga::front::wgsl::parse_str(crate::WGSL).unwrap();
+        let module = naga::front::wgsl::parse_str(crate::plan::wgsl::SEPARATE).unwrap();
         let (_, params) = module
             .types
             .iter()
@@ -281,7 +256,8 @@ mod tests {
 
     #[test]
     fn parts_continue_the_random_numbers() {
-        let params = Params::binarize(Binarization::stochastic(1 << 40 | 7, u64::MAX - 1), 0.5, 0, 0);
+        let draws = Unary::binarize(Binarization::stochastic(1 << 40 | 7, u64::MAX - 1), 0.5).unwrap();
+        let params = Params::new(draws);
         assert_eq!((params.seed, params.magnitude), ([7, 1 << 8], 0.5));
         assert_eq!(params.of_part(1, 9, 8).offset, [u32::MAX; 2]);
         assert_eq!(params.of_part(5 << 32, 9, 8).offset, [u32::MAX - 1, 4]);

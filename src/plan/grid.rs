@@ -1,6 +1,12 @@
 //! Dispatch arithmetic: how a tensor is cut into dispatches, and how many workgroups in x and y each of them takes.
 
-use crate::Element;
+use crate::{
+    math::{
+        dtype::DType,
+        op::{Op, Other},
+    },
+    plan::limits::{Limits, UnsupportedDevice},
+};
 
 /// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
 pub(crate) const WORD: u64 = 4;
@@ -11,42 +17,39 @@ pub(crate) const WORKGROUP: u32 = 256;
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
 
-/// Elements that the shader can count, also those that round the last word up.
-const MOST: u64 = u32::MAX as u64 - 1;
-
-/// What a device allows one dispatch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Allowed {
-    /// Largest binding in bytes.
-    pub(crate) binding: u64,
-    /// What the offset of a binding has to be a multiple of, in bytes; a power of two.
-    pub(crate) alignment: u32,
-    /// Workgroups in each dimension.
-    pub(crate) workgroups: u32,
-}
+/// Elements that the shader can count, with those that round the last word up.
+const MAX_ELEMENTS: u64 = u32::MAX as u64 - 1;
 
 /// What an invocation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     /// Four words of elements.
-    Words(Element),
+    Words(DType),
     /// The signs of 32 elements, in one word.
-    Signs(Element),
+    Signs(DType),
     /// Four words of elements, from their signs.
-    FromSigns(Element),
+    FromSigns(DType),
 }
 
 impl Work {
-    fn element(self) -> Element {
+    pub(crate) fn of(op: Op, dtype: DType) -> Self {
+        match op {
+            Op::Other(Other::Pack(_)) => Self::Signs(dtype),
+            Op::Other(Other::Unpack(_)) => Self::FromSigns(dtype),
+            Op::Other(Other::GateBackward(_)) | Op::Unary(_) | Op::Binary(_) => Self::Words(dtype),
+        }
+    }
+
+    fn dtype(self) -> DType {
         match self {
-            Self::Words(element) | Self::Signs(element) | Self::FromSigns(element) => element,
+            Self::Words(dtype) | Self::Signs(dtype) | Self::FromSigns(dtype) => dtype,
         }
     }
 
     /// Elements of one invocation.
     fn width(self) -> u64 {
         match self {
-            Self::Words(element) | Self::FromSigns(element) => u64::from(WIDTH) * WORD / element.size(),
+            Self::Words(dtype) | Self::FromSigns(dtype) => u64::from(WIDTH) * WORD / dtype.size(),
             Self::Signs(_) => 32,
         }
     }
@@ -55,7 +58,7 @@ impl Work {
     fn step(self, alignment: u32) -> u64 {
         let alignment = u64::from(alignment).max(u64::from(WIDTH) * WORD);
         match self {
-            Self::Words(element) => alignment / element.size(),
+            Self::Words(dtype) => alignment / dtype.size(),
             Self::Signs(_) | Self::FromSigns(_) => alignment * 8,
         }
     }
@@ -73,35 +76,60 @@ pub(crate) struct Part {
     pub(crate) has_tail: bool,
 }
 
-impl Allowed {
-    /// Cuts a tensor of `len` elements into parts. All but the last are whole steps, so that each starts where a buffer
-    /// can be bound and only the last has a tail.
-    pub(crate) fn parts(self, len: u64, work: Work) -> impl Iterator<Item = Part> {
-        let groups = u64::from(self.workgroups).pow(2);
-        let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
-        // Of a last word that is half full the binding has to hold the other half too.
-        let in_binding = self.binding / WORD * WORD / work.element().size();
-        let most = in_binding.min(in_grid).min(MOST);
-        let step = work.step(self.alignment);
-        // At least one step: `check_limits` refuses devices that allow less.
-        let longest = if len <= most { len } else { most / step * step }.max(1);
-        (0..len.div_ceil(longest)).map(move |index| {
-            let start = index * longest;
-            let len = (len - start).min(longest);
-            Part {
-                start,
-                len: len as u32,
-                grid: Grid::new((len / work.width()) as u32, self.workgroups),
-                has_tail: !len.is_multiple_of(work.width()),
-            }
-        })
-    }
+/// Cuts a tensor of `len` elements into parts. All but the last are whole steps, so that each starts where a buffer can
+/// be bound and only the last has a tail.
+pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item = Part> {
+    let workgroups = limits.max_compute_workgroups_per_dimension;
+    let groups = u64::from(workgroups).pow(2);
+    let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
+    // A binding holds whole words, also where the last one is half full.
+    let in_binding = limits.max_storage_buffer_binding_size / WORD * WORD / work.dtype().size();
+    let most = in_binding.min(in_grid).min(MAX_ELEMENTS);
+    let step = work.step(limits.min_storage_buffer_offset_alignment);
+    // At least one step: `check_limits` refuses devices that allow less.
+    let longest = if len <= most { len } else { most / step * step }.max(1);
+    (0..len.div_ceil(longest)).map(move |index| {
+        let start = index * longest;
+        let len = (len - start).min(longest);
+        Part {
+            start,
+            len: len as u32,
+            grid: Grid::new((len / work.width()) as u32, workgroups),
+            has_tail: !len.is_multiple_of(work.width()),
+        }
+    })
+}
+
+/// Whether a device with such limits can run a kernel that binds so many tensors.
+pub(crate) fn check_limits(limits: &Limits, tensors: usize) -> Result<(), UnsupportedDevice> {
+    let alignment = limits.min_storage_buffer_offset_alignment;
+    let needs: [(&'static str, u64, u64); 3] = [
+        (
+            "max_storage_buffers_per_shader_stage",
+            tensors as u64,
+            limits.max_storage_buffers_per_shader_stage.into(),
+        ),
+        (
+            "max_storage_buffer_binding_size",
+            // One step of a tensor that is cut into parts: as many elements as signs fit into one alignment.
+            32 * u64::from(alignment),
+            limits.max_storage_buffer_binding_size,
+        ),
+        (
+            "max_compute_workgroups_per_dimension",
+            min_workgroups(alignment).into(),
+            limits.max_compute_workgroups_per_dimension.into(),
+        ),
+    ];
+    needs
+        .into_iter()
+        .try_for_each(|(limit, needed, has)| UnsupportedDevice::check(limit, needed, has))
 }
 
 /// Workgroups in each dimension that a device has to allow: one part of a tensor must hold a whole step.
-pub(crate) fn min_workgroups(alignment: u32) -> u32 {
-    let groups = Element::ALL.iter().flat_map(|&element| {
-        let works = [Work::Words(element), Work::Signs(element), Work::FromSigns(element)];
+fn min_workgroups(alignment: u32) -> u32 {
+    let groups = DType::ALL.iter().flat_map(|&dtype| {
+        let works = [Work::Words(dtype), Work::Signs(dtype), Work::FromSigns(dtype)];
         works.map(|work| work.step(alignment).div_ceil(work.width() * u64::from(WORKGROUP)))
     });
     let most = groups.max().unwrap_or(1);
@@ -136,7 +164,7 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::element::Unit;
+    use crate::plan::placement::Unit;
     use proptest::prelude::*;
 
     #[test]
@@ -163,15 +191,16 @@ mod tests {
     fn parts_at_their_edges() {
         // First element, and elements.
         let parts = |len, work, binding, workgroups| {
-            let allowed = Allowed {
-                binding,
-                alignment: 32,
-                workgroups,
+            let limits = Limits {
+                max_storage_buffer_binding_size: binding,
+                min_storage_buffer_offset_alignment: 32,
+                max_compute_workgroups_per_dimension: workgroups,
+                ..Default::default()
             };
-            let parts = allowed.parts(len, work).map(|part| (part.start, part.len));
+            let parts = parts(limits, len, work).map(|part| (part.start, part.len));
             parts.collect::<Vec<_>>()
         };
-        let (f32, bf16) = (Work::Words(Element::F32), Work::Words(Element::Bf16));
+        let (f32, bf16) = (Work::Words(DType::F32), Work::Words(DType::Bf16));
         assert_eq!(parts(0, f32, 1 << 27, 65535), []);
         assert_eq!(parts(1, f32, 1 << 27, 65535), [(0, 1)]);
         assert_eq!(parts(1 << 25, f32, 1 << 27, 65535), [(0, 1 << 25)]);
@@ -195,7 +224,7 @@ mod tests {
         let many = parts((1 << 34) + 3, bf16, 1 << 27, 65535);
         assert_eq!((many.len(), many[256]), (257, (1 << 34, 3)));
         // Signs start where a buffer can be bound: at whole multiples of 256.
-        for work in [Work::Signs(Element::F32), Work::FromSigns(Element::F32)] {
+        for work in [Work::Signs(DType::F32), Work::FromSigns(DType::F32)] {
             assert_eq!(parts(1100, work, 4096, 65535), [(0, 1024), (1024, 76)]);
             assert_eq!(parts(1100, work, 4000, 65535), [(0, 768), (768, 332)]);
         }
@@ -205,28 +234,33 @@ mod tests {
         #[test]
         fn every_element_has_one_invocation_and_few_idle(
             len in 1u64..1 << 37,
-            element in prop::sample::select(&Element::ALL[..]),
+            dtype in prop::sample::select(DType::ALL),
             kind in 0usize..3,
             binding in 8192u64..1 << 34,
             workgroups in 1u32..=65535,
             shift in 5u32..=8,
         ) {
-            let work = [Work::Words(element), Work::Signs(element), Work::FromSigns(element)][kind];
-            let allowed = Allowed { binding, alignment: 1 << shift, workgroups };
+            let work = [Work::Words(dtype), Work::Signs(dtype), Work::FromSigns(dtype)][kind];
+            let limits = Limits {
+                max_storage_buffer_binding_size: binding,
+                min_storage_buffer_offset_alignment: 1 << shift,
+                max_compute_workgroups_per_dimension: workgroups,
+                ..Default::default()
+            };
             prop_assume!(workgroups >= min_workgroups(1 << shift));
             prop_assume!(len / binding < 1000 && len / (u64::from(workgroups).pow(2) * 1024) < 1000);
             let mut next = 0;
-            for Part { start, len, grid: Grid { x, y, row }, has_tail } in allowed.parts(len, work) {
+            for Part { start, len, grid: Grid { x, y, row }, has_tail } in parts(limits, len, work) {
                 prop_assert_eq!(start, next);
                 next += u64::from(len);
                 prop_assert!(len > 0);
                 let units = match work {
-                    Work::Words(_) => vec![Unit::Element(element)],
-                    _ => vec![Unit::Element(element), Unit::Bits],
+                    Work::Words(_) => vec![Unit::Elements],
+                    _ => vec![Unit::Elements, Unit::Bits],
                 };
                 for unit in units {
-                    prop_assert_eq!(unit.size(start) % u64::from(allowed.alignment), 0);
-                    prop_assert!(unit.size(len.into()).next_multiple_of(WORD) <= binding);
+                    prop_assert_eq!(unit.size(start, dtype.size()) % u64::from(limits.min_storage_buffer_offset_alignment), 0);
+                    prop_assert!(unit.size(len.into(), dtype.size()).next_multiple_of(WORD) <= binding);
                 }
 
                 prop_assert!(x <= workgroups && y <= workgroups && row == x * WORKGROUP);

@@ -1,10 +1,13 @@
-use crate::Error;
+use crate::math::{
+    error::{NotFinite, ParseError},
+    finite::Finite,
+};
 use half::{bf16, f16};
 use std::{fmt, str::FromStr};
 
-/// What a tensor holds. Half floats are widened to `f32`, computed there, and rounded once, to nearest, ties to even.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Element {
+/// The type of a tensor's elements. Half floats are widened to `f32`, computed there, and rounded once, to nearest, ties to even.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DType {
     /// `f32`
     #[default]
     F32,
@@ -14,9 +17,9 @@ pub enum Element {
     Bf16,
 }
 
-impl Element {
+impl DType {
     /// Every element type.
-    pub const ALL: [Self; 3] = [Self::F32, Self::F16, Self::Bf16];
+    pub const ALL: &'static [Self] = &[Self::F32, Self::F16, Self::Bf16];
 
     /// Bytes of one element.
     pub const fn size(self) -> u64 {
@@ -26,42 +29,18 @@ impl Element {
         }
     }
 
-    /// Refuses a scale that is no finite number of this type.
-    pub(crate) fn check_scale(self, scale: f32) -> Result<(), Error> {
+    /// Refuses a scale that this type rounds to infinity.
+    pub(crate) fn check_scale(self, scale: Finite) -> Result<(), NotFinite> {
         let rounded = match self {
-            Self::F32 => scale,
-            Self::F16 => f16::from_f32(scale).to_f32(),
-            Self::Bf16 => bf16::from_f32(scale).to_f32(),
+            Self::F32 => scale.get(),
+            Self::F16 => f16::from_f32(scale.get()).to_f32(),
+            Self::Bf16 => bf16::from_f32(scale.get()).to_f32(),
         };
-        if rounded.is_finite() {
-            return Ok(());
-        }
-        Err(Error::NotFinite {
-            parameter: "scale",
-            value: rounded,
-        })
+        Finite::new("scale", rounded).map(drop)
     }
 }
 
-/// What an operand of a launch is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Element(Element),
-    /// A bit for each element, 32 to a word.
-    Bits,
-}
-
-impl Unit {
-    /// Bytes that `len` elements take; for bits, in whole words.
-    pub(crate) fn size(self, len: u64) -> u64 {
-        match self {
-            Self::Element(element) => len * element.size(),
-            Self::Bits => len.div_ceil(32) * 4,
-        }
-    }
-}
-
-impl fmt::Display for Element {
+impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::F32 => "f32",
@@ -71,27 +50,26 @@ impl fmt::Display for Element {
     }
 }
 
-impl FromStr for Element {
-    type Err = String;
+impl FromStr for DType {
+    type Err = ParseError;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|element| element.to_string() == text);
-        found.ok_or_else(|| format!("{text:?} is no element type; use f32, f16 or bf16"))
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        ParseError::find("dtype", text, Self::ALL)
     }
 }
 
 /// A number that the slices of the CPU path and of `offload` can hold: `f32`, [`half::f16`] or [`half::bf16`].
 pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
     /// The element type of a tensor of these.
-    const ELEMENT: Element;
+    const DTYPE: DType;
     /// The same number; exact.
     fn to_f32(self) -> f32;
     /// The nearest of these, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// [`to_f32`](Self::to_f32) for loops over vectors, but that a signalling NaN may stay one.
+    /// [`to_f32`](Self::to_f32) for vectorized loops; it may not quiet a signalling NaN.
     #[doc(hidden)]
     fn widened(self) -> f32;
-    /// [`from_f32`](Self::from_f32) for loops over vectors.
+    /// [`from_f32`](Self::from_f32) for vectorized loops.
     #[doc(hidden)]
     fn narrowed(value: f32) -> Self;
 }
@@ -104,7 +82,7 @@ mod sealed {
 }
 
 impl Scalar for f32 {
-    const ELEMENT: Element = Element::F32;
+    const DTYPE: DType = DType::F32;
     #[inline]
     fn to_f32(self) -> f32 {
         self
@@ -124,7 +102,7 @@ impl Scalar for f32 {
 }
 
 impl Scalar for f16 {
-    const ELEMENT: Element = Element::F16;
+    const DTYPE: DType = DType::F16;
     #[inline]
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
@@ -133,11 +111,11 @@ impl Scalar for f16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
-    // The `half` crate converts by calls that loops can't be made vectors of.
+    // The `half` crate converts by calls that the compiler can't vectorize.
     #[inline(always)]
     fn widened(self) -> f32 {
         let shifted = i32::from(self.to_bits() as i16) << 13 & !0x7000_0000;
-        // The exponent is right but for its bias, which a product settles for normal and subnormal numbers alike.
+        // Only the exponent's bias is wrong; a product corrects it for normal and subnormal numbers alike.
         let finite = f32::from_bits(shifted as u32) * f32::from_bits(0x7780_0000);
         let is_finite = finite.abs() < 65536.0;
         f32::from_bits(finite.to_bits() | if is_finite { 0 } else { 0x7f80_0000 })
@@ -146,7 +124,7 @@ impl Scalar for f16 {
     fn narrowed(value: f32) -> Self {
         let sign = (value.to_bits() >> 16) as u16 & 0x8000;
         let rest = value.to_bits() & 0x7fff_ffff;
-        // To the nearest by a carry into the bits that stay, those of ties to even.
+        // Rounds to nearest even: adds just under half an ulp, and one more where the last kept bit is odd.
         // (It wraps below 2^-15, where it isn't used.)
         let normal = rest.wrapping_sub(0x3800_0000).wrapping_add(0x0fff + (rest >> 13 & 1)) >> 13;
         // Subnormal ones by a sum whose last place is theirs.
@@ -163,7 +141,7 @@ impl Scalar for f16 {
 }
 
 impl Scalar for bf16 {
-    const ELEMENT: Element = Element::Bf16;
+    const DTYPE: DType = DType::Bf16;
     #[inline]
     fn to_f32(self) -> f32 {
         Self::to_f32(self)
@@ -179,7 +157,7 @@ impl Scalar for bf16 {
     #[inline(always)]
     fn narrowed(value: f32) -> Self {
         let bits = value.to_bits();
-        // To the nearest by a carry into the bits that stay, those of ties to even.
+        // Rounds to nearest even: adds just under half an ulp, and one more where the last kept bit is odd.
         let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
         let nan = bits >> 16 | 0x40;
         Self::from_bits(if value.is_nan() { nan } else { rounded } as u16)
@@ -192,21 +170,27 @@ mod tests {
 
     #[test]
     fn names_and_sizes() {
-        for element in Element::ALL {
-            assert_eq!(element.to_string().parse(), Ok(element));
+        for dtype in DType::ALL {
+            assert_eq!(dtype.to_string().parse(), Ok(*dtype));
         }
-        assert!("f64".parse::<Element>().unwrap_err().contains("f32, f16 or bf16"));
-        assert_eq!(Element::F32.size(), size_of::<f32>() as u64);
-        assert_eq!(Element::F16.size(), size_of::<f16>() as u64);
-        assert_eq!(Element::Bf16.size(), size_of::<bf16>() as u64);
+        assert!(
+            "f64"
+                .parse::<DType>()
+                .unwrap_err()
+                .to_string()
+                .contains("f32, f16, bf16")
+        );
+        assert_eq!(DType::F32.size(), size_of::<f32>() as u64);
+        assert_eq!(DType::F16.size(), size_of::<f16>() as u64);
+        assert_eq!(DType::Bf16.size(), size_of::<bf16>() as u64);
     }
 
-    /// Of all that is converted in loops over vectors, the `half` crate's conversions are the oracle.
+    /// The oracle is the `half` crate's own conversions.
     #[test]
     fn widened_is_what_half_says() {
         let quieted = |value: f32| {
             if value.is_nan() {
-                crate::definition::quieted(value)
+                crate::math::definition::quieted(value)
             } else {
                 value
             }

@@ -1,0 +1,228 @@
+//! The CPU path: slices in, slices out. It is the fallback where there is no GPU, and the ground truth of the GPU
+//! kernels, which give the same bits.
+//!
+//! Each function applies an operation's scalar function to every element; half floats are widened to `f32` for it and
+//! rounded once. With the default feature `parallel`, long slices are shared among all cores and the machine's widest
+//! vectors are used. The bits stay the same.
+//!
+//! ```
+//! use hard_sigmoid::{Binary, HardSigmoid, Unary, cpu};
+//!
+//! let x = [-4.0_f32, 0.0, 1.5];
+//! let mut y = [0.0; 3];
+//! cpu::unary(Unary::Forward(HardSigmoid::PYTORCH), &x, &mut y)?;
+//! assert_eq!(y, [0.0, 0.5, 0.75]);
+//!
+//! let mut g = [1.0; 3];
+//! cpu::binary_in_place(Binary::Backward(HardSigmoid::COURBARIAUX), &x, &mut g)?;
+//! assert_eq!(g, [0.0, 0.5, 0.0]);
+//! # Ok::<(), hard_sigmoid::OpError>(())
+//! ```
+//!
+//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::NotFinite`] if
+//! the scale of a binarization isn't finite in `T`. A call that fails has written nothing.
+
+mod elementwise;
+
+use crate::math::{
+    binarize::{Binarization, Signs, StraightThrough},
+    definition::HardSigmoid,
+    dtype::Scalar,
+    error::OpError,
+    finite::Finite,
+    op::{Binary, Op, Other, Unary},
+};
+use elementwise::Specialize;
+
+/// `y[i] = op(x[i])`.
+///
+/// # Errors
+/// See the [module](self).
+pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> {
+    check_lengths(op.into(), &[x.len(), y.len()])?;
+    if let Unary::Binarize(signs) = op {
+        return binarize([x], y, signs);
+    }
+    elementwise::update(op, [x], [y], |op: Unary, i, [x], _| [op.apply(x, i as u64)]);
+    Ok(())
+}
+
+/// `x[i] = op(x[i])`.
+///
+/// # Errors
+/// [`OpError::NotFinite`]: see the [module](self).
+pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> {
+    if let Unary::Binarize(signs) = op {
+        return binarize([], x, signs);
+    }
+    elementwise::update(op, [], [x], |op: Unary, i, [], [x]| [op.apply(x, i as u64)]);
+    Ok(())
+}
+
+/// `out[i] = op(first[i], second[i])`, the operands in the order of [`Op::inputs`]. [`Binary::BackwardAccumulate`] adds to
+/// what `out` holds; in half floats too there is one rounding, of the sum.
+///
+/// # Errors
+/// See the [module](self).
+pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -> Result<(), OpError> {
+    check_lengths(op.into(), &[first.len(), second.len(), out.len()])?;
+    elementwise::update(
+        op,
+        [first, second],
+        [out],
+        |op: Binary, _, [first, second], [before]| [op.apply(first, second, before)],
+    );
+    Ok(())
+}
+
+/// The result replaces an operand, the one that [`Op::replaces`] says: `dx` over `g`, or the gated tensor over `a`. `kept` is
+/// the other operand.
+///
+/// # Errors
+/// [`OpError::NotInPlace`] for [`Binary::BackwardAccumulate`]; for the rest see the [module](self).
+pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) -> Result<(), OpError> {
+    match Op::from(op).replaces() {
+        None => Err(OpError::NotInPlace { op: op.name() }),
+        Some(0) => {
+            check_lengths(op.into(), &[replaced.len(), kept.len()])?;
+            elementwise::update(op, [kept], [replaced], |op: Binary, _, [second], [first]| {
+                [op.apply(first, second, 0.0)]
+            });
+            Ok(())
+        }
+        Some(_) => {
+            check_lengths(op.into(), &[kept.len(), replaced.len()])?;
+            elementwise::update(op, [kept], [replaced], |op: Binary, _, [first], [second]| {
+                [op.apply(first, second, 0.0)]
+            });
+            Ok(())
+        }
+    }
+}
+
+/// Both gradients of a gate: `(da[i], db[i])` is [`HardSigmoid::gate_backward`] of `(a[i], b[i], g[i])`.
+///
+/// # Errors
+/// See the [module](self).
+pub fn gate_backward<T: Scalar>(
+    definition: HardSigmoid,
+    a: &[T],
+    b: &[T],
+    g: &[T],
+    da: &mut [T],
+    db: &mut [T],
+) -> Result<(), OpError> {
+    let op = Other::GateBackward(definition);
+    check_lengths(op.into(), &[a.len(), b.len(), g.len(), da.len(), db.len()])?;
+    elementwise::update(
+        definition,
+        [a, b, g],
+        [da, db],
+        |definition: HardSigmoid, _, [a, b, g], _| definition.gate_backward(a, b, g).into(),
+    );
+    Ok(())
+}
+
+/// Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus sign. The bits after the
+/// last element are 0.
+///
+/// # Errors
+/// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
+pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OpError> {
+    check_packed_length("x", x.len() as u64, size_of_val(bits) as u64)?;
+    elementwise::pack(
+        x,
+        bits,
+        #[inline(always)]
+        move |start, x| how.are_plus(start as u64, x),
+    );
+    Ok(())
+}
+
+/// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: the numbers of the signs that [`pack`] packed.
+///
+/// # Errors
+/// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up; for the rest see the
+/// [module](self).
+pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
+    check_packed_length("y", y.len() as u64, size_of_val(bits) as u64)?;
+    elementwise::unpack(bits, y, signed(Finite::new("scale", scale)?)?);
+    Ok(())
+}
+
+fn binarize<T: Scalar, const N: usize>(x: [&[T]; N], y: &mut [T], signs: Signs) -> Result<(), OpError> {
+    let Signs { how, scale } = signs;
+    elementwise::choose(
+        x,
+        y,
+        signed(scale)?,
+        #[inline(always)]
+        move |start, x| how.are_plus(start as u64, x),
+    );
+    Ok(())
+}
+
+/// `-scale` and `scale`.
+fn signed<T: Scalar>(scale: Finite) -> Result<[T; 2], OpError> {
+    T::DTYPE.check_scale(scale)?;
+    Ok([-scale.get(), scale.get()].map(T::from_f32))
+}
+
+impl Specialize for Unary {
+    #[inline(always)]
+    fn specialize(self, run: impl FnOnce(Self)) {
+        match self {
+            Self::Forward(definition) => definition.specialize(|definition| run(Self::Forward(definition))),
+            Self::HardSwish(definition) => definition.specialize(|definition| run(Self::HardSwish(definition))),
+            Self::Binarize(signs) => run(Self::Binarize(signs)),
+        }
+    }
+}
+
+impl Specialize for Binary {
+    #[inline(always)]
+    fn specialize(self, run: impl FnOnce(Self)) {
+        use StraightThrough::{HardTanh, Identity};
+        match self {
+            Self::Backward(d) => d.specialize(|d| run(Self::Backward(d))),
+            Self::BackwardFromOutput(d) => d.specialize(|d| run(Self::BackwardFromOutput(d))),
+            Self::BackwardAccumulate(d) => d.specialize(|d| run(Self::BackwardAccumulate(d))),
+            Self::HardSwishBackward(d) => d.specialize(|d| run(Self::HardSwishBackward(d))),
+            Self::Gate(d) => d.specialize(|d| run(Self::Gate(d))),
+            Self::StraightThrough(HardTanh) => run(Self::StraightThrough(HardTanh)),
+            Self::StraightThrough(Identity) => run(Self::StraightThrough(Identity)),
+        }
+    }
+}
+
+impl Specialize for HardSigmoid {
+    #[inline(always)]
+    fn specialize(self, run: impl FnOnce(Self)) {
+        self.specialize(run);
+    }
+}
+
+/// The lengths of the operands of `op`, and then of its results; in place, of the operands alone.
+pub(crate) fn check_lengths(op: Op, lengths: &[usize]) -> Result<(), OpError> {
+    let names = op.inputs().iter().chain(op.outputs());
+    let mut operands = names.zip(lengths).map(|(&name, &len)| (name, len as u64));
+    let Some((a, a_len)) = operands.next() else {
+        return Ok(());
+    };
+    match operands.find(|&(_, len)| len != a_len) {
+        None => Ok(()),
+        Some((b, b_len)) => Err(OpError::LengthMismatch { a, a_len, b, b_len }),
+    }
+}
+
+/// `len` elements of `operand`, and the size of their signs in bytes.
+pub(crate) fn check_packed_length(operand: &'static str, len: u64, bits_size: u64) -> Result<(), OpError> {
+    if len.div_ceil(32) * 4 == bits_size {
+        return Ok(());
+    }
+    Err(OpError::PackedLength {
+        operand,
+        len,
+        bits_size,
+    })
+}

@@ -1,0 +1,132 @@
+use crate::{
+    math::{dtype::DType, error::OpError},
+    plan::limits::UnsupportedDevice,
+};
+use std::fmt;
+
+/// A launch can't be prepared. Nothing was recorded.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum LaunchError {
+    /// The operation doesn't fit its operands.
+    Op(OpError),
+    /// The device was made with a limit below what this kernel needs.
+    UnsupportedDevice(UnsupportedDevice),
+    /// A range, in whole 4-byte words, reaches beyond the end of its buffer.
+    OutOfRange {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Where the range starts, in bytes.
+        offset: u64,
+        /// How long it is, in bytes.
+        size: u64,
+        /// Size of the buffer in bytes.
+        buffer_size: u64,
+    },
+    /// A range is larger than any buffer of the device, so wgpu has already refused to make its buffer.
+    BufferTooLarge {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Where the range ends, in bytes.
+        end: u64,
+        /// The device's `max_buffer_size`.
+        limit: u64,
+    },
+    /// The size of a range is not a multiple of the element's size.
+    PartialElement {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Size of the range in bytes.
+        size: u64,
+        /// The element type.
+        dtype: DType,
+    },
+    /// A range starts where the device can't bind a storage buffer.
+    Misaligned {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Where the range starts, in bytes.
+        offset: u64,
+        /// The device's `min_storage_buffer_offset_alignment`.
+        alignment: u32,
+    },
+    /// A buffer was made without `BufferUsages::STORAGE`.
+    MissingUsage {
+        /// Name of the operand.
+        operand: &'static str,
+    },
+    /// Two ranges of one buffer overlap in a way that no kernel supports.
+    Overlap {
+        /// Name of the first operand.
+        a: &'static str,
+        /// Name of the second operand.
+        b: &'static str,
+    },
+    /// The device was lost, or its memory is exhausted: the parameters couldn't be stored.
+    DeviceLost {
+        /// wgpu's own words.
+        details: String,
+    },
+}
+
+impl fmt::Display for LaunchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Op(error) => error.fmt(f),
+            Self::UnsupportedDevice(error) => error.fmt(f),
+            Self::OutOfRange {
+                operand,
+                offset,
+                size,
+                buffer_size,
+            } => write!(
+                f,
+                "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}",
+                size.checked_next_multiple_of(4).unwrap_or(*size),
+            ),
+            Self::BufferTooLarge { operand, end, limit } => write!(
+                f,
+                "{operand} ends at byte {end} of its buffer, but this device's buffers end at {limit} (max_buffer_size); \
+                 ask for more in DeviceDescriptor::required_limits, or use several buffers"
+            ),
+            Self::PartialElement { operand, size, dtype } => write!(
+                f,
+                "{operand} is {size} bytes, which is not a whole number of {dtype} elements of {} bytes",
+                dtype.size()
+            ),
+            Self::Misaligned {
+                operand,
+                offset,
+                alignment,
+            } => write!(
+                f,
+                "{operand} starts at byte {offset}, but this device binds storage buffers at multiples of \
+                 {alignment} (min_storage_buffer_offset_alignment); move the data there or copy it to a buffer of its own"
+            ),
+            Self::MissingUsage { operand } => write!(
+                f,
+                "the buffer of {operand} lacks BufferUsages::STORAGE; create it with that usage"
+            ),
+            Self::Overlap { a, b } => write!(
+                f,
+                "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
+                 result (y over x or a, dx or da over g)"
+            ),
+            Self::DeviceLost { details } => write!(f, "the device was lost: {details}; make a new one"),
+        }
+    }
+}
+
+impl std::error::Error for LaunchError {}
+
+impl From<OpError> for LaunchError {
+    fn from(error: OpError) -> Self {
+        Self::Op(error)
+    }
+}
+
+impl From<UnsupportedDevice> for LaunchError {
+    fn from(error: UnsupportedDevice) -> Self {
+        Self::UnsupportedDevice(error)
+    }
+}

@@ -1,0 +1,232 @@
+use crate::{
+    gpu::{
+        Kernels,
+        error::LaunchError,
+        operands::{BufferRange, Tensors},
+        pipelines::{Offsets, Variant},
+    },
+    math::{
+        binarize::Binarization,
+        definition::HardSigmoid,
+        dtype::DType,
+        error::OpError,
+        finite::Finite,
+        op::{Binary, Op, Other, Unary},
+    },
+    plan::{self, Binding, Part, Plan, params::Params, placement::Placement},
+};
+
+/// A checked launch. It can be recorded any number of times.
+///
+/// It keeps its buffers alive and holds everything that recording needs; [`encode`](Launch::encode) allocates nothing
+/// and can't fail. On the host a launch takes about 3.5 kB, which wgpu frees at the first submission after the launch was
+/// dropped. A runtime that prepares anew at every step takes a [`Batch`](crate::gpu::Batch).
+#[derive(Clone, Debug)]
+pub struct Launch {
+    op: Op,
+    placement: Placement,
+    /// One, or several for a tensor that exceeds a binding or a grid, or none for an empty tensor.
+    parts: Vec<Recorded>,
+}
+
+/// A part of the tensor that one bind group covers.
+#[derive(Clone, Debug)]
+struct Recorded {
+    bind_group: wgpu::BindGroup,
+    body: Option<(wgpu::ComputePipeline, [u32; 3])>,
+    tail: Option<(wgpu::ComputePipeline, [u32; 3])>,
+}
+
+impl Launch {
+    /// Records the launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        for part in &self.parts {
+            pass.set_bind_group(0, &part.bind_group, &[]);
+            for (pipeline, [x, y, z]) in part.body.iter().chain(&part.tail) {
+                pass.set_pipeline(pipeline);
+                pass.dispatch_workgroups(*x, *y, *z);
+            }
+        }
+    }
+
+    /// What it computes.
+    pub fn op(&self) -> Op {
+        self.op
+    }
+
+    /// How its tensors lie.
+    pub fn placement(&self) -> Placement {
+        self.placement
+    }
+}
+
+/// Each method prepares one launch. Tensors, placements and errors: see [`Kernels`].
+impl Kernels {
+    /// Prepares `y = op(x)`; `y` may be the range of `x`.
+    ///
+    /// # Errors
+    /// See [`Kernels`].
+    pub fn unary<'a>(
+        &self,
+        op: Unary,
+        dtype: DType,
+        x: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        self.prepare(op.into(), dtype, &[x.into(), y.into()])
+    }
+
+    /// Prepares `out = op(first, second)`, the operands in the order of [`Op::inputs`]. `out` may be the range of the operand
+    /// that [`Op::replaces`] says: `dx` over `g`, the gated tensor over `a`.
+    ///
+    /// # Errors
+    /// See [`Kernels`].
+    pub fn binary<'a>(
+        &self,
+        op: Binary,
+        dtype: DType,
+        first: impl Into<BufferRange<'a>>,
+        second: impl Into<BufferRange<'a>>,
+        out: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        self.prepare(op.into(), dtype, &[first.into(), second.into(), out.into()])
+    }
+
+    /// Prepares both gradients of [`Binary::Gate`] in one launch; `da` may be the range of `g`.
+    ///
+    /// # Errors
+    /// See [`Kernels`]. The device must allow five storage buffers in a shader stage, or four in place
+    /// (`max_storage_buffers_per_shader_stage`; `wgpu::Limits::default()` has eight, `downlevel_defaults()` four).
+    #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
+    pub fn gate_backward<'a>(
+        &self,
+        definition: HardSigmoid,
+        dtype: DType,
+        a: impl Into<BufferRange<'a>>,
+        b: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        da: impl Into<BufferRange<'a>>,
+        db: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
+        self.prepare(Other::GateBackward(definition).into(), dtype, &ranges)
+    }
+
+    /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus. The
+    /// bits after the last element are 0. `bits` takes 4 bytes for every 32 elements, rounded up.
+    ///
+    /// # Errors
+    /// See [`Kernels`]; [`OpError::PackedLength`] if `bits` is longer or shorter.
+    pub fn pack<'a>(
+        &self,
+        how: Binarization,
+        dtype: DType,
+        x: impl Into<BufferRange<'a>>,
+        bits: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        self.prepare(Other::Pack(how).into(), dtype, &[x.into(), bits.into()])
+    }
+
+    /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
+    ///
+    /// # Errors
+    /// As [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` isn't finite in the element type.
+    pub fn unpack<'a>(
+        &self,
+        scale: f32,
+        dtype: DType,
+        bits: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        let scale = Finite::new("scale", scale).map_err(OpError::from)?;
+        self.prepare(Other::Unpack(scale).into(), dtype, &[bits.into(), y.into()])
+    }
+
+    pub(crate) fn prepare(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
+        let tensors = Tensors { op, dtype, ranges };
+        let (plan, variant) = self.plan(&tensors, |_| Offsets::Fixed)?;
+        let parts = plan.parts().map(|part| {
+            let params = self.upload(op, &part.params)?;
+            let params = params.as_entire_buffer_binding();
+            let bind_group = self.bind(&tensors, &part, variant, params);
+            let pipelines = self.pipelines();
+            Ok(Recorded {
+                bind_group,
+                body: part.body.map(|body| (pipelines.body(variant).clone(), body.workgroups)),
+                tail: part.tail.map(|tail| (pipelines.tail(variant).clone(), tail.workgroups)),
+            })
+        });
+        Ok(Launch {
+            op,
+            placement: variant.placement,
+            parts: parts.collect::<Result<_, LaunchError>>()?,
+        })
+    }
+
+    /// Checks the tensors, and plans what to dispatch.
+    pub(super) fn plan(
+        &self,
+        tensors: &Tensors<'_, '_>,
+        offsets: impl FnOnce(Placement) -> Offsets,
+    ) -> Result<(Plan, Variant), LaunchError> {
+        let &Tensors { op, dtype, .. } = tensors;
+        plan::check(op, dtype)?;
+        let checked = tensors.check(&self.0.limits, self.0.max_buffer_size)?;
+        self.check_tensors(op, checked.placement)?;
+        let variant = Variant::new(op, dtype, checked.placement, offsets(checked.placement));
+        let plan = Plan::of_checked(op, dtype, checked.placement, checked.len, self.0.limits);
+        Ok((plan, variant))
+    }
+
+    /// A bind group of the part's ranges, and of the parameters after them.
+    pub(super) fn bind(
+        &self,
+        tensors: &Tensors<'_, '_>,
+        part: &Part,
+        variant: Variant,
+        params: wgpu::BufferBinding<'_>,
+    ) -> wgpu::BindGroup {
+        let storage = part.bindings().iter().map(|&Binding { operand, offset, size }| {
+            let range = tensors.range(operand);
+            wgpu::BufferBinding {
+                buffer: range.buffer,
+                offset: range.offset + offset,
+                size: wgpu::BufferSize::new(size),
+            }
+        });
+        let entries: Vec<_> = (0..)
+            .zip(storage.chain([params]))
+            .map(|(binding, buffer)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(buffer),
+            })
+            .collect();
+        self.device().create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(variant.op.name()),
+            layout: self.pipelines().bindings(variant),
+            entries: &entries,
+        })
+    }
+
+    /// A uniform buffer of this launch alone: it is written when it is made, so no queue is needed, and two launches in one
+    /// submission can't see each other's values.
+    fn upload(&self, op: Op, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
+        let bytes = bytemuck::bytes_of(params);
+        let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
+            label: Some(op.name()),
+            size: bytes.len() as u64,
+            usage: wgpu::BufferUsages::UNIFORM,
+            mapped_at_creation: true,
+        });
+        match buffer.get_mapped_range_mut(..) {
+            Ok(mut mapped) => mapped.copy_from_slice(bytes),
+            Err(error) => {
+                return Err(LaunchError::DeviceLost {
+                    details: format!("its parameter buffer can't be written ({error}), or it is out of memory"),
+                });
+            }
+        }
+        buffer.unmap();
+        Ok(buffer)
+    }
+}

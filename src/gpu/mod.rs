@@ -1,0 +1,231 @@
+//! The kernels in a program that owns its wgpu device, buffers, encoder and pass.
+//!
+//! [`Kernels`] follows the [`plan`](crate::plan): it checks the caller's tensors, makes what the plan says, and records it.
+
+pub(crate) mod batch;
+pub(crate) mod error;
+pub(crate) mod launch;
+pub(crate) mod operands;
+mod pipelines;
+
+pub use batch::Batch;
+pub use error::LaunchError;
+pub use launch::Launch;
+pub use operands::BufferRange;
+/// The wgpu that the kernels are for.
+pub use wgpu;
+
+use crate::{
+    gpu::pipelines::{Offsets, Pipelines, Variant},
+    math::{dtype::DType, op::Op},
+    plan::{
+        grid::{WORKGROUP, check_limits},
+        limits::{Limits, UnsupportedDevice},
+        params::Params,
+        placement::{Placement, bound},
+    },
+};
+use std::sync::Arc;
+
+/// The kernels on one device. Modules, layouts and pipelines are made once, when they are first needed, also from several
+/// threads. Cloning is cheap and shares everything.
+///
+/// It records into what the caller owns and does nothing else: it submits nothing, polls nothing, maps none of the caller's
+/// buffers, and owns no device. Make one for each `wgpu::Device`, and keep it.
+///
+/// ```
+/// use hard_sigmoid::{DType, HardSigmoid, Unary, gpu::{Kernels, LaunchError}};
+///
+/// fn activate(
+///     kernels: &Kernels,
+///     encoder: &mut wgpu::CommandEncoder,
+///     x: &wgpu::Buffer,
+///     y: &wgpu::Buffer,
+/// ) -> Result<(), LaunchError> {
+///     let launch = kernels.unary(Unary::Forward(HardSigmoid::PYTORCH), DType::F32, x, y)?;
+///     launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+///     Ok(())
+/// }
+/// ```
+///
+/// # Tensors
+///
+/// A tensor is a [`BufferRange`]. Tensors may have any length, 0 included; one beyond the device's
+/// `max_storage_buffer_binding_size` takes several dispatches, all of them in the one launch. The [`Placement`] is detected
+/// from the ranges:
+///
+/// - no result shares a buffer with an operand: operands may overlap each other, or be one range;
+/// - the first result is exactly the range of the operand that it may replace ([`Op::replaces`]);
+/// - a result shares a buffer with an operand: then no two tensors may overlap, operands included.
+///
+/// # Errors
+///
+/// Every method that prepares a launch checks its tensors first: ranges that differ in length, leave their buffer, are
+/// misaligned, overlap, or lack `STORAGE` usage are a [`LaunchError`]. wgpu doesn't tell three things, so they stay its own
+/// errors when the launch is recorded or submitted: that a buffer or the pass belongs to another device, that a buffer was
+/// destroyed, and that a buffer is mapped. Where the device itself fails (out of memory; in a browser also a loss) the error
+/// goes to the caller's error scope or handler.
+#[derive(Clone, Debug)]
+pub struct Kernels(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    limits: Limits,
+    max_buffer_size: u64,
+    max_dynamic_storage_buffers: u32,
+    params_alignment: u32,
+    pipelines: Pipelines,
+}
+
+impl Kernels {
+    /// The kernels on `device`.
+    ///
+    /// # Errors
+    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough.
+    pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
+        Self::with_pipeline_cache(device, None)
+    }
+
+    /// As [`Kernels::new`], compiling through the caller's pipeline cache, which the caller loads and stores.
+    ///
+    /// # Errors
+    /// As [`Kernels::new`].
+    #[cfg_attr(
+        all(target_family = "wasm", feature = "offload"),
+        expect(clippy::arc_with_non_send_sync, reason = "in a browser, wgpu's types aren't Send")
+    )]
+    pub fn with_pipeline_cache(
+        device: &wgpu::Device,
+        cache: Option<wgpu::PipelineCache>,
+    ) -> Result<Self, UnsupportedDevice> {
+        let limits = device.limits();
+        check_device(&limits)?;
+        Ok(Self(Arc::new(Inner {
+            limits: plan_limits(&limits),
+            max_buffer_size: limits.max_buffer_size,
+            max_dynamic_storage_buffers: limits.max_dynamic_storage_buffers_per_pipeline_layout,
+            params_alignment: limits.min_uniform_buffer_offset_alignment,
+            pipelines: Pipelines::new(device, cache),
+        })))
+    }
+
+    /// Compiles the pipelines of an operation now, rather than when its first launch is prepared: for every [`Placement`]
+    /// whose tensors the device can bind.
+    pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) {
+        let op = op.into();
+        for &placement in Placement::ALL {
+            if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
+                let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
+                self.pipelines().body(variant);
+                self.pipelines().tail(variant);
+            }
+        }
+    }
+
+    /// The device that the kernels were made for.
+    pub fn device(&self) -> &wgpu::Device {
+        self.pipelines().device()
+    }
+
+    /// The device's limits, as a [`Plan`](crate::plan::Plan) takes them.
+    pub fn limits(&self) -> Limits {
+        self.0.limits
+    }
+
+    fn pipelines(&self) -> &Pipelines {
+        &self.0.pipelines
+    }
+
+    /// Whether the device can bind so many tensors. `Kernels::new` asked for three, which most operations need at most.
+    pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
+        UnsupportedDevice::check(
+            "max_storage_buffers_per_shader_stage",
+            bound(op, placement).len() as u64,
+            self.0.limits.max_storage_buffers_per_shader_stage.into(),
+        )
+    }
+}
+
+fn plan_limits(limits: &wgpu::Limits) -> Limits {
+    Limits {
+        max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+        min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
+        max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+    }
+}
+
+/// What every kernel needs.
+fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
+    let params = size_of::<Params>() as u64;
+    let needs: [(&'static str, u64, u64); 7] = [
+        ("max_bind_groups", 1, limits.max_bind_groups.into()),
+        (
+            "max_bindings_per_bind_group",
+            6,
+            limits.max_bindings_per_bind_group.into(),
+        ),
+        (
+            "max_uniform_buffers_per_shader_stage",
+            1,
+            limits.max_uniform_buffers_per_shader_stage.into(),
+        ),
+        (
+            "max_uniform_buffer_binding_size",
+            params,
+            limits.max_uniform_buffer_binding_size,
+        ),
+        ("max_buffer_size", params, limits.max_buffer_size),
+        (
+            "max_compute_invocations_per_workgroup",
+            WORKGROUP.into(),
+            limits.max_compute_invocations_per_workgroup.into(),
+        ),
+        (
+            "max_compute_workgroup_size_x",
+            WORKGROUP.into(),
+            limits.max_compute_workgroup_size_x.into(),
+        ),
+    ];
+    for (limit, needed, has) in needs {
+        UnsupportedDevice::check(limit, needed, has)?;
+    }
+    check_limits(&plan_limits(limits), 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{definition::HardSigmoid, op::Unary};
+
+    /// Threads that ask for a cold pipeline at once get one and the same.
+    #[test]
+    fn a_pipeline_is_compiled_once() {
+        let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+        options.backends = wgpu::Backends::NOOP;
+        options.backend_options.noop.enable = true;
+        let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
+        let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        let kernels = Kernels::new(&device).unwrap();
+        let variant = |op| Variant::new(op, DType::F16, Placement::Shared, Offsets::Fixed);
+        let all = || {
+            let both = |op| {
+                let (body, tail) = (
+                    kernels.pipelines().body(variant(op)),
+                    kernels.pipelines().tail(variant(op)),
+                );
+                [body.clone(), tail.clone()]
+            };
+            Op::all(HardSigmoid::PYTORCH).into_iter().map(both).collect::<Vec<_>>()
+        };
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(all)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|pipelines| *pipelines == seen[0]));
+        // Another handle has its own, so the comparison can fail.
+        let other = Kernels::new(&device).unwrap();
+        let forward = variant(Unary::Forward(HardSigmoid::PYTORCH).into());
+        assert!(*other.pipelines().body(forward) != seen[0][0][0]);
+    }
+}

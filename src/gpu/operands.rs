@@ -1,0 +1,240 @@
+//! The caller's tensors: what they must fulfil, and how they lie.
+
+use crate::{
+    gpu::error::LaunchError,
+    math::{dtype::DType, error::OpError, op::Op},
+    plan::{
+        grid::WORD,
+        limits::Limits,
+        placement::{Operand, Placement, Unit},
+    },
+};
+
+/// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
+///
+/// It is made from `&wgpu::Buffer` (the whole buffer), from a `wgpu::BufferSlice`, or field by field. The range is exactly
+/// the tensor, and nothing outside it is written. Where an odd number of halves ends within a word, the buffer must hold the
+/// whole word, whose other half keeps its value. The range must start at a multiple of the device's
+/// `min_storage_buffer_offset_alignment`, and its buffer needs `BufferUsages::STORAGE`.
+#[derive(Clone, Copy, Debug)]
+pub struct BufferRange<'a> {
+    /// The buffer.
+    pub buffer: &'a wgpu::Buffer,
+    /// Where the range starts, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub size: u64,
+}
+
+impl<'a> From<&'a wgpu::Buffer> for BufferRange<'a> {
+    fn from(buffer: &'a wgpu::Buffer) -> Self {
+        Self {
+            buffer,
+            offset: 0,
+            size: buffer.size(),
+        }
+    }
+}
+
+impl<'a> From<wgpu::BufferSlice<'a>> for BufferRange<'a> {
+    fn from(slice: wgpu::BufferSlice<'a>) -> Self {
+        Self {
+            buffer: slice.buffer(),
+            offset: slice.offset(),
+            size: slice.size(),
+        }
+    }
+}
+
+impl BufferRange<'_> {
+    fn same_buffer(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.same_buffer(other) && self.offset == other.offset && self.size == other.size
+    }
+
+    /// The size in whole words, in bytes.
+    fn bound_size(&self) -> u64 {
+        self.size.next_multiple_of(WORD)
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.same_buffer(other)
+            && self.offset < other.offset + other.bound_size()
+            && other.offset < self.offset + self.bound_size()
+    }
+}
+
+/// The tensors of a launch, operands and then results, in the order of [`Op::inputs`] and [`Op::outputs`].
+#[derive(Clone, Copy)]
+pub(crate) struct Tensors<'a, 'b> {
+    pub(crate) op: Op,
+    pub(crate) dtype: DType,
+    pub(crate) ranges: &'a [BufferRange<'b>],
+}
+
+/// What holds of tensors that were checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Checked {
+    /// Elements.
+    pub(crate) len: u64,
+    pub(crate) placement: Placement,
+}
+
+impl<'b> Tensors<'_, 'b> {
+    fn inputs(&self) -> usize {
+        self.op.inputs().len()
+    }
+
+    pub(crate) fn range(&self, operand: Operand) -> BufferRange<'b> {
+        match operand {
+            Operand::Input(index) => self.ranges[index],
+            Operand::Output(index) => self.ranges[self.inputs() + index],
+        }
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        let inputs = self.op.inputs();
+        inputs
+            .get(index)
+            .copied()
+            .unwrap_or_else(|| self.op.outputs()[index - inputs.len()])
+    }
+
+    fn unit(&self, index: usize) -> Unit {
+        let inputs = self.inputs();
+        let operand = if index < inputs {
+            Operand::Input(index)
+        } else {
+            Operand::Output(index - inputs)
+        };
+        Unit::of(self.op, operand)
+    }
+
+    /// Everything that wgpu would panic at, or report without telling which tensor it means.
+    pub(crate) fn check(&self, limits: &Limits, max_buffer_size: u64) -> Result<Checked, LaunchError> {
+        for index in 0..self.ranges.len() {
+            self.check_range(index, limits, max_buffer_size)?;
+        }
+        let len = self.check_lengths()?;
+        let placement = self.placement()?;
+        Ok(Checked { len, placement })
+    }
+
+    fn check_range(&self, index: usize, limits: &Limits, max_buffer_size: u64) -> Result<(), LaunchError> {
+        let BufferRange { buffer, offset, size } = self.ranges[index];
+        let (operand, dtype, buffer_size) = (self.name(index), self.dtype, buffer.size());
+        let bound = size.checked_next_multiple_of(WORD);
+        let end = bound.and_then(|bound| offset.checked_add(bound));
+        if end.is_none_or(|end| end > buffer_size) {
+            return Err(LaunchError::OutOfRange {
+                operand,
+                offset,
+                size,
+                buffer_size,
+            });
+        }
+        let (end, limit) = (offset + size, max_buffer_size);
+        if end > limit {
+            return Err(LaunchError::BufferTooLarge { operand, end, limit });
+        }
+        if self.unit(index) == Unit::Elements && size % dtype.size() != 0 {
+            return Err(LaunchError::PartialElement { operand, size, dtype });
+        }
+        let alignment = limits.min_storage_buffer_offset_alignment;
+        if offset % u64::from(alignment) != 0 {
+            return Err(LaunchError::Misaligned {
+                operand,
+                offset,
+                alignment,
+            });
+        }
+        if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            return Err(LaunchError::MissingUsage { operand });
+        }
+        Ok(())
+    }
+
+    /// Returns the length in elements.
+    fn check_lengths(&self) -> Result<u64, OpError> {
+        let size = self.dtype.size();
+        let mut all = 0..self.ranges.len();
+        // Every operation has a tensor of elements.
+        let Some(first) = all.find(|&index| self.unit(index) == Unit::Elements) else {
+            return Ok(0);
+        };
+        let a_len = self.ranges[first].size / size;
+        for index in 0..self.ranges.len() {
+            let found = self.ranges[index].size;
+            match self.unit(index) {
+                Unit::Bits if found != Unit::Bits.size(a_len, size) => {
+                    return Err(OpError::PackedLength {
+                        operand: self.name(first),
+                        len: a_len,
+                        bits_size: found,
+                    });
+                }
+                Unit::Elements if found != self.ranges[first].size => {
+                    return Err(OpError::LengthMismatch {
+                        a: self.name(first),
+                        a_len,
+                        b: self.name(index),
+                        b_len: found / size,
+                    });
+                }
+                Unit::Bits | Unit::Elements => {}
+            }
+        }
+        Ok(a_len)
+    }
+
+    /// How the tensors lie, unless two overlap in a way that no kernel supports.
+    fn placement(&self) -> Result<Placement, LaunchError> {
+        let (inputs, outputs) = (0..self.inputs(), self.inputs()..self.ranges.len());
+        let disjoint = |a: usize, b: usize| {
+            if self.ranges[a].overlaps(&self.ranges[b]) {
+                return Err(LaunchError::Overlap {
+                    a: self.name(a),
+                    b: self.name(b),
+                });
+            }
+            Ok(())
+        };
+        let first_output = outputs.start;
+        let replaced = self
+            .op
+            .replaces()
+            .filter(|&input| self.ranges[first_output].is(&self.ranges[input]));
+        for input in inputs.clone() {
+            for output in outputs.clone() {
+                if !(output == first_output && replaced == Some(input)) {
+                    disjoint(input, output)?;
+                }
+            }
+        }
+        for output in first_output + 1..self.ranges.len() {
+            disjoint(first_output, output)?;
+        }
+        let shares = |input: usize| {
+            outputs
+                .clone()
+                .any(|output| self.ranges[input].same_buffer(&self.ranges[output]))
+        };
+        if !inputs.clone().any(shares) {
+            return Ok(Placement::Separate);
+        }
+        // All are bound read-write, so not even two operands may overlap.
+        for first in inputs.clone() {
+            for second in first + 1..inputs.end {
+                disjoint(first, second)?;
+            }
+        }
+        Ok(if replaced.is_some() {
+            Placement::InPlace
+        } else {
+            Placement::Shared
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! The numeric contract: which results a device may give where the CPU path gives another.
+//!
+//! WGSL lets a device count a subnormal number as zero, as an operand and as a result. Nothing else may differ.
+
+use crate::math::{
+    binarize::Binarization,
+    definition::HardSigmoid,
+    dtype::Scalar,
+    op::{Binary, Op, Other, Unary},
+};
+
+/// How a device's result compares with the CPU path's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// Every bit is the same.
+    None,
+    /// A subnormal counted as a zero of its sign, which WGSL allows.
+    Subnormal,
+    /// The result is wrong.
+    Wrong,
+}
+
+/// One element of an operation.
+#[derive(Clone, Copy, Debug)]
+pub struct Element<T> {
+    /// The operation's operands in its order; those that it doesn't have count for nothing. A sign counts as 1 or -1.
+    pub operands: [T; 3],
+    /// What the output held, for an operation that adds to it.
+    pub before: T,
+    /// Its number in the tensor.
+    pub index: u64,
+}
+
+impl<T: Scalar> Element<T> {
+    /// The CPU path's results, one for each output of `op`; the second is no result where `op` has one output. A sign is
+    /// 1 or -1.
+    pub fn expected(self, op: impl Into<Op>) -> [T; 2] {
+        self.rounded(op.into().apply(self.wide()))
+    }
+
+    /// Compares `actual`, the result number `output` of a device, with the CPU path's.
+    pub fn compare(self, op: impl Into<Op>, output: usize, actual: T) -> Difference {
+        let op = op.into();
+        let bits = |value: T| value.to_f32().to_bits();
+        let exact = self.expected(op)[output];
+        if bits(actual) == bits(exact) {
+            return Difference::None;
+        }
+        if meets_no_subnormal(op) {
+            return Difference::Wrong;
+        }
+        let allowed = self.rounded(without_subnormals(op, self.wide()))[output];
+        let flushed = [exact, allowed].map(|value| T::from_f32(flushed(value.to_f32())));
+        if [allowed, flushed[0], flushed[1]].map(bits).contains(&bits(actual)) {
+            Difference::Subnormal
+        } else {
+            Difference::Wrong
+        }
+    }
+
+    fn wide(self) -> Element<f32> {
+        Element {
+            operands: self.operands.map(T::to_f32),
+            before: self.before.to_f32(),
+            index: self.index,
+        }
+    }
+
+    fn rounded(self, results: [f32; 2]) -> [T; 2] {
+        results.map(T::from_f32)
+    }
+}
+
+impl Op {
+    fn apply(self, of: Element<f32>) -> [f32; 2] {
+        let [a, b, c] = of.operands;
+        let sign = |is_plus| if is_plus { 1.0 } else { -1.0 };
+        match self {
+            Self::Unary(op) => [op.apply(a, of.index); 2],
+            Self::Binary(op) => [op.apply(a, b, of.before); 2],
+            Self::Other(Other::GateBackward(definition)) => definition.gate_backward(a, b, c).into(),
+            Self::Other(Other::Pack(how)) => [sign(how.is_plus(of.index, a)); 2],
+            Self::Other(Other::Unpack(scale)) => [sign(a > 0.0) * scale.get(); 2],
+        }
+    }
+}
+
+/// Whether no operand or result of the device's arithmetic is subnormal, whatever the data.
+fn meets_no_subnormal(op: Op) -> bool {
+    match op {
+        // The smallest result of a preset is near 1e-8, and a subnormal operand is lost in its sum with the shift.
+        Op::Unary(Unary::Forward(definition)) => definition.preset().is_some(),
+        Op::Unary(Unary::Binarize(signs)) => decides_on_integers(signs.how),
+        Op::Other(Other::Pack(how)) => decides_on_integers(how),
+        Op::Other(Other::Unpack(_)) => true,
+        _ => false,
+    }
+}
+
+fn decides_on_integers(how: Binarization) -> bool {
+    match how {
+        Binarization::Deterministic => true,
+        Binarization::Stochastic { probability, .. } => probability.preset().is_some(),
+    }
+}
+
+/// The results where every subnormal counts as zero, between the operations too. (A NaN doesn't depend on that.)
+fn without_subnormals(op: Op, of: Element<f32>) -> [f32; 2] {
+    let [a, b, c] = of.operands;
+    let zero = subnormal_as_zero;
+    let gate_backward = |definition: HardSigmoid, a, b, g| {
+        let da = flushed(definition.gate(zero(g), zero(b)));
+        [da, flushed(definition.backward(b, flushed(zero(g) * zero(a))))]
+    };
+    match op {
+        Op::Unary(Unary::Forward(definition)) => [forward_without_subnormals(definition, a); 2],
+        // The kernels compare x with the kinks as an integer, which keeps subnormals.
+        Op::Binary(Binary::BackwardAccumulate(definition)) => {
+            [zero(of.before) + flushed(definition.backward(a, zero(b))); 2]
+        }
+        Op::Binary(Binary::HardSwishBackward(definition)) => {
+            let [da, db] = gate_backward(definition, a, a, b);
+            [da + db; 2]
+        }
+        Op::Binary(Binary::Gate(definition)) => [definition.gate(zero(a), zero(b)); 2],
+        Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
+        Op::Binary(_) => op.apply(Element {
+            operands: [a, zero(b), c],
+            ..of
+        }),
+        _ => op.apply(Element {
+            operands: [a, b, c].map(zero),
+            ..of
+        }),
+    }
+}
+
+/// The slope is no such operand: the kernels scale a subnormal one.
+fn forward_without_subnormals(definition: HardSigmoid, x: f32) -> f32 {
+    let (slope, shift) = (definition.slope(), definition.shift());
+    let is_lost = x.is_subnormal() || (slope * x).is_subnormal();
+    let x = if is_lost { 0.0_f32.copysign(x) } else { x };
+    // A preset's shift isn't subnormal, so this is an affine definition.
+    let without_shift = HardSigmoid::affine(slope, 0.0, definition.kink_rule());
+    match without_shift {
+        Ok(without_shift) if shift.is_subnormal() => without_shift.forward(x),
+        _ => definition.forward(x),
+    }
+}
+
+fn subnormal_as_zero(value: f32) -> f32 {
+    if value.is_subnormal() {
+        0.0_f32.copysign(value)
+    } else {
+        value
+    }
+}
+
+/// What remains of a result where subnormals are flushed. The smallest normal number counts too: it may be a subnormal
+/// that was to be rounded up.
+fn flushed(value: f32) -> f32 {
+    if value.abs() <= f32::MIN_POSITIVE {
+        0.0_f32.copysign(value)
+    } else {
+        value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn compare(op: impl Into<Op>, operands: [f32; 3], actual: f32) -> Difference {
+        let element = Element {
+            operands,
+            before: 0.0,
+            index: 0,
+        };
+        element.compare(op, 0, actual)
+    }
+
+    #[test]
+    fn only_a_zero_of_the_same_sign_stands_for_a_subnormal() {
+        let op = Binary::Backward(HardSigmoid::PYTORCH);
+        let of = |g: f32, actual| compare(op, [0.0, g, 0.0], actual);
+        assert_eq!(of(6.0, 1.0), Difference::None);
+        assert_eq!(of(6.0, 1.0f32.next_down()), Difference::Wrong);
+        assert_eq!(of(6e-39, 0.0), Difference::Subnormal);
+        assert_eq!(of(6e-39, -0.0), Difference::Wrong);
+        assert_eq!(of(-6e-39, -0.0), Difference::Subnormal);
+        assert_eq!(of(6e-37, 0.0), Difference::Wrong);
+        // f32::MIN_POSITIVE after rounding up.
+        assert_eq!(of(6.0 * f32::MIN_POSITIVE, 0.0), Difference::Subnormal);
+    }
+
+    #[test]
+    fn a_presets_forward_pass_and_signs_allow_nothing() {
+        assert_eq!(
+            compare(Unary::Forward(HardSigmoid::KERAS), [-3.0; 3], -0.0),
+            Difference::Wrong
+        );
+        let signs = Unary::binarize(Binarization::Deterministic, 1.0).unwrap();
+        assert_eq!(compare(signs, [-1e-40; 3], 1.0), Difference::Wrong);
+        assert_eq!(compare(signs, [-1e-40; 3], -1.0), Difference::None);
+        assert_eq!(
+            compare(Other::Pack(Binarization::Deterministic), [0.5; 3], -1.0),
+            Difference::Wrong
+        );
+    }
+
+    #[test]
+    fn any_nan_is_compared_by_its_bits() {
+        let op = Unary::Forward(HardSigmoid::affine(2.0, 1e-40, crate::math::definition::KinkRule::Strict).unwrap());
+        assert_eq!(compare(op, [f32::NAN; 3], -f32::NAN), Difference::Wrong);
+        assert_eq!(compare(op, [f32::NAN; 3], f32::NAN), Difference::None);
+        // A subnormal shift may be lost.
+        assert_eq!(compare(op, [0.0; 3], 0.0), Difference::Subnormal);
+        assert_eq!(compare(op, [1e-30; 3], 2e-30), Difference::None);
+    }
+}

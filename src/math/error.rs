@@ -1,0 +1,133 @@
+use std::fmt;
+
+/// A parameter is infinite or NaN.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NotFinite {
+    /// `"alpha"` or `"beta"` of a definition, or the `"scale"` of a binarization.
+    pub parameter: &'static str,
+    /// What was given; a scale that is too large for an element type is given as that type rounds it.
+    pub value: f32,
+}
+
+impl fmt::Display for NotFinite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { parameter, value } = self;
+        write!(f, "{parameter} is {value}; it must be a finite number")
+    }
+}
+
+impl std::error::Error for NotFinite {}
+
+/// A text that names nothing, from [`str::parse`].
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParseError {
+    /// The text is none of the names.
+    Unknown {
+        /// What was to be named: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"device"`.
+        what: &'static str,
+        /// What was given.
+        given: String,
+        /// The names, as a person would list them.
+        names: String,
+    },
+    /// A number in the text is infinite or NaN.
+    NotFinite(NotFinite),
+}
+
+impl ParseError {
+    /// The value whose `Display` is `given`, or an error that lists all of them.
+    pub(crate) fn find<T: Copy + fmt::Display>(what: &'static str, given: &str, all: &[T]) -> Result<T, Self> {
+        let found = all.iter().find(|value| value.to_string() == given);
+        found.copied().ok_or_else(|| Self::Unknown {
+            what,
+            given: given.into(),
+            names: all.iter().map(T::to_string).collect::<Vec<_>>().join(", "),
+        })
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { what, given, names } => write!(f, "no {what} is called {given:?}; use one of {names}"),
+            Self::NotFinite(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl From<NotFinite> for ParseError {
+    fn from(error: NotFinite) -> Self {
+        Self::NotFinite(error)
+    }
+}
+
+/// An operation doesn't fit its operands. Nothing was written.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum OpError {
+    /// A parameter is infinite or NaN in the element type.
+    NotFinite(NotFinite),
+    /// Two operands that must hold the same number of elements don't.
+    LengthMismatch {
+        /// Name of the first operand.
+        a: &'static str,
+        /// Its length in elements.
+        a_len: u64,
+        /// Name of the second operand.
+        b: &'static str,
+        /// Its length in elements.
+        b_len: u64,
+    },
+    /// Packed signs don't take one 4-byte word for every 32 elements, the last word begun counted as a whole.
+    PackedLength {
+        /// Name of the operand whose signs they are.
+        operand: &'static str,
+        /// Its length in elements.
+        len: u64,
+        /// Size of the packed signs in bytes.
+        bits_size: u64,
+    },
+    /// The result of this operation can't replace an operand.
+    NotInPlace {
+        /// Name of the operation.
+        op: &'static str,
+    },
+}
+
+impl fmt::Display for OpError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFinite(error) => error.fmt(f),
+            Self::LengthMismatch { a, a_len, b, b_len } => write!(
+                f,
+                "{a} holds {a_len} elements but {b} holds {b_len}; they must have the same length"
+            ),
+            Self::PackedLength {
+                operand,
+                len,
+                bits_size,
+            } => write!(
+                f,
+                "{operand} holds {len} elements, whose signs take {} bytes (4 for every 32 elements, rounded up), but \
+                 bits has {bits_size}",
+                len.div_ceil(32) * 4,
+            ),
+            Self::NotInPlace { op } => write!(
+                f,
+                "{op} can't be computed in place: its result would replace an operand that it still needs; give it an \
+                 output of its own"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for OpError {}
+
+impl From<NotFinite> for OpError {
+    fn from(error: NotFinite) -> Self {
+        Self::NotFinite(error)
+    }
+}

@@ -1,0 +1,10 @@
+//! What is computed: definitions, binarizations, element types, and the operations that they make.
+
+pub(crate) mod binarize;
+pub(crate) mod contract;
+pub(crate) mod definition;
+pub(crate) mod dtype;
+pub(crate) mod error;
+pub(crate) mod finite;
+pub(crate) mod op;
+pub(crate) mod philox;

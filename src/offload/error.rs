@@ -1,0 +1,78 @@
+use crate::{gpu::error::LaunchError, math::error::OpError, plan::limits::UnsupportedDevice};
+use std::fmt;
+
+/// A call of [`Offload`](crate::offload::Offload) failed. It has written nothing.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum OffloadError {
+    /// The operation doesn't fit its operands.
+    Op(OpError),
+    /// No adapter is what was asked for.
+    NoAdapter {
+        /// What was asked for, and which adapters there are.
+        details: String,
+    },
+    /// The adapter refused to make a device.
+    NoDevice {
+        /// The driver's own words.
+        details: String,
+    },
+    /// The adapter's limits are below what the kernels need.
+    UnsupportedDevice(UnsupportedDevice),
+    /// The device ran out of memory.
+    OutOfMemory {
+        /// The driver's own words.
+        details: String,
+    },
+    /// The device was lost: the driver was reset, the GPU was unplugged, or somebody destroyed it.
+    DeviceLost {
+        /// The driver's own words.
+        details: String,
+    },
+    /// wgpu reported an error that this crate didn't foresee.
+    Gpu {
+        /// wgpu's own words.
+        details: String,
+    },
+}
+
+impl fmt::Display for OffloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Op(error) => error.fmt(f),
+            Self::NoAdapter { details } => write!(f, "no adapter: {details}"),
+            Self::NoDevice { details } => write!(f, "the adapter gave no device: {details}"),
+            Self::UnsupportedDevice(error) => error.fmt(f),
+            Self::OutOfMemory { details } => write!(f, "the device is out of memory: {details}"),
+            Self::DeviceLost { details } => write!(f, "the device was lost: {details}; make a new one"),
+            Self::Gpu { details } => write!(f, "the GPU call failed: {details}"),
+        }
+    }
+}
+
+impl std::error::Error for OffloadError {}
+
+impl From<OpError> for OffloadError {
+    fn from(error: OpError) -> Self {
+        Self::Op(error)
+    }
+}
+
+impl From<UnsupportedDevice> for OffloadError {
+    fn from(error: UnsupportedDevice) -> Self {
+        Self::UnsupportedDevice(error)
+    }
+}
+
+impl From<LaunchError> for OffloadError {
+    fn from(error: LaunchError) -> Self {
+        match error {
+            LaunchError::Op(error) => Self::Op(error),
+            LaunchError::UnsupportedDevice(error) => Self::UnsupportedDevice(error),
+            LaunchError::DeviceLost { details } => Self::DeviceLost { details },
+            error => Self::Gpu {
+                details: error.to_string(),
+            },
+        }
+    }
+}

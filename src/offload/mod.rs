@@ -1,0 +1,437 @@
+//! Host slices in, host slices out, on a device that this crate finds: a GPU where there is one, else the CPU.
+//!
+//! The bits are the same wherever it runs. Offloading one activation hardly ever pays in time, since the data crosses
+//! the bus twice; embed the [kernels](crate::gpu::Kernels) where the data already is on the device.
+//!
+//! Calls are async, so that they run in a browser too. Elsewhere they finish in their first poll and block their thread while
+//! the device works: [`block_on`] runs them, under tokio `spawn_blocking` is the place for them, and a timeout can't cancel
+//! them.
+//!
+//! ```
+//! use hard_sigmoid::{HardSigmoid, Unary, offload::{Offload, Target, block_on}};
+//!
+//! let offload = block_on(Offload::new(Target::Auto))?;
+//! let x = [-4.0_f32, 0.0, 1.5];
+//! let mut y = [0.0; 3];
+//! block_on(offload.unary(Unary::Forward(HardSigmoid::PYTORCH), &x, &mut y))?;
+//! assert_eq!(y, [0.0, 0.5, 0.75]);
+//! # Ok::<(), hard_sigmoid::offload::OffloadError>(())
+//! ```
+
+pub(crate) mod error;
+mod ring;
+
+pub use error::OffloadError;
+#[cfg(not(target_family = "wasm"))]
+pub use pollster::block_on;
+
+use crate::{
+    cpu,
+    gpu::Kernels,
+    math::{
+        binarize::Binarization,
+        definition::HardSigmoid,
+        dtype::Scalar,
+        error::{OpError, ParseError},
+        finite::Finite,
+        op::{Binary, Op, Other, Unary},
+    },
+    plan,
+};
+use ring::{Gpu, Output, Transfer};
+use std::{fmt, str::FromStr};
+
+/// Which device to compute on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Target {
+    /// A real GPU; else the CPU path, which is over ten times faster than a GPU emulated in software.
+    #[default]
+    Auto,
+    /// Any adapter, software ones too; an error if there is none.
+    Gpu,
+    /// The CPU path.
+    Cpu,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Auto => "auto",
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        })
+    }
+}
+
+impl Target {
+    /// Every target.
+    pub const ALL: &'static [Self] = &[Self::Auto, Self::Gpu, Self::Cpu];
+}
+
+impl FromStr for Target {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        ParseError::find("device", text, Self::ALL)
+    }
+}
+
+/// A chosen device, and every operation on host slices there. Each method is the function of the same name in [`cpu`].
+///
+/// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another while
+/// the device computes. Extra memory stays below 72 MiB on a device with its own memory (staging buffers and tensors), 36 MiB
+/// where host and device share theirs, and is kept for the next call.
+///
+/// A call that fails leaves its output as it was. If the device fails when part of the output is written, the CPU path
+/// computes the rest, with the same bits, and it is the next call that fails.
+#[derive(Debug)]
+pub struct Offload(Chosen);
+
+#[derive(Debug)]
+enum Chosen {
+    Cpu { why: String },
+    Gpu(Box<Gpu>),
+}
+
+impl Offload {
+    /// Chooses a device.
+    ///
+    /// On native targets wgpu's environment variables are heeded: `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or
+    /// several with commas), `WGPU_ADAPTER_NAME` (part of a name), `WGPU_POWER_PREF` (`low` or `high`).
+    ///
+    /// # Errors
+    /// With [`Target::Gpu`], [`OffloadError::NoAdapter`], [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`]. With
+    /// [`Target::Auto`] only [`OffloadError::NoAdapter`], where `WGPU_BACKEND` or `WGPU_ADAPTER_NAME` names something that
+    /// doesn't exist.
+    pub async fn new(target: Target) -> Result<Self, OffloadError> {
+        if target == Target::Cpu {
+            return Ok(Self::cpu("asked for"));
+        }
+        let adapter = find_adapter().await?;
+        let chosen = match (adapter, target) {
+            (Err(details), Target::Gpu) => return Err(OffloadError::NoAdapter { details }),
+            (Err(why), _) => return Ok(Self::cpu(&why)),
+            (Ok(adapter), Target::Gpu) => return Self::from_adapter(&adapter).await,
+            (Ok(adapter), _) => adapter,
+        };
+        let info = chosen.get_info();
+        if info.device_type == wgpu::DeviceType::Cpu {
+            return Ok(Self::cpu(&format!("the adapter found, {}, is software", info.name)));
+        }
+        let on_gpu = Self::from_adapter(&chosen).await;
+        Ok(on_gpu.unwrap_or_else(|error| Self::cpu(&format!("{}: {error}", info.name))))
+    }
+
+    /// Computes on a device of `adapter`, whatever it is.
+    ///
+    /// # Errors
+    /// [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`].
+    pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self, OffloadError> {
+        Ok(Self(Chosen::Gpu(Box::new(Gpu::new(adapter).await?))))
+    }
+
+    fn cpu(why: &str) -> Self {
+        Self(Chosen::Cpu { why: why.into() })
+    }
+
+    /// The adapter that was chosen; `None` on the CPU path.
+    pub fn adapter_info(&self) -> Option<&wgpu::AdapterInfo> {
+        match &self.0 {
+            Chosen::Cpu { .. } => None,
+            Chosen::Gpu(gpu) => Some(&gpu.info),
+        }
+    }
+
+    /// The kernels on the chosen device; `None` on the CPU path.
+    pub fn kernels(&self) -> Option<&Kernels> {
+        match &self.0 {
+            Chosen::Cpu { .. } => None,
+            Chosen::Gpu(gpu) => Some(&gpu.kernels),
+        }
+    }
+
+    /// [`cpu::unary`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn unary<T: Scalar>(&self, op: Unary, x: &[T], y: &mut [T]) -> Result<(), OffloadError> {
+        cpu::check_lengths(op.into(), &[x.len(), y.len()])?;
+        let transfer = elements(op.into(), &[x], [y], Output::Replaced);
+        let on_cpu = |done: usize, [y]: [&mut [T]; 1]| cpu::unary(op.advanced(done as u64), &x[done..], y);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::unary_in_place`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn unary_in_place<T: Scalar>(&self, op: Unary, x: &mut [T]) -> Result<(), OffloadError> {
+        let transfer = elements(op.into(), &[], [x], Output::Updated(0));
+        let on_cpu = |done: usize, [x]: [&mut [T]; 1]| cpu::unary_in_place(op.advanced(done as u64), x);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::binary`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn binary<T: Scalar>(
+        &self,
+        op: Binary,
+        first: &[T],
+        second: &[T],
+        out: &mut [T],
+    ) -> Result<(), OffloadError> {
+        cpu::check_lengths(op.into(), &[first.len(), second.len(), out.len()])?;
+        let kind = match op {
+            Binary::BackwardAccumulate(_) => Output::Added,
+            _ => Output::Replaced,
+        };
+        let transfer = elements(op.into(), &[first, second], [out], kind);
+        let on_cpu = |done: usize, [out]: [&mut [T]; 1]| cpu::binary(op, &first[done..], &second[done..], out);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::binary_in_place`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn binary_in_place<T: Scalar>(
+        &self,
+        op: Binary,
+        kept: &[T],
+        replaced: &mut [T],
+    ) -> Result<(), OffloadError> {
+        let Some(index) = Op::from(op).replaces() else {
+            return Err(OpError::NotInPlace { op: op.name() }.into());
+        };
+        let mut lengths = [kept.len(); 2];
+        lengths[index] = replaced.len();
+        cpu::check_lengths(op.into(), &lengths)?;
+        let transfer = elements(op.into(), &[kept], [replaced], Output::Updated(index));
+        let on_cpu = |done: usize, [replaced]: [&mut [T]; 1]| cpu::binary_in_place(op, &kept[done..], replaced);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::gate_backward`] on this device. (On a device that binds fewer than five buffers, the CPU path computes it.)
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn gate_backward<T: Scalar>(
+        &self,
+        definition: HardSigmoid,
+        a: &[T],
+        b: &[T],
+        g: &[T],
+        da: &mut [T],
+        db: &mut [T],
+    ) -> Result<(), OffloadError> {
+        let op = Op::from(Other::GateBackward(definition));
+        cpu::check_lengths(op, &[a.len(), b.len(), g.len(), da.len(), db.len()])?;
+        let transfer = elements(op, &[a, b, g], [da, db], Output::Replaced);
+        let on_cpu = |done: usize, [da, db]: [&mut [T]; 2]| {
+            cpu::gate_backward(definition, &a[done..], &b[done..], &g[done..], da, db)
+        };
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::pack`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn pack<T: Scalar>(&self, how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OffloadError> {
+        cpu::check_packed_length("x", x.len() as u64, size_of_val(bits) as u64)?;
+        let transfer = Transfer {
+            op: Other::Pack(how).into(),
+            dtype: T::DTYPE,
+            len: x.len(),
+            inputs: vec![bytemuck::cast_slice(x)],
+            outputs: [bits],
+            kind: Output::Replaced,
+        };
+        let on_cpu = |done: usize, [bits]: [&mut [u32]; 1]| cpu::pack(how.advanced(done as u64), &x[done..], bits);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::unpack`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OffloadError> {
+        cpu::check_packed_length("y", y.len() as u64, size_of_val(bits) as u64)?;
+        let op = Other::Unpack(Finite::new("scale", scale).map_err(OpError::from)?);
+        let transfer = Transfer {
+            op: op.into(),
+            dtype: T::DTYPE,
+            len: y.len(),
+            inputs: vec![bytemuck::cast_slice(bits)],
+            outputs: [y],
+            kind: Output::Replaced,
+        };
+        let on_cpu = |done: usize, [y]: [&mut [T]; 1]| cpu::unpack(scale, &bits[done / 32..], y);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from the given one on, of which it gets
+    /// the outputs.
+    async fn run<R: bytemuck::Pod, const M: usize>(
+        &self,
+        mut transfer: Transfer<'_, R, M>,
+        on_cpu: impl FnOnce(usize, [&mut [R]; M]) -> Result<(), OpError>,
+    ) -> Result<(), OffloadError> {
+        plan::check(transfer.op, transfer.dtype)?;
+        let (done, result) = match &self.0 {
+            Chosen::Gpu(gpu) if gpu.can_run(transfer.op) => gpu.run(&mut transfer).await,
+            Chosen::Gpu(_) | Chosen::Cpu { .. } => return Ok(on_cpu(0, transfer.rest(0))?),
+        };
+        match result {
+            Err(error) if done == 0 => Err(error),
+            // A part of the output is written, and its former content is gone.
+            Err(_) => Ok(on_cpu(done, transfer.rest(done))?),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// An operation on tensors of elements.
+fn elements<'a, T: Scalar, const M: usize>(
+    op: Op,
+    inputs: &[&'a [T]],
+    outputs: [&'a mut [T]; M],
+    kind: Output,
+) -> Transfer<'a, T, M> {
+    Transfer {
+        op,
+        dtype: T::DTYPE,
+        len: outputs[0].len(),
+        inputs: inputs.iter().map(|input| bytemuck::cast_slice(input)).collect(),
+        outputs,
+        kind,
+    }
+}
+
+/// What was chosen, for a person: `CPU (asked for)`, `NVIDIA H200 (Vulkan, driver 580)`.
+impl fmt::Display for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Chosen::Cpu { why } => write!(f, "CPU ({why})"),
+            Chosen::Gpu(gpu) => {
+                let info = &gpu.info;
+                write!(
+                    f,
+                    "{} ({:?}, {} {})",
+                    info.name, info.backend, info.driver, info.driver_info
+                )
+            }
+        }
+    }
+}
+
+/// The adapter that the environment asks for, or wgpu's choice. The outer error is a wrong wish, the inner text says
+/// why there is no adapter at all.
+async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
+    let wish = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if let Some(given) = wish("WGPU_BACKEND") {
+        if wgpu::Backends::from_comma_list(&given).is_empty() {
+            let details = format!("WGPU_BACKEND={given} names no backend; use vulkan, metal, dx12, gl or webgpu");
+            return Err(OffloadError::NoAdapter { details });
+        }
+    }
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
+    if let Some(name) = wish("WGPU_ADAPTER_NAME") {
+        let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
+        let matches = |found: &String| found.to_lowercase().contains(&name.to_lowercase());
+        let Some(index) = names.iter().position(matches) else {
+            let details = format!("WGPU_ADAPTER_NAME={name} matches none of {names:?}");
+            return Err(OffloadError::NoAdapter { details });
+        };
+        return Ok(Ok(adapters[index].clone()));
+    }
+    // Without a preference wgpu takes the first adapter of the first backend, which may be a software one.
+    let power_preference = match wgpu::PowerPreference::from_env() {
+        Some(wgpu::PowerPreference::LowPower) => wgpu::PowerPreference::LowPower,
+        _ => wgpu::PowerPreference::HighPerformance,
+    };
+    let options = wgpu::RequestAdapterOptions {
+        power_preference,
+        ..Default::default()
+    };
+    Ok(match instance.request_adapter(&options).await {
+        // Its dispatches do nothing: not a place to compute.
+        Ok(adapter) if adapter.get_info().backend == wgpu::Backend::Noop => Err("only wgpu's noop backend".into()),
+        Ok(adapter) => Ok(adapter),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_round_trip() {
+        for target in Target::ALL {
+            assert_eq!(target.to_string().parse(), Ok(*target));
+        }
+        assert!(
+            "tpu"
+                .parse::<Target>()
+                .unwrap_err()
+                .to_string()
+                .contains("auto, gpu, cpu")
+        );
+    }
+
+    /// A device whose dispatches do nothing.
+    fn idle_device() -> Offload {
+        let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+        options.backends = wgpu::Backends::NOOP;
+        options.backend_options.noop.enable = true;
+        let adapter = wgpu::Instance::new(options).request_adapter(&Default::default());
+        block_on(Offload::from_adapter(&block_on(adapter).unwrap())).unwrap()
+    }
+
+    const OP: Unary = Unary::Forward(HardSigmoid::PYTORCH);
+
+    /// Loses the device when the chunk that starts at `at` is sent.
+    fn losing_the_device(at: usize, x: &[f32], y: &mut [f32]) -> Result<(), OffloadError> {
+        let offload = idle_device();
+        let Chosen::Gpu(gpu) = &offload.0 else {
+            panic!("no device")
+        };
+        gpu.lose_at.set(at).unwrap();
+        block_on(offload.unary(OP, x, y))
+    }
+
+    #[test]
+    fn a_call_that_fails_writes_nothing() {
+        let x = vec![1.0; 3 * ring::CHUNK];
+        let mut y = vec![7.0; x.len()];
+        for at in [0, 2 * ring::CHUNK] {
+            let error = losing_the_device(at, &x, &mut y).unwrap_err();
+            assert!(matches!(error, OffloadError::DeviceLost { .. }), "{error}");
+            assert!(y.iter().all(|&y| y == 7.0));
+        }
+    }
+
+    #[test]
+    fn the_cpu_finishes_what_a_lost_device_began() {
+        let x = vec![1.0; 5 * ring::CHUNK + 1];
+        let mut y = vec![7.0; x.len()];
+        losing_the_device(3 * ring::CHUNK, &x, &mut y).unwrap();
+        let expected = HardSigmoid::PYTORCH.forward(1.0);
+        // The first chunk had come back from the device that does nothing.
+        assert!(y[..ring::CHUNK].iter().all(|&y| y != 7.0 && y != expected));
+        assert!(y[ring::CHUNK..].iter().all(|&y| y == expected));
+    }
+
+    /// Compiles only if a multi-threaded executor can run the calls.
+    #[test]
+    fn futures_are_send() {
+        fn send<T: Send>(_: T) {}
+        let offload = Offload::cpu("test");
+        send(offload.unary::<f32>(OP, &[], &mut []));
+        send(Offload::new(Target::Cpu));
+    }
+}

@@ -1,0 +1,59 @@
+use std::fmt;
+
+/// What a device allows, under the names of WebGPU; its defaults are WebGPU's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Storage buffers that a kernel may bind.
+    pub max_storage_buffers_per_shader_stage: u32,
+    /// Bytes of a storage buffer that a kernel may bind.
+    pub max_storage_buffer_binding_size: u64,
+    /// What the offset of a storage buffer's binding has to be a multiple of, in bytes.
+    pub min_storage_buffer_offset_alignment: u32,
+    /// Workgroups of a dispatch in each dimension.
+    pub max_compute_workgroups_per_dimension: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_storage_buffers_per_shader_stage: 8,
+            max_storage_buffer_binding_size: 128 << 20,
+            min_storage_buffer_offset_alignment: 256,
+            max_compute_workgroups_per_dimension: 65535,
+        }
+    }
+}
+
+/// A device was made with a limit below what a kernel needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnsupportedDevice {
+    /// The limit's name in WebGPU.
+    pub limit: &'static str,
+    /// What the kernel needs.
+    pub needed: u64,
+    /// The device's value of it.
+    pub has: u64,
+}
+
+impl fmt::Display for UnsupportedDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, needed, has } = self;
+        write!(
+            f,
+            "the kernel needs {limit} of at least {needed}, but this device was made with {has}; ask for more when you make \
+             the device (WebGPU's default limits are enough)"
+        )
+    }
+}
+
+impl std::error::Error for UnsupportedDevice {}
+
+impl UnsupportedDevice {
+    /// Refuses a limit that is too small.
+    pub(crate) fn check(limit: &'static str, needed: u64, has: u64) -> Result<(), Self> {
+        if has < needed {
+            return Err(Self { limit, needed, has });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,250 @@
+//! What to dispatch, as plain data: for programs that bring their own WebGPU, whichever it is.
+//!
+//! [`Plan::new`] takes an operation, an element type, a placement, a length and a device's limits. The plan then names the
+//! WGSL module and its constants, and for each part of the tensor the bytes to bind, the parameters, and the entry points
+//! with their workgroups. `Kernels` of the feature `wgpu` does nothing but follow it.
+//!
+//! To follow a plan:
+//! 1. Make a shader module of [`Plan::module`].
+//! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform buffer that
+//!    holds [`Part::params`] (80 bytes). [`Plan::access`] tells how each tensor is bound.
+//! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
+//!    depends on nothing else), and dispatch its workgroups.
+//!
+//! ```
+//! use hard_sigmoid::{DType, HardSigmoid, Unary, plan::{Limits, Operand, Placement, Plan}};
+//!
+//! let op = Unary::Forward(HardSigmoid::PYTORCH);
+//! let plan = Plan::new(op, DType::F32, Placement::Separate, 1001, &Limits::default())?;
+//! let parts: Vec<_> = plan.parts().collect();
+//! assert_eq!(parts.len(), 1); // A tensor beyond 128 MiB takes several.
+//! let tensors: Vec<_> = parts[0].bindings().iter().map(|b| (b.operand, b.offset, b.size)).collect();
+//! assert_eq!(tensors, [(Operand::Input(0), 0, 4004), (Operand::Output(0), 0, 4004)]);
+//! // 250 vectors of four elements, and one element in the tail.
+//! let dispatches: Vec<_> = parts[0].dispatches().map(|d| (d.entry_point, d.workgroups)).collect();
+//! assert_eq!(dispatches, [("unary", [1, 1, 1]), ("unary_tail", [1, 1, 1])]);
+//! # Ok::<(), hard_sigmoid::plan::PlanError>(())
+//! ```
+
+pub(crate) mod grid;
+pub(crate) mod limits;
+pub(crate) mod params;
+pub(crate) mod placement;
+pub mod wgsl;
+
+use crate::{
+    math::{dtype::DType, error::OpError, op::Op},
+    plan::{
+        grid::{WORD, Work, check_limits},
+        placement::{EntryPoints, MAX_TENSORS, Unit, bound},
+        wgsl::Options,
+    },
+};
+use std::fmt;
+
+pub use limits::{Limits, UnsupportedDevice};
+pub use params::Params;
+pub use placement::{Access, Operand, Placement};
+
+/// An operation can't be planned.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanError {
+    /// The operation doesn't allow this placement or this element type.
+    Op(OpError),
+    /// The device's limits are too small.
+    UnsupportedDevice(UnsupportedDevice),
+    /// The tensor has more bytes than can be counted.
+    TooLong {
+        /// Its length in elements.
+        len: u64,
+    },
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Op(error) => error.fmt(f),
+            Self::UnsupportedDevice(error) => error.fmt(f),
+            Self::TooLong { len } => write!(f, "{len} elements have more bytes than can be counted"),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}
+
+impl From<OpError> for PlanError {
+    fn from(error: OpError) -> Self {
+        Self::Op(error)
+    }
+}
+
+impl From<UnsupportedDevice> for PlanError {
+    fn from(error: UnsupportedDevice) -> Self {
+        Self::UnsupportedDevice(error)
+    }
+}
+
+/// What to dispatch for an operation: see the [module](self).
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    op: Op,
+    dtype: DType,
+    placement: Placement,
+    len: u64,
+    limits: Limits,
+    params: Params,
+}
+
+/// A part of the tensor that one bind group covers.
+#[derive(Clone, Copy, Debug)]
+pub struct Part {
+    /// The parameters, to be bound after the last tensor; `bytemuck::bytes_of` gives their bytes.
+    pub params: Params,
+    /// Computes the vectors of four words.
+    pub body: Option<Dispatch>,
+    /// Computes the words that are left. It shares no word with the body, so their order is free.
+    pub tail: Option<Dispatch>,
+    bindings: [Binding; MAX_TENSORS],
+    tensors: usize,
+}
+
+/// A range of a tensor to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// Which tensor.
+    pub operand: Operand,
+    /// Where the range starts, in bytes from the start of the tensor.
+    pub offset: u64,
+    /// How long it is, in bytes: whole words, so that after an odd number of halves it takes in the half that follows.
+    pub size: u64,
+}
+
+/// An entry point and its grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Its name in [`Plan::module`].
+    pub entry_point: &'static str,
+    /// Workgroups in x, y and z.
+    pub workgroups: [u32; 3],
+}
+
+impl Plan {
+    /// Plans an operation on tensors of `len` elements.
+    ///
+    /// # Errors
+    /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::NotFinite`] if its scale isn't finite in the
+    /// element type, [`UnsupportedDevice`] if the limits are too small.
+    pub fn new(
+        op: impl Into<Op>,
+        dtype: DType,
+        placement: Placement,
+        len: u64,
+        limits: &Limits,
+    ) -> Result<Self, PlanError> {
+        let op = op.into();
+        check(op, dtype)?;
+        if !placement.allows(op) {
+            return Err(OpError::NotInPlace { op: op.name() }.into());
+        }
+        check_limits(limits, bound(op, placement).len())?;
+        if len > u64::MAX / 8 {
+            return Err(PlanError::TooLong { len });
+        }
+        Ok(Self::of_checked(op, dtype, placement, len, *limits))
+    }
+
+    /// Everything has been checked.
+    pub(crate) fn of_checked(op: Op, dtype: DType, placement: Placement, len: u64, limits: Limits) -> Self {
+        Self {
+            op,
+            dtype,
+            placement,
+            len,
+            limits,
+            params: Params::new(op),
+        }
+    }
+
+    /// The WGSL module that has the entry points.
+    pub fn module(&self) -> &'static str {
+        wgsl::module(self.placement)
+    }
+
+    /// The pipeline constants of every entry point here.
+    pub fn constants(&self) -> [(&'static str, f64); 4] {
+        constants(self.op, Options::of(self.op, self.dtype))
+    }
+
+    /// How each tensor is bound, in the order of the bindings.
+    pub fn access(&self) -> impl ExactSizeIterator<Item = Access> + Clone + use<> {
+        let placement = self.placement;
+        bound(self.op, placement).map(move |operand| placement::access(placement, operand))
+    }
+
+    /// The parts of the tensors: one, or several where the device's limits ask for it, or none for an empty tensor.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let Self {
+            op,
+            dtype,
+            placement,
+            len,
+            limits,
+            params,
+        } = *self;
+        let names = EntryPoints::new(op, placement);
+        let tensors = bound(op, placement);
+        grid::parts(limits, len, Work::of(op, dtype)).map(move |part| {
+            let mut bindings = [Binding {
+                operand: Operand::Input(0),
+                offset: 0,
+                size: 0,
+            }; MAX_TENSORS];
+            for (binding, operand) in bindings.iter_mut().zip(tensors.clone()) {
+                let unit = Unit::of(op, operand);
+                *binding = Binding {
+                    operand,
+                    offset: unit.size(part.start, dtype.size()),
+                    size: unit.size(part.len.into(), dtype.size()).next_multiple_of(WORD),
+                };
+            }
+            let dispatch = |entry_point, workgroups| Dispatch {
+                entry_point,
+                workgroups,
+            };
+            Part {
+                params: params.of_part(part.start, part.len, part.grid.row),
+                bindings,
+                tensors: tensors.len(),
+                body: (part.grid.x > 0).then(|| dispatch(names.body, [part.grid.x, part.grid.y, 1])),
+                tail: part.has_tail.then(|| dispatch(names.tail, [1, 1, 1])),
+            }
+        })
+    }
+}
+
+impl Part {
+    /// The tensors' ranges, in the order of the bindings of group 0; [`Part::params`] follow.
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings[..self.tensors]
+    }
+
+    /// Body and tail, as far as there are elements for them.
+    pub fn dispatches(&self) -> impl Iterator<Item = Dispatch> + use<> {
+        self.body.into_iter().chain(self.tail)
+    }
+}
+
+/// Whether the operation's numbers are of that element type.
+pub(crate) fn check(op: Op, dtype: DType) -> Result<(), OpError> {
+    op.scale().map_or(Ok(()), |scale| Ok(dtype.check_scale(scale)?))
+}
+
+pub(crate) fn constants(op: Op, options: Options) -> [(&'static str, f64); 4] {
+    [
+        ("KERNEL", f64::from(op.row().kernel as u32)),
+        ("DTYPE", f64::from(options.dtype as u32)),
+        ("DIVIDE", f64::from(u8::from(options.divides))),
+        ("STOCHASTIC", f64::from(u8::from(options.stochastic))),
+    ]
+}
