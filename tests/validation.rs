@@ -1,7 +1,9 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
 use hard_sigmoid::{
-    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, StraightThrough,
+    Binarization, Binary, DType, HardSigmoid, KinkRule, OpError, Other, StraightThrough, Unary,
+    gpu::{BufferRange, Kernels, Launch, LaunchError},
+    plan::{Placement, UnsupportedDevice},
 };
 use proptest::prelude::*;
 use wgpu::BufferUsages;
@@ -51,9 +53,12 @@ fn range(buffer: &wgpu::Buffer, offset: u64, size: u64) -> BufferRange<'_> {
 }
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
+const FORWARD: Unary = Unary::Forward(P);
+const BACKWARD: Binary = Binary::Backward(P);
 
 #[track_caller]
-fn refused(result: Result<hard_sigmoid::Launch, Error>, expected: Error, message: &str) {
+fn refused(result: Result<Launch, LaunchError>, expected: impl Into<LaunchError>, message: &str) {
+    let expected = expected.into();
     let error = result.expect_err("accepted");
     assert_eq!(error, expected);
     assert!(error.to_string().contains(message), "{error}");
@@ -65,8 +70,8 @@ fn bad_ranges_are_refused() {
     let b = buffer(&k, 1024, BufferUsages::STORAGE);
     let c = buffer(&k, 1024, BufferUsages::STORAGE);
     refused(
-        k.forward(P, Element::F32, range(&b, 64, 961 * 4), &c),
-        Error::OutOfRange {
+        k.unary(FORWARD, DType::F32, range(&b, 64, 961 * 4), &c),
+        LaunchError::OutOfRange {
             operand: "x",
             offset: 64,
             size: 3844,
@@ -75,8 +80,8 @@ fn bad_ranges_are_refused() {
         "x takes 3844 bytes (whole 4-byte words) from offset 64, but its buffer has 1024",
     );
     refused(
-        k.forward(P, Element::F32, &b, range(&c, u64::MAX - 63, 64)),
-        Error::OutOfRange {
+        k.unary(FORWARD, DType::F32, &b, range(&c, u64::MAX - 63, 64)),
+        LaunchError::OutOfRange {
             operand: "y",
             offset: u64::MAX - 63,
             size: 64,
@@ -85,17 +90,17 @@ fn bad_ranges_are_refused() {
         "y",
     );
     refused(
-        k.backward(P, Element::F32, &b, range(&c, 0, 1022), &c),
-        Error::PartialElement {
+        k.binary(BACKWARD, DType::F32, &b, range(&c, 0, 1022), &c),
+        LaunchError::PartialElement {
             operand: "g",
             size: 1022,
-            element: Element::F32,
+            dtype: DType::F32,
         },
         "whole number of f32 elements of 4 bytes",
     );
     refused(
-        k.backward(P, Element::F32, &b, &c, range(&b, 32, 64)),
-        Error::Misaligned {
+        k.binary(BACKWARD, DType::F32, &b, &c, range(&b, 32, 64)),
+        LaunchError::Misaligned {
             operand: "dx",
             offset: 32,
             alignment: ALIGNMENT,
@@ -103,8 +108,8 @@ fn bad_ranges_are_refused() {
         "multiples of 64",
     );
     refused(
-        k.forward(P, Element::F32, range(&b, 0, 256), range(&c, 0, 128)),
-        Error::LengthMismatch {
+        k.unary(FORWARD, DType::F32, range(&b, 0, 256), range(&c, 0, 128)),
+        OpError::LengthMismatch {
             a: "x",
             a_len: 64,
             b: "y",
@@ -114,14 +119,14 @@ fn bad_ranges_are_refused() {
     );
     let plain = buffer(&k, 1024, BufferUsages::COPY_DST);
     refused(
-        k.forward(P, Element::F32, &b, &plain),
-        Error::MissingUsage { operand: "y" },
+        k.unary(FORWARD, DType::F32, &b, &plain),
+        LaunchError::MissingUsage { operand: "y" },
         "BufferUsages::STORAGE",
     );
     // Checked for an empty range too.
     refused(
-        k.forward(P, Element::F32, plain.slice(..0), b.slice(..0)),
-        Error::MissingUsage { operand: "x" },
+        k.unary(FORWARD, DType::F32, plain.slice(..0), b.slice(..0)),
+        LaunchError::MissingUsage { operand: "x" },
         "STORAGE",
     );
 }
@@ -137,8 +142,8 @@ fn a_range_beyond_any_buffer_is_refused_at_once() {
         assert!(pollster::block_on(scope.pop()).is_some(), "the buffer was made");
         let scope = k.device().push_error_scope(wgpu::ErrorFilter::Validation);
         refused(
-            k.forward(P, Element::F32, &huge, &huge),
-            Error::BufferTooLarge {
+            k.unary(FORWARD, DType::F32, &huge, &huge),
+            LaunchError::BufferTooLarge {
                 operand: "x",
                 end: size,
                 limit,
@@ -154,11 +159,11 @@ fn a_range_beyond_any_buffer_is_refused_at_once() {
 fn bad_ranges_of_halves_are_refused() {
     let k = kernels();
     let b = buffer(&k, 1026, BufferUsages::STORAGE);
-    let forward = |offset, size| k.forward(P, Element::F16, range(&b, offset, size), range(&b, offset, size));
+    let forward = |offset, size| k.unary(FORWARD, DType::F16, range(&b, offset, size), range(&b, offset, size));
     forward(0, 1022).unwrap();
     refused(
         forward(0, 1026),
-        Error::OutOfRange {
+        LaunchError::OutOfRange {
             operand: "x",
             offset: 0,
             size: 1026,
@@ -168,16 +173,16 @@ fn bad_ranges_of_halves_are_refused() {
     );
     refused(
         forward(0, 7),
-        Error::PartialElement {
+        LaunchError::PartialElement {
             operand: "x",
             size: 7,
-            element: Element::F16,
+            dtype: DType::F16,
         },
         "7 bytes, which is not a whole number of f16 elements of 2 bytes",
     );
     refused(
         forward(2, 8),
-        Error::Misaligned {
+        LaunchError::Misaligned {
             operand: "x",
             offset: 2,
             alignment: ALIGNMENT,
@@ -193,98 +198,102 @@ fn bad_ranges_of_signs_are_refused() {
     let k = Kernels::new(&device).unwrap();
     let [x, bits] = [(); 2].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     let how = Binarization::stochastic(1, 2);
-    let pack =
-        |elements, size| k.binarize_packed(how, Element::F32, range(&x, 0, elements * 4), range(&bits, 64, size));
+    let pack = |elements, size| k.pack(how, DType::F32, range(&x, 0, elements * 4), range(&bits, 64, size));
     for elements in [0_u64, 1, 32, 33, 256] {
         let size = elements.div_ceil(32) * 4;
         encode(&k, &pack(elements, size).unwrap());
         let y = range(&x, 0, elements * 2);
-        encode(&k, &k.unpack(1.0, Element::Bf16, range(&bits, 64, size), y).unwrap());
+        encode(&k, &k.unpack(1.0, DType::Bf16, range(&bits, 64, size), y).unwrap());
     }
     for (elements, bits_size) in [(32, 8), (33, 4), (32, 7), (0, 4)] {
-        let expected = Error::PackedLength {
+        let expected = OpError::PackedLength {
             operand: "x",
             len: elements,
             bits_size,
         };
-        refused(pack(elements, bits_size), expected, "4 for each 32 elements begun");
+        refused(pack(elements, bits_size), expected, "4 for every 32 elements, rounded up");
     }
     refused(
-        k.binarize_packed(how, Element::F32, range(&x, 0, 128), range(&x, 0, 4)),
-        Error::Overlap { a: "x", b: "bits" },
+        k.pack(how, DType::F32, range(&x, 0, 128), range(&x, 0, 4)),
+        LaunchError::Overlap { a: "x", b: "bits" },
         "must be disjoint",
     );
     // One range may be as long as the other, but can't be replaced by it.
     refused(
-        k.binarize_packed(how, Element::F32, range(&x, 0, 4), range(&x, 0, 4)),
-        Error::Overlap { a: "x", b: "bits" },
+        k.pack(how, DType::F32, range(&x, 0, 4), range(&x, 0, 4)),
+        LaunchError::Overlap { a: "x", b: "bits" },
         "must be disjoint",
     );
-    let launch = k.unpack(1.0, Element::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
-    assert_eq!(
-        (launch.kernel(), launch.placement()),
-        (Kernel::Unpack, Placement::Pooled)
-    );
-    for (element, scale) in [(Element::F32, f32::NAN), (Element::F16, 1e5), (Element::Bf16, f32::MAX)] {
-        let error = k.binarize(how, scale, element, &x, &bits).unwrap_err();
-        assert!(matches!(error, Error::NotFinite { parameter: "scale", .. }), "{error}");
+    let launch = k.unpack(1.0, DType::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
+    assert_eq!((launch.op().name(), launch.placement()), ("unpack", Placement::Shared));
+    for (dtype, scale) in [(DType::F16, 1e5), (DType::Bf16, f32::MAX)] {
+        let error = k
+            .unary(Unary::binarize(how, scale).unwrap(), dtype, &x, &x)
+            .unwrap_err();
+        assert!(matches!(error, LaunchError::Op(OpError::NotFinite(_))), "{error}");
     }
+    let error = k.unpack(f32::NAN, DType::F32, &bits, &x).unwrap_err();
+    assert!(error.to_string().starts_with("scale is NaN"), "{error}");
 }
 
 #[test]
 fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let k = kernels();
     let [a, b, c] = [(); 3].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
-    let overlap = |a, b| Error::Overlap { a, b };
+    let overlap = |a, b| LaunchError::Overlap { a, b };
     let hint = "identical for an in-place result";
     let at = |b, offset| range(b, offset, 256);
     refused(
-        k.forward(P, Element::F32, at(&a, 0), at(&a, 64)),
+        k.unary(FORWARD, DType::F32, at(&a, 0), at(&a, 64)),
         overlap("x", "y"),
         hint,
     );
     refused(
-        k.backward(P, Element::F32, at(&a, 64), at(&b, 0), at(&a, 0)),
+        k.binary(BACKWARD, DType::F32, at(&a, 64), at(&b, 0), at(&a, 0)),
         overlap("x", "dx"),
         hint,
     );
     refused(
-        k.backward(P, Element::F32, at(&a, 0), at(&b, 0), at(&a, 0)),
+        k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 0), at(&a, 0)),
         overlap("x", "dx"),
         hint,
     );
     refused(
-        k.backward(P, Element::F32, at(&a, 0), at(&b, 64), at(&b, 0)),
+        k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 64), at(&b, 0)),
         overlap("g", "dx"),
         hint,
     );
     refused(
-        k.backward(P, Element::F32, at(&a, 0), at(&a, 64), at(&a, 512)),
+        k.binary(BACKWARD, DType::F32, at(&a, 0), at(&a, 64), at(&a, 512)),
         overlap("x", "g"),
         hint,
     );
-    refused(k.backward(P, Element::F32, &a, &a, &a), overlap("x", "dx"), hint);
+    refused(k.binary(BACKWARD, DType::F32, &a, &a, &a), overlap("x", "dx"), hint);
     // What is added to can't be the gradient that is added.
     refused(
-        k.backward_accumulate(P, Element::F32, &a, &b, &b),
+        k.binary(Binary::BackwardAccumulate(P), DType::F32, &a, &b, &b),
         overlap("g", "dx"),
         hint,
     );
-    refused(k.gate(P, Element::F32, &a, &b, &b), overlap("b", "y"), hint);
     refused(
-        k.gate_backward(P, Element::F32, &a, &b, &c, &a, &c),
+        k.binary(Binary::Gate(P), DType::F32, &a, &b, &b),
+        overlap("b", "y"),
+        hint,
+    );
+    refused(
+        k.gate_backward(P, DType::F32, &a, &b, &c, &a, &c),
         overlap("a", "da"),
         hint,
     );
     refused(
-        k.gate_backward(P, Element::F32, at(&a, 0), at(&a, 0), at(&c, 0), at(&a, 256), at(&b, 0)),
-        overlap("b", "a"),
+        k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&c, 0), at(&a, 256), at(&b, 0)),
+        overlap("a", "b"),
         hint,
     );
     refused(
         k.gate_backward(
             P,
-            Element::F32,
+            DType::F32,
             at(&a, 0),
             at(&a, 256),
             at(&a, 512),
@@ -295,29 +304,27 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
         hint,
     );
 
-    use Placement::{Apart, InPlace, Pooled};
-    let forward = |x, y| k.forward(P, Element::F32, x, y).unwrap().placement();
-    assert_eq!(forward(at(&a, 0), at(&b, 0)), Apart);
+    use Placement::{InPlace, Separate, Shared};
+    let forward = |x, y| k.unary(FORWARD, DType::F32, x, y).unwrap().placement();
+    assert_eq!(forward(at(&a, 0), at(&b, 0)), Separate);
     assert_eq!(forward(at(&a, 64), at(&a, 64)), InPlace);
-    assert_eq!(forward(at(&a, 0), at(&a, 256)), Pooled);
-    let backward = |x, g, dx| k.backward(P, Element::F32, x, g, dx).unwrap().placement();
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Apart);
-    assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Apart);
+    assert_eq!(forward(at(&a, 0), at(&a, 256)), Shared);
+    let backward = |x, g, dx| k.binary(BACKWARD, DType::F32, x, g, dx).unwrap().placement();
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Separate);
+    assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Separate);
     assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), InPlace);
     assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 256)), InPlace);
-    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 512)), Pooled);
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Pooled);
-    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Pooled);
-    // A gate of a tensor by itself is the hard swish, also in place.
-    let gate = |a, b, y| k.gate(P, Element::F32, a, b, y).unwrap();
-    assert_eq!(gate(at(&a, 0), at(&b, 0), at(&a, 0)).placement(), InPlace);
-    for (y, placement) in [(at(&a, 0), InPlace), (at(&a, 256), Pooled), (at(&b, 0), Apart)] {
-        let launch = gate(at(&a, 0), at(&a, 0), y);
-        assert_eq!((launch.kernel(), launch.placement()), (Kernel::HardSwish, placement));
-    }
+    assert_eq!(backward(at(&a, 0), at(&a, 256), at(&a, 512)), Shared);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Shared);
+    assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Shared);
+    // The gated tensor replaces a.
+    let gate = |a, b, y| k.binary(Binary::Gate(P), DType::F32, a, b, y);
+    assert_eq!(gate(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
+    assert_eq!(gate(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
+    refused(gate(at(&a, 0), at(&a, 0), at(&a, 0)), overlap("b", "y"), hint);
     // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
-    let launch = k.gate_backward(P, Element::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
-    assert_eq!(launch.unwrap().placement(), Apart);
+    let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
+    assert_eq!(launch.unwrap().placement(), Separate);
 }
 
 /// Both gradients of the gate bind five buffers, more than the other kernels and than some devices allow.
@@ -325,18 +332,18 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
 fn what_binds_too_many_buffers_for_the_device_is_refused() {
     let (device, _queue) = noop_device(|limits| limits.max_storage_buffers_per_shader_stage = 4);
     let k = Kernels::new(&device).unwrap();
-    k.warm_up(Kernel::GateBackward, P, Element::F32);
+    k.warm_up(Other::GateBackward(P), DType::F32);
     let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     refused(
-        k.gate_backward(P, Element::F32, &a, &b, &g, &da, &db),
-        Error::UnsupportedDevice {
+        k.gate_backward(P, DType::F32, &a, &b, &g, &da, &db),
+        UnsupportedDevice {
             limit: "max_storage_buffers_per_shader_stage",
             needed: 5,
             has: 4,
         },
-        "wgpu::Limits::default() is enough",
+        "WebGPU's default limits are enough",
     );
-    let launch = k.gate_backward(P, Element::F32, &a, &b, &g, &g, &db).unwrap();
+    let launch = k.gate_backward(P, DType::F32, &a, &b, &g, &g, &db).unwrap();
     assert_eq!(launch.placement(), Placement::InPlace);
     encode(&k, &launch);
 }
@@ -356,7 +363,7 @@ fn what_exceeds_one_dispatch_takes_several() {
     ] {
         encode(
             &k,
-            &k.forward(P, Element::F32, b.slice(..size), b.slice(..size)).unwrap(),
+            &k.unary(FORWARD, DType::F32, b.slice(..size), b.slice(..size)).unwrap(),
         );
     }
 }
@@ -364,7 +371,7 @@ fn what_exceeds_one_dispatch_takes_several() {
 #[test]
 fn weak_devices_are_refused() {
     let new = |change: fn(&mut wgpu::Limits)| Kernels::new(&noop_device(change).0).map(|_| ());
-    let unsupported = |limit, needed, has| Err(Error::UnsupportedDevice { limit, needed, has });
+    let unsupported = |limit, needed, has| Err(UnsupportedDevice { limit, needed, has });
     macro_rules! one_less {
         ($($limit:ident $needed:literal;)*) => {
             $(assert_eq!(new(|l| l.$limit = $needed - 1), unsupported(stringify!($limit), $needed, $needed - 1));)*
@@ -397,14 +404,14 @@ fn weak_devices_are_refused() {
     let [bits, y] = [1250, 40_000].map(|size| buffer(&k, size, BufferUsages::STORAGE));
     encode(
         &k,
-        &k.unpack(1.0, Element::F32, range(&bits, 0, 1252 - 4), range(&y, 0, 1248 * 32))
+        &k.unpack(1.0, DType::F32, range(&bits, 0, 1252 - 4), range(&y, 0, 1248 * 32))
             .unwrap(),
     );
     assert_eq!(new(|l| *l = wgpu::Limits::downlevel_defaults()), Ok(()));
     // WebGL has no compute shaders at all.
     let error = new(|l| *l = wgpu::Limits::downlevel_webgl2_defaults()).unwrap_err();
     assert!(
-        error.to_string().contains("wgpu::Limits::default() is enough"),
+        error.to_string().contains("WebGPU's default limits are enough"),
         "{error}"
     );
 }
@@ -417,7 +424,10 @@ fn an_adapter_that_gives_no_device_is_an_error() {
         ..Default::default()
     });
     let error = pollster::block_on(hard_sigmoid::offload::Offload::from_adapter(&adapter)).unwrap_err();
-    assert!(matches!(error, Error::NoDevice { .. }), "{error}");
+    assert!(
+        matches!(error, hard_sigmoid::offload::OffloadError::NoDevice { .. }),
+        "{error}"
+    );
     assert!(
         error.to_string().contains("max_storage_buffers_per_shader_stage"),
         "{error}"
@@ -430,13 +440,13 @@ fn a_destroyed_device_is_an_error() {
     let b = buffer(&k, 64, BufferUsages::STORAGE);
     k.device().destroy();
     assert!(matches!(
-        k.forward(P, Element::F32, &b, &b),
-        Err(Error::DeviceLost { .. })
+        k.unary(FORWARD, DType::F32, &b, &b),
+        Err(LaunchError::DeviceLost { .. })
     ));
 }
 
 /// Records a launch and lets wgpu validate the command buffer.
-fn encode(k: &Kernels, launch: &hard_sigmoid::Launch) {
+fn encode(k: &Kernels, launch: &Launch) {
     let mut encoder = k.device().create_command_encoder(&Default::default());
     launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
     encoder.finish();
@@ -452,39 +462,39 @@ proptest! {
         starts in prop::array::uniform5(0u64..6000),
         buffers in prop::array::uniform5(0usize..5),
         same in prop::array::uniform5(0usize..5),
-        element in prop::sample::select(&Element::ALL[..]),
+        dtype in prop::sample::select(DType::ALL),
         alpha: f32,
         beta: f32,
     ) {
-        let Ok(d) = HardSigmoid::affine(alpha, beta, hard_sigmoid::Kinks::Strict) else { return Ok(()) };
+        let Ok(d) = HardSigmoid::affine(alpha, beta, KinkRule::Strict) else { return Ok(()) };
         let (device, _queue) = noop_device(|_| ());
         let k = Kernels::new(&device).unwrap();
-        k.clone().warm_up(Kernel::Gate, d, element);
+        k.clone().warm_up(Binary::Gate(d), dtype);
         let all = [(); 5].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
-        let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * element.size());
+        let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * dtype.size());
         // Some of them one and the same.
         let [p, q, r, s, t] = std::array::from_fn(|i| at(same[i].min(i)));
-        let e = element;
+        let e = dtype;
         fn bits(of: BufferRange<'_>, len: u64) -> BufferRange<'_> {
             range(of.buffer, of.offset, len.div_ceil(32) * 4)
         }
         for launch in [
-            k.forward(d, e, p, q),
-            k.backward(d, e, p, q, r),
-            k.backward_from_output(d, e, p, q, r),
-            k.backward_accumulate(d, e, p, q, r),
-            k.gate(d, e, p, q, r),
+            k.unary(Unary::Forward(d), e, p, q),
+            k.unary(Unary::HardSwish(d), e, p, q),
+            k.unary(Unary::binarize(Binarization::Deterministic, 0.5).unwrap(), e, p, q),
+            k.binary(Binary::Backward(d), e, p, q, r),
+            k.binary(Binary::BackwardFromOutput(d), e, p, q, r),
+            k.binary(Binary::BackwardAccumulate(d), e, p, q, r),
+            k.binary(Binary::HardSwishBackward(d), e, p, q, r),
+            k.binary(Binary::Gate(d), e, p, q, r),
+            k.binary(Binary::StraightThrough(StraightThrough::HardTanh), e, p, q, r),
             k.gate_backward(d, e, p, q, r, s, t),
-            k.hard_swish(d, e, p, q),
-            k.hard_swish_backward(d, e, p, q, r),
-            k.binarize(Binarization::Deterministic, 0.5, e, p, q),
-            k.binarize_packed(Binarization::stochastic(len, starts[0]), e, p, bits(q, len)),
+            k.pack(Binarization::stochastic(len, starts[0]), e, p, bits(q, len)),
             k.unpack(0.5, e, bits(p, len), q),
-            k.binarize_backward(StraightThrough::HardTanh, e, p, q, r),
         ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),
-                Err(error) => prop_assert!(matches!(error, Error::Overlap { .. } | Error::OutOfRange { .. }), "{}", error),
+                Err(error) => prop_assert!(matches!(error, LaunchError::Overlap { .. } | LaunchError::OutOfRange { .. }), "{}", error),
             }
         }
     }

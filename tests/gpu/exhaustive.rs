@@ -1,14 +1,16 @@
-//! All 2^32 f32 inputs of every preset, forward and backward, and of one preset for the kernels around them, GPU against
+//! All 2^32 f32 inputs of every preset, forward and backward, and of one preset through the other operations, GPU against
 //! CPU, on every adapter.
 //!
 //! Opt-in, because it takes many minutes: `./test.sh exhaustive`.
 
 use crate::{
     adapters,
-    cases::{Case, Definition, apart},
-    common,
+    cases::{Case, separate},
 };
-use hard_sigmoid::{BufferRange, Element, HardSigmoid, Kernel, Kernels, Launch};
+use hard_sigmoid::{
+    Binary, DType, Difference, Element, HardSigmoid, Op, Unary,
+    gpu::{BufferRange, Kernels, Launch},
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
 
@@ -25,18 +27,11 @@ struct Seen {
 }
 
 impl Seen {
-    /// Counts a result. `allowed` is what it is if subnormals count as zero, where that may be.
-    fn of(self, actual: u32, expected: f32, allowed: Option<f32>) -> Self {
-        let same = actual == expected.to_bits();
-        let is_allowed = |allowed: f32| {
-            let also = [allowed, common::flushed(allowed), common::flushed(expected)];
-            also.iter().any(|value| actual == value.to_bits())
-        };
-        let flushed = !same && allowed.is_some_and(is_allowed);
+    fn of(self, difference: Difference) -> Self {
         Self {
             inputs: self.inputs + 1,
-            differing: self.differing + u64::from(!same && !flushed),
-            flushed: self.flushed + u64::from(flushed),
+            differing: self.differing + u64::from(difference == Difference::Wrong),
+            flushed: self.flushed + u64::from(difference == Difference::Subnormal),
         }
     }
 
@@ -59,19 +54,32 @@ fn other_bits(x: u32) -> [u32; 2] {
 
 /// A launch of the sweep.
 struct Row {
-    on: Definition,
-    case: &'static Case,
+    case: Case,
     launch: Launch,
 }
 
-impl Row {
-    /// The operands of one element in the order of the API. The hard sigmoid is always that of x.
-    fn operands(&self, [x, g, h]: [f32; 3]) -> [f32; 3] {
-        match self.case.kernel {
-            Kernel::Gate | Kernel::GateBackward => [g, x, h],
-            _ => [x, g, h],
+/// The operands of an operation. The hard sigmoid is always that of x.
+fn operands<V>(op: Op, [x, g, h]: [V; 3]) -> [V; 3] {
+    match op.inputs() {
+        ["a", "b", ..] => [g, x, h],
+        _ => [x, g, h],
+    }
+}
+
+/// Forward and backward with every preset, and every other operation with one. (Packed signs are those of `binarize`.)
+fn operations() -> Vec<Op> {
+    let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+    let mut all: Vec<Op> = presets
+        .flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()])
+        .collect();
+    let mut names = vec!["forward", "backward", "pack", "unpack"];
+    for op in Op::all(HardSigmoid::PYTORCH) {
+        if !names.contains(&op.name()) {
+            names.push(op.name());
+            all.push(op);
         }
     }
+    all
 }
 
 /// All of them.
@@ -89,12 +97,14 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
         panic!("run this with --release");
     }
     // The counting itself can fail.
-    let seen = Seen::default()
-        .of(1, 0.0, Some(0.0))
-        .of(0, 1e-40, Some(1e-40))
-        .of(5, 1.0, Some(f32::from_bits(5)))
-        .of(0, 1e-40, None);
-    assert_eq!((seen.inputs, seen.differing, seen.flushed), (4, 2, 2));
+    let seen = [
+        Difference::Wrong,
+        Difference::None,
+        Difference::Subnormal,
+        Difference::Wrong,
+    ];
+    let seen = seen.into_iter().fold(Seen::default(), Seen::of);
+    assert_eq!((seen.inputs, seen.differing, seen.flushed), (4, 2, 1));
 
     let (device, queue) = adapters::device(adapter, |_| ());
     let kernels = Kernels::new(&device).unwrap();
@@ -111,29 +121,14 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
     let staging = buffer(wgpu::BufferUsages::MAP_READ);
     // A result that was never written differs.
     queue.write_buffer(&sentinel, 0, &vec![0xab; CHUNK as usize * 4]);
-    let row = |kernel, definition| {
-        let case = apart(kernel);
-        let on = Definition {
-            definition,
-            binarization: case.binarization(definition, 0),
-        };
-        let ranges = match kernel {
-            Kernel::Gate | Kernel::GateBackward => [&g, &x, &h, &out, &second_out],
-            _ => [&x, &g, &h, &out, &second_out],
-        };
-        let ranges = ranges.map(BufferRange::from);
-        let launch = case.launch(&kernels, on, Element::F32, &ranges[..3], &ranges[3..]);
-        Row { on, case, launch }
+    let row = |op| {
+        let case = separate(op);
+        let inputs = operands(op, [&x, &g, &h]).map(BufferRange::from);
+        let outputs = [&out, &second_out].map(BufferRange::from);
+        let launch = case.launch(&kernels, DType::F32, &inputs, &outputs);
+        Row { case, launch }
     };
-    let mut rows = Vec::new();
-    for preset in &HardSigmoid::PRESETS {
-        rows.extend([Kernel::Forward, Kernel::Backward].map(|kernel| row(kernel, preset.definition)));
-    }
-    // Packed signs are those of `binarize`.
-    let around = Kernel::ALL[2..]
-        .iter()
-        .filter(|k| !matches!(k, Kernel::BinarizePacked | Kernel::Unpack));
-    rows.extend(around.map(|&kernel| row(kernel, HardSigmoid::PYTORCH)));
+    let rows: Vec<_> = operations().into_iter().map(row).collect();
     let mut totals = vec![Seen::default(); rows.len()];
 
     let style = "{msg} [{bar:40}] {percent}% {elapsed} (ETA {eta}), {pos} row chunks";
@@ -150,8 +145,9 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
             queue.write_buffer(buffer, 0, bytemuck::cast_slice(&bits));
         }
         for (row, total) in rows.iter().zip(&mut totals) {
-            let accumulates = row.case.kernel == Kernel::BackwardAccumulate;
-            let outputs = &[&out, &second_out][..row.case.outputs.len()];
+            let op = row.case.op;
+            let accumulates = op == Binary::BackwardAccumulate(HardSigmoid::PYTORCH).into();
+            let outputs = &[&out, &second_out][..op.outputs().len()];
             let mut encoder = device.create_command_encoder(&Default::default());
             for output in outputs {
                 let before = if accumulates { &h } else { &sentinel };
@@ -174,21 +170,17 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
                     .enumerate()
                     .with_min_len(1 << 16)
                     .fold(Seen::default, |seen, (i, ((&x, &[g, h]), &actual))| {
-                        let [x, g, h] = [x, g, h].map(f32::from_bits);
-                        let operands = row.operands([x, g, h]);
-                        let expected = row.case.expected(row.on, operands, h, i)[index];
-                        if actual == expected.to_bits() {
-                            return seen.of(actual, expected, None);
-                        }
-                        // A preset's forward pass meets and makes no subnormal.
-                        let may_flush = row.case.kernel != Kernel::Forward;
-                        let allowed = || row.case.expected_without_subnormals(row.on, operands, h, i)[index];
-                        seen.of(actual, expected, may_flush.then(allowed))
+                        let all = [x, g, h].map(f32::from_bits);
+                        let element = Element {
+                            operands: operands(op, all),
+                            before: all[2],
+                            index: i as u64,
+                        };
+                        seen.of(element.compare(op, index, f32::from_bits(actual)))
                     });
                 *total = total.and(seen.reduce(Seen::default, Seen::and));
                 // At once rather than at the end, so that a sweep cut short has still shown something.
-                let (definition, kernel) = (row.on.definition, row.case.kernel);
-                assert_eq!(total.differing, 0, "{definition} {kernel:?}, inputs from {start:#010x}");
+                assert_eq!(total.differing, 0, "{op:?}, inputs from {start:#010x}");
                 drop(view);
                 staging.unmap();
             }
@@ -218,10 +210,14 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
         } = seen;
         println!(
             "{:<12}{:<20} {inputs} results, {differing} differing ({flushed} with subnormals flushed)",
-            row.on.definition,
-            row.case.kernel.name()
+            row.case.op.definition().map_or("-", HardSigmoid::name),
+            row.case.op.name()
         );
-        assert_eq!(*inputs, total * row.case.outputs.len() as u64, "the sweep has shrunk");
+        assert_eq!(
+            *inputs,
+            total * row.case.op.outputs().len() as u64,
+            "the sweep has shrunk"
+        );
         assert_eq!(*differing, 0);
     }
 }

@@ -6,12 +6,13 @@ mod cases;
 mod common;
 mod exhaustive;
 
-use cases::{CASES, Definition, Gpu, apart};
-use common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
+use cases::{Gpu, cases, each_separate, separate};
+use common::{assert_same_bits, definitions, golden, npy};
 use hard_sigmoid::{
-    Binarization, BufferRange, Element, Error, HardSigmoid, Kernel, Kernels, Placement, Scalar, StraightThrough,
-    half::{bf16, f16},
-    offload::{Offload, Target},
+    Binarization, Binary, DType, Difference, Element, HardSigmoid, Op, OpError, Other, Scalar, Unary, bf16, f16,
+    gpu::{BufferRange, Kernels, LaunchError},
+    offload::{Offload, OffloadError, Target, block_on},
+    plan::Placement,
 };
 use wgpu::util::DeviceExt;
 
@@ -68,9 +69,9 @@ fn lengths(adapter: &wgpu::Adapter) {
         40 * group + 6,
     ]);
     assert_eq!(lengths.len(), 77);
-    for case in &CASES {
+    for case in &cases(HardSigmoid::PYTORCH) {
         for &len in &lengths {
-            gpu.check(case, HardSigmoid::PYTORCH, slices(&inputs(len)), 0);
+            gpu.check(case, slices(&inputs(len)), 0);
         }
     }
 }
@@ -83,14 +84,18 @@ fn split(adapter: &wgpu::Adapter) {
         limits.max_storage_buffer_binding_size = least.max(4096);
     });
     for len in [1024, 1025, 2047, 2048, 5000, 10_003] {
-        for case in &CASES {
-            gpu.check(case, HardSigmoid::COURBARIAUX, slices(&inputs(len)), 1);
+        for case in &cases(HardSigmoid::COURBARIAUX) {
+            gpu.check(case, slices(&inputs(len)), 1);
         }
     }
     let gpu = Gpu::new(adapter, |limits| *limits = wgpu::Limits::default());
     let [x, ..] = inputs(40 << 20);
-    let in_place = CASES.iter().find(|case| case.placement == Placement::InPlace).unwrap();
-    gpu.check(in_place, HardSigmoid::PYTORCH, [&x; 3], 0);
+    let all = cases(HardSigmoid::PYTORCH);
+    let in_place = all
+        .iter()
+        .find(|case| case.layout.placement == Placement::InPlace)
+        .unwrap();
+    gpu.check(in_place, [&x; 3], 0);
 }
 
 /// Why a test can't run on an adapter.
@@ -103,7 +108,7 @@ fn cannot_run(name: &str, adapter: &wgpu::Adapter) -> Option<String> {
 /// An odd number of halves, in bytes.
 const BEYOND_4_GIB: u64 = (1 << 32) + (1 << 21) + 6;
 
-/// A tensor of more than 2^32 bytes, on a device with default limits but for the size of a buffer. It takes 9 GiB.
+/// A tensor of more than 2^32 bytes, on a device with default limits except for the size of a buffer. It takes 9 GiB.
 fn beyond_4_gib(adapter: &wgpu::Adapter) {
     let len = BEYOND_4_GIB / 2;
     let size = len * 2;
@@ -139,7 +144,7 @@ fn beyond_4_gib(adapter: &wgpu::Adapter) {
     };
     let launch = gpu
         .kernels
-        .forward(HardSigmoid::TANGENT, Element::Bf16, range, range)
+        .unary(Unary::Forward(HardSigmoid::TANGENT), DType::Bf16, range, range)
         .unwrap();
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
     launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
@@ -169,15 +174,15 @@ fn every_definition(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let [x, g, h] = inputs(npy(golden("x.npy")).len());
     for definition in definitions() {
-        for case in &CASES {
-            gpu.check(case, definition, [&x, &g, &h], 0);
+        for case in &cases(definition) {
+            gpu.check(case, [&x, &g, &h], 0);
         }
         // The same inputs against other gradients, all of the special ones among them.
         let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
-        for kernel in Kernel::ALL {
-            gpu.check(apart(kernel), definition, [&x, &rolled, &g], 0);
+        for case in &each_separate(definition) {
+            gpu.check(case, [&x, &rolled, &g], 0);
             // And gradients in the place of x, so that the gate's factors are any.
-            gpu.check(apart(kernel), definition, [&rolled, &x, &h], 0);
+            gpu.check(case, [&rolled, &x, &h], 0);
         }
     }
 }
@@ -188,7 +193,7 @@ fn halves(adapter: &wgpu::Adapter) {
     halves_of(adapter, bf16::from_bits);
 }
 
-fn halves_of<T: Scalar>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
+fn halves_of<T: Scalar + std::fmt::Debug>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 7);
     let permuted = |round: u32| -> Vec<T> {
         let gradient = |i: u16| {
@@ -200,24 +205,29 @@ fn halves_of<T: Scalar>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
     };
     let x: Vec<T> = (0..=u16::MAX).map(of).collect();
     for definition in definitions() {
-        // Every kernel against a few sets, and one against many.
-        for (kernel, rounds) in Kernel::ALL.map(|kernel| (kernel, if kernel == Kernel::Backward { 16 } else { 2 })) {
+        // Every operation against a few sets, and one against many.
+        for case in &each_separate(definition) {
+            let rounds = if case.op == Binary::Backward(definition).into() {
+                16
+            } else {
+                2
+            };
             for round in 0..rounds {
                 let [g, h] = [permuted(round), permuted(round + 5)];
-                gpu.check(apart(kernel), definition, [&x, &g, &h], 0);
+                gpu.check(case, [&x, &g, &h], 0);
             }
         }
     }
-    for case in &CASES {
-        for preset in &HardSigmoid::PRESETS {
-            gpu.check(case, preset.definition, [&x, &permuted(3), &permuted(4)], 0);
+    for preset in HardSigmoid::PRESETS {
+        for case in &cases(preset.definition) {
+            gpu.check(case, [&x, &permuted(3), &permuted(4)], 0);
         }
     }
     // From every residue of the vector, across a grid's edges and beyond: 49 workgroups of 2048 halves.
     for len in (0..20).chain(2040..2060).chain(100_345..100_360) {
         let take = |from: usize| -> Vec<T> { x.iter().cycle().skip(from).take(len).copied().collect() };
-        for case in &CASES {
-            gpu.check(case, HardSigmoid::PYTORCH, slices(&[0x3ff0, 7, 0x3c00].map(take)), 0);
+        for case in &cases(HardSigmoid::PYTORCH) {
+            gpu.check(case, slices(&[0x3ff0, 7, 0x3c00].map(take)), 0);
         }
     }
 }
@@ -226,8 +236,8 @@ fn offsets(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     for len in [1, 3, 4, 1027] {
         for skip in [1, 3, 10] {
-            for case in &CASES {
-                gpu.check(case, HardSigmoid::JAX, slices(&inputs(len)), skip);
+            for case in &cases(HardSigmoid::JAX) {
+                gpu.check(case, slices(&inputs(len)), skip);
             }
         }
     }
@@ -245,11 +255,14 @@ fn storage(device: &wgpu::Device, data: &[f32]) -> wgpu::Buffer {
 /// changes, the GPU gives the one minus and the other plus.
 fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let (low, high) = preset.definition.kinks().unwrap();
-        let case = apart(Kernel::Binarize);
         let len = 20_000;
-        let draws = case.binarization(preset.definition, len);
+        let draws = Binarization::Stochastic {
+            probability: preset.definition,
+            seed: 9,
+            offset: (1 << 33) - 1001,
+        };
         let first_plus = |index: usize| {
             // Numbers from low to high, as integers in their order.
             let number = |key: i32| f32::from_bits((key ^ (key >> 31 & i32::MAX)) as u32);
@@ -266,12 +279,9 @@ fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
         };
         let plus: Vec<f32> = (0..len).map(first_plus).collect();
         let minus: Vec<f32> = plus.iter().map(|x| x.next_down()).collect();
-        let on = Definition {
-            definition: preset.definition,
-            binarization: draws,
-        };
+        let case = separate(Unary::binarize(draws, 1.0).unwrap());
         for (x, is_plus) in [(plus, true), (minus, false)] {
-            let results = gpu.results(case, on, [&x; 3], 0);
+            let results = gpu.results(&case, [&x; 3], 0);
             let right = results[0].iter().filter(|y| (**y > 0.0) == is_plus);
             assert_eq!(right.count(), len, "{} {is_plus}", preset.name);
         }
@@ -285,8 +295,11 @@ fn draws_in_parts(adapter: &wgpu::Adapter) {
     let [x, ..] = inputs(5000);
     let buffers = [(); 3].map(|()| storage(&gpu.device, &x));
     let draws = Binarization::stochastic(77, u64::MAX - 2000);
-    let e = Element::F32;
-    let whole = gpu.kernels.binarize(draws, 2.0, e, &buffers[0], &buffers[1]).unwrap();
+    let binarize = |how| Unary::binarize(how, 2.0).unwrap();
+    let whole = gpu
+        .kernels
+        .unary(binarize(draws), DType::F32, &buffers[0], &buffers[1])
+        .unwrap();
     let mut launches = vec![whole];
     let cuts = [0, step, 7 * step, 2048, 5000];
     for cut in cuts.windows(2) {
@@ -298,7 +311,7 @@ fn draws_in_parts(adapter: &wgpu::Adapter) {
         let part = draws.advanced(cut[0] as u64);
         let launch = gpu
             .kernels
-            .binarize(part, 2.0, e, range(&buffers[0]), range(&buffers[2]));
+            .unary(binarize(part), DType::F32, range(&buffers[0]), range(&buffers[2]));
         launches.push(launch.unwrap());
     }
     let mut encoder = gpu.device.create_command_encoder(&Default::default());
@@ -317,28 +330,16 @@ fn draws_in_parts(adapter: &wgpu::Adapter) {
 
 /// After its last word a stream starts over, wherever in a vector that is: as numbers and as bits, in every type.
 fn draws_at_the_end(adapter: &wgpu::Adapter) {
-    fn of<T: Scalar>(gpu: &Gpu) {
+    fn of<T: Scalar + std::fmt::Debug>(gpu: &Gpu) {
         let x: Vec<T> = inputs(200)[0].iter().map(|&x| T::from_f32(x)).collect();
         // Fair draws too, which show every word.
         let fair = vec![T::from_f32(0.0); 200];
-        for kernel in [Kernel::Binarize, Kernel::BinarizePacked] {
-            for seed in 0..50 {
-                for before_end in [1, 2, 3, 4, 30, 31, 32, 100, 101] {
-                    let on = Definition {
-                        definition: HardSigmoid::COURBARIAUX,
-                        binarization: Binarization::stochastic(seed * 0x1_0000_0003, u64::MAX - before_end),
-                    };
-                    for x in [&x, &fair] {
-                        let case = apart(kernel);
-                        let results = &gpu.results(case, on, [&x[..]; 3], 0)[0];
-                        for (i, x) in x.iter().enumerate() {
-                            let expected = case.expected(on, [x.to_f32(); 3], 0.0, i)[0];
-                            assert_eq!(
-                                results[i], expected,
-                                "{kernel:?}, seed {seed}, {before_end} before the end, {i}"
-                            );
-                        }
-                    }
+        for seed in 0..50 {
+            for before_end in [1, 2, 3, 4, 30, 31, 32, 100, 101] {
+                let draws = Binarization::stochastic(seed * 0x1_0000_0003, u64::MAX - before_end);
+                for x in [&x, &fair] {
+                    gpu.check(&separate(Unary::binarize(draws, 0.5).unwrap()), [&x[..]; 3], 0);
+                    gpu.check(&separate(Other::Pack(draws)), [&x[..]; 3], 0);
                 }
             }
         }
@@ -352,18 +353,18 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
 /// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    gpu.kernels.warm_up(Kernel::Forward, HardSigmoid::PYTORCH, Element::F32);
+    gpu.kernels.warm_up(Unary::Forward(HardSigmoid::PYTORCH), DType::F32);
     let [x, ..] = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
     let first = gpu
         .kernels
-        .forward(HardSigmoid::PYTORCH, Element::F32, &input, &output)
+        .unary(Unary::Forward(HardSigmoid::PYTORCH), DType::F32, &input, &output)
         .unwrap();
     let second = gpu
         .kernels
-        .forward(
-            HardSigmoid::COURBARIAUX,
-            Element::F32,
+        .unary(
+            Unary::Forward(HardSigmoid::COURBARIAUX),
+            DType::F32,
             output.slice(..),
             output.slice(..),
         )
@@ -391,8 +392,9 @@ fn threads(adapter: &wgpu::Adapter) {
             let (gpu, data) = (&gpu, &data);
             scope.spawn(move || {
                 for round in 0..5 {
-                    let definition = HardSigmoid::PRESETS[(thread + round) % 6].definition;
-                    gpu.check(&CASES[(thread * 4 + round) % CASES.len()], definition, slices(data), 0);
+                    let presets = HardSigmoid::PRESETS;
+                    let all = cases(presets[(thread + round) % presets.len()].definition);
+                    gpu.check(&all[(thread * 4 + round) % all.len()], slices(data), 0);
                 }
             });
         }
@@ -424,110 +426,145 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
-    let case = apart(Kernel::Backward);
-    kernels.warm_up(case.kernel, HardSigmoid::JAX, Element::F32);
-    Gpu { device, queue, kernels }.check(case, HardSigmoid::JAX, slices(&inputs(1000)), 0);
+    let case = separate(Binary::Backward(HardSigmoid::JAX));
+    kernels.warm_up(case.op, DType::F32);
+    Gpu { device, queue, kernels }.check(&case, slices(&inputs(1000)), 0);
 }
 
 /// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.
 fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let x = [1.0_f32, -2.9999998, 0.5];
-    let on = Definition {
-        definition: HardSigmoid::JAX,
-        binarization: Binarization::Deterministic,
-    };
-    let actual = &gpu.results(apart(Kernel::Forward), on, [&x; 3], 0)[0];
-    let expected = x.map(|x| HardSigmoid::PYTORCH.forward(x));
-    let seen = common::difference(
-        actual,
-        &expected,
-        |i| x[i].to_string(),
-        |a, b| a.to_bits() == b.to_bits(),
-    );
-    let message = seen.expect("no difference seen");
-    assert!(message.starts_with("1 of 3 elements differ, first at 2"), "{message}");
+    let actual = &gpu.results(&separate(Unary::Forward(HardSigmoid::JAX)), [&x; 3], 0)[0];
+    let differences = (0..3).map(|i| {
+        let element = Element {
+            operands: [x[i]; 3],
+            before: 0.0,
+            index: i as u64,
+        };
+        element.compare(Unary::Forward(HardSigmoid::PYTORCH), 0, actual[i])
+    });
+    let differences: Vec<_> = differences.collect();
+    assert_eq!(differences, [Difference::None, Difference::None, Difference::Wrong]);
 }
 
+/// Every operation on host slices: on the device, and by the CPU path, which has the same results.
 fn offload(adapter: &wgpu::Adapter) {
-    let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
-    let cpu = Offload::new_blocking(Target::Cpu).unwrap();
-    assert!(offload.adapter_info().is_some() && cpu.adapter_info().is_none());
+    let on_device = block_on(Offload::from_adapter(adapter)).unwrap();
+    let cpu = block_on(Offload::new(Target::Cpu)).unwrap();
+    assert!(on_device.adapter_info().is_some() && cpu.adapter_info().is_none());
+    fn of<T: Scalar + std::fmt::Debug>(on: &Offload, len: usize, definition: HardSigmoid) {
+        let [x, g, h] = inputs(len).map(|values| values.into_iter().map(T::from_f32).collect::<Vec<_>>());
+        for op in Op::all(definition) {
+            offloaded(on, op, [&x, &g, &h]);
+        }
+    }
     // The last length takes five chunks, more than are under way at a time, and a tail.
-    for len in [0, 1, 3, 1024, (1 << 22) + 7] {
-        let [x, g, _] = inputs(len);
-        for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
-            let results = [&offload, &cpu].map(|on| {
-                let (mut y, mut dx) = (vec![f32::NAN; len], vec![f32::NAN; len]);
-                on.forward_blocking(definition, &x, &mut y).unwrap();
-                on.backward_blocking(definition, &x, &g, &mut dx).unwrap();
-                let (mut over_x, mut over_g) = (x.clone(), g.clone());
-                on.forward_in_place_blocking(definition, &mut over_x).unwrap();
-                on.backward_in_place_blocking(definition, &x, &mut over_g).unwrap();
-                [y, over_x, dx, over_g]
-            });
-            let [actual, expected] = &results;
-            for forward in 0..2 {
-                assert_same_bits("offload", &actual[forward], &expected[forward], |i| x[i].to_string());
-            }
-            for backward in 2..4 {
-                assert_same_bits_or_flushed("offload", &actual[backward], &expected[backward], |i| x[i].to_string());
-            }
+    for len in [0, 1, 3, 33, 1024, (1 << 22) + 7] {
+        for on in [&on_device, &cpu] {
+            of::<f32>(on, len, HardSigmoid::PYTORCH);
         }
     }
     // Halves, with an odd end, in one chunk and in two.
     for len in [1, 7, (1 << 20) + 3] {
-        let x: Vec<f16> = inputs(len)[0].iter().map(|&x| f16::from_f32(x)).collect();
-        let mut y = [vec![f16::NAN; len], vec![f16::NAN; len]];
-        offload.forward_blocking(HardSigmoid::JAX, &x, &mut y[0]).unwrap();
-        cpu.forward_blocking(HardSigmoid::JAX, &x, &mut y[1]).unwrap();
-        assert!(y[0].iter().zip(&y[1]).all(|(a, b)| a.to_bits() == b.to_bits()));
-    }
-    // Signs, in one chunk and in five, of which each continues the draws.
-    for len in [0, 1, 33, (1 << 22) + 7] {
-        let [x, g, _] = inputs(len);
-        let results = [&offload, &cpu].map(|on| {
-            let (mut y, mut unpacked, mut dx) = (vec![7.0; len], vec![7.0; len], vec![7.0; len]);
-            let mut bits = vec![7; len.div_ceil(32)];
-            let draws = Binarization::stochastic(3, 6);
-            on.binarize_blocking(draws, 0.5, &x, &mut y).unwrap();
-            on.binarize_packed_blocking(draws, &x, &mut bits).unwrap();
-            on.unpack_blocking(0.5, &bits, &mut unpacked).unwrap();
-            assert!(unpacked == y);
-            on.binarize_backward_blocking(StraightThrough::HardTanh, &x, &g, &mut dx)
-                .unwrap();
-            (y, bits, dx)
-        });
-        let [actual, expected] = &results;
-        assert!(actual.0 == expected.0 && actual.1 == expected.1);
-        assert_same_bits_or_flushed("offload", &actual.2, &expected.2, |i| x[i].to_string());
+        of::<f16>(&on_device, len, HardSigmoid::JAX);
+        of::<bf16>(&on_device, len, HardSigmoid::KERAS);
     }
     let mut short = [7.0_f32];
-    for on in [&offload, &cpu] {
+    for on in [&on_device, &cpu] {
         let mut bits = [7];
-        assert!(matches!(
-            on.binarize_packed_blocking(Binarization::Deterministic, &[0.0_f32; 33], &mut bits),
-            Err(Error::PackedLength { .. })
-        ));
-        assert!(matches!(
-            on.unpack_blocking(f32::NAN, &bits, &mut short),
-            Err(Error::NotFinite { .. })
-        ));
-        assert!(matches!(
-            on.binarize_blocking(Binarization::Deterministic, 1.0, &[0.0; 2], &mut short),
-            Err(Error::LengthMismatch { .. })
-        ));
-        assert_eq!(bits, [7]);
-        assert!(matches!(
-            on.forward_blocking(HardSigmoid::JAX, &[0.0; 2], &mut short),
-            Err(Error::LengthMismatch { .. })
-        ));
-        assert!(matches!(
-            on.backward_blocking(HardSigmoid::JAX, &[0.0], &[0.0; 2], &mut short),
-            Err(Error::LengthMismatch { .. })
-        ));
+        let forward = Unary::Forward(HardSigmoid::JAX);
+        let backward = Binary::Backward(HardSigmoid::JAX);
+        let refused = [
+            block_on(on.pack(Binarization::Deterministic, &[0.0_f32; 33], &mut bits)),
+            block_on(on.unpack(f32::NAN, &bits, &mut short)),
+            block_on(on.unary(
+                Unary::binarize(Binarization::Deterministic, 1.0).unwrap(),
+                &[0.0; 2],
+                &mut short,
+            )),
+            block_on(on.unary(forward, &[0.0; 2], &mut short)),
+            block_on(on.binary(backward, &[0.0], &[0.0; 2], &mut short)),
+            block_on(on.binary_in_place(Binary::BackwardAccumulate(HardSigmoid::JAX), &[0.0], &mut short)),
+        ];
+        let errors = refused.map(|result| match result {
+            Err(OffloadError::Op(error)) => error,
+            other => panic!("{other:?}"),
+        });
+        assert!(matches!(errors[0], OpError::PackedLength { .. }));
+        assert!(matches!(errors[1], OpError::NotFinite(_)));
+        for error in &errors[2..5] {
+            assert!(matches!(error, OpError::LengthMismatch { .. }), "{error}");
+        }
+        assert!(matches!(errors[5], OpError::NotInPlace { .. }));
+        // Too large for the type.
+        let too_large = Unary::binarize(Binarization::Deterministic, 1e5).unwrap();
+        let mut half = [f16::ONE];
+        let error = block_on(on.unary_in_place(too_large, &mut half)).unwrap_err();
+        assert!(matches!(error, OffloadError::Op(OpError::NotFinite(_))), "{error}");
+        assert_eq!((bits, half), ([7], [f16::ONE]));
     }
     assert_eq!(short, [7.0]);
+}
+
+/// Runs an operation in every form that it has, and compares each result with the CPU path's.
+fn offloaded<T: Scalar + std::fmt::Debug>(on: &Offload, op: Op, [x, g, h]: [&[T]; 3]) {
+    let len = x.len();
+    let seven = T::from_f32(7.0);
+    let compare = |what: &str, results: &[&[T]]| {
+        for (output, results) in results.iter().enumerate() {
+            assert_eq!(results.len(), len);
+            for i in 0..len {
+                let element = Element {
+                    operands: [x[i], g[i], h[i]],
+                    before: h[i],
+                    index: i as u64,
+                };
+                let difference = element.compare(op, output, results[i]);
+                let actual = results[i];
+                assert_ne!(
+                    difference,
+                    Difference::Wrong,
+                    "{what} {op:?} of {len}, {i}: {element:?} gives {actual:?}"
+                );
+            }
+        }
+    };
+    match op {
+        Op::Unary(op) => {
+            let (mut y, mut over_x) = (vec![seven; len], x.to_vec());
+            block_on(on.unary(op, x, &mut y)).unwrap();
+            block_on(on.unary_in_place(op, &mut over_x)).unwrap();
+            compare("offloaded", &[&y]);
+            compare("in place", &[&over_x]);
+        }
+        Op::Binary(binary) => {
+            // What an operation adds to is h; the others overwrite it.
+            let mut out = h.to_vec();
+            block_on(on.binary(binary, x, g, &mut out)).unwrap();
+            compare("offloaded", &[&out]);
+            if let Some(replaced) = op.replaces() {
+                let (kept, over) = if replaced == 0 { (g, x) } else { (x, g) };
+                let mut over = over.to_vec();
+                block_on(on.binary_in_place(binary, kept, &mut over)).unwrap();
+                compare("in place", &[&over]);
+            }
+        }
+        Op::Other(Other::GateBackward(definition)) => {
+            let (mut da, mut db) = (vec![seven; len], vec![seven; len]);
+            block_on(on.gate_backward(definition, x, g, h, &mut da, &mut db)).unwrap();
+            compare("offloaded", &[&da, &db]);
+        }
+        Op::Other(Other::Pack(how)) => {
+            let (mut bits, mut numbers) = (vec![7; len.div_ceil(32)], vec![seven; len]);
+            block_on(on.pack(how, x, &mut bits)).unwrap();
+            // And back, by which unpacking is seen too.
+            block_on(on.unpack(1.0, &bits, &mut numbers)).unwrap();
+            compare("offloaded", &[&numbers]);
+        }
+        Op::Other(Other::Unpack(_)) => {}
+        other => panic!("{other:?} isn't offloaded"),
+    }
 }
 
 /// A lost device is an error, not a panic, and nothing is written.
@@ -535,18 +572,16 @@ fn lost_device(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let buffer = storage(&gpu.device, &[0.5; 8]);
     gpu.device.destroy();
-    let error = gpu
-        .kernels
-        .forward(HardSigmoid::JAX, Element::F32, &buffer, &buffer)
-        .unwrap_err();
-    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    let op = Unary::Forward(HardSigmoid::JAX);
+    let error = gpu.kernels.unary(op, DType::F32, &buffer, &buffer).unwrap_err();
+    assert!(matches!(error, LaunchError::DeviceLost { .. }), "{error}");
 
-    let offload = pollster::block_on(Offload::from_adapter(adapter)).unwrap();
+    let offload = block_on(Offload::from_adapter(adapter)).unwrap();
     let mut x = [0.25_f32; 8];
-    offload.forward_in_place_blocking(HardSigmoid::JAX, &mut x).unwrap();
+    block_on(offload.unary_in_place(op, &mut x)).unwrap();
     offload.kernels().unwrap().device().destroy();
     let before = x;
-    let error = offload.forward_in_place_blocking(HardSigmoid::JAX, &mut x).unwrap_err();
-    assert!(matches!(error, Error::DeviceLost { .. }), "{error}");
+    let error = block_on(offload.unary_in_place(op, &mut x)).unwrap_err();
+    assert!(matches!(error, OffloadError::DeviceLost { .. }), "{error}");
     assert_eq!(x, before);
 }
