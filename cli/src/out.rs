@@ -42,16 +42,11 @@ impl Write for Out {
 
 /// One line on standard error, whatever is in the message: a path may hold control characters.
 pub fn complain(program: &str, message: &str) {
-    let line: String = message
-        .chars()
-        .flat_map(|c| {
-            let (plain, escaped) = match c.is_control() {
-                true => (None, Some(c.escape_default())),
-                false => (Some(c), None),
-            };
-            plain.into_iter().chain(escaped.into_iter().flatten())
-        })
-        .collect();
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    let line: String = message.chars().map(escaped).collect();
     // Where standard error is closed, there is nobody to tell.
     let _ = writeln!(io::stderr(), "{program}: {line}");
 }

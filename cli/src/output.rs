@@ -1,5 +1,6 @@
 //! Files that are written: a file appears when it is complete, a device or a pipe is written as it is.
 
+use crate::complain;
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -14,27 +15,27 @@ pub struct Output {
 }
 
 enum Place {
-    /// Written beside the target, and renamed to it at the end. Without that, nothing is left of it.
+    /// Written beside the target, and renamed to it at the end. If that isn't reached, nothing is left of it.
     Beside(NamedTempFile, PathBuf),
     /// A device or a pipe, which must not be replaced.
     Through(File),
 }
 
 impl Output {
+    /// There may be one in a program: it is what Ctrl-C removes.
     pub fn create(path: &Path) -> Result<Self, String> {
         let place = Place::of(path).map_err(|error| at(path, error))?;
+        if let Place::Beside(file, _) = &place {
+            remove_when_interrupted(file.path())?;
+        }
         Ok(Self {
             path: path.into(),
             place,
         })
     }
 
-    /// The file that is not to stay if the program is interrupted.
-    pub fn temporary(&self) -> Option<&Path> {
-        match &self.place {
-            Place::Beside(file, _) => Some(file.path()),
-            Place::Through(_) => None,
-        }
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::Beside(..))
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
@@ -76,6 +77,19 @@ impl Place {
         let file = builder.prefix(".hard-sigmoid-").tempfile_in(folder)?;
         Ok(Self::Beside(file, target))
     }
+}
+
+/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
+fn remove_when_interrupted(path: &Path) -> Result<(), String> {
+    let path = path.to_owned();
+    let handler = move || {
+        // It may just have been finished.
+        let _ = fs::remove_file(&path);
+        complain("interrupted");
+        // As a shell reports a command that Ctrl-C ended.
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(handler).map_err(|error| error.to_string())
 }
 
 /// Where a chain of symbolic links ends; there may be no file yet. `fs::metadata` has refused a circle.

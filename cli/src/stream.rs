@@ -1,7 +1,7 @@
 //! File to file in pieces, so that files may be larger than memory: one piece is read and another written while a third is
 //! computed.
 
-use crate::{complain, npy, out::Out, output::Output};
+use crate::{npy, out::Out, output::Output};
 use hard_sigmoid::{HardSigmoid, Scalar, offload::Offload};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::{
@@ -63,8 +63,7 @@ impl<T: Scalar> Job<T> {
     }
 
     pub fn run(self, offload: &Offload, out: &mut Out) -> Result<(), String> {
-        let is_file = self.y.temporary().is_some();
-        remove_when_interrupted(self.y.temporary())?;
+        let is_file = self.y.is_file();
         let Self {
             definition,
             mut x,
@@ -127,19 +126,6 @@ impl<T: Scalar> Job<T> {
         )
         .map_err(|error| error.to_string())
     }
-}
-
-/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
-fn remove_when_interrupted(path: Option<&Path>) -> Result<(), String> {
-    let path = path.map(Path::to_owned);
-    let handler = move || {
-        // It may just have been finished.
-        let _ = path.as_ref().map(std::fs::remove_file);
-        complain("interrupted");
-        // As a shell reports a command that Ctrl-C ended.
-        std::process::exit(130);
-    };
-    ctrlc::set_handler(handler).map_err(|error| error.to_string())
 }
 
 fn read_pieces<T: Scalar>(

@@ -1,8 +1,8 @@
 //! Files that lie: each is refused in one line, at once.
 
 #[cfg(unix)]
-use crate::{command, succeeded, text, tool};
-use crate::{f32_npy, files, folder, header, raw_npy, refused};
+use crate::{command, files, succeeded, text, tool};
+use crate::{f32_npy, folder, header, raw_npy, refused};
 
 /// Each command that reads a file refuses it.
 #[track_caller]

@@ -5,7 +5,6 @@ use crate::{
     text, tool,
 };
 use hard_sigmoid::HardSigmoid;
-use tempfile::TempDir;
 
 #[test]
 fn the_table_has_every_preset_and_no_difference() {
@@ -121,7 +120,7 @@ fn long_files_come_back_transformed() {
 #[cfg(target_os = "linux")]
 #[test]
 fn files_larger_than_memory_and_ctrl_c() {
-    let folder = TempDir::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let len = 1_u64 << 36;
     let path = folder.path().join("x.npy");
     std::fs::write(&path, f32_npy(&format!("({len},)"), &[])).unwrap();
