@@ -43,9 +43,10 @@ case "${1:-}" in
 "")
     # --release shares its build with the examples, and the tests go through millions of elements.
     cargo test --release
+    cargo test --release -p figures
     ;;
 exhaustive)
-    cargo test --release --lib --test host -- --ignored
+    cargo test --release -p hard-sigmoid --lib --test host -- --ignored
     cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
     ;;
 matrix)

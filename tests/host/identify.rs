@@ -1,16 +1,12 @@
 //! The frameworks' own output is told apart, and so is data that no preset made.
 
-use crate::{
-    common::{golden, npy},
-    examples::{program, write_npy},
-};
+use crate::common::{golden, npy};
 use hard_sigmoid::{
     Element, HardSigmoid, Kinks, Precision, Rounding, Separation, Verdict,
     half::{bf16, f16},
     identify, separation,
 };
 use proptest::prelude::*;
-use std::process::Command;
 
 #[test]
 fn names_what_made_the_golden_files() {
@@ -278,89 +274,4 @@ proptest! {
             other => prop_assert!(false, "{definition}: {other:?}"),
         }
     }
-}
-
-/// The example, as a person would run it.
-fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(program("identify"))
-        .args(arguments)
-        .current_dir(golden(""))
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
-}
-
-#[test]
-fn the_example_names_it_on_its_first_line() {
-    let (status, out, _) = run(&["x.npy", "pytorch.y.npy"]);
-    assert_eq!((status, out.lines().next()), (Some(0), Some("pytorch")));
-    let (status, out, _) = run(&["x.npy", "keras.y.npy"]);
-    assert_eq!((status, out.lines().next()), (Some(1), Some("keras or onnx")));
-    assert!(
-        out.contains("no element that separates keras from onnx") && out.contains("at x = 2.5"),
-        "{out}"
-    );
-    let (status, out, _) = run(&["x.npy", "keras.y.npy", "--grad", "g.npy", "--dx", "keras.dx.npy"]);
-    assert_eq!((status, out.lines().next()), (Some(0), Some("keras")));
-    assert!(
-        out.contains("At the kinks the gradient passes 6 times and is blocked 0 times."),
-        "{out}"
-    );
-    let (status, out, _) = run(&["x.npy", "affine(-0.7, 0.3).y.npy"]);
-    assert_eq!(
-        (status, out.lines().next()),
-        (Some(0), Some("affine(-0.7, 0.3, strict)"))
-    );
-    let (status, out, _) = run(&["x.npy", "pytorch.hard_swish.y.npy"]);
-    assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")));
-}
-
-/// What it says where it can't name one.
-#[test]
-fn the_example_explains_what_it_cannot_name() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let logistic = |x: f32| 1.0 / (1.0 + (-x).exp());
-    let says = |scale: f32, y: &dyn Fn(f32) -> f32, message: &str| {
-        let x: Vec<f32> = (-500..=500).map(|i| i as f32 / 100.0 * scale).collect();
-        let y: Vec<f32> = x.iter().map(|&x| y(x)).collect();
-        write_npy(path("x.npy").as_ref(), &[1001], &x);
-        write_npy(path("y.npy").as_ref(), &[1001], &y);
-        let (status, out, error) = run(&[&path("x.npy"), &path("y.npy")]);
-        assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")), "{out}{error}");
-        assert!(out.contains(message), "{message}: {out}");
-    };
-    says(1.0, &logistic, "This is nearer to the logistic sigmoid");
-    says(0.05, &logistic, "This is nearer to the logistic sigmoid");
-    // Near 0, where all curves meet, a rounding doesn't make it logistic.
-    says(
-        0.05,
-        &|x| (0.25 * x + 0.5).next_up(),
-        "Nearest is tangent, but for roundings",
-    );
-    says(1.0, &|_| f32::NAN, "No alpha and beta were found");
-    says(1.0, &|x| x.max(0.0), "This is no hard sigmoid");
-    says(
-        1.0,
-        &|x| if x > 0.0 { 1.0 } else { 0.0 },
-        "fewer than two elements strictly between 0 and 1",
-    );
-}
-
-#[test]
-fn the_example_says_what_is_wrong_with_its_files() {
-    let refused = |arguments: &[&str], message: &str| {
-        let (status, out, error) = run(arguments);
-        assert_eq!((status, &*out), (Some(2), ""), "{arguments:?}");
-        assert!(error.contains(message), "{error}");
-    };
-    refused(&["x.npy", "missing.npy"], "missing.npy: ");
-    refused(&["x.npy", "make.py"], "make.py: not a .npy file");
-    refused(
-        &["x.npy", "pytorch.f16.y.npy"],
-        "pytorch.f16.y.npy has shape [65536], but x has [6354]",
-    );
-    refused(&["x.npy", "jax.y.npy", "--grad", "g.npy"], "--dx <DX.npy>");
-    refused(&["x.npy", "philox.npy"], "philox.npy: its dtype is '<u4'");
 }

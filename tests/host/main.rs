@@ -1,11 +1,8 @@
-//! Tests that need no GPU and no device: the CPU path, and the `offload` example as a process.
+//! Tests that need no GPU and no device: the CPU path, and `identify`.
 
 mod binarize;
 #[path = "../common/mod.rs"]
 mod common;
 mod cpu;
-mod examples;
 mod halves;
 mod identify;
-#[cfg(feature = "offload")]
-mod offload_cli;

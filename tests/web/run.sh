@@ -11,7 +11,7 @@ npm_package playwright-core@1.64.1
 [ -x /usr/bin/chromium ] || install chromium
 
 # The crate as an embedder's page would have it, and this page.
-cargo clippy --release --target $target --no-default-features -- -D warnings
+cargo clippy --release --target $target -p hard-sigmoid --no-default-features -- -D warnings
 cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-web --lib -- -D warnings
 
 site="$cache/web"

@@ -1,62 +1,43 @@
-//! The pictures of `docs/definitions.md`, drawn from what the crate computes.
-//!
-//! ```text
-//! cargo run --release --example plot                 into docs/pictures
-//! cargo run --release --example plot -- --output DIR
-//! ```
+//! The pictures of `docs/definitions.md`, drawn from what the crate computes, as files.
 
-#[path = "../common/curves.rs"]
-mod curves;
-mod pictures;
+mod drawn;
 
-use clap::Parser;
-use curves::theme;
+use crate::{Result, curves::theme, out::Out, write};
+use clap::Args;
 use resvg::{tiny_skia, usvg};
 use std::{
-    error::Error,
     fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::ExitCode,
     sync::Arc,
 };
 
-/// Draws every hard sigmoid: curves, gradients, kinks and roundings, each for light and dark pages, as SVG and PNG.
-#[derive(Parser)]
-#[command(name = "plot")]
-struct Arguments {
+/// Draws every hard sigmoid: curves, gradients, kinks and roundings, each for light and dark pages, as SVG and PNG
+#[derive(Args)]
+pub struct Arguments {
     /// Where the pictures go
-    #[arg(long, value_name = "FOLDER", default_value_os_t = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures"))]
+    #[arg(long, value_name = "FOLDER", default_value_os_t = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures"))]
     output: PathBuf,
 }
 
-fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("plot: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run(Arguments { output }: Arguments) -> Result<(), Box<dyn Error>> {
-    fs::create_dir_all(&output)?;
+pub fn run(Arguments { output }: &Arguments, out: &mut Out) -> Result<()> {
+    fs::create_dir_all(output).map_err(|error| format!("{}: {error}", output.display()))?;
     let mut options = usvg::Options::default();
     load_fonts(Arc::make_mut(&mut options.fontdb))?;
     for theme in [theme::LIGHT, theme::DARK] {
-        for (name, picture) in pictures::ALL {
+        for (name, picture) in drawn::ALL {
             let svg = picture(&theme)?;
             let base = output.join(format!("{name}-{}", theme.name));
-            fs::write(base.with_extension("svg"), &svg)?;
-            fs::write(base.with_extension("png"), png(&svg, &options)?)?;
-            println!("{}.svg and .png", base.display());
+            write(&base.with_extension("svg"), svg.as_bytes())?;
+            write(&base.with_extension("png"), &png(&svg, &options)?)?;
+            writeln!(out, "{}.svg and .png", base.display())?;
         }
     }
     Ok(())
 }
 
 /// The machine's fonts, with one for each of the generic names that the pictures use.
-fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<(), Box<dyn Error>> {
+fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<()> {
     fonts.load_system_fonts();
     let installed = |wanted: &[&'static str]| {
         let is_installed = |name: &&str| {
@@ -83,7 +64,7 @@ fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<(), Box<dyn Error>> 
 /// Pixels for each unit of the SVG: sharp on the screens of today.
 const SCALE: f32 = 2.0;
 
-fn png(svg: &str, options: &usvg::Options) -> Result<Vec<u8>, Box<dyn Error>> {
+fn png(svg: &str, options: &usvg::Options) -> Result<Vec<u8>> {
     let tree = usvg::Tree::from_str(svg, options)?;
     let size = tree.size().to_int_size().scale_by(SCALE).ok_or("too large")?;
     let mut pixels = tiny_skia::Pixmap::new(size.width(), size.height()).ok_or("too large")?;

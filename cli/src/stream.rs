@@ -1,10 +1,11 @@
 //! File to file in pieces, so that files may be larger than memory: one piece is read and another written while a third is
 //! computed.
 
-use crate::npy;
+use crate::{npy, out::Out, output::Output};
 use hard_sigmoid::{HardSigmoid, Scalar, offload::Offload};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::{
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
@@ -22,7 +23,7 @@ pub struct Job<T> {
     x: npy::Reader,
     /// For the backward pass.
     g: Option<npy::Reader>,
-    y: npy::Writer,
+    y: Output,
     to: PathBuf,
     len: u64,
     piece: Piece<T>,
@@ -36,32 +37,33 @@ struct Piece<T> {
 }
 
 impl<T: Scalar> Job<T> {
-    /// Checks both inputs, and begins the output beside its place.
-    pub fn open(definition: HardSigmoid, x: &Path, g: Option<&Path>, y: &Path) -> Result<Self, String> {
-        let mut x = npy::Reader::open(x)?;
+    /// Checks both inputs, and begins the output.
+    pub fn open(
+        definition: HardSigmoid,
+        mut x: npy::Reader,
+        mut g: Option<npy::Reader>,
+        to: &Path,
+    ) -> Result<Self, String> {
         let len = x.check::<T>()?;
-        let g = match g {
-            None => None,
-            Some(path) => {
-                let mut g = npy::Reader::open(path)?;
-                npy::same_shape(x.shape(), g.shape())?;
-                g.check::<T>()?;
-                Some(g)
-            }
-        };
+        if let Some(g) = &mut g {
+            npy::same_shape(x.shape(), g.shape())?;
+            g.check::<T>()?;
+        }
+        let mut y = Output::create(to)?;
+        y.write(&npy::head(T::ELEMENT, x.shape()))?;
         Ok(Self {
             definition,
-            y: npy::Writer::create::<T>(y, x.shape())?,
+            y,
             x,
             g,
-            to: y.into(),
+            to: to.into(),
             len,
             piece: Piece { x: vec![], g: vec![] },
         })
     }
 
-    pub fn run(self, offload: &Offload) -> Result<(), String> {
-        remove_when_interrupted(self.y.temporary())?;
+    pub fn run(self, offload: &Offload, out: &mut Out) -> Result<(), String> {
+        let is_file = self.y.is_file();
         let Self {
             definition,
             mut x,
@@ -95,7 +97,7 @@ impl<T: Scalar> Job<T> {
                     for piece in computed {
                         let piece: Piece<T> = piece;
                         let result = if has_g { &piece.g } else { &piece.x };
-                        y.write(result)?;
+                        y.write(bytemuck::cast_slice(result))?;
                         bar.inc(size_of_val(&result[..]) as u64);
                         // The reader may have read everything.
                         let _ = back.send(piece);
@@ -113,26 +115,17 @@ impl<T: Scalar> Job<T> {
         y?.finish()?;
         let seconds = start.elapsed().as_secs_f64();
         let rate = (len * T::ELEMENT.size()) as f64 / seconds;
-        println!(
+        // Where the result itself may be on standard output, the summary isn't.
+        let mut stderr = io::stderr();
+        let out: &mut dyn Write = if is_file { out } else { &mut stderr };
+        writeln!(
+            out,
             "{definition} {pass} of {len} elements on {offload}: {} ({seconds:.1} s, {}/s)",
             to.display(),
             HumanBytes(rate as u64)
-        );
-        Ok(())
+        )
+        .map_err(|error| error.to_string())
     }
-}
-
-/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
-fn remove_when_interrupted(path: &Path) -> Result<(), String> {
-    let path = path.to_owned();
-    let handler = move || {
-        // It may just have been finished.
-        let _ = std::fs::remove_file(&path);
-        eprintln!("offload: interrupted");
-        // As a shell reports a command that Ctrl-C ended.
-        std::process::exit(130);
-    };
-    ctrlc::set_handler(handler).map_err(|error| error.to_string())
 }
 
 fn read_pieces<T: Scalar>(
@@ -143,7 +136,7 @@ fn read_pieces<T: Scalar>(
     to_compute: &SyncSender<Piece<T>>,
 ) -> Result<(), String> {
     for start in (0..len).step_by(PIECE as usize) {
-        let Ok(mut piece) = free.recv() else { break };
+        let Ok(mut piece) = free.recv() else { return Ok(()) };
         let len = (len - start).min(PIECE) as usize;
         piece.x.resize(len, T::from_f32(0.0));
         x.fill(&mut piece.x)?;
@@ -152,10 +145,11 @@ fn read_pieces<T: Scalar>(
             g.fill(&mut piece.g)?;
         }
         if to_compute.send(piece).is_err() {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    x.end()?;
+    g.map_or(Ok(()), npy::Reader::end)
 }
 
 fn compute<T: Scalar>(

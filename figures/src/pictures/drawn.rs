@@ -1,6 +1,9 @@
 //! Each picture as the text of an SVG.
 
-use crate::curves::{CURVES, Chart, drawn, logistic, text, theme::Theme};
+use crate::{
+    Result,
+    curves::{CURVES, Chart, drawn, logistic, text, theme::Theme},
+};
 use hard_sigmoid::{HardSigmoid, Kinks};
 use plotters::{
     prelude::*,
@@ -9,9 +12,6 @@ use plotters::{
         text_anchor::{HPos, Pos, VPos},
     },
 };
-use std::error::Error;
-
-type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 pub type Picture = fn(&Theme) -> Result<String>;
 pub const ALL: [(&str, Picture); 4] = [

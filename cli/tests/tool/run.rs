@@ -1,66 +1,15 @@
-//! The `offload` example driven as a process, as a person would: results, and every bad input.
+//! `run` and `list`.
 
 use crate::{
-    common::{assert_same_bits, golden, npy},
-    examples::{program, write_npy},
+    assert_same_bits, command, f32_npy, files, folder, golden, header, raw_npy, read_f32, refused, split, succeeded,
+    text, tool,
 };
 use hard_sigmoid::HardSigmoid;
-use std::{
-    path::{Path, PathBuf},
-    process::{Command, Output},
-};
-use tempfile::TempDir;
-
-fn offload(folder: &Path, arguments: &str) -> Output {
-    let arguments = arguments.split_whitespace();
-    let mut command = Command::new(program("offload"));
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env_remove("WGPU_BACKEND")
-        .env_remove("WGPU_ADAPTER_NAME");
-    command.output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// A folder with the golden inputs as x.npy and g.npy.
-fn folder() -> TempDir {
-    let folder = TempDir::new().unwrap();
-    for name in ["x.npy", "g.npy"] {
-        std::fs::copy(golden(name), folder.path().join(name)).unwrap();
-    }
-    folder
-}
-
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
-    files.sort();
-    files
-}
-
-/// Exit status 2, one line on stderr that contains `message`, and no new file.
-#[track_caller]
-fn refused(folder: &TempDir, arguments: &str, message: &str) {
-    let before = files(folder.path());
-    let output = offload(folder.path(), arguments);
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{stderr}");
-    assert!(stderr.contains(message), "{stderr}");
-    assert_eq!(stderr.trim_end().lines().count(), 1, "{stderr}");
-    assert_eq!(files(folder.path()), before);
-}
 
 #[test]
 fn the_table_has_every_preset_and_no_difference() {
-    let output = offload(folder().path(), "--device cpu");
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let table = text(&output.stdout);
+    let output = tool(folder().path(), "run --device cpu");
+    let table = succeeded(&output);
     for preset in &HardSigmoid::PRESETS {
         for pass in ["forward", "backward"] {
             let row = table
@@ -78,39 +27,25 @@ fn the_table_has_every_preset_and_no_difference() {
 #[test]
 fn files_come_back_transformed() {
     let folder = folder();
-    let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
+    let (x, g) = (read_f32(golden("x.npy")), read_f32(golden("g.npy")));
     let custom = "--alpha -0.7 --beta 0.3 --kinks inclusive";
     for (chosen, definition) in [
         ("--preset BinaryNet", "courbariaux"),
         (custom, "affine(-0.7, 0.3, inclusive)"),
     ] {
         let definition: HardSigmoid = definition.parse().unwrap();
-        let forward = format!("{chosen} --input x.npy --output y.npy --device cpu");
-        let backward = format!("{chosen} --pass backward --input x.npy --grad g.npy --output dx.npy --device cpu");
+        let forward = format!("run {chosen} --input x.npy --output y.npy --device cpu");
+        let backward = format!("run {chosen} --pass backward --input x.npy --grad g.npy --output dx.npy --device cpu");
         for arguments in [forward, backward] {
-            let output = offload(folder.path(), &arguments);
-            assert!(output.status.success(), "{}", text(&output.stderr));
+            let output = tool(folder.path(), &arguments);
+            succeeded(&output);
         }
         let expected: Vec<f32> = x.iter().map(|&x| definition.forward(x)).collect();
-        assert_same_bits("y.npy", &npy(folder.path().join("y.npy")), &expected, |i| {
-            x[i].to_string()
-        });
+        assert_same_bits(&read_f32(folder.path().join("y.npy")), &expected);
         let expected: Vec<f32> = x.iter().zip(&g).map(|(&x, &g)| definition.backward(x, g)).collect();
-        assert_same_bits("dx.npy", &npy(folder.path().join("dx.npy")), &expected, |i| {
-            x[i].to_string()
-        });
+        assert_same_bits(&read_f32(folder.path().join("dx.npy")), &expected);
     }
     assert_eq!(files(folder.path()).len(), 4, "temporary files are left");
-}
-
-/// A `.npy` file made by hand, to be independent of the library that reads it.
-fn raw_npy(header: &str, data: usize) -> Vec<u8> {
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16 + 1).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    bytes.push(b'\n');
-    bytes.resize(bytes.len() + data, 0);
-    bytes
 }
 
 /// float16 is seen from the file; bfloat16 is uint16 and has to be named.
@@ -119,20 +54,19 @@ fn half_files_come_back_transformed() {
     let folder = folder();
     let all: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
     for (dtype, name, option) in [("<f2", "f16", ""), ("<u2", "bf16", "--dtype bf16")] {
-        let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': (256, 256), }}");
-        let mut file = raw_npy(&header, 0);
-        file.extend(&all);
+        let file = raw_npy(&header(dtype, "(256, 256)"), &all);
         std::fs::write(folder.path().join("in.npy"), file).unwrap();
-        let output = offload(
+        let output = tool(
             folder.path(),
-            &format!("--preset torch --input in.npy --output out.npy --device cpu {option}"),
+            &format!("run --preset torch --input in.npy --output out.npy --device cpu {option}"),
         );
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        succeeded(&output);
         let written = std::fs::read(folder.path().join("out.npy")).unwrap();
-        let (head, result) = written.split_at(written.len() - all.len());
-        assert!(text(&head[10..]).contains(&format!("'{dtype}'")));
+        let (head, result) = split(&written);
+        assert!(head.contains(&format!("'{dtype}'")));
         let expected = std::fs::read(golden(&format!("pytorch.{name}.y.npy"))).unwrap();
-        let expected = &expected[expected.len() - all.len()..];
+        let (_, expected) = split(&expected);
+        assert_eq!(result.len(), all.len());
         let is_nan = |bytes: &[u8]| match name {
             "f16" => hard_sigmoid::half::f16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
             _ => hard_sigmoid::half::bf16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
@@ -142,11 +76,11 @@ fn half_files_come_back_transformed() {
         }
     }
     refused(
-        &folder,
-        "--preset jax --dtype f16 --input x.npy --output o.npy --device cpu",
+        folder.path(),
+        "run --preset jax --dtype f16 --input x.npy --output o.npy --device cpu",
         "its dtype is '<f4', not '<f2'",
     );
-    let table = text(&offload(folder.path(), "--dtype bf16 --device cpu").stdout);
+    let table = succeeded(&tool(folder.path(), "run --dtype bf16 --device cpu"));
     assert!(table.contains("115008 bf16 elements"), "{table}");
 }
 
@@ -155,17 +89,20 @@ fn half_files_come_back_transformed() {
 fn long_files_come_back_transformed() {
     let folder = folder();
     let len = 4 * (1 << 22) + 3;
-    let x: Vec<f32> = (0..len).map(|i| ((i * 7919) % 8001) as f32 / 1000.0 - 4.0).collect();
+    let x: Vec<f32> = (0..len)
+        .map(|i| ((i64::from(i) * 7919) % 8001) as f32 / 1000.0 - 4.0)
+        .collect();
     let g: Vec<f32> = (0..len).map(|i| i as f32).collect();
     let (x_file, g_file) = (folder.path().join("x.npy"), folder.path().join("g.npy"));
-    write_npy(&x_file, &[x.len() as u64], &x);
-    write_npy(&g_file, &[g.len() as u64], &g);
+    let shape = format!("({len},)");
+    std::fs::write(&x_file, f32_npy(&shape, &x)).unwrap();
+    std::fs::write(&g_file, f32_npy(&shape, &g)).unwrap();
     for arguments in [
-        "--preset jax --pass backward --input x.npy --grad g.npy --output g.npy --device cpu",
-        "--preset jax --input x.npy --output x.npy --device cpu",
+        "run --preset jax --pass backward --input x.npy --grad g.npy --output g.npy --device cpu",
+        "run --preset jax --input x.npy --output x.npy --device cpu",
     ] {
-        let output = offload(folder.path(), arguments);
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        let output = tool(folder.path(), arguments);
+        succeeded(&output);
         assert_eq!(text(&output.stderr), "", "a progress bar where there is no terminal");
     }
     let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
@@ -174,8 +111,8 @@ fn long_files_come_back_transformed() {
         .zip(&g)
         .map(|(&x, &g)| HardSigmoid::JAX.backward(x, g))
         .collect();
-    assert_same_bits("y", &npy(&x_file), &y, |i| x[i].to_string());
-    assert_same_bits("dx", &npy(&g_file), &dx, |i| x[i].to_string());
+    assert_same_bits(&read_f32(&x_file), &y);
+    assert_same_bits(&read_f32(&g_file), &dx);
     assert_eq!(files(folder.path()).len(), 2, "temporary files are left");
 }
 
@@ -183,20 +120,20 @@ fn long_files_come_back_transformed() {
 #[cfg(target_os = "linux")]
 #[test]
 fn files_larger_than_memory_and_ctrl_c() {
-    let folder = TempDir::new().unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let len = 1_u64 << 36;
-    let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({len},), }}");
     let path = folder.path().join("x.npy");
-    std::fs::write(&path, raw_npy(&header, 0)).unwrap();
+    std::fs::write(&path, f32_npy(&format!("({len},)"), &[])).unwrap();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     let start = file.metadata().unwrap().len();
     file.set_len(start + 4 * len).unwrap();
-    let mut child = Command::new(program("offload"))
-        .args("--preset jax --input x.npy --output y.npy --device cpu".split(' '))
-        .current_dir(folder.path())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command(
+        folder.path(),
+        "run --preset jax --input x.npy --output y.npy --device cpu",
+    )
+    .stderr(std::process::Stdio::piped())
+    .spawn()
+    .unwrap();
     let written = || {
         let others = files(folder.path()).into_iter().filter(|other| *other != path);
         others.map(|other| other.metadata().map_or(0, |m| m.len())).sum::<u64>()
@@ -208,11 +145,13 @@ fn files_larger_than_memory_and_ctrl_c() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
-    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let signalled = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
     assert!(signalled.unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
-    assert_eq!(text(&output.stderr), "offload: interrupted\n");
+    assert_eq!(text(&output.stderr), "hard-sigmoid: interrupted\n");
     assert_eq!(files(folder.path()), [path]);
     assert!(peak < 160 << 10, "{peak} KiB of memory");
 }
@@ -221,20 +160,19 @@ fn files_larger_than_memory_and_ctrl_c() {
 fn shapes_are_kept() {
     let folder = folder();
     for (shape, count) in [("()", 1), ("(0,)", 0), ("(2, 3, 1)", 6), ("(5, 0)", 0)] {
-        let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
-        std::fs::write(folder.path().join("in.npy"), raw_npy(&header, 4 * count)).unwrap();
-        let output = offload(
+        std::fs::write(folder.path().join("in.npy"), f32_npy(shape, &vec![0.0; count])).unwrap();
+        let output = tool(
             folder.path(),
-            "--preset jax --input in.npy --output out.npy --device cpu",
+            "run --preset jax --input in.npy --output out.npy --device cpu",
         );
-        assert!(output.status.success(), "{}", text(&output.stderr));
+        succeeded(&output);
         let written = std::fs::read(folder.path().join("out.npy")).unwrap();
-        let header = text(&written[10..written.len() - 4 * count]).replace([' ', ','], "");
+        let header = split(&written).0.replace([' ', ','], "");
         assert!(
             header.contains(&format!("'shape':{}", shape.replace([' ', ','], ""))),
             "{header}"
         );
-        assert_eq!(npy(folder.path().join("out.npy")), vec![0.5; count]);
+        assert_eq!(read_f32(folder.path().join("out.npy")), vec![0.5; count]);
     }
 }
 
@@ -243,7 +181,7 @@ fn bad_input_is_one_clear_line() {
     let folder = folder();
     let put = |name: &str, header: &str, data| {
         let header = format!("{{'descr': {header}, }}");
-        std::fs::write(folder.path().join(name), raw_npy(&header, data)).unwrap();
+        std::fs::write(folder.path().join(name), raw_npy(&header, &vec![0; data])).unwrap();
     };
     put("f8.npy", "'<f8', 'fortran_order': False, 'shape': (2,)", 16);
     put("big.npy", "'>f4', 'fortran_order': False, 'shape': (2,)", 8);
@@ -257,43 +195,43 @@ fn bad_input_is_one_clear_line() {
     );
     put("row.npy", "'<f4', 'fortran_order': False, 'shape': (1, 6354)", 4 * 6354);
     std::fs::write(folder.path().join("text.npy"), "x").unwrap();
-    let to = |input: &str| format!("--preset keras --input {input} --output out.npy --device cpu");
-    refused(&folder, &to("missing.npy"), "missing.npy: ");
-    refused(&folder, &to("text.npy"), "text.npy: not a .npy file");
+    let to = |input: &str| format!("run --preset keras --input {input} --output out.npy --device cpu");
+    refused(folder.path(), &to("missing.npy"), "missing.npy: ");
+    refused(folder.path(), &to("text.npy"), "text.npy: not a .npy file");
     refused(
-        &folder,
+        folder.path(),
         &to("f8.npy"),
         "its dtype is '<f8', not '<f4'; read are little-endian float32",
     );
-    refused(&folder, &to("big.npy"), "'>f4'");
+    refused(folder.path(), &to("big.npy"), "'>f4'");
     refused(
-        &folder,
+        folder.path(),
         &to("fortran.npy"),
         "Fortran order; save numpy.ascontiguousarray",
     );
-    refused(&folder, &to("short.npy"), "shape [3] doesn't fit its 11 bytes");
-    refused(&folder, &to("long.npy"), "13 bytes");
-    refused(&folder, &to("huge.npy"), "doesn't fit");
-    let backward = "--preset keras --pass backward --input x.npy --output out.npy --device cpu";
-    refused(&folder, backward, "needs the upstream gradient: --grad G.npy");
+    refused(folder.path(), &to("short.npy"), "shape [3] doesn't fit its 11 bytes");
+    refused(folder.path(), &to("long.npy"), "13 bytes");
+    refused(folder.path(), &to("huge.npy"), "doesn't fit");
+    let backward = "run --preset keras --pass backward --input x.npy --output out.npy --device cpu";
+    refused(folder.path(), backward, "needs the upstream gradient: --grad G.npy");
     refused(
-        &folder,
+        folder.path(),
         &format!("{backward} --grad row.npy"),
         "shape [6354] but the gradient [1, 6354]",
     );
     refused(
-        &folder,
-        "--input x.npy --output out.npy --device cpu",
+        folder.path(),
+        "run --input x.npy --output out.npy --device cpu",
         "needs a definition",
     );
     refused(
-        &folder,
-        "--alpha inf --beta 0 --input x.npy --output out.npy",
+        folder.path(),
+        "run --alpha inf --beta 0 --input x.npy --output out.npy",
         "alpha is inf; it must be a finite number",
     );
     refused(
-        &folder,
-        "--preset keras --input x.npy --output no/such/out.npy --device cpu",
+        folder.path(),
+        "run --preset keras --input x.npy --output no/such/out.npy --device cpu",
         "no/such/out.npy",
     );
 }
@@ -309,7 +247,7 @@ fn bad_arguments_say_what_is_allowed() {
         ("--pass sideways", "forward, backward"),
         ("--grad g.npy", "--input"),
     ] {
-        let output = offload(folder.path(), arguments);
+        let output = tool(folder.path(), &format!("run {arguments}"));
         assert_eq!(output.status.code(), Some(2));
         assert!(
             text(&output.stderr).contains(message),
@@ -322,7 +260,7 @@ fn bad_arguments_say_what_is_allowed() {
 #[test]
 fn unmet_wishes_of_the_environment_are_errors() {
     for (variable, value) in [("WGPU_BACKEND", "warp9"), ("WGPU_ADAPTER_NAME", "no such adapter")] {
-        let output = Command::new(program("offload")).env(variable, value).output().unwrap();
+        let output = command(".".as_ref(), "run").env(variable, value).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         assert!(
             text(&output.stderr).contains(&format!("{variable}={value}")),
@@ -333,16 +271,10 @@ fn unmet_wishes_of_the_environment_are_errors() {
 }
 
 #[test]
-fn list_and_help() {
-    let list = text(&offload(folder().path(), "--list").stdout);
+fn the_list_has_every_preset() {
+    let list = succeeded(&tool(".".as_ref(), "list"));
     for preset in &HardSigmoid::PRESETS {
         assert!(list.contains(&format!("{:<12} y = {}", preset.name, preset.definition.formula())));
         assert!(list.contains(preset.source));
-    }
-    let help = text(&offload(folder().path(), "--help").stdout);
-    for option in [
-        "--preset", "--alpha", "--kinks", "--pass", "--input", "--grad", "--output", "--device", "--list",
-    ] {
-        assert!(help.contains(option), "{option}");
     }
 }

@@ -1,30 +1,26 @@
 //! Which hard sigmoid made this data? Its name on the first line, then how far each preset agrees.
-//!
-//! ```text
-//! cargo run --release --example identify -- x.npy y.npy
-//! cargo run --release --example identify -- x.npy y.npy --grad g.npy --dx dx.npy
-//! ```
 
-#[path = "../common/numbers.rs"]
-mod numbers;
-
-use clap::Parser;
+use crate::{
+    Outcome,
+    npy::{self, Numbers},
+    out::Out,
+};
+use clap::Args;
 use hard_sigmoid::{
     Agreement, AtKinks, Element, HardSigmoid, Identification, Precision, Rounding, Separation, Verdict,
     half::{bf16, f16},
     identify, separation,
 };
-use numbers::Numbers;
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{io::Write, path::PathBuf};
 
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
 ///
 /// The first line names it: a preset, or affine(ALPHA, BETA, RULE) where no preset fits, several with "or" where the data can't
 /// tell, or "unknown". Files are NumPy .npy of one shape: float32, float16, or the bits of bfloat16 as uint16. x may have
 /// another type than y, but y and dx must have been rounded alike. The sign of zero and the payload of NaN don't count.
-#[derive(Parser)]
-#[command(name = "identify")]
-struct Arguments {
+#[derive(Args)]
+#[command(after_help = STATUSES)]
+pub struct Arguments {
     /// x
     input: PathBuf,
     /// y
@@ -37,26 +33,19 @@ struct Arguments {
     dx: Option<PathBuf>,
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match run(&arguments) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(message) => {
-            eprintln!("identify: {message}");
-            ExitCode::from(2)
-        }
-    }
-}
+const STATUSES: &str = "\
+Exit status:
+  0  the first line names one hard sigmoid
+  1  it doesn't: several fit, or none does
+  2  the input is bad";
 
-/// Whether it could be told.
-fn run(arguments: &Arguments) -> Result<bool, String> {
-    let x = numbers::read(&arguments.input)?;
+pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let x = npy::numbers(&arguments.input)?;
     let read = |path: &PathBuf| {
-        let numbers = numbers::read(path)?;
+        let numbers = npy::numbers(path)?;
         if numbers.shape != x.shape {
-            let (path, shape) = (path.display(), &numbers.shape);
-            return Err(format!("{path} has shape {shape:?}, but x has {:?}", x.shape));
+            let (found, wanted) = (npy::shown(&numbers.shape), npy::shown(&x.shape));
+            return Err(format!("{} has shape {found}, but x has {wanted}", path.display()));
         }
         Ok(numbers)
     };
@@ -67,16 +56,11 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         return Err("there are no elements".into());
     }
     let gradient = g.as_ref().zip(dx.as_ref()).map(|(g, dx)| (&*g.values, &*dx.values));
-    let found = identify(&x.values, &y.values, gradient).map_err(|error| error.to_string())?;
-    let mut text = format!("{found}\n{}\n{}", explained(&found, &x, &y), table(&found, &x.values));
+    let found = identify(&x.values, &y.values, gradient)?;
+    let (why, table) = (explained(&found, &x, &y), table(&found, &x.values));
+    write!(out, "{found}\n{why}\n{table}")?;
     if gradient.is_some() {
-        text += "\n";
-        text += &at_kinks(found.kinks);
-    }
-    // Whoever reads the first line alone closes the pipe.
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => return Err(error.to_string()),
-        _ => {}
+        write!(out, "\n{}", at_kinks(found.kinks))?;
     }
     Ok(matches!(found.verdict, Verdict::Preset(_) | Verdict::Affine(_)))
 }
@@ -130,7 +114,7 @@ fn explained(found: &Identification, x: &Numbers, y: &Numbers) -> String {
 fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
         let (x, y) = (x[i], y[i]);
-        return format!("This is no hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
+        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
     }
     let nearest = found.nearest();
     let name = nearest.definition;
@@ -146,7 +130,7 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
             format!("Every y is that of {}, but the gradient is not.\n", names.join(" or "))
         }
         Some((difference, _)) if difference <= one_rounding => {
-            format!("Nearest is {name}, but for roundings: another order of operations.\n")
+            format!("Nearest is {name}, except for roundings: another order of operations.\n")
         }
         Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
             "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()

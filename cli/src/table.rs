@@ -1,7 +1,10 @@
 //! Definitions over data: shares, time, and whether every bit is the CPU path's.
 
+use crate::{npy::shown, out::Out};
 use hard_sigmoid::{HardSigmoid, Region, Scalar, offload::Offload};
-use std::time::Instant;
+use std::{error::Error, io::Write, time::Instant};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 pub struct Input<'a, T> {
     pub shape: &'a [u64],
@@ -13,25 +16,31 @@ pub struct Input<'a, T> {
 }
 
 /// One pass: forward, or backward if there is an upstream gradient.
-fn compute<T: Scalar>(offload: &Offload, definition: HardSigmoid, x: &[T], g: Option<&[T]>) -> Result<Vec<T>, String> {
+fn compute<T: Scalar>(offload: &Offload, definition: HardSigmoid, x: &[T], g: Option<&[T]>) -> Result<Vec<T>> {
     let mut result = vec![T::from_f32(0.0); x.len()];
-    let done = match g {
-        None => offload.forward_blocking(definition, x, &mut result),
-        Some(g) => offload.backward_blocking(definition, x, g, &mut result),
-    };
-    done.map_err(|error| error.to_string())?;
+    match g {
+        None => offload.forward_blocking(definition, x, &mut result)?,
+        Some(g) => offload.backward_blocking(definition, x, g, &mut result)?,
+    }
     Ok(result)
 }
 
 /// Prints a row for each definition and pass; returns how many results differ.
-pub fn print<T: Scalar>(offload: &Offload, definitions: &[HardSigmoid], input: &Input<'_, T>) -> Result<usize, String> {
+pub fn print<T: Scalar>(
+    out: &mut Out,
+    offload: &Offload,
+    definitions: &[HardSigmoid],
+    input: &Input<'_, T>,
+) -> Result<usize> {
     let &Input { shape, x, g, forward } = input;
-    println!("device: {offload}");
-    println!("input:  {} {} elements, shape {:?}\n", x.len(), T::ELEMENT, shape);
-    println!(
+    writeln!(out, "device: {offload}")?;
+    let (len, element, shape) = (x.len(), T::ELEMENT, shown(shape));
+    writeln!(out, "input:  {len} {element} elements, shape {shape}\n")?;
+    writeln!(
+        out,
         "{:<24} {:<8} {:>7} {:>7} {:>7} {:>10} {:>7} {:>7}",
         "definition", "pass", "low", "linear", "high", "time", "GB/s", "differ"
-    );
+    )?;
     let (mut differing, mut flushed) = (0, 0);
     for &definition in definitions {
         let share = |region| {
@@ -74,7 +83,8 @@ pub fn print<T: Scalar>(offload: &Offload, definitions: &[HardSigmoid], input: &
             }
             seconds.sort_by(f64::total_cmp);
             let bytes = size_of_val(x) * if g.is_some() { 3 } else { 2 };
-            println!(
+            writeln!(
+                out,
                 "{:<24} {:<8} {:>7} {:>7} {:>7} {:>7.3} ms {:>7.2} {:>7}",
                 definition.to_string(),
                 if g.is_some() { "backward" } else { "forward" },
@@ -84,14 +94,21 @@ pub fn print<T: Scalar>(offload: &Offload, definitions: &[HardSigmoid], input: &
                 seconds[1] * 1e3,
                 bytes as f64 / seconds[1] / 1e9,
                 differ,
-            );
+            )?;
             differing += differ;
         }
     }
-    println!("\nshares: where the gradient is 0 below (low), passes (linear), is 0 above (high)");
-    println!("time: host memory to host memory; differ: results whose bits are not the CPU path's");
+    let shares = "where the gradient is 0 below (low), passes (linear), is 0 above (high)";
+    writeln!(out, "\nshares: {shares}")?;
+    writeln!(
+        out,
+        "time: host memory to host memory; differ: results whose bits are not the CPU path's"
+    )?;
     if flushed > 0 {
-        println!("{flushed} subnormal gradients came as zeros, which WGSL allows a GPU");
+        writeln!(
+            out,
+            "{flushed} subnormal gradients came as zeros, which WGSL allows a GPU"
+        )?;
     }
     Ok(differing)
 }

@@ -1,34 +1,38 @@
-//! The figures of `docs/definitions.md`, computed: `cargo run --release --example definitions` prints its tables, and a test
-//! compares them with the page.
+//! The tables of `docs/definitions.md`, computed. A test compares them with the page.
 
+use crate::{curves::logistic, out::Out};
 use hard_sigmoid::{HardSigmoid, Kinks};
+use std::io::{Result, Write};
 
-fn main() {
-    properties();
-    errors();
-    dead();
-    pairs();
-    sixths();
+pub fn print(out: &mut Out) -> Result<()> {
+    properties(out)?;
+    errors(out)?;
+    dead(out)?;
+    pairs(out)?;
+    sixths(out)
 }
 
 fn names() -> [(&'static str, HardSigmoid); 6] {
     HardSigmoid::PRESETS.map(|preset| (preset.name, preset.definition))
 }
 
-fn properties() {
-    println!("| preset | y | kinks | slope | y(0) | dy/dx at a kink | one f32 step inside the upper one |");
-    println!("|---|---|---|---|---|---|---|");
+fn properties(out: &mut Out) -> Result<()> {
+    writeln!(
+        out,
+        "| preset | y | kinks | slope | y(0) | dy/dx at a kink | one f32 step inside the upper one |"
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|---|")?;
     for (name, definition) in names() {
         let (low, high) = definition.kinks().expect("no preset is constant");
         let at = definition.backward(high, 1.0);
         let inside = definition.backward(high.next_down(), 1.0);
         let (formula, slope, middle) = (definition.formula(), definition.slope(), definition.forward(0.0));
-        println!("| {name} | {formula} | {low}, {high} | {slope} | {middle} | {at} | {inside} |");
+        writeln!(
+            out,
+            "| {name} | {formula} | {low}, {high} | {slope} | {middle} | {at} | {inside} |"
+        )?;
     }
-}
-
-fn logistic(x: f64) -> f64 {
-    1.0 / (1.0 + (-x).exp())
+    Ok(())
 }
 
 /// Steps of 1/4096 in [-range, range].
@@ -44,17 +48,19 @@ fn distance(range: i32, of: impl Fn(f64) -> f64) -> String {
     format!("{largest:.3}, {mean:.3}")
 }
 
-fn errors() {
-    println!(
+fn errors(out: &mut Out) -> Result<()> {
+    writeln!(
+        out,
         "\n| from the logistic sigmoid: largest, mean | y in [-1, 1] | y in [-4, 4] | y in [-8, 8] | dy/dx in [-4, 4] |"
-    );
-    println!("|---|---|---|---|---|");
+    )?;
+    writeln!(out, "|---|---|---|---|---|")?;
     for (name, definition) in names() {
         let of_value = |x| f64::from(definition.forward(x as f32)) - logistic(x);
         let of_gradient = |x| f64::from(definition.backward(x as f32, 1.0)) - logistic(x) * (1.0 - logistic(x));
         let values = [1, 4, 8].map(|range| distance(range, of_value)).join(" | ");
-        println!("| {name} | {values} | {} |", distance(4, of_gradient));
+        writeln!(out, "| {name} | {values} | {} |", distance(4, of_gradient))?;
     }
+    Ok(())
 }
 
 /// The share of a normal distribution in which the gradient is 0.
@@ -71,22 +77,27 @@ fn dead_share(definition: HardSigmoid, deviation: f64) -> f64 {
     dead / all
 }
 
-fn dead() {
-    println!("\n| gradient 0 | beyond | of N(0, 1) | of N(0, 2²) | of N(0, 5²) |");
-    println!("|---|---|---|---|---|");
+fn dead(out: &mut Out) -> Result<()> {
+    writeln!(
+        out,
+        "\n| gradient 0 | beyond | of N(0, 1) | of N(0, 2²) | of N(0, 5²) |"
+    )?;
+    writeln!(out, "|---|---|---|---|---|")?;
     for (name, definition) in names() {
         let (_, high) = definition.kinks().expect("no preset is constant");
         let shares = [1.0, 2.0, 5.0].map(|deviation| format!("{:.1} %", 100.0 * dead_share(definition, deviation)));
-        println!("| {name} | ±{high} | {} |", shares.join(" | "));
+        writeln!(out, "| {name} | ±{high} | {} |", shares.join(" | "))?;
     }
+    Ok(())
 }
 
-fn pairs() {
-    println!(
+fn pairs(out: &mut Out) -> Result<()> {
+    writeln!(
+        out,
         "\n| largest difference of y | {} |",
         names().map(|(name, _)| name).join(" | ")
-    );
-    println!("|---|---|---|---|---|---|---|");
+    )?;
+    writeln!(out, "|---|---|---|---|---|---|---|")?;
     for (name, a) in names() {
         let cell = |(_, b): (&str, HardSigmoid)| {
             let difference = |x: f64| (a.forward(x as f32) - b.forward(x as f32)).abs();
@@ -97,12 +108,13 @@ fn pairs() {
                 _ => format!("{largest:.3}"),
             }
         };
-        println!("| {name} | {} |", names().map(cell).join(" | "));
+        writeln!(out, "| {name} | {} |", names().map(cell).join(" | "))?;
     }
+    Ok(())
 }
 
 /// All that are (x + 3) / 6 on paper.
-fn sixths() {
+fn sixths(out: &mut Out) -> Result<()> {
     let sixth = |alpha| HardSigmoid::affine(alpha, 0.5, Kinks::Strict).expect("it is finite");
     let forms = [
         ("(x + 3) · (1/6), `JAX`", HardSigmoid::JAX),
@@ -114,10 +126,11 @@ fn sixths() {
     let random = (0..1u32 << 22).map(|i| f64::from(i.wrapping_mul(0x9e37_79b9)) / 2f64.powi(32));
     let random = random.map(|u| (6.0 * u - 3.0) as f32);
     let beside = (1..=4096).map(|i| f32::from_bits((-3.0_f32).to_bits() - i));
-    println!(
+    writeln!(
+        out,
         "\n| instead of (x + 3) / 6, `PYTORCH` | other bits in (-3, 3) | largest difference | largest relative difference |"
-    );
-    println!("|---|---|---|---|");
+    )?;
+    writeln!(out, "|---|---|---|---|")?;
     for (name, definition) in forms {
         let (mut differing, mut largest, mut relative) = (0, 0.0_f32, 0.0_f32);
         let count = random.clone().count();
@@ -132,6 +145,7 @@ fn sixths() {
             1.0 => "1: y is 0".into(),
             _ => format!("{relative:.1e}"),
         };
-        println!("| {name} | {share:.1} % | {largest:.1e} | {relative} |");
+        writeln!(out, "| {name} | {share:.1} % | {largest:.1e} | {relative} |")?;
     }
+    Ok(())
 }

@@ -1,34 +1,25 @@
 //! What each hard sigmoid would do to a model's data: which shares it cuts off, and how many gradients die.
-//!
-//! ```text
-//! cargo run --release --example report                   over the shipped pre-activations of a digit classifier
-//! cargo run --release --example report -- x.npy --output report.svg
-//! ```
 
-#[path = "../common/curves.rs"]
-mod curves;
-#[path = "../common/numbers.rs"]
-mod numbers;
-
-use clap::Parser;
-use curves::{Chart, logistic, theme};
-use hard_sigmoid::{HardSigmoid, Region};
-use numbers::Numbers;
-use std::{
-    error::Error,
-    path::{Path, PathBuf},
-    process::ExitCode,
+use crate::{
+    Outcome,
+    curves::{Chart, logistic, theme},
+    npy::{self, Numbers},
+    out::Out,
+    output::Output,
 };
+use clap::Args;
+use hard_sigmoid::{HardSigmoid, Region};
+use std::{io::Write, path::PathBuf};
 
 /// Says of x what each preset would make of it, as a table and a picture.
 ///
 /// low and high: shares at 0 and 1, where the gradient is 0; linear: the rest. At kinks: elements exactly there. From logistic:
 /// the mean distance of y from the logistic sigmoid of x. Stuck: features (positions along the last axis) that have no gradient
 /// in any row.
-#[derive(Parser)]
-#[command(name = "report")]
-struct Arguments {
-    /// x, as .npy: float32, float16, or the bits of bfloat16 as uint16
+#[derive(Args)]
+pub struct Arguments {
+    /// x, as .npy: float32, float16, or the bits of bfloat16 as uint16. By default the pre-activations of a network trained
+    /// on handwritten digits, which are in the project's folder
     input: Option<PathBuf>,
     /// Also draw the distribution of x under the curves
     #[arg(long, value_name = "FILE.svg")]
@@ -38,29 +29,23 @@ struct Arguments {
     theme: String,
 }
 
-fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("report: {error}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/digits.x.npy");
-    let input = arguments.input.unwrap_or(shipped);
+pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let input = match &arguments.input {
+        Some(path) => path.clone(),
+        None => npy::shipped("digits.x.npy")?,
+    };
     let Numbers {
         values: x,
         shape,
         element,
-    } = numbers::read(&input)?;
+    } = npy::numbers(&input)?;
     if x.is_empty() {
         return Err(format!("{}: there are no elements", input.display()).into());
     }
+    // What can't be written is said before anything else is.
+    let output = arguments.output.as_deref().map(Output::create).transpose()?;
     let features = shape.last().map_or(1, |&extent| extent as usize);
-    println!("{} {element} elements, shape {shape:?}", x.len());
+    writeln!(out, "{} {element} elements, shape {}", x.len(), npy::shown(&shape))?;
     let finite = x.iter().filter(|x| x.is_finite()).count();
     let mean = x.iter().filter(|x| x.is_finite()).map(|&x| f64::from(x)).sum::<f64>() / finite as f64;
     let squares = x
@@ -68,15 +53,20 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         .filter(|x| x.is_finite())
         .map(|&x| (f64::from(x) - mean).powi(2));
     let deviation = (squares.sum::<f64>() / finite as f64).sqrt();
-    println!(
-        "mean {mean:.3}, standard deviation {deviation:.3}, not finite {}",
-        x.len() - finite
-    );
-    println!("\ndefinition        low   linear     high   at kinks   from logistic    stuck");
+    let others = x.len() - finite;
+    writeln!(
+        out,
+        "mean {mean:.3}, standard deviation {deviation:.3}, not finite {others}\n"
+    )?;
+    writeln!(
+        out,
+        "definition        low   linear     high   at kinks   from logistic    stuck"
+    )?;
     for preset in &HardSigmoid::PRESETS {
         let row = Row::of(preset.definition, &x, features);
         let share = |count: usize| 100.0 * count as f64 / x.len() as f64;
-        println!(
+        writeln!(
+            out,
             "{:<12} {:>7.1}% {:>7.1}% {:>7.1}% {:>10} {:>15.4} {:>8}",
             preset.name,
             share(row.low),
@@ -85,17 +75,19 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
             row.at_kinks,
             row.from_logistic,
             format!("{}/{features}", row.stuck),
-        );
+        )?;
     }
-    if let Some(output) = arguments.output {
+    if let (Some(path), Some(mut output)) = (&arguments.output, output) {
         let theme = [theme::LIGHT, theme::DARK]
             .into_iter()
             .find(|theme| theme.name == arguments.theme);
-        let svg = distribution(&x).draw(&theme.expect("clap allows no other"))?;
-        std::fs::write(&output, svg).map_err(|error| format!("{}: {error}", output.display()))?;
-        println!("\ndistribution under the curves: {}", output.display());
+        let svg = distribution(&x).draw(&theme.expect("clap allows no other"));
+        let svg = svg.map_err(|error| error.to_string())?;
+        output.write(svg.as_bytes())?;
+        output.finish()?;
+        writeln!(out, "\ndistribution under the curves: {}", path.display())?;
     }
-    Ok(())
+    Ok(true)
 }
 
 struct Row {

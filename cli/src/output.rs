@@ -1,0 +1,107 @@
+//! Files that are written: a file appears when it is complete, a device or a pipe is written as it is.
+
+use crate::complain;
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// Where a result goes.
+pub struct Output {
+    path: PathBuf,
+    place: Place,
+}
+
+enum Place {
+    /// Written beside the target, and renamed to it at the end. If that isn't reached, nothing is left of it.
+    Beside(NamedTempFile, PathBuf),
+    /// A device or a pipe, which must not be replaced.
+    Through(File),
+}
+
+impl Output {
+    /// There may be one in a program: it is what Ctrl-C removes.
+    pub fn create(path: &Path) -> Result<Self, String> {
+        let place = Place::of(path).map_err(|error| at(path, error))?;
+        if let Place::Beside(file, _) = &place {
+            remove_when_interrupted(file.path())?;
+        }
+        Ok(Self {
+            path: path.into(),
+            place,
+        })
+    }
+
+    pub fn is_file(&self) -> bool {
+        matches!(self.place, Place::Beside(..))
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let written = match &mut self.place {
+            Place::Beside(file, _) => file.write_all(bytes),
+            Place::Through(file) => file.write_all(bytes),
+        };
+        written.map_err(|error| at(&self.path, error))
+    }
+
+    pub fn finish(self) -> Result<(), String> {
+        match self.place {
+            Place::Beside(file, target) => {
+                let renamed = file.persist(target);
+                renamed.map(drop).map_err(|error| at(&self.path, error.error))
+            }
+            Place::Through(_) => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => return Ok(Self::Through(File::options().write(true).open(path)?)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let target = linked(path);
+        let folder = match target.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        let mut builder = tempfile::Builder::new();
+        // As any newly created file, rather than for the owner alone.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.prefix(".hard-sigmoid-").tempfile_in(folder)?;
+        Ok(Self::Beside(file, target))
+    }
+}
+
+/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
+fn remove_when_interrupted(path: &Path) -> Result<(), String> {
+    let path = path.to_owned();
+    let handler = move || {
+        // It may just have been finished.
+        let _ = fs::remove_file(&path);
+        complain("interrupted");
+        // As a shell reports a command that Ctrl-C ended.
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(handler).map_err(|error| error.to_string())
+}
+
+/// Where a chain of symbolic links ends; there may be no file yet. `fs::metadata` has refused a circle.
+fn linked(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    while let Ok(target) = fs::read_link(&path) {
+        // An absolute target replaces the folder.
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
+}
+
+fn at(path: &Path, error: io::Error) -> String {
+    format!("{}: {error}", path.display())
+}

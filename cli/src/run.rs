@@ -1,0 +1,137 @@
+//! Files through one definition, or a table of definitions over data.
+
+use crate::{Outcome, complain, npy, out::Out, stream, table};
+use clap::Args;
+use hard_sigmoid::{
+    Element, HardSigmoid, Kinks, Scalar,
+    half::{bf16, f16},
+    offload::{Offload, Target},
+};
+use std::path::PathBuf;
+
+/// Computes hard sigmoids of .npy files, forward and backward, on a GPU or the CPU with the same bits.
+///
+/// Without --output it prints a table: for each definition and pass the share of elements on each piece of the curve,
+/// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
+/// and gradients of a small network trained on handwritten digits, which are in the project's folder.
+///
+/// Files are NumPy .npy, little-endian and in C order, of any shape: float32, float16, or bfloat16 as the bits in uint16
+/// with --dtype bf16. With --output they may be larger than memory: they go through in pieces. The output appears when
+/// it is complete; Ctrl-C leaves no part of it. Devices and pipes are read and written as they are.
+#[derive(Args)]
+#[command(after_help = STATUSES)]
+pub struct Arguments {
+    /// A definition by name or alias; `hard-sigmoid list` shows them
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["alpha", "beta", "kinks"])]
+    preset: Option<HardSigmoid>,
+    /// Slope of clamp(ALPHA * x + BETA, 0, 1)
+    #[arg(long, requires = "beta", allow_negative_numbers = true)]
+    alpha: Option<f32>,
+    /// Value at 0 of clamp(ALPHA * x + BETA, 0, 1)
+    #[arg(long, requires = "alpha", allow_negative_numbers = true)]
+    beta: Option<f32>,
+    /// Gradient at the kinks of that: 0 (strict) or ALPHA (inclusive)
+    #[arg(long, value_parser = parse_kinks, requires = "alpha", value_name = "strict|inclusive")]
+    kinks: Option<Kinks>,
+    /// forward or backward; both in the table, forward for a file
+    #[arg(long, value_parser = ["forward", "backward"], value_name = "forward|backward")]
+    pass: Option<String>,
+    /// x
+    #[arg(long, value_name = "X.npy")]
+    input: Option<PathBuf>,
+    /// Upstream gradient, of the same shape as x
+    #[arg(long, value_name = "G.npy", requires = "input")]
+    grad: Option<PathBuf>,
+    /// What the files hold, and what the table is computed in; by default float32, or float16 if the input is
+    #[arg(long, value_name = "f32|f16|bf16")]
+    dtype: Option<Element>,
+    /// Where the result goes: y, or dx for the backward pass
+    #[arg(long, value_name = "Y.npy", requires = "input")]
+    output: Option<PathBuf>,
+    /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
+    #[arg(long, default_value_t, value_name = "auto|gpu|cpu")]
+    device: Target,
+}
+
+const STATUSES: &str = "Exit status: 0, 1 if a result differs from the CPU path, 2 if the input is bad.";
+
+fn parse_kinks(text: &str) -> Result<Kinks, String> {
+    [Kinks::Strict, Kinks::Inclusive]
+        .into_iter()
+        .find(|kinks| kinks.to_string() == text)
+        .ok_or_else(|| "use strict or inclusive".into())
+}
+
+pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let pass = arguments.pass.as_deref();
+    if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
+        return Err("the backward pass needs the upstream gradient: --grad G.npy".into());
+    }
+    // A pipe can be opened only once.
+    let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
+    let is_f16 = |x: &npy::Reader| x.dtype() == npy::dtype(Element::F16);
+    match arguments.dtype {
+        Some(Element::F16) => run_in::<f16>(arguments, x, out),
+        Some(Element::Bf16) => run_in::<bf16>(arguments, x, out),
+        None if x.as_ref().is_some_and(is_f16) => run_in::<f16>(arguments, x, out),
+        _ => run_in::<f32>(arguments, x, out),
+    }
+}
+
+fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
+    let definition = match (arguments.preset, arguments.alpha, arguments.beta) {
+        (None, Some(alpha), Some(beta)) => {
+            let kinks = arguments.kinks.unwrap_or(Kinks::Strict);
+            Some(HardSigmoid::affine(alpha, beta, kinks)?)
+        }
+        (preset, ..) => preset,
+    };
+    let pass = arguments.pass.as_deref();
+    if let Some(output) = &arguments.output {
+        let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
+        let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
+        let g = grad.map(npy::Reader::open).transpose()?;
+        let job = stream::Job::<T>::open(definition, x.expect("clap requires it"), g, output)?;
+        let offload = Offload::new_blocking(arguments.device)?;
+        job.run(&offload, out)?;
+        return Ok(true);
+    }
+    let (shape, x, g) = match (x, &arguments.grad) {
+        (None, _) => {
+            let (shape, x) = all(npy::Reader::open(&npy::shipped("digits.x.npy")?)?, T::from_f32)?;
+            let (_, g) = all(npy::Reader::open(&npy::shipped("digits.g.npy")?)?, T::from_f32)?;
+            (shape, x, Some(g))
+        }
+        (Some(x), None) => {
+            let (shape, x) = all(x, |x: T| x)?;
+            (shape, x, None)
+        }
+        (Some(x), Some(g)) => {
+            let (shape, x) = all(x, |x: T| x)?;
+            let (of_g, g) = all(npy::Reader::open(g)?, |g: T| g)?;
+            npy::same_shape(&shape, &of_g)?;
+            (shape, x, Some(g))
+        }
+    };
+    let offload = Offload::new_blocking(arguments.device)?;
+    let definitions = match definition {
+        Some(definition) => vec![definition],
+        None => HardSigmoid::PRESETS.map(|preset| preset.definition).to_vec(),
+    };
+    let input = table::Input {
+        shape: &shape,
+        x: &x,
+        g: g.as_deref().filter(|_| pass != Some("forward")),
+        forward: pass != Some("backward"),
+    };
+    let differing = table::print(out, &offload, &definitions, &input)?;
+    if differing > 0 {
+        complain(&format!("{differing} results differ from the CPU path"));
+    }
+    Ok(differing == 0)
+}
+
+/// The shape and the elements of a file.
+fn all<T: Scalar, V>(file: npy::Reader, convert: impl Fn(T) -> V) -> Result<(Vec<u64>, Vec<V>), String> {
+    Ok((file.shape().to_vec(), file.all(convert)?))
+}

@@ -1,0 +1,136 @@
+//! The command as a process, as a person would use it: results, and every bad input.
+
+mod identify;
+mod inputs;
+mod outputs;
+mod report;
+mod run;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+use tempfile::TempDir;
+
+/// The command in a folder, with arguments that are apart by spaces.
+fn command(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hard-sigmoid"));
+    command
+        .args(arguments.split_whitespace())
+        .current_dir(folder)
+        .env_remove("WGPU_BACKEND")
+        .env_remove("WGPU_ADAPTER_NAME");
+    command
+}
+
+fn tool(folder: &Path, arguments: &str) -> Output {
+    command(folder, arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name)
+}
+
+/// A folder with the golden inputs as x.npy and g.npy.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for name in ["x.npy", "g.npy"] {
+        std::fs::copy(golden(name), folder.path().join(name)).unwrap();
+    }
+    folder
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Exit status 2, one line on stderr that contains `message`, nothing on stdout, and no new file.
+#[track_caller]
+fn refused(folder: &Path, arguments: &str, message: &str) {
+    let before = files(folder);
+    let output = tool(folder, arguments);
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(text(&output.stdout), "");
+    assert!(stderr.contains(message), "{stderr}");
+    let line = stderr
+        .strip_prefix("hard-sigmoid: ")
+        .unwrap_or_else(|| panic!("{stderr}"));
+    let line = line.strip_suffix('\n').unwrap();
+    assert!(!line.contains(char::is_control), "{line:?}");
+    assert!(line.len() < 300, "{line}");
+    assert_eq!(files(folder), before);
+}
+
+/// A `.npy` file made by hand, to be independent of what reads it.
+fn raw_npy(header: &str, data: &[u8]) -> Vec<u8> {
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16 + 1).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.push(b'\n');
+    bytes.extend(data);
+    bytes
+}
+
+/// The header of an array; a shape is a tuple in Python.
+fn header(dtype: &str, shape: &str) -> String {
+    format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}")
+}
+
+fn f32_npy(shape: &str, values: &[f32]) -> Vec<u8> {
+    let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+    raw_npy(&header("<f4", shape), &data)
+}
+
+/// The header and the data.
+fn split(file: &[u8]) -> (String, &[u8]) {
+    let len = u16::from_le_bytes([file[8], file[9]]) as usize;
+    assert_eq!(file[..8], *b"\x93NUMPY\x01\x00");
+    (text(&file[10..10 + len]), &file[10 + len..])
+}
+
+fn read_f32(path: impl AsRef<Path>) -> Vec<f32> {
+    let file = std::fs::read(path).unwrap();
+    let bytes = split(&file).1.chunks_exact(4);
+    bytes
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
+        .collect()
+}
+
+#[track_caller]
+fn assert_same_bits(actual: &[f32], expected: &[f32]) {
+    assert_eq!(actual.len(), expected.len());
+    let same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+    let first = actual.iter().zip(expected).position(|pair| !same(pair));
+    assert_eq!(first, None, "the first that differs");
+}
+
+#[test]
+fn help_says_what_there_is() {
+    let here = Path::new(".");
+    let help = succeeded(&tool(here, "--help"));
+    for command in ["run", "identify", "report", "list"] {
+        assert!(help.contains(&format!("  {command} ")), "{help}");
+    }
+    let help = succeeded(&tool(here, "run --help"));
+    for option in [
+        "--preset", "--alpha", "--kinks", "--pass", "--input", "--grad", "--output", "--device", "--dtype",
+    ] {
+        assert!(help.contains(option), "{option}");
+    }
+    assert!(succeeded(&tool(here, "identify --help")).contains("Exit status"));
+    assert_eq!(tool(here, "").status.code(), Some(2));
+}

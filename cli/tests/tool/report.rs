@@ -1,0 +1,30 @@
+//! `report`.
+
+use crate::{f32_npy, refused, succeeded, tool};
+use tempfile::TempDir;
+
+#[test]
+fn it_counts() {
+    let folder = TempDir::new().unwrap();
+    let x = [-4.0, -3.0, 0.0, 2.5, 3.0, f32::NAN, -3.5, 3.5];
+    std::fs::write(folder.path().join("x.npy"), f32_npy("(4, 2)", &x)).unwrap();
+    let text = succeeded(&tool(folder.path(), "report x.npy --output r.svg --theme dark"));
+    // Shares at 0, between and at 1; elements at the kinks; no gradient in the first column except at 0.
+    let row = |name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(row("pytorch")[1..5], ["37.5%", "25.0%", "25.0%", "2"]);
+    assert_eq!(row("keras")[1..5], ["37.5%", "25.0%", "25.0%", "1"]);
+    assert_eq!(row("onnx")[1..5], ["37.5%", "12.5%", "37.5%", "1"]);
+    assert_eq!((&*row("onnx")[6], &*row("keras")[6]), ("1/2", "0/2"));
+    let picture = std::fs::read_to_string(folder.path().join("r.svg")).unwrap();
+    assert!(picture.contains("Courbariaux"));
+    refused(folder.path(), "report y.npy", "y.npy: ");
+}
+
+#[test]
+fn without_a_file_it_takes_the_projects_data() {
+    let text = succeeded(&tool(".".as_ref(), "report"));
+    assert!(text.starts_with("115008 f32 elements, shape [1797, 64]\n"), "{text}");
+}

@@ -1,0 +1,137 @@
+//! The main job: every preset, forward and backward, over real data on the device that is found, with each bit compared
+//! with the CPU path.
+//!
+//! ```sh
+//! cargo run --release --example offload
+//! cargo run --release --example offload -- --device gpu
+//! ```
+//!
+//! The command `hard-sigmoid` in `cli` does the same with other data and definitions, and writes files.
+
+use hard_sigmoid::{
+    HardSigmoid, Region, cpu,
+    offload::{Offload, Target},
+};
+use std::{
+    env,
+    error::Error,
+    io::{self, ErrorKind, Write},
+    process::ExitCode,
+    time::Instant,
+};
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+const USAGE: &str = "\
+usage: offload [--device auto|gpu|cpu]
+
+auto, the default, is a real GPU, or else the CPU; gpu is any adapter, software ones too.";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(differing) => {
+            eprintln!("offload: {differing} results differ from the CPU path");
+            ExitCode::FAILURE
+        }
+        // Whoever reads the first lines alone closes the pipe.
+        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("offload: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Returns how many results differ.
+fn run() -> Result<usize> {
+    let mut out = io::stdout();
+    let arguments: Vec<_> = env::args_os().skip(1).map(|argument| argument.into_string()).collect();
+    let arguments: Vec<_> = arguments.iter().map(|argument| argument.as_deref()).collect();
+    let target = match arguments[..] {
+        [] => Target::default(),
+        [Ok("--device"), Ok(device)] => device.parse()?,
+        [Ok("--help" | "-h")] => {
+            writeln!(out, "{USAGE}")?;
+            return Ok(0);
+        }
+        _ => return Err("the only arguments are --device auto|gpu|cpu, and --help".into()),
+    };
+    let (shape, x) = read("digits.x.npy")?;
+    let (_, g) = read("digits.g.npy")?;
+    let offload = Offload::new_blocking(target)?;
+    writeln!(out, "device: {offload}")?;
+    writeln!(out, "input:  {} f32 elements, shape {shape:?}\n", x.len())?;
+    writeln!(
+        out,
+        "{:<24} {:<8} {:>7} {:>7} {:>7} {:>10} {:>7} {:>7}",
+        "definition", "pass", "low", "linear", "high", "time", "GB/s", "differ"
+    )?;
+    let mut all_differing = 0;
+    for preset in &HardSigmoid::PRESETS {
+        let definition = preset.definition;
+        let share = |region| {
+            let there = x.iter().filter(|&&x| definition.region(x) == Some(region));
+            format!("{:.1}%", 100.0 * there.count() as f64 / x.len() as f64)
+        };
+        let [low, linear, high] = [Region::Low, Region::Linear, Region::High].map(share);
+        for is_backward in [false, true] {
+            let (mut result, mut expected) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+            let mut compute = || match is_backward {
+                false => offload.forward_blocking(definition, &x, &mut result),
+                true => offload.backward_blocking(definition, &x, &g, &mut result),
+            };
+            // This compiles the kernel. The median of three more counts.
+            compute()?;
+            let mut seconds = [0.0; 3];
+            for seconds in &mut seconds {
+                let start = Instant::now();
+                compute()?;
+                *seconds = start.elapsed().as_secs_f64();
+            }
+            seconds.sort_by(f64::total_cmp);
+            match is_backward {
+                false => cpu::forward(definition, &x, &mut expected)?,
+                true => cpu::backward(definition, &x, &g, &mut expected)?,
+            }
+            let pairs = result.iter().zip(&expected);
+            let differing = pairs.filter(|(a, b)| a.to_bits() != b.to_bits() && !is_flushed(**a, **b));
+            let differing = differing.count();
+            let bytes = size_of_val(&x[..]) * if is_backward { 3 } else { 2 };
+            writeln!(
+                out,
+                "{:<24} {:<8} {low:>7} {linear:>7} {high:>7} {:>7.3} ms {:>7.2} {differing:>7}",
+                preset.name,
+                if is_backward { "backward" } else { "forward" },
+                seconds[1] * 1e3,
+                bytes as f64 / seconds[1] / 1e9,
+            )?;
+            all_differing += differing;
+        }
+    }
+    let shares = "where the gradient is 0 below (low), passes (linear), is 0 above (high)";
+    writeln!(out, "\nshares: {shares}")?;
+    writeln!(
+        out,
+        "time: host memory to host memory; differ: results whose bits are not the CPU path's"
+    )?;
+    Ok(all_differing)
+}
+
+/// The shape and the elements of a file of this project.
+fn read(name: &str) -> Result<(Vec<u64>, Vec<f32>)> {
+    let path = format!("{}/examples/data/{name}", env!("CARGO_MANIFEST_DIR"));
+    let bytes = std::fs::read(&path).map_err(|error| format!("{path}: {error}"))?;
+    let file = npyz::NpyFile::new(&bytes[..])?;
+    Ok((file.shape().to_vec(), file.into_vec()?))
+}
+
+/// WGSL lets a GPU flush a subnormal gradient to a zero of its sign. The smallest normal number may be one rounded up.
+fn is_flushed(actual: f32, expected: f32) -> bool {
+    expected.abs() <= f32::MIN_POSITIVE && actual.to_bits() == 0.0f32.copysign(expected).to_bits()
+}
