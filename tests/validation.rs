@@ -211,7 +211,11 @@ fn bad_ranges_of_signs_are_refused() {
             len: elements,
             bits_size,
         };
-        refused(pack(elements, bits_size), expected, "4 for every 32 elements, rounded up");
+        refused(
+            pack(elements, bits_size),
+            expected,
+            "4 for every 32 elements, rounded up",
+        );
     }
     refused(
         k.pack(how, DType::F32, range(&x, 0, 128), range(&x, 0, 4)),

@@ -1,10 +1,7 @@
 //! Binarization: against the frameworks, as its equations have it, and as random numbers.
 
 use crate::common::{assert_same_bits, golden, npy};
-use hard_sigmoid::{
-    Binarization, Error, HardSigmoid, Scalar, StraightThrough, cpu,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{Binarization, Binary, HardSigmoid, OpError, Scalar, StraightThrough, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
 
 #[test]
@@ -16,15 +13,15 @@ fn the_straight_through_estimator_is_the_frameworks() {
         *expected = f32::from_bits(expected.to_bits() | 0x0040_0000);
     }
     let mut dx = vec![f32::INFINITY; x.len()];
-    cpu::binarize_backward(StraightThrough::HardTanh, &x, &g, &mut dx).unwrap();
+    cpu::binary(Binary::StraightThrough(StraightThrough::HardTanh), &x, &g, &mut dx).unwrap();
     assert_same_bits("hard tanh", &dx, &expected, |i| {
         format!("x = {:e}, g = {:e}", x[i], g[i])
     });
     let mut over_g = g.clone();
-    cpu::binarize_backward_in_place(StraightThrough::HardTanh, &x, &mut over_g).unwrap();
+    cpu::binary_in_place(Binary::StraightThrough(StraightThrough::HardTanh), &x, &mut over_g).unwrap();
     assert_same_bits("in place", &over_g, &dx, |i| x[i].to_string());
     let mut all = g.clone();
-    cpu::binarize_backward_in_place(StraightThrough::Identity, &x, &mut all).unwrap();
+    cpu::binary_in_place(Binary::StraightThrough(StraightThrough::Identity), &x, &mut all).unwrap();
     for (all, g) in all.iter().zip(&g) {
         assert_eq!(
             all.to_bits(),
@@ -43,10 +40,10 @@ fn deterministic_signs() {
     let positive = [0.0, -0.0, 1e-45, 0.3, f32::MAX, f32::INFINITY];
     let x = [negative, positive].concat();
     let mut y = vec![0.0; x.len()];
-    cpu::binarize(Binarization::Deterministic, 0.25, &x, &mut y).unwrap();
+    cpu::unary(Unary::binarize(Binarization::Deterministic, 0.25).unwrap(), &x, &mut y).unwrap();
     assert_eq!(y, [[-0.25; 6], [0.25; 6]].concat());
     let mut bits = [u32::MAX];
-    cpu::binarize_packed(Binarization::Deterministic, &x, &mut bits).unwrap();
+    cpu::pack(Binarization::Deterministic, &x, &mut bits).unwrap();
     assert_eq!(bits, [0b1111_1100_0000]);
 }
 
@@ -62,7 +59,7 @@ fn certain_draws() {
         (f32::INFINITY, 1.0),
     ] {
         let mut y = vec![x; len];
-        cpu::binarize_in_place(draws, 1.0, &mut y).unwrap();
+        cpu::unary_in_place(Unary::binarize(draws, 1.0).unwrap(), &mut y).unwrap();
         assert!(y.iter().all(|&y| y == expected), "{x}");
     }
 }
@@ -74,15 +71,15 @@ fn every_output_form<T: Scalar + PartialEq + std::fmt::Debug>() {
         for how in [Binarization::Deterministic, Binarization::stochastic(9, 2)] {
             let expected: Vec<bool> = (0..).zip(&x).map(|(i, x)| how.is_plus(i, x.to_f32())).collect();
             let mut y = vec![number(7.0); len];
-            cpu::binarize(how, 0.3, &x, &mut y).unwrap();
+            cpu::unary(Unary::binarize(how, 0.3).unwrap(), &x, &mut y).unwrap();
             for (y, &is_plus) in y.iter().zip(&expected) {
                 assert_eq!(*y, number(if is_plus { 0.3 } else { -0.3 }));
             }
             let mut over_x = x.clone();
-            cpu::binarize_in_place(how, 0.3, &mut over_x).unwrap();
+            cpu::unary_in_place(Unary::binarize(how, 0.3).unwrap(), &mut over_x).unwrap();
             assert_eq!(over_x, y);
             let mut bits = vec![u32::MAX; len.div_ceil(32)];
-            cpu::binarize_packed(how, &x, &mut bits).unwrap();
+            cpu::pack(how, &x, &mut bits).unwrap();
             for i in 0..bits.len() * 32 {
                 let expected = expected.get(i).is_some_and(|&is_plus| is_plus);
                 assert_eq!(bits[i / 32] >> (i % 32) & 1 == 1, expected, "bit {i} of {len}");
@@ -105,8 +102,8 @@ fn every_form_of_the_result_has_the_same_signs() {
 fn bad_lengths_and_scales_are_refused_and_nothing_is_written() {
     let how = Binarization::Deterministic;
     let mut bits = [7; 2];
-    let error = cpu::binarize_packed(how, &[1.0_f32; 65], &mut bits).unwrap_err();
-    let expected = Error::PackedLength {
+    let error = cpu::pack(how, &[1.0_f32; 65], &mut bits).unwrap_err();
+    let expected = OpError::PackedLength {
         operand: "x",
         len: 65,
         bits_size: 8,
@@ -114,24 +111,32 @@ fn bad_lengths_and_scales_are_refused_and_nothing_is_written() {
     assert_eq!(error, expected);
     assert_eq!(
         error.to_string(),
-        "x holds 65 elements, whose signs take 12 bytes (4 for each 32 elements begun), but bits has 8"
+        "x holds 65 elements, whose signs take 12 bytes (4 for every 32 elements, rounded up), but bits has 8"
     );
-    cpu::binarize_packed(how, &[1.0_f32; 32], &mut bits).unwrap_err();
+    cpu::pack(how, &[1.0_f32; 32], &mut bits).unwrap_err();
     assert_eq!(bits, [7; 2]);
     let mut y = [f16::ONE; 32];
     assert!(matches!(
         cpu::unpack(1.0, &bits, &mut y),
-        Err(Error::PackedLength { operand: "y", .. })
+        Err(OpError::PackedLength { operand: "y", .. })
     ));
     for scale in [f32::NAN, f32::INFINITY, 65520.0] {
         let error = cpu::unpack(scale, &bits[..1], &mut y).unwrap_err();
         assert!(error.to_string().starts_with("scale is "), "{error}");
-        cpu::binarize(how, scale, &[f16::ONE; 32], &mut y).unwrap_err();
-        cpu::binarize_in_place(how, scale, &mut y).unwrap_err();
+        if let Ok(op) = Unary::binarize(how, scale) {
+            cpu::unary(op, &[f16::ONE; 32], &mut y).unwrap_err();
+            cpu::unary_in_place(op, &mut y).unwrap_err();
+        }
     }
-    cpu::binarize(how, 1.0, &[f16::ONE; 31], &mut y).unwrap_err();
+    cpu::unary(Unary::binarize(how, 1.0).unwrap(), &[f16::ONE; 31], &mut y).unwrap_err();
     assert_eq!(y, [f16::ONE; 32]);
-    cpu::binarize_backward(StraightThrough::HardTanh, &[0.0_f32; 2], &[0.0; 2], &mut [0.0; 3]).unwrap_err();
+    cpu::binary(
+        Binary::StraightThrough(StraightThrough::HardTanh),
+        &[0.0_f32; 2],
+        &[0.0; 2],
+        &mut [0.0; 3],
+    )
+    .unwrap_err();
 }
 
 /// Draws in the statistics below: words of 32, and elements.
@@ -144,7 +149,7 @@ fn draw(seed: u64, offset: u64, x: f32) -> Vec<u32> {
     bits.par_chunks_mut(1 << 13).enumerate().for_each(|(chunk, bits)| {
         let start = (chunk << 18) as u64;
         let draws = Binarization::stochastic(seed, offset).advanced(start);
-        cpu::binarize_packed(draws, &vec![x; bits.len() * 32], bits).unwrap();
+        cpu::pack(draws, &vec![x; bits.len() * 32], bits).unwrap();
     });
     bits
 }
@@ -171,7 +176,7 @@ fn the_mean_is_p() {
     }
     // Any other hard sigmoid as the probability.
     let x = vec![1.0_f32; 1_000_000];
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let probability = preset.definition;
         let (seed, offset) = (11, 1 << 50);
         let draws = Binarization::Stochastic {
@@ -180,7 +185,7 @@ fn the_mean_is_p() {
             offset,
         };
         let mut bits = vec![0; x.len() / 32];
-        cpu::binarize_packed(draws, &x, &mut bits).unwrap();
+        cpu::pack(draws, &x, &mut bits).unwrap();
         let p = f64::from(probability.forward(1.0));
         if p == 1.0 {
             assert!(bits.iter().all(|&word| word == u32::MAX));

@@ -1,7 +1,7 @@
 //! The CPU path against the frameworks' own output, and against formulas in f64.
 
 use crate::common::{assert_same_bits, assert_same_bits_or_flushed, definitions, golden, npy};
-use hard_sigmoid::{Error, HardSigmoid, Kinks, Region, cpu};
+use hard_sigmoid::{Binary, HardSigmoid, KinkRule, Op, OpError, Region, Unary, cpu, f16};
 use proptest::prelude::*;
 use rayon::prelude::*;
 
@@ -11,7 +11,7 @@ fn compare_with_framework(name: &str, has_gradient: bool) {
     assert!(x.len() > 6000 && x.len() == g.len());
 
     let mut y = vec![f32::NAN; x.len()];
-    cpu::forward(definition, &x, &mut y).unwrap();
+    cpu::unary(Unary::Forward(definition), &x, &mut y).unwrap();
     let mut expected = npy(golden(&format!("{name}.y.npy")));
     if name == "pytorch" {
         // Torch's vector code returns the NaN with all bits set for any NaN; ours keeps sign and payload.
@@ -25,7 +25,7 @@ fn compare_with_framework(name: &str, has_gradient: bool) {
 
     if has_gradient {
         let mut dx = vec![f32::NAN; x.len()];
-        cpu::backward(definition, &x, &g, &mut dx).unwrap();
+        cpu::binary(Binary::Backward(definition), &x, &g, &mut dx).unwrap();
         let expected = npy(golden(&format!("{name}.dx.npy")));
         let input = |i: usize| format!("x = {:e}, g = {:e} ({:#010x})", x[i], g[i], g[i].to_bits());
         if ["jax", "keras", "courbariaux"].contains(&name) {
@@ -84,27 +84,27 @@ fn around_the_hard_sigmoid_are_the_frameworks() {
     };
     let torch = HardSigmoid::PYTORCH;
     let (mut y, mut da, mut db) = (out(), out(), out());
-    cpu::gate(torch, &third, &x, &mut y).unwrap();
+    cpu::binary(Binary::Gate(torch), &third, &x, &mut y).unwrap();
     cpu::gate_backward(torch, &third, &x, &g, &mut da, &mut db).unwrap();
     compare("pytorch.gate.y", y);
     compare("pytorch.gate.da", da);
     compare("pytorch.gate.db", db);
     let mut dx = third.clone();
-    cpu::backward_accumulate(torch, &x, &g, &mut dx).unwrap();
+    cpu::binary(Binary::BackwardAccumulate(torch), &x, &g, &mut dx).unwrap();
     compare("pytorch.accumulate.dx", dx);
     let mut dx = out();
-    cpu::hard_swish_backward(torch, &x, &g, &mut dx).unwrap();
+    cpu::binary(Binary::HardSwishBackward(torch), &x, &g, &mut dx).unwrap();
     compare("pytorch.hard_swish.dx", dx);
     for name in ["pytorch", "jax", "affine(0.16666667, 0.5)"] {
         let mut y = out();
-        cpu::hard_swish(name.parse().unwrap(), &x, &mut y).unwrap();
+        cpu::unary(Unary::HardSwish(name.parse().unwrap()), &x, &mut y).unwrap();
         compare(&format!("{name}.hard_swish.y"), y);
     }
 }
 
 #[test]
 fn every_preset_has_a_golden_file() {
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         assert!(golden(&format!("{}.y.npy", preset.name)).exists(), "{}", preset.name);
     }
 }
@@ -169,7 +169,7 @@ proptest! {
         g in prop_oneof![any::<u32>().prop_map(f32::from_bits), -1.0f32..1.0],
     ) {
         prop_assume!(!x.is_nan() && !g.is_nan());
-        for preset in &HardSigmoid::PRESETS {
+        for preset in HardSigmoid::PRESETS {
             let actual = (preset.definition.forward(x), preset.definition.backward(x, g));
             let expected = oracle(preset.name, x, g);
             let bits = |(y, dx): (f32, f32)| (y.to_bits(), dx.to_bits());
@@ -187,7 +187,7 @@ proptest! {
     /// product of two f32 is exact in f64; their sum is rounded twice, which is harmless with that many digits.)
     #[test]
     fn what_surrounds_it_is_the_f64_formulas(
-        preset in prop::sample::select(&HardSigmoid::PRESETS[..]),
+        preset in prop::sample::select(HardSigmoid::PRESETS),
         a in prop_oneof![any::<u32>().prop_map(f32::from_bits), -2.0f32..2.0],
         b in prop_oneof![any::<u32>().prop_map(f32::from_bits), -4.0f32..4.0],
         g in prop_oneof![any::<u32>().prop_map(f32::from_bits), -1.0f32..1.0],
@@ -214,7 +214,7 @@ proptest! {
     /// What every definition promises, whatever its parameters.
     #[test]
     fn data_rules(alpha: f32, beta: f32, inclusive: bool, x: u32, g: u32, near in -8.0f32..8.0) {
-        let kinks = if inclusive { Kinks::Inclusive } else { Kinks::Strict };
+        let kinks = if inclusive { KinkRule::Inclusive } else { KinkRule::Strict };
         let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) else { return Ok(()) };
         let g = f32::from_bits(g);
         for x in [f32::from_bits(x), near] {
@@ -299,34 +299,68 @@ fn the_saved_output_differs_only_at_the_kinks() {
 fn in_place_is_the_same() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
     for d in definitions() {
-        let unary = |apart: &dyn Fn(&[f32], &mut [f32]), in_place: &dyn Fn(&mut [f32])| {
+        for op in Unary::all(d) {
             let (mut y, mut over_x) = (vec![f32::NAN; x.len()], x.clone());
-            apart(&x, &mut y);
-            in_place(&mut over_x);
-            assert_same_bits("in place", &over_x, &y, |i| x[i].to_string());
-        };
-        unary(&|x, y| cpu::forward(d, x, y).unwrap(), &|x| cpu::forward_in_place(d, x));
-        unary(&|x, y| cpu::hard_swish(d, x, y).unwrap(), &|x| {
-            cpu::hard_swish_in_place(d, x)
-        });
-        type Apart<'a> = &'a dyn Fn(&[f32], &[f32], &mut [f32]) -> Result<(), Error>;
-        type InPlace<'a> = &'a dyn Fn(&[f32], &mut [f32]) -> Result<(), Error>;
-        let binary = |apart: Apart, in_place: InPlace| {
-            let (mut dx, mut over_g) = (vec![f32::NAN; x.len()], g.clone());
-            apart(&x, &g, &mut dx).unwrap();
-            in_place(&x, &mut over_g).unwrap();
-            assert_same_bits("in place", &over_g, &dx, |i| x[i].to_string());
-        };
-        binary(&|x, g, dx| cpu::backward(d, x, g, dx), &|x, g| {
-            cpu::backward_in_place(d, x, g)
-        });
-        binary(&|y, g, dx| cpu::backward_from_output(d, y, g, dx), &|y, g| {
-            cpu::backward_from_output_in_place(d, y, g)
-        });
-        binary(&|x, g, dx| cpu::hard_swish_backward(d, x, g, dx), &|x, g| {
-            cpu::hard_swish_backward_in_place(d, x, g)
-        });
-        binary(&|b, a, y| cpu::gate(d, a, b, y), &|b, a| cpu::gate_in_place(d, a, b));
+            cpu::unary(op, &x, &mut y).unwrap();
+            cpu::unary_in_place(op, &mut over_x).unwrap();
+            assert_same_bits(op.name(), &over_x, &y, |i| x[i].to_string());
+        }
+        for op in Binary::all(d) {
+            let (mut out, mut over) = (vec![f32::NAN; x.len()], g.clone());
+            let (first, second) = match Op::from(op).replaces() {
+                Some(0) => (&g, &x),
+                _ => (&x, &g),
+            };
+            cpu::binary(op, first, second, &mut out).unwrap();
+            let in_place = cpu::binary_in_place(op, &x, &mut over);
+            if Op::from(op).replaces().is_none() {
+                assert_eq!(in_place, Err(OpError::NotInPlace { op: op.name() }));
+                assert_same_bits(op.name(), &over, &g, |i| g[i].to_string());
+            } else {
+                in_place.unwrap();
+                assert_same_bits(op.name(), &over, &out, |i| x[i].to_string());
+            }
+        }
+    }
+}
+
+/// A debug build once overflowed at halves below 2^-15.
+#[test]
+fn small_halves_overflow_nothing() {
+    let small = [0x8400, 0x0400, 0x0001, 0x8000].map(f16::from_bits);
+    for preset in HardSigmoid::PRESETS {
+        for op in Unary::all(preset.definition) {
+            let mut y = [f16::ZERO; 4];
+            cpu::unary(op, &small, &mut y).unwrap();
+        }
+        let [mut da, mut db] = [[f16::ZERO; 4]; 2];
+        cpu::gate_backward(preset.definition, &small, &small, &small, &mut da, &mut db).unwrap();
+    }
+}
+
+/// Every operation's slices are its scalar function, element by element, across the lengths at which loops change.
+#[test]
+fn slices_are_the_scalar_functions() {
+    let (x, g, h) = (
+        npy(golden("x.npy")),
+        npy(golden("g.npy")),
+        npy(golden("straight_through.dx.npy")),
+    );
+    for d in definitions() {
+        for len in [0, 1, 7, 64, 65, x.len()] {
+            for op in Unary::all(d) {
+                let mut y = vec![7.0; len];
+                cpu::unary(op, &x[..len], &mut y).unwrap();
+                let expected: Vec<f32> = (0..len).map(|i| op.apply(x[i], i as u64)).collect();
+                assert_same_bits(op.name(), &y, &expected, |i| x[i].to_string());
+            }
+            for op in Binary::all(d) {
+                let mut out = h[..len].to_vec();
+                cpu::binary(op, &x[..len], &g[..len], &mut out).unwrap();
+                let expected: Vec<f32> = (0..len).map(|i| op.apply(x[i], g[i], h[i])).collect();
+                assert_same_bits(op.name(), &out, &expected, |i| x[i].to_string());
+            }
+        }
     }
 }
 
@@ -343,14 +377,14 @@ fn slices_are_the_definitions_on_all_inputs() {
         let of = |x: &f32| f32::from_bits(x.to_bits().wrapping_mul(0x9e37_79b1).rotate_left(13));
         let g: Vec<f32> = x.par_iter().map(of).collect();
         let mut out = vec![7.0_f32; x.len()];
-        for d in HardSigmoid::PRESETS.map(|preset| preset.definition) {
+        for d in HardSigmoid::PRESETS.iter().map(|preset| preset.definition) {
             let differing = |out: &[f32], expected: &(dyn Fn(usize) -> f32 + Sync)| {
                 let differs = |&(i, out): &(usize, &f32)| out.to_bits() != expected(i).to_bits();
                 out.par_iter().with_min_len(1 << 14).enumerate().filter(differs).count()
             };
-            cpu::forward(d, &x, &mut out).unwrap();
+            cpu::unary(Unary::Forward(d), &x, &mut out).unwrap();
             assert_eq!(differing(&out, &|i| d.forward(x[i])), 0, "{d} forward from {start:#x}");
-            cpu::backward(d, &x, &g, &mut out).unwrap();
+            cpu::binary(Binary::Backward(d), &x, &g, &mut out).unwrap();
             assert_eq!(
                 differing(&out, &|i| d.backward(x[i], g[i])),
                 0,
@@ -367,10 +401,11 @@ fn slices_are_the_definitions_on_all_inputs() {
 #[test]
 fn unequal_lengths_are_refused_and_nothing_is_written() {
     let mut out = [7.0_f32; 3];
-    let error = cpu::forward(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();
+    let jax = HardSigmoid::JAX;
+    let error = cpu::unary(Unary::Forward(jax), &[0.0; 2], &mut out).unwrap_err();
     assert_eq!(
         error,
-        Error::LengthMismatch {
+        OpError::LengthMismatch {
             a: "x",
             a_len: 2,
             b: "y",
@@ -379,19 +414,23 @@ fn unequal_lengths_are_refused_and_nothing_is_written() {
     );
     assert_eq!(
         error.to_string(),
-        "x holds 2 elements but y holds 3; they must be equally long"
+        "x holds 2 elements but y holds 3; they must have the same length"
     );
-    cpu::backward(HardSigmoid::JAX, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
-    cpu::backward(HardSigmoid::JAX, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
-    cpu::backward_in_place(HardSigmoid::JAX, &[0.0; 2], &mut out).unwrap_err();
-    cpu::backward_accumulate(HardSigmoid::JAX, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
-    cpu::backward_accumulate(HardSigmoid::JAX, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
-    cpu::gate_in_place(HardSigmoid::JAX, &mut out, &[0.0; 2]).unwrap_err();
+    for op in Binary::all(jax) {
+        cpu::binary(op, &[0.0; 3], &[0.0; 2], &mut out).unwrap_err();
+        cpu::binary(op, &[0.0; 2], &[0.0; 2], &mut out).unwrap_err();
+        cpu::binary_in_place(op, &[0.0; 2], &mut out).unwrap_err();
+    }
+    let error = cpu::binary_in_place(Binary::Gate(jax), &[0.0; 2], &mut out).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "a holds 3 elements but b holds 2; they must have the same length"
+    );
     let three = [0.0; 3];
     for (a, b, g, da_len) in [(2, 3, 3, 3), (3, 2, 3, 3), (3, 3, 2, 3), (3, 3, 3, 2)] {
         let (a, b, g, mut da) = (&three[..a], &three[..b], &three[..g], vec![7.0; da_len]);
         let error = cpu::gate_backward(HardSigmoid::JAX, a, b, g, &mut da, &mut out).unwrap_err();
-        assert!(matches!(error, Error::LengthMismatch { a: "a", .. }), "{error}");
+        assert!(matches!(error, OpError::LengthMismatch { a: "a", .. }), "{error}");
         assert!(da.iter().all(|&da| da == 7.0));
     }
     assert_eq!(out, [7.0; 3]);

@@ -1,10 +1,7 @@
 //! The CPU path in half floats against the frameworks, on all 65,536 values of each type.
 
 use crate::common::golden;
-use hard_sigmoid::{
-    HardSigmoid, Scalar, cpu,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{Binary, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 
 /// The bits of a uint16 `.npy` file.
 fn npy_u16(name: &str) -> Vec<u16> {
@@ -32,7 +29,7 @@ fn compare<T: Scalar>(what: &str, actual: &[T], expected: &[u16], bits: fn(T) ->
 fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16) -> T, bits: fn(T) -> u16) {
     let x: Vec<T> = (0..=u16::MAX).map(of).collect();
     let mut y = vec![of(0x1234); x.len()];
-    cpu::forward(definition, &x, &mut y).unwrap();
+    cpu::unary(Unary::Forward(definition), &x, &mut y).unwrap();
     compare(file, &y, &npy_u16(&format!("{file}.y.npy")), bits, of);
     let sign_and_payload_are_kept = x.iter().zip(&y).filter(|(x, _)| x.to_f32().is_nan());
     for (&x, &y) in sign_and_payload_are_kept {
@@ -43,10 +40,10 @@ fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16)
         let gradient = |i: u16| of((u32::from(i).wrapping_mul(0x9e37) + 0x1234) as u16);
         let g: Vec<T> = (0..=u16::MAX).map(gradient).collect();
         let mut dx = vec![of(0x1234); x.len()];
-        cpu::backward(definition, &x, &g, &mut dx).unwrap();
+        cpu::binary(Binary::Backward(definition), &x, &g, &mut dx).unwrap();
         compare(file, &dx, &npy_u16(&format!("{file}.dx.npy")), bits, of);
         let mut in_place = g;
-        cpu::backward_in_place(definition, &x, &mut in_place).unwrap();
+        cpu::binary_in_place(Binary::Backward(definition), &x, &mut in_place).unwrap();
         assert!(in_place.iter().zip(&dx).all(|(a, b)| bits(*a) == bits(*b)));
     }
 }

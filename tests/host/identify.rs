@@ -2,16 +2,15 @@
 
 use crate::common::{golden, npy};
 use hard_sigmoid::{
-    Element, HardSigmoid, Kinks, Precision, Rounding, Separation, Verdict,
-    half::{bf16, f16},
-    identify, separation,
+    DType, HardSigmoid, KinkRule, bf16, f16,
+    identify::{Gradient, Precision, Rounding, Separation, Verdict, identify, separation},
 };
 use proptest::prelude::*;
 
 #[test]
 fn names_what_made_the_golden_files() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let y = npy(golden(&format!("{}.y.npy", preset.name)));
         let found = identify(&x, &y, None).unwrap();
         let expected = match preset.name {
@@ -24,9 +23,9 @@ fn names_what_made_the_golden_files() {
             continue;
         }
         let dx = npy(golden(&format!("{}.dx.npy", preset.name)));
-        let found = identify(&x, &y, Some((&g, &dx))).unwrap();
+        let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
         assert_eq!(found.verdict, Verdict::Preset(preset.definition), "{}", preset.name);
-        let is_inclusive = preset.definition.kink_rule() == Kinks::Inclusive;
+        let is_inclusive = preset.definition.kink_rule() == KinkRule::Inclusive;
         assert_eq!(
             (found.kinks.passed > 0, found.kinks.blocked > 0),
             (is_inclusive, !is_inclusive)
@@ -38,7 +37,7 @@ fn names_what_made_the_golden_files() {
 #[test]
 fn names_what_made_halves() {
     let widened = |bits: u16, element| match element {
-        Element::F16 => f16::from_bits(bits).to_f32(),
+        DType::F16 => f16::from_bits(bits).to_f32(),
         _ => bf16::from_bits(bits).to_f32(),
     };
     let read = |name: &str, element| {
@@ -46,7 +45,7 @@ fn names_what_made_halves() {
         let bits = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec::<u16>().unwrap();
         bits.into_iter().map(|bits| widened(bits, element)).collect::<Vec<_>>()
     };
-    for (element, name) in [(Element::F16, "f16"), (Element::Bf16, "bf16")] {
+    for (element, name) in [(DType::F16, "f16"), (DType::Bf16, "bf16")] {
         let all: Vec<f32> = (0..=u16::MAX).map(|bits| widened(bits, element)).collect();
         let y = read(&format!("pytorch.{name}.y.npy"), element);
         let found = identify(&all, &y, None).unwrap();
@@ -60,11 +59,11 @@ fn names_what_made_halves() {
         let g: Vec<f32> = (0..=u16::MAX)
             .map(|i| widened(i.wrapping_mul(0x9e37).wrapping_add(0x1234), element))
             .collect();
-        let found = identify(&all, &y, Some((&g, &dx))).unwrap();
+        let found = identify(&all, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
         assert_eq!(found.to_string(), "pytorch or jax");
     }
-    let all: Vec<f32> = (0..=u16::MAX).map(|bits| widened(bits, Element::F16)).collect();
-    let y = read("onnx.f16.y.npy", Element::F16);
+    let all: Vec<f32> = (0..=u16::MAX).map(|bits| widened(bits, DType::F16)).collect();
+    let y = read("onnx.f16.y.npy", DType::F16);
     assert_eq!(identify(&all, &y, None).unwrap().to_string(), "keras or onnx");
 }
 
@@ -79,8 +78,8 @@ fn verdicts() {
     let through_bf16 = of(&|x| bf16::from_f32((bf16::from_f32(x).to_f32() + 2.0).clamp(0.0, 4.0) / 4.0).to_f32());
     assert_eq!(through_bf16.to_string(), "tangent");
     let bf16 = Precision {
-        input: Element::Bf16,
-        output: Element::Bf16,
+        input: DType::Bf16,
+        output: DType::Bf16,
         rounding: Rounding::AsDefined,
     };
     assert_eq!(through_bf16.matches[3].precision, bf16);
@@ -114,7 +113,10 @@ fn verdicts() {
         "affine(0.3, 0.45, strict)"
     );
     // Not determined: a step, which many steep slopes give.
-    assert_eq!(of(&|x| if x < 0.1 { 0.0 } else { 1.0 }).verdict, Verdict::TooFewBetween);
+    assert_eq!(
+        of(&|x| if x < 0.1 { 0.0 } else { 1.0 }).verdict,
+        Verdict::Underdetermined
+    );
     assert_eq!(of(&|_| f32::NAN).verdict, Verdict::Unknown);
 }
 
@@ -148,7 +150,15 @@ fn names_what_rounds_each_operation() {
         for (dtype, expected) in [("float32", f32), ("float16", f16), ("bfloat16", bf16)] {
             let rows = file(&format!("{name}.{dtype}"));
             let rows: Vec<&[f32]> = rows.chunks(rows.len() / 4).collect();
-            let found = identify(rows[0], rows[2], Some((rows[1], rows[3]))).unwrap();
+            let found = identify(
+                rows[0],
+                rows[2],
+                Some(Gradient {
+                    g: rows[1],
+                    dx: rows[3],
+                }),
+            )
+            .unwrap();
             assert_eq!(found.to_string(), expected, "{name} in {dtype}");
             // What is unknown is so for its gradient alone.
             assert_eq!(found.nearest().forward.differing, 0, "{name} in {dtype}");
@@ -184,10 +194,13 @@ fn the_gradient_takes_part_in_the_search() {
     for seed in 1..=200_u32 {
         let random = |i: u32| (seed.wrapping_mul(977) ^ i).wrapping_mul(0x9e37_79b9) as f32 / 2f32.powi(32);
         let alpha = 0.15 + 0.5 * random(100);
-        let definition = HardSigmoid::affine(alpha, 0.3, Kinks::Inclusive).unwrap();
+        let definition = HardSigmoid::affine(alpha, 0.3, KinkRule::Inclusive).unwrap();
         let x: [f32; 8] = std::array::from_fn(|i| 2.0 * random(i as u32) - 0.4);
         let (y, dx) = (x.map(|x| definition.forward(x)), x.map(|x| definition.backward(x, 1.0)));
-        match identify(&x, &y, Some((&[1.0; 8], &dx))).unwrap().verdict {
+        match identify(&x, &y, Some(Gradient { g: &[1.0; 8], dx: &dx }))
+            .unwrap()
+            .verdict
+        {
             Verdict::Affine(found) => assert_eq!(found.slope(), alpha, "{seed}"),
             other => panic!("{seed}: {definition}: {other:?}"),
         }
@@ -198,7 +211,7 @@ fn the_gradient_takes_part_in_the_search() {
 fn a_shift_of_zero_is_found() {
     for seed in 1..=50_u32 {
         let random = |i: u32| (seed.wrapping_mul(977) ^ i).wrapping_mul(0x9e37_79b9) as f32 / 2f32.powi(32);
-        let definition = HardSigmoid::affine(0.3, 0.0, Kinks::Strict).unwrap();
+        let definition = HardSigmoid::affine(0.3, 0.0, KinkRule::Strict).unwrap();
         let x: Vec<f32> = (0..500).map(|i| 8.0 * random(i) - 4.0).collect();
         let y: Vec<f32> = x.iter().map(|&x| definition.forward(x)).collect();
         assert_eq!(
@@ -216,24 +229,24 @@ fn a_gradient_that_is_zero_in_a_half_says_nothing_of_the_kinks() {
     let y = x.map(|x| f16::from_f32(HardSigmoid::KERAS.forward(x)).to_f32());
     let dx: [f32; 4] = std::array::from_fn(|i| f16::from_f32(HardSigmoid::KERAS.backward(x[i], g[i])).to_f32());
     assert_eq!(dx[0], 0.0);
-    let found = identify(&x, &y, Some((&g, &dx))).unwrap();
+    let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
     assert_eq!((found.kinks.passed, found.kinks.blocked), (1, 0));
 }
 
 #[test]
 fn the_rule_at_the_kinks_is_seen() {
     let x = [-4.0, -1.5, -1.0, 0.0, 0.6, 1.0];
-    let definition = HardSigmoid::affine(0.5, 0.75, Kinks::Inclusive).unwrap();
+    let definition = HardSigmoid::affine(0.5, 0.75, KinkRule::Inclusive).unwrap();
     let (y, dx) = (x.map(|x| definition.forward(x)), x.map(|x| definition.backward(x, 3.0)));
-    let found = identify(&x, &y, Some((&[3.0; 6], &dx))).unwrap();
+    let found = identify(&x, &y, Some(Gradient { g: &[3.0; 6], dx: &dx })).unwrap();
     assert_eq!(found.to_string(), "affine(0.5, 0.75, inclusive)");
     assert_eq!((found.kinks.passed, found.kinks.blocked), (1, 0));
 }
 
 #[test]
 fn what_would_separate_two_does() {
-    for a in &HardSigmoid::PRESETS {
-        for b in &HardSigmoid::PRESETS {
+    for a in HardSigmoid::PRESETS {
+        for b in HardSigmoid::PRESETS {
             let (a, b) = (a.definition, b.definition);
             match separation(a, b, Precision::EXACT) {
                 None => assert_eq!(a, b),
@@ -254,8 +267,8 @@ fn slices_of_other_lengths_are_refused() {
         error.to_string().contains("x holds 1 elements but y holds 0"),
         "{error}"
     );
-    assert!(identify(&[0.0], &[0.5], Some((&[], &[0.0]))).is_err());
-    assert!(identify(&[0.0], &[0.5], Some((&[1.0], &[]))).is_err());
+    assert!(identify(&[0.0], &[0.5], Some(Gradient { g: &[], dx: &[0.0] })).is_err());
+    assert!(identify(&[0.0], &[0.5], Some(Gradient { g: &[1.0], dx: &[] })).is_err());
     assert!(identify(&[], &[], None).is_ok());
 }
 
@@ -263,7 +276,7 @@ proptest! {
     /// Whatever alpha and beta made the data, what is found gives the same.
     #[test]
     fn alpha_and_beta_are_found(alpha in -2.0f32..2.0, beta in -1.0f32..2.0, seed: u32) {
-        let definition = HardSigmoid::affine(alpha, beta, Kinks::Strict).unwrap();
+        let definition = HardSigmoid::affine(alpha, beta, KinkRule::Strict).unwrap();
         let scale = 1.5 / alpha.abs().max(0.01);
         let random = |i: u32| (i ^ seed).wrapping_mul(0x9e37_79b9) >> 8;
         let x: Vec<f32> = (0..500).map(|i| (random(i) as f32 / (1 << 23) as f32 - 1.0) * scale - beta / alpha).collect();

@@ -4,8 +4,8 @@
 //! WGSL lets a compiler fuse a product and a sum into one rounding, and Microsoft's do. So wherever two roundings are promised,
 //! an integer operation has to stand between them, in what comes out as well.
 
-use crate::{Shader, Variant, checked, each_variant, glsl, hlsl, shaders, spirv};
-use hard_sigmoid::{Element, Kernel};
+use crate::{Modules, Variant, each_variant, glsl, hlsl, modules, shaders, spirv};
+use hard_sigmoid::{DType, Op, Other, Unary};
 use naga::back::hlsl::ShaderModel;
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ fn fused_in_dxil(listing: &str) -> Vec<&str> {
             .split([' ', ',', '(', ')'])
             .filter(|w| !w.is_empty())
             .collect();
-        // Behind the type: `fmul fast float %1, %2`, `call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %3)`.
+        // After the type: `fmul fast float %1, %2`, `call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %3)`.
         let floats = words.windows(2).filter(|pair| pair[0] == "float").map(|pair| pair[1]);
         match words[0] {
             "fmul" => {
@@ -164,7 +164,7 @@ struct Files {
 }
 
 impl Files {
-    fn of(suffix: &'static str, shaders: &[Shader], translate: impl Fn(Variant) -> Result<Vec<u8>, String>) -> Self {
+    fn of(suffix: &'static str, shaders: &Modules, translate: impl Fn(Variant) -> Result<Vec<u8>, String>) -> Self {
         let mut files = Self {
             folder: tempfile::tempdir().unwrap(),
             suffix,
@@ -173,18 +173,13 @@ impl Files {
         };
         each_variant(shaders, |variant| {
             let entry = variant.entry.to_string();
-            let name = format!(
-                "{}-{}-{entry}-{}",
-                files.all.len(),
-                variant.kernel.name(),
-                variant.element
-            );
+            let name = format!("{}-{}-{entry}-{}", files.all.len(), variant.op.name(), variant.dtype);
             // Those that compute with floats; the halves add their own tests for NaN.
-            let computes = !matches!(
-                variant.kernel,
-                Kernel::Unpack | Kernel::Binarize | Kernel::BinarizePacked
+            let makes_signs = matches!(
+                variant.op,
+                Op::Unary(Unary::Binarize(_)) | Op::Other(Other::Pack(_) | Other::Unpack(_))
             );
-            let keeps_nan = computes && variant.element == Element::F32;
+            let keeps_nan = !makes_signs && variant.dtype == DType::F32;
             let translated = translate(variant)?;
             if files.known.insert(translated.clone(), files.all.len()).is_none() {
                 let base = files.folder.path().join(name);
@@ -252,14 +247,13 @@ fn faults(listings: &[(String, bool)], fused: impl Fn(&str) -> Vec<&str>) -> [us
 }
 
 /// The shader without its precautions.
-fn careless() -> Vec<Shader> {
-    let opaque = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.zero));";
-    let nan = "return select(product, nan, magnitude >= vec4<u32>(params.nan_from));";
-    let text = hard_sigmoid::WGSL
-        .replace(opaque, "return v;")
-        .replace(nan, "return product;");
-    assert!(!text.contains(opaque) && !text.contains(nan));
-    vec![checked("careless".into(), &text)]
+fn careless() -> Modules {
+    let opaque = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));";
+    let nan = "return select(product, nan, magnitude >= vec4<u32>(params.nan_threshold));";
+    modules(|text| {
+        assert!(text.contains(opaque) && text.contains(nan));
+        text.replace(opaque, "return v;").replace(nan, "return product;")
+    })
 }
 
 #[test]

@@ -1,13 +1,15 @@
-//! Every file in `shaders/` parses, validates without optional capabilities, and translates to what wgpu feeds to
-//! Vulkan, Metal, DX12 and GL. No GPU needed. What is translated goes through the compilers that take it, where they are
-//! installed: `compilers.rs`.
+//! Both modules parse, validate without optional capabilities, and translate to what wgpu feeds to Vulkan, Metal, DX12 and GL.
+//! No GPU needed. Where they are installed, the compilers that take a translation compile it: `compilers.rs`.
 
 mod compilers;
 
 use expect_test::expect_file;
-use hard_sigmoid::{Element, Kernel, Placement};
+use hard_sigmoid::{
+    Binary, DType, HardSigmoid, Op, Unary,
+    plan::{Limits, Placement, Plan},
+    wgsl,
+};
 use naga::{back, proc::BoundsCheckPolicies, valid};
-use std::path::Path;
 
 struct Shader {
     name: String,
@@ -24,84 +26,72 @@ fn checked(name: String, text: &str) -> Shader {
     Shader { name, module, info }
 }
 
-fn shaders() -> Vec<Shader> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    let shaders: Vec<_> = files
-        .map(|path| checked(name(&path), &std::fs::read_to_string(&path).unwrap()))
-        .collect();
-    assert!(shaders.iter().any(|shader| shader.name == "hard_sigmoid.wgsl"));
-    shaders
+/// The module for separate buffers and in place, and the one for shared buffers.
+type Modules = [Shader; 2];
+
+fn modules(change: impl Fn(&str) -> String) -> Modules {
+    [("separate", wgsl::SEPARATE), ("shared", wgsl::SHARED)].map(|(name, text)| checked(name.into(), &change(text)))
 }
 
-/// An entry point, specialised to a kernel that uses it, an element type and a form.
+fn shaders() -> Modules {
+    modules(str::to_string)
+}
+
+/// An entry point, specialised to an operation that uses it and an element type.
 struct Variant<'a> {
     shader: &'a Shader,
     entry: &'a str,
-    kernel: Kernel,
-    element: Element,
-    divides: bool,
-    is_drawn: bool,
+    op: Op,
+    dtype: DType,
+    placement: Placement,
 }
 
 /// Calls `translate` for each; it returns the translation or a description of the error.
-fn each_variant(shaders: &[Shader], mut translate: impl FnMut(Variant) -> Result<Vec<u8>, String>) {
+fn each_variant(shaders: &Modules, mut translate: impl FnMut(Variant) -> Result<Vec<u8>, String>) {
     let mut count = 0;
-    for shader in shaders {
-        for (kernel, placement, element, [divide, stochastic]) in variants() {
-            let constants = [
-                ("KERNEL".to_string(), f64::from(kernel as u32)),
-                ("ELEMENT".to_string(), f64::from(element as u32)),
-                ("DIVIDE".to_string(), f64::from(u8::from(divide))),
-                ("STOCHASTIC".to_string(), f64::from(u8::from(stochastic))),
-            ];
-            for suffix in ["", "_tail"] {
-                let entry = format!("{}{suffix}", kernel.entry_point(placement));
-                let stage = Some((naga::ShaderStage::Compute, &entry[..]));
-                let constants = constants.clone().into_iter().collect();
-                let specialised =
-                    back::pipeline_constants::process_overrides(&shader.module, &shader.info, stage, &constants);
-                let (module, info) = specialised.unwrap_or_else(|e| panic!("{} {entry}: {e}", shader.name));
-                let specialised = Shader {
-                    name: shader.name.clone(),
-                    module: module.into_owned(),
-                    info: info.into_owned(),
-                };
-                let variant = Variant {
-                    shader: &specialised,
-                    entry: &entry,
-                    kernel,
-                    element,
-                    divides: divide,
-                    is_drawn: stochastic,
-                };
-                let translated = translate(variant).unwrap_or_else(|e| panic!("{} {entry}: {e}", shader.name));
-                assert!(!translated.is_empty());
-                count += 1;
+    // One that divides, and one that doesn't.
+    for op in [HardSigmoid::PYTORCH, HardSigmoid::KERAS].into_iter().flat_map(Op::all) {
+        for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
+            let shader = &shaders[usize::from(placement == Placement::Shared)];
+            for &dtype in DType::ALL {
+                // 33 elements have a body and a tail in every kernel.
+                let plan = Plan::new(op, dtype, placement, 33, &Limits::default()).unwrap();
+                let constants = plan.constants().map(|(name, value)| (name.to_string(), value));
+                let dispatches = plan.parts().flat_map(|part| part.dispatches().collect::<Vec<_>>());
+                for dispatch in dispatches {
+                    let entry = dispatch.entry_point;
+                    let what = format!("{} {entry} {op:?} {dtype}", shader.name);
+                    let stage = Some((naga::ShaderStage::Compute, entry));
+                    let constants = constants.clone().into_iter().collect();
+                    let specialised =
+                        back::pipeline_constants::process_overrides(&shader.module, &shader.info, stage, &constants);
+                    let (module, info) = specialised.unwrap_or_else(|e| panic!("{what}: {e}"));
+                    let specialised = Shader {
+                        name: shader.name.clone(),
+                        module: module.into_owned(),
+                        info: info.into_owned(),
+                    };
+                    let variant = Variant {
+                        shader: &specialised,
+                        entry,
+                        op,
+                        dtype,
+                        placement,
+                    };
+                    let translated = translate(variant).unwrap_or_else(|e| panic!("{what}: {e}"));
+                    assert!(!translated.is_empty());
+                    count += 1;
+                }
             }
         }
     }
-    assert_eq!(count, variants().count() * 2);
-    assert!(count > 500, "{count}");
-}
-
-fn variants() -> impl Iterator<Item = (Kernel, Placement, Element, [bool; 2])> {
-    let placed = Kernel::ALL
-        .into_iter()
-        .flat_map(|k| k.placements().iter().map(move |&p| (k, p)));
-    let typed = placed.flat_map(|(kernel, placement)| Element::ALL.map(|e| (kernel, placement, e)));
-    let flags = [[false, false], [false, true], [true, false], [true, true]];
-    typed.flat_map(move |(kernel, placement, e)| flags.map(|flags| (kernel, placement, e, flags)))
+    assert!(count > 400, "{count}");
 }
 
 #[test]
 #[should_panic(expected = "invalid field accessor `length`")]
 fn a_shader_that_does_not_parse_is_seen() {
-    checked(
-        "broken".into(),
-        &hard_sigmoid::WGSL.replace("params.len", "params.length"),
-    );
+    checked("broken".into(), &wgsl::SEPARATE.replace("params.len", "params.length"));
 }
 
 #[test]
@@ -109,7 +99,7 @@ fn a_shader_that_does_not_parse_is_seen() {
 fn a_shader_that_is_not_valid_is_seen() {
     checked(
         "broken".into(),
-        &hard_sigmoid::WGSL.replace("@binding(2) var<uniform>", "@binding(0) var<uniform>"),
+        &wgsl::SEPARATE.replace("@binding(2) var<uniform>", "@binding(0) var<uniform>"),
     );
 }
 
@@ -190,24 +180,31 @@ fn all_translate() {
     }
 }
 
-/// There is no Metal compiler but on a Mac, so the text that it gets is kept as it was reviewed: behind every rounding that has
-/// to happen stands an integer operation on the bits (`opaque`), and NaN is told from the bits. Where a new naga changes it,
+/// Only a Mac has a Metal compiler, so the text that it gets is kept as it was reviewed: an integer operation on the bits
+/// (`opaque`) follows every rounding that has to happen, and NaN is told from the bits. Where a new naga changes the text,
 /// review the difference, and keep it with `UPDATE_EXPECT=1`.
 #[test]
 fn msl_is_as_reviewed() {
     let snapshots = [
-        ("unary", Kernel::Forward, expect_file!["snapshots/forward.metal"]),
-        ("binary", Kernel::Backward, expect_file!["snapshots/backward.metal"]),
+        (
+            Op::from(Unary::Forward(HardSigmoid::PYTORCH)),
+            "unary",
+            expect_file!["snapshots/forward.metal"],
+        ),
+        (
+            Binary::Backward(HardSigmoid::PYTORCH).into(),
+            "binary",
+            expect_file!["snapshots/backward.metal"],
+        ),
     ];
     let mut seen = vec![];
     each_variant(&shaders(), |variant| {
-        let (entry, kernel) = (variant.entry, variant.kernel);
-        let is_plain = variant.element == Element::F32 && variant.divides && !variant.is_drawn;
-        let text = msl(variant)?;
-        let snapshot = snapshots
+        let text = msl(Variant { ..variant })?;
+        let is_plain = variant.dtype == DType::F32 && variant.placement == Placement::Separate;
+        let found = snapshots
             .iter()
-            .find(|(e, k, _)| is_plain && *e == entry && *k == kernel);
-        if let Some((entry, _, snapshot)) = snapshot {
+            .find(|(op, entry, _)| is_plain && *op == variant.op && *entry == variant.entry);
+        if let Some((_, entry, snapshot)) = found {
             snapshot.assert_eq(std::str::from_utf8(&text).unwrap());
             seen.push(*entry);
         }

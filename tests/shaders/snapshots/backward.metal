@@ -11,18 +11,18 @@ struct _mslBufferSizes {
 };
 
 struct Params {
-    float slope;
+    float pre_slope;
     float prescale;
-    float shift;
-    float top;
-    float scale;
+    float pre_shift;
+    float clamp_max;
+    float post_scale;
     float grad_slope;
-    uint nan_from;
-    int lo;
-    int hi;
-    uint zero;
+    uint nan_threshold;
+    int first_key;
+    int last_key;
+    uint opaque_zero;
     uint len;
-    uint row;
+    uint row_invocations;
     metal::uint2 seed;
     metal::uint2 offset;
     float magnitude;
@@ -34,14 +34,14 @@ struct GateGradients {
     metal::uint4 da;
     metal::uint4 db;
 };
-typedef metal::uint4 type_8[1];
+typedef metal::uint4 type_7[1];
 constant uint F32_ = 0u;
 constant uint F16_ = 1u;
 constant uint BF16_ = 2u;
-constant uint QUIET = 4194304u;
-constant uint INFINITE = 2139095040u;
-constant uint MADE_NAN = 4290772992u;
 constant float SIXTH = 0.16666667;
+constant uint INFINITE = 2139095040u;
+constant uint QUIET = 4194304u;
+constant uint INVALID_NAN = 4290772992u;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
 constant uint BACKWARD_ACCUMULATE = 2u;
@@ -50,18 +50,18 @@ constant uint GATE_BACKWARD = 4u;
 constant uint HARD_SWISH = 5u;
 constant uint HARD_SWISH_BACKWARD = 6u;
 constant uint BINARIZE = 7u;
-constant uint BINARIZE_PACKED = 8u;
+constant uint PACK = 8u;
 constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
-constant uint ELEMENT = 0u;
-constant bool DIVIDE = true;
 constant uint KERNEL = 1u;
+constant uint DTYPE = 0u;
+constant bool DIVIDE = true;
 
 metal::float4 opaque(
     metal::float4 v,
     Params params
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.zero));
+    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.opaque_zero));
 }
 
 metal::float4 sixth(
@@ -87,7 +87,7 @@ metal::uint4 unless_nan(
     metal::uint4 magnitude = operand & metal::uint4(2147483647u);
     metal::bool4 infinite = magnitude == metal::uint4(2139095040u);
     metal::uint4 nan = metal::select(operand | metal::uint4(4194304u), metal::uint4(4290772992u), infinite);
-    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_from));
+    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_threshold));
 }
 
 metal::uint4 forward4_(
@@ -96,15 +96,15 @@ metal::uint4 forward4_(
 ) {
     metal::float4 y = {};
     metal::float4 _e5 = opaque(as_type<metal::float4>(x) * params_3.prescale, params_3);
-    metal::float4 _e8 = opaque(params_3.slope * _e5, params_3);
-    metal::float4 v_1 = _e8 + metal::float4(params_3.shift);
-    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.top)));
+    metal::float4 _e8 = opaque(params_3.pre_slope * _e5, params_3);
+    metal::float4 v_1 = _e8 + metal::float4(params_3.pre_shift);
+    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.clamp_max)));
     metal::float4 t_1 = as_type<metal::float4>(clamped);
     if (DIVIDE) {
         metal::float4 _e22 = sixth(t_1, params_3);
         y = _e22;
     } else {
-        y = t_1 * params_3.scale;
+        y = t_1 * params_3.post_scale;
     }
     metal::float4 _e25 = y;
     metal::uint4 _e27 = unless_nan(as_type<metal::uint4>(_e25), x, params_3);
@@ -118,7 +118,7 @@ metal::uint4 backward4_(
 ) {
     metal::int4 bits_2 = as_type<metal::int4>(x_1);
     metal::int4 key = bits_2 ^ ((bits_2 >> metal::uint4(31u)) & metal::int4(2147483647));
-    metal::bool4 inside = (key >= metal::int4(params_4.lo)) & (key <= metal::int4(params_4.hi));
+    metal::bool4 inside = (key >= metal::int4(params_4.first_key)) & (key <= metal::int4(params_4.last_key));
     metal::float4 _e21 = opaque(as_type<metal::float4>(g) * params_4.prescale, params_4);
     metal::uint4 dx_1 = as_type<metal::uint4>(params_4.grad_slope * _e21);
     metal::uint4 _e27 = unless_nan(dx_1, g, params_4);
@@ -130,8 +130,8 @@ metal::uint4 unless_either_nan(
     metal::uint4 a,
     metal::uint4 b
 ) {
-    metal::uint4 first = metal::select(result, b | metal::uint4(4194304u), (b & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
-    return metal::select(first, a | metal::uint4(4194304u), (a & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
+    metal::uint4 first_2 = metal::select(result, b | metal::uint4(4194304u), (b & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
+    return metal::select(first_2, a | metal::uint4(4194304u), (a & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
 }
 
 metal::uint4 product4_(
@@ -273,43 +273,43 @@ metal::uint4 packed(
 }
 
 metal::uint4 binary4_(
-    metal::uint4 x_4,
-    metal::uint4 g_4,
+    metal::uint4 first,
+    metal::uint4 second,
     metal::uint4 before_1,
     Params params_13
 ) {
     if (false) {
-        metal::uint4 _e9 = gate4_(g_4, x_4, params_13);
+        metal::uint4 _e9 = gate4_(first, second, params_13);
         return _e9;
     }
     if (false) {
-        metal::uint4 _e15 = hard_swish_backward4_(x_4, g_4, params_13);
+        metal::uint4 _e15 = hard_swish_backward4_(first, second, params_13);
         return _e15;
     }
     if (false) {
-        metal::uint4 _e21 = backward_accumulate4_(x_4, g_4, before_1, params_13);
+        metal::uint4 _e21 = backward_accumulate4_(first, second, before_1, params_13);
         return _e21;
     }
-    metal::uint4 _e22 = backward4_(x_4, g_4, params_13);
+    metal::uint4 _e22 = backward4_(first, second, params_13);
     return _e22;
 }
 
 metal::uint4 binary_words(
-    metal::uint4 x_5,
-    metal::uint4 g_5,
+    metal::uint4 first_1,
+    metal::uint4 second_1,
     metal::uint4 before_2,
     Params params_14
 ) {
     if (true) {
-        metal::uint4 _e9 = binary4_(x_5, g_5, before_2, params_14);
+        metal::uint4 _e9 = binary4_(first_1, second_1, before_2, params_14);
         return _e9;
     }
-    metal::uint4 _e10 = low(x_5);
-    metal::uint4 _e11 = low(g_5);
+    metal::uint4 _e10 = low(first_1);
+    metal::uint4 _e11 = low(second_1);
     metal::uint4 _e12 = low(before_2);
     metal::uint4 _e13 = binary4_(_e10, _e11, _e12, params_14);
-    metal::uint4 _e14 = high(x_5);
-    metal::uint4 _e15 = high(g_5);
+    metal::uint4 _e14 = high(first_1);
+    metal::uint4 _e15 = high(second_1);
     metal::uint4 _e16 = high(before_2);
     metal::uint4 _e17 = binary4_(_e14, _e15, _e16, params_14);
     metal::uint4 _e18 = packed(_e13, _e17, params_14);
@@ -330,7 +330,7 @@ uint vector_index(
     metal::uint3 id_1,
     Params params_16
 ) {
-    return (id_1.y * params_16.row) + id_1.x;
+    return (id_1.y * params_16.row_invocations) + id_1.x;
 }
 
 bool in_body(
@@ -345,9 +345,9 @@ struct binaryInput {
 };
 kernel void binary(
   metal::uint3 id [[thread_position_in_grid]]
-, device type_8 const& in0v [[user(fake0)]]
-, device type_8 const& in1v [[user(fake0)]]
-, device type_8& io2v [[user(fake0)]]
+, device type_7 const& read0_vec [[user(fake0)]]
+, device type_7 const& read1_vec [[user(fake0)]]
+, device type_7& write2_vec [[user(fake0)]]
 , constant Params& params3_ [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -358,15 +358,15 @@ kernel void binary(
     bool _e6 = in_body(_e3, _e5);
     if (_e6) {
         if (false) {
-            metal::uint4 _e17 = io2v[_e3];
+            metal::uint4 _e17 = write2_vec[_e3];
             before = _e17;
         }
-        metal::uint4 _e22 = in0v[_e3];
-        metal::uint4 _e25 = in1v[_e3];
+        metal::uint4 _e22 = read0_vec[_e3];
+        metal::uint4 _e25 = read1_vec[_e3];
         metal::uint4 _e26 = before;
         Params _e28 = params3_;
         metal::uint4 _e29 = binary_words(_e22, _e25, _e26, _e28);
-        io2v[_e3] = _e29;
+        write2_vec[_e3] = _e29;
         return;
     } else {
         return;

@@ -10,18 +10,18 @@ struct _mslBufferSizes {
 };
 
 struct Params {
-    float slope;
+    float pre_slope;
     float prescale;
-    float shift;
-    float top;
-    float scale;
+    float pre_shift;
+    float clamp_max;
+    float post_scale;
     float grad_slope;
-    uint nan_from;
-    int lo;
-    int hi;
-    uint zero;
+    uint nan_threshold;
+    int first_key;
+    int last_key;
+    uint opaque_zero;
     uint len;
-    uint row;
+    uint row_invocations;
     metal::uint2 seed;
     metal::uint2 offset;
     float magnitude;
@@ -29,18 +29,18 @@ struct Params {
     uint pad1_;
     uint pad2_;
 };
+typedef metal::uint4 type_8[1];
 struct Random {
     metal::uint4 low;
     metal::uint4 high;
 };
-typedef metal::uint4 type_9[1];
 constant uint F32_ = 0u;
 constant uint F16_ = 1u;
 constant uint BF16_ = 2u;
-constant uint QUIET = 4194304u;
-constant uint INFINITE = 2139095040u;
-constant uint MADE_NAN = 4290772992u;
 constant float SIXTH = 0.16666667;
+constant uint INFINITE = 2139095040u;
+constant uint QUIET = 4194304u;
+constant uint INVALID_NAN = 4290772992u;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
 constant uint BACKWARD_ACCUMULATE = 2u;
@@ -49,19 +49,19 @@ constant uint GATE_BACKWARD = 4u;
 constant uint HARD_SWISH = 5u;
 constant uint HARD_SWISH_BACKWARD = 6u;
 constant uint BINARIZE = 7u;
-constant uint BINARIZE_PACKED = 8u;
+constant uint PACK = 8u;
 constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
-constant uint ELEMENT = 0u;
+constant uint KERNEL = 0u;
+constant uint DTYPE = 0u;
 constant bool DIVIDE = true;
 constant bool STOCHASTIC = false;
-constant uint KERNEL = 0u;
 
 metal::float4 opaque(
     metal::float4 v,
     Params params
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.zero));
+    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.opaque_zero));
 }
 
 metal::float4 sixth(
@@ -87,7 +87,7 @@ metal::uint4 unless_nan(
     metal::uint4 magnitude = operand & metal::uint4(2147483647u);
     metal::bool4 infinite = magnitude == metal::uint4(2139095040u);
     metal::uint4 nan = metal::select(operand | metal::uint4(4194304u), metal::uint4(4290772992u), infinite);
-    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_from));
+    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_threshold));
 }
 
 metal::uint4 forward4_(
@@ -96,15 +96,15 @@ metal::uint4 forward4_(
 ) {
     metal::float4 y = {};
     metal::float4 _e5 = opaque(as_type<metal::float4>(x) * params_3.prescale, params_3);
-    metal::float4 _e8 = opaque(params_3.slope * _e5, params_3);
-    metal::float4 v_1 = _e8 + metal::float4(params_3.shift);
-    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.top)));
+    metal::float4 _e8 = opaque(params_3.pre_slope * _e5, params_3);
+    metal::float4 v_1 = _e8 + metal::float4(params_3.pre_shift);
+    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.clamp_max)));
     metal::float4 t_1 = as_type<metal::float4>(clamped);
     if (DIVIDE) {
         metal::float4 _e22 = sixth(t_1, params_3);
         y = _e22;
     } else {
-        y = t_1 * params_3.scale;
+        y = t_1 * params_3.post_scale;
     }
     metal::float4 _e25 = y;
     metal::uint4 _e27 = unless_nan(as_type<metal::uint4>(_e25), x, params_3);
@@ -220,14 +220,15 @@ metal::uint4 random4_(
     if (skipped == 0u) {
         return _e21;
     }
-    metal::uint4 _e39 = philox(metal::uint2(block_1.x + 1u, block_1.y + ((block_1.x == 4294967295u) ? 1u : 0u)), params_7.seed);
+    uint next_high = (block_1.y + ((block_1.x == 4294967295u) ? 1u : 0u)) & 1073741823u;
+    metal::uint4 _e41 = philox(metal::uint2(block_1.x + 1u, next_high), params_7.seed);
     if (skipped == 1u) {
-        return metal::uint4(_e21.yzw, _e39.x);
+        return metal::uint4(_e21.yzw, _e41.x);
     }
     if (skipped == 2u) {
-        return metal::uint4(_e21.zw, _e39.xy);
+        return metal::uint4(_e21.zw, _e41.xy);
     }
-    return metal::uint4(_e21.w, _e39.xyz);
+    return metal::uint4(_e21.w, _e41.xyz);
 }
 
 metal::uint4 naga_f2u32(metal::float4 value) {
@@ -398,7 +399,7 @@ uint vector_index(
     metal::uint3 id_1,
     Params params_17
 ) {
-    return (id_1.y * params_17.row) + id_1.x;
+    return (id_1.y * params_17.row_invocations) + id_1.x;
 }
 
 bool in_body(
@@ -413,8 +414,8 @@ struct unaryInput {
 };
 kernel void unary(
   metal::uint3 id [[thread_position_in_grid]]
-, device type_9 const& in0v [[user(fake0)]]
-, device type_9& io1v [[user(fake0)]]
+, device type_8 const& read0_vec [[user(fake0)]]
+, device type_8& write1_vec [[user(fake0)]]
 , constant Params& params2_ [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {
@@ -423,10 +424,10 @@ kernel void unary(
     Params _e5 = params2_;
     bool _e6 = in_body(_e3, _e5);
     if (_e6) {
-        metal::uint4 _e11 = in0v[_e3];
+        metal::uint4 _e11 = read0_vec[_e3];
         Params _e15 = params2_;
         metal::uint4 _e16 = unary_words(_e11, 4u * _e3, _e15);
-        io1v[_e3] = _e16;
+        write1_vec[_e3] = _e16;
         return;
     } else {
         return;
