@@ -5,7 +5,7 @@
 //! library's `exp` and `tanh`. Adapters: 2^22 elements that are there, each kernel in turn with a copy of the same bytes.
 //! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters.
 
-use hard_sigmoid::{Element, HardSigmoid, Kernels, cpu};
+use hard_sigmoid::{DType, HardSigmoid, Unary, cpu, gpu::Kernels};
 use std::{hint::black_box, time::Instant};
 
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
@@ -61,7 +61,7 @@ fn on_cpu() {
     let [mut a, mut b, mut c, mut d] = [const { Vec::new() }; 4].map(|_: Vec<f32>| vec![0.0_f32; x.len()]);
     let repeated = |work: &mut dyn FnMut()| (0..REPEATS).for_each(|_| work());
     let seconds = medians([
-        &mut || repeated(&mut || cpu::forward(DEFINITION, black_box(&x), &mut a).unwrap()),
+        &mut || repeated(&mut || cpu::unary(Unary::Forward(DEFINITION), black_box(&x), &mut a).unwrap()),
         &mut || repeated(&mut || map(black_box(&x), &mut b, |x| 1.0 / (1.0 + (-x).exp()))),
         &mut || repeated(&mut || map(black_box(&x), &mut c, f32::tanh)),
         &mut || repeated(&mut || black_box(&mut d).copy_from_slice(black_box(&x))),
@@ -92,7 +92,7 @@ fn on_adapter(adapter: &wgpu::Adapter) {
     let resident = Resident::new(adapter, &x);
     let kernels = Kernels::new(&resident.device).unwrap();
     let ours = kernels
-        .forward(DEFINITION, Element::F32, &resident.x, &resident.y)
+        .unary(Unary::Forward(DEFINITION), DType::F32, &resident.x, &resident.y)
         .unwrap();
     let mut run_ours = || resident.run(&|pass| ours.encode(pass));
     let [mut logistic, mut tanh, mut copy] = ["1.0 / (1.0 + exp(-v))", "tanh(v)", "v"].map(|of| resident.plain(of));

@@ -3,10 +3,7 @@
 //! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and the
 //! ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
 
-use hard_sigmoid::{
-    HardSigmoid, Scalar, cpu,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{Binary, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
 use std::{hint::black_box, time::Instant};
 
@@ -32,9 +29,9 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     let mut out = vec![T::from_f32(7.0); len];
     let mut copied = vec![T::from_f32(7.0); len];
 
-    cpu::forward(DEFINITION, &x, &mut out).unwrap();
+    cpu::unary(Unary::Forward(DEFINITION), &x, &mut out).unwrap();
     assert_bits(&out, |i| DEFINITION.forward(x[i].to_f32()));
-    cpu::backward(DEFINITION, &x, &g, &mut out).unwrap();
+    cpu::binary(Binary::Backward(DEFINITION), &x, &g, &mut out).unwrap();
     assert_bits(&out, |i| DEFINITION.backward(x[i].to_f32(), g[i].to_f32()));
 
     let rounds = (1 << 27 >> len.ilog2()).clamp(7, 2001);
@@ -45,9 +42,11 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
             run();
             times[i].push(start.elapsed().as_secs_f64());
         };
-        time(0, &mut || cpu::forward(DEFINITION, black_box(&x), &mut out).unwrap());
+        time(0, &mut || {
+            cpu::unary(Unary::Forward(DEFINITION), black_box(&x), &mut out).unwrap()
+        });
         time(1, &mut || {
-            cpu::backward(DEFINITION, black_box(&x), black_box(&g), &mut out).unwrap()
+            cpu::binary(Binary::Backward(DEFINITION), black_box(&x), black_box(&g), &mut out).unwrap()
         });
         time(2, &mut || copy(black_box(&x), black_box(&mut copied)));
     }
@@ -64,7 +63,7 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     ] {
         println!(
             "{:<6}{pass:<10}{len:>10} {:>8.1} us {:>8.2} {:>8.2}",
-            T::ELEMENT.to_string(),
+            T::DTYPE.to_string(),
             seconds * 1e6,
             bytes / seconds / 1e9,
             bytes / seconds / copy_rate

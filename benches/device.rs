@@ -5,7 +5,10 @@
 //! turn with it. Time is the device's own where it has timestamp queries, else from submission to completion.
 //! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench device -- 28` adds tensors of 2^28 elements.
 
-use hard_sigmoid::{Binarization, HardSigmoid, Kernels, Launch, Scalar, half::f16};
+use hard_sigmoid::{
+    Binarization, Binary, HardSigmoid, Scalar, Unary, f16,
+    gpu::{Kernels, Launch},
+};
 use std::time::Instant;
 
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
@@ -120,7 +123,7 @@ impl Bench {
     }
 
     fn rows<T: Scalar>(&self, len: usize) {
-        let (size, element) = ((len * size_of::<T>()) as u64, T::ELEMENT);
+        let (size, element) = ((len * size_of::<T>()) as u64, T::DTYPE);
         if 4 * size > self.device.limits().max_buffer_size.min(8 << 30) {
             return;
         }
@@ -136,24 +139,32 @@ impl Bench {
         let sign_bytes = (len / 8) as u64;
         let bits = bits.slice(..len.div_ceil(32) as u64 * 4);
         let launches: [(_, Launch, u64); 6] = [
-            ("forward", k.forward(DEFINITION, element, &x, &y).unwrap(), 2 * size),
+            (
+                "forward",
+                k.unary(Unary::Forward(DEFINITION), element, &x, &y).unwrap(),
+                2 * size,
+            ),
             (
                 "backward",
-                k.backward(DEFINITION, element, &x, &g, &dx).unwrap(),
+                k.binary(Binary::Backward(DEFINITION), element, &x, &g, &dx).unwrap(),
                 3 * size,
             ),
             (
                 "hard_swish",
-                k.hard_swish(DEFINITION, element, &x, &y).unwrap(),
+                k.unary(Unary::HardSwish(DEFINITION), element, &x, &y).unwrap(),
                 2 * size,
             ),
-            ("gate", k.gate(DEFINITION, element, &x, &g, &y).unwrap(), 3 * size),
-            ("binarize", k.binarize(DRAWS, 1.0, element, &x, &y).unwrap(), 2 * size),
             (
-                "binarize_packed",
-                k.binarize_packed(DRAWS, element, &x, bits).unwrap(),
-                size + sign_bytes,
+                "gate",
+                k.binary(Binary::Gate(DEFINITION), element, &x, &g, &y).unwrap(),
+                3 * size,
             ),
+            (
+                "binarize",
+                k.unary(Unary::binarize(DRAWS, 1.0).unwrap(), element, &x, &y).unwrap(),
+                2 * size,
+            ),
+            ("pack", k.pack(DRAWS, element, &x, bits).unwrap(), size + sign_bytes),
         ];
         for (name, launch, _) in &launches[..2] {
             self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));

@@ -3,10 +3,7 @@
 //! `cargo bench --bench instructions` fails where a count is above its limit. The limits are a tenth above what was
 //! counted on x86-64 with AVX2 (valgrind knows no AVX-512) by Rust 1.95; where a compiler or a change is better, lower them.
 
-use hard_sigmoid::{
-    Element, HardSigmoid, Scalar, cpu,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 use std::{hint::black_box, process::Command};
 
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
@@ -14,13 +11,13 @@ const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 /// On one core, and in the cache.
 const LEN: usize = 1 << 14;
 
-const LIMITS: [(Element, &str, f64); 6] = [
-    (Element::F32, "forward", 2.1),
-    (Element::F32, "backward", 2.7),
-    (Element::F16, "forward", 6.4),
-    (Element::F16, "backward", 9.0),
-    (Element::Bf16, "forward", 3.2),
-    (Element::Bf16, "backward", 6.0),
+const LIMITS: [(DType, &str, f64); 6] = [
+    (DType::F32, "forward", 2.1),
+    (DType::F32, "backward", 2.7),
+    (DType::F16, "forward", 6.4),
+    (DType::F16, "backward", 9.0),
+    (DType::Bf16, "forward", 3.2),
+    (DType::Bf16, "backward", 6.0),
 ];
 
 fn main() {
@@ -30,9 +27,9 @@ fn main() {
     {
         let times = times.parse().unwrap();
         return match element.parse().unwrap() {
-            Element::F32 => run::<f32>(pass, times),
-            Element::F16 => run::<f16>(pass, times),
-            Element::Bf16 => run::<bf16>(pass, times),
+            DType::F32 => run::<f32>(pass, times),
+            DType::F16 => run::<f16>(pass, times),
+            DType::Bf16 => run::<bf16>(pass, times),
         };
     }
     println!(
@@ -54,15 +51,20 @@ fn run<T: Scalar>(pass: &str, times: usize) {
     let mut out = vec![T::from_f32(7.0); LEN];
     for _ in 0..times {
         match pass {
-            "forward" => cpu::forward(DEFINITION, black_box(&x), black_box(&mut out)),
-            _ => cpu::backward(DEFINITION, black_box(&x), black_box(&g), black_box(&mut out)),
+            "forward" => cpu::unary(Unary::Forward(DEFINITION), black_box(&x), black_box(&mut out)),
+            _ => cpu::binary(
+                Binary::Backward(DEFINITION),
+                black_box(&x),
+                black_box(&g),
+                black_box(&mut out),
+            ),
         }
         .unwrap();
     }
 }
 
 /// Of this program computing so many times.
-fn instructions(element: Element, pass: &str, times: usize) -> u64 {
+fn instructions(element: DType, pass: &str, times: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
         .arg(std::env::current_exe().unwrap())

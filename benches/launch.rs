@@ -1,10 +1,17 @@
 //! What a launch costs the host, beside the same calls to wgpu written by hand.
 //!
-//! `cargo bench --bench launch` asserts the result first. Each row is the median of runs in turn, ours and by hand: a
-//! pipeline, a bind group of the same three buffers, and a dispatch of the same shader. It runs on the adapter that
-//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose.
+//! `cargo bench --bench launch` asserts results first. Each row is the median of runs in turn, ours and by hand: a pipeline, a
+//! bind group of the same three buffers, and a dispatch of the same shader. The last rows are a step of 100 launches on tensors
+//! of a pool, whose lengths and places change at every step; by hand it takes one bind group with dynamic offsets and one
+//! buffer of parameters, which is written at once. The bench runs on the adapter that `WGPU_BACKEND` and `WGPU_ADAPTER_NAME`
+//! choose.
 
-use hard_sigmoid::{Element, HardSigmoid, Kernels, Params, wgsl_functions};
+use hard_sigmoid::{
+    DType, HardSigmoid, Unary,
+    gpu::{Batch, BufferRange, Kernels},
+    plan::{Limits, Placement, Plan},
+    wgsl,
+};
 use std::time::Instant;
 use wgpu::util::DeviceExt;
 
@@ -12,6 +19,12 @@ const LEN: usize = 1024;
 const LAUNCHES: usize = 1000;
 const ROUNDS: usize = 41;
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
+const FORWARD: Unary = Unary::Forward(DEFINITION);
+
+/// Launches of a step, the bytes of a pool, and the place of a tensor in it.
+const STEP: usize = 100;
+const POOL: u64 = 4 << 20;
+const PLACE: u64 = 32 << 10;
 
 const BY_HAND: &str = "
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
@@ -46,12 +59,12 @@ fn main() {
     let [x, y] = [(); 2].map(|()| buffer(bytemuck::cast_slice(&values), storage));
 
     let kernels = Kernels::new(&device).unwrap();
-    let prepare = || kernels.forward(DEFINITION, Element::F32, &x, &y).unwrap();
+    let prepare = || kernels.unary(FORWARD, DType::F32, &x, &y).unwrap();
     let launch = prepare();
 
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
-        source: wgpu::ShaderSource::Wgsl((wgsl_functions(DEFINITION, Element::F32) + BY_HAND).into()),
+        source: wgpu::ShaderSource::Wgsl((wgsl::functions(DEFINITION, DType::F32) + BY_HAND).into()),
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,
@@ -63,7 +76,8 @@ fn main() {
     });
     let layout = pipeline.get_bind_group_layout(0);
     let bind_by_hand = || {
-        let params = Params::new(DEFINITION, LEN as u32, 256);
+        let plan = Plan::new(FORWARD, DType::F32, Placement::Separate, LEN as u64, &Limits::default()).unwrap();
+        let params = plan.parts().next().unwrap().params;
         let params = buffer(bytemuck::bytes_of(&params), wgpu::BufferUsages::UNIFORM);
         let entries = [&x, &y, &params].map(|buffer| buffer.as_entire_binding());
         let entries: Vec<_> = (0..)
@@ -136,10 +150,24 @@ fn main() {
             }
         }
     }
-    let medians = times.map(|mut times| {
+    let pool = Pool::new(&device, &queue, &kernels, &module);
+    let mut steps = [(); 4].map(|()| Vec::new());
+    for round in 0..=ROUNDS {
+        let ours = pool.step(round, &mut |round, pass, batch| pool.ours(round, pass, batch));
+        let by_hand = pool.step(round, &mut |round, pass, _| pool.by_hand(round, pass));
+        for (times, seconds) in steps.iter_mut().zip([ours[0], by_hand[0], ours[1], by_hand[1]]) {
+            if round > 0 {
+                times.push(seconds);
+            }
+        }
+    }
+    let median = |mut times: Vec<f64>, launches: usize| {
         times.sort_by(f64::total_cmp);
-        times[times.len() / 2] / LAUNCHES as f64 * 1e6
-    });
+        times[times.len() / 2] / launches as f64 * 1e6
+    };
+    let [a, b, c, d, e, f] = times.map(|times| median(times, LAUNCHES));
+    let [g, h, i, j] = steps.map(|times| median(times, STEP));
+    let medians = [a, b, c, d, e, f, g, h, i, j];
     println!(
         "{:<46}{:>10} {:>10} {:>7}",
         "for each launch of 1024 elements", "ours", "by hand", "ratio"
@@ -148,6 +176,8 @@ fn main() {
         "encode",
         "prepare + encode",
         "encode, submit, complete (1000 in one pass)",
+        "a step's launch: check, write, encode, finish",
+        "a step's launch: submit",
     ]
     .into_iter()
     .zip(medians.chunks(2))
@@ -158,5 +188,183 @@ fn main() {
             pair[1],
             pair[0] / pair[1]
         );
+    }
+}
+
+/// Tensors of a step, in two pools.
+struct Pool<'a> {
+    device: &'a wgpu::Device,
+    queue: &'a wgpu::Queue,
+    x: wgpu::Buffer,
+    y: wgpu::Buffer,
+    params: wgpu::Buffer,
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+    /// The parameters of a launch; only their length changes.
+    template: Vec<u8>,
+    batch: std::cell::RefCell<Batch>,
+}
+
+impl<'a> Pool<'a> {
+    fn new(
+        device: &'a wgpu::Device,
+        queue: &'a wgpu::Queue,
+        kernels: &'a Kernels,
+        module: &wgpu::ShaderModule,
+    ) -> Self {
+        let buffer = |size, usage| {
+            device.create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size,
+                usage: usage | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        };
+        let [x, y] = [(); 2].map(|()| buffer(POOL, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC));
+        let values: Vec<f32> = (0..POOL / 4).map(|i| (i % 2001) as f32 * 0.004 - 4.0).collect();
+        queue.write_buffer(&x, 0, bytemuck::cast_slice(&values));
+        let params = buffer(256 * STEP as u64, wgpu::BufferUsages::UNIFORM);
+        let dynamic = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: true,
+                min_binding_size: None,
+            },
+            count: None,
+        };
+        let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: None,
+            entries: &[
+                dynamic(0, storage(true)),
+                dynamic(1, storage(false)),
+                dynamic(2, wgpu::BufferBindingType::Uniform),
+            ],
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: None,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: Some(&pipeline_layout),
+            module,
+            entry_point: None,
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, 80)].map(|(binding, buffer, size)| {
+            let size = wgpu::BufferSize::new(size);
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset: 0,
+                size,
+            });
+            wgpu::BindGroupEntry { binding, resource }
+        });
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &layout,
+            entries: &entries,
+        });
+        let plan = Plan::new(FORWARD, DType::F32, Placement::Separate, 4, &Limits::default()).unwrap();
+        let template = bytemuck::bytes_of(&plan.parts().next().unwrap().params).to_vec();
+        let batch = Batch::new(kernels).into();
+        Self {
+            device,
+            queue,
+            x,
+            y,
+            params,
+            pipeline,
+            bind_group,
+            template,
+            batch,
+        }
+    }
+
+    /// Where a tensor of a step starts, and its elements, a multiple of 4: other ones at every step.
+    fn tensor(round: usize, launch: usize) -> (u64, u64) {
+        let place = (launch * 7 + round * 3) as u64 % (POOL / PLACE);
+        (
+            place * PLACE,
+            4 * (1 + (launch * 131 + round * 977) as u64 % (PLACE / 16)),
+        )
+    }
+
+    fn ours(&self, round: usize, pass: &mut wgpu::ComputePass<'_>, batch: &mut Batch) {
+        batch.clear();
+        for launch in 0..STEP {
+            let (offset, len) = Self::tensor(round, launch);
+            let range = |buffer| BufferRange {
+                buffer,
+                offset,
+                size: 4 * len,
+            };
+            let tensors = [range(&self.x), range(&self.y)];
+            batch.add(FORWARD, DType::F32, &tensors).unwrap();
+        }
+        batch.write(self.queue).encode_all(pass);
+    }
+
+    fn by_hand(&self, round: usize, pass: &mut wgpu::ComputePass<'_>) {
+        let mut bytes = vec![0; 256 * STEP];
+        for (launch, bytes) in bytes.chunks_mut(256).enumerate() {
+            let (_, len) = Self::tensor(round, launch);
+            bytes[..80].copy_from_slice(&self.template);
+            bytes[40..44].copy_from_slice(&(len as u32).to_le_bytes());
+        }
+        self.queue.write_buffer(&self.params, 0, &bytes);
+        for launch in 0..STEP {
+            let (offset, len) = Self::tensor(round, launch);
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(
+                0,
+                &self.bind_group,
+                &[offset as u32, offset as u32, 256 * launch as u32],
+            );
+            pass.dispatch_workgroups((len as u32 / 4).div_ceil(256), 1, 1);
+        }
+    }
+
+    /// Seconds to record a step, and to submit it. Its results are compared with the CPU path.
+    fn step(&self, round: usize, record: &mut dyn FnMut(usize, &mut wgpu::ComputePass<'_>, &mut Batch)) -> [f64; 2] {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.clear_buffer(&self.y, 0, None);
+        self.queue.submit([encoder.finish()]);
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let start = Instant::now();
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        record(round, &mut pass, &mut self.batch.borrow_mut());
+        drop(pass);
+        let commands = encoder.finish();
+        let recorded = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        self.queue.submit([commands]);
+        let submitted = start.elapsed().as_secs_f64();
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: POOL,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.copy_buffer_to_buffer(&self.y, 0, &staging, 0, POOL);
+        self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        let view = staging.get_mapped_range(..).unwrap();
+        let y: &[f32] = bytemuck::cast_slice(&view);
+        for launch in 0..STEP {
+            let (offset, len) = Self::tensor(round, launch);
+            for i in offset / 4..offset / 4 + len {
+                let x = (i % 2001) as f32 * 0.004 - 4.0;
+                assert_eq!(y[i as usize].to_bits(), DEFINITION.forward(x).to_bits(), "{i}");
+            }
+        }
+        [recorded, submitted]
     }
 }

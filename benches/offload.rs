@@ -9,9 +9,9 @@
 //! activation. It is for data that goes on being used there, and for convenience.
 
 use hard_sigmoid::{
-    HardSigmoid, Kernels, Scalar, cpu,
-    half::f16,
-    offload::{Offload, Target},
+    HardSigmoid, Scalar, Unary, cpu, f16,
+    gpu::Kernels,
+    offload::{Offload, Target, block_on},
 };
 use std::{hint::black_box, time::Instant};
 
@@ -47,21 +47,21 @@ fn row<T: Scalar>(offload: &Offload, naive: &Naive, len: usize) {
     if size as u64 > naive.device.limits().max_buffer_size {
         return;
     }
-    let cpu = Offload::new_blocking(Target::Cpu).unwrap();
+    let cpu = block_on(Offload::new(Target::Cpu)).unwrap();
     let x: Vec<T> = (0..len)
         .map(|i| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0))
         .collect();
     let mut outputs = [(); 3].map(|()| vec![T::from_f32(7.0); len]);
     let run = |way: usize, y: &mut [T]| match way {
-        0 => offload.forward_blocking(DEFINITION, black_box(&x), y).unwrap(),
+        0 => block_on(offload.unary(Unary::Forward(DEFINITION), black_box(&x), y)).unwrap(),
         1 => naive.forward(black_box(&x), y),
-        _ => cpu.forward_blocking(DEFINITION, black_box(&x), y).unwrap(),
+        _ => block_on(cpu.unary(Unary::Forward(DEFINITION), black_box(&x), y)).unwrap(),
     };
     for (way, y) in outputs.iter_mut().enumerate() {
         run(way, y);
     }
     let mut expected = vec![T::from_f32(7.0); len];
-    cpu::forward(DEFINITION, &x, &mut expected).unwrap();
+    cpu::unary(Unary::Forward(DEFINITION), &x, &mut expected).unwrap();
     for y in &outputs {
         let same = bytemuck::cast_slice::<T, u8>(y) == bytemuck::cast_slice::<T, u8>(&expected);
         assert!(same, "other bits than the CPU path");
@@ -80,7 +80,7 @@ fn row<T: Scalar>(offload: &Offload, naive: &Naive, len: usize) {
     });
     println!(
         "{:<5}{len:>10} {:>9.3} ms {:>8.2} {:>9.3} ms {:>7.2} {:>9.3} ms {:>7.2}",
-        T::ELEMENT.to_string(),
+        T::DTYPE.to_string(),
         ring * 1e3,
         2.0 * size as f64 / ring / 1e9,
         naive * 1e3,
@@ -120,7 +120,10 @@ impl Naive {
         let on_device = Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC;
         let [tensor, staging] = [on_device, Usages::MAP_READ | Usages::COPY_DST].map(buffer);
         self.queue.write_buffer(&tensor, 0, bytemuck::cast_slice(x));
-        let launch = self.kernels.forward(DEFINITION, T::ELEMENT, &tensor, &tensor).unwrap();
+        let launch = self
+            .kernels
+            .unary(Unary::Forward(DEFINITION), T::DTYPE, &tensor, &tensor)
+            .unwrap();
         let mut encoder = self.device.create_command_encoder(&Default::default());
         launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
         encoder.copy_buffer_to_buffer(&tensor, 0, &staging, 0, staging.size());

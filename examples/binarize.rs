@@ -8,8 +8,8 @@
 //! ```
 
 use hard_sigmoid::{
-    Binarization, HardSigmoid, cpu,
-    offload::{Offload, Target},
+    Binarization, HardSigmoid, Unary, cpu,
+    offload::{Offload, Target, block_on},
 };
 use std::error::Error;
 
@@ -20,13 +20,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     // auto (a real GPU, or else the CPU), gpu or cpu.
     let target = std::env::args().nth(1);
     let target = target.map_or(Ok(Target::default()), |target| target.parse())?;
-    let offload = Offload::new_blocking(target)?;
+    let offload = block_on(Offload::new(target))?;
     println!("device:        {offload}");
     println!("input:         {len} pre-activations of a network trained on handwritten digits");
 
     let plus = |y: &[f32]| 100.0 * y.iter().filter(|y| **y > 0.0).count() as f64 / len as f64;
     let mut y = vec![0.0; len];
-    offload.binarize_blocking(Binarization::Deterministic, 1.0, &x, &mut y)?;
+    block_on(offload.unary(Unary::binarize(Binarization::Deterministic, 1.0)?, &x, &mut y))?;
     println!("deterministic: {:.3} % are +1", plus(&y));
 
     // The same seed and offset give the same signs, on any device. Another draw takes another seed, or an offset beyond
@@ -36,9 +36,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed: 42,
         offset: 0,
     };
-    offload.binarize_blocking(stochastic, 1.0, &x, &mut y)?;
+    let draw = Unary::binarize(stochastic, 1.0)?;
+    block_on(offload.unary(draw, &x, &mut y))?;
     let mut p = vec![0.0; len];
-    offload.forward_blocking(HardSigmoid::COURBARIAUX, &x, &mut p)?;
+    block_on(offload.unary(Unary::Forward(HardSigmoid::COURBARIAUX), &x, &mut p))?;
     let mean_p = p.iter().map(|&p| f64::from(p)).sum::<f64>() / len as f64;
     println!(
         "stochastic:    {:.3} % are +1 in one draw, the mean of p is {:.3} %",
@@ -48,11 +49,11 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // The same signs, 32 to a word.
     let mut bits = vec![0; len.div_ceil(32)];
-    offload.binarize_packed_blocking(stochastic, &x, &mut bits)?;
+    block_on(offload.pack(stochastic, &x, &mut bits))?;
     let mut unpacked = vec![0.0; len];
-    offload.unpack_blocking(1.0, &bits, &mut unpacked)?;
+    block_on(offload.unpack(1.0, &bits, &mut unpacked))?;
     let mut on_cpu = vec![0.0; len];
-    cpu::binarize(stochastic, 1.0, &x, &mut on_cpu)?;
+    cpu::unary(draw, &x, &mut on_cpu)?;
     let differing = |other: &[f32]| y.iter().zip(other).filter(|(a, b)| a.to_bits() != b.to_bits()).count();
     println!(
         "packed:        {} bytes as f32, {} bytes as bits; unpacked, {} differ; from the CPU path, {} differ",

@@ -2,23 +2,23 @@
 //!
 //! `cargo run --release --example cpu_only`
 
-use hard_sigmoid::{HardSigmoid, Kinks, cpu};
+use hard_sigmoid::{Binary, HardSigmoid, KinkRule, Unary, cpu};
 
-fn main() -> Result<(), hard_sigmoid::Error> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let x = [-3.0_f32, -2.5, -1.0, 0.0, 1.0, 2.5, 3.0, f32::NAN];
     print!("{:<22}", "x");
     println!("{}", row(&x));
-    let steep = HardSigmoid::affine(0.4, 0.5, Kinks::Strict)?;
+    let steep = HardSigmoid::affine(0.4, 0.5, KinkRule::Strict)?;
     for definition in HardSigmoid::PRESETS
         .iter()
         .map(|preset| preset.definition)
         .chain([steep])
     {
         let mut y = [0.0_f32; 8];
-        cpu::forward(definition, &x, &mut y)?;
+        cpu::unary(Unary::Forward(definition), &x, &mut y)?;
         // With an upstream gradient of 1, the gradient is the slope.
         let mut slope = [1.0_f32; 8];
-        cpu::backward_in_place(definition, &x, &mut slope)?;
+        cpu::binary_in_place(Binary::Backward(definition), &x, &mut slope)?;
         println!("{definition:<22}{}", row(&y));
         println!("{:<22}{}", "  gradient", row(&slope));
     }

@@ -3,7 +3,7 @@
 //!
 //! `cargo run --release --example embed`
 
-use hard_sigmoid::{Element, HardSigmoid, Kernel, Kernels};
+use hard_sigmoid::{Binary, DType, HardSigmoid, Unary, gpu::Kernels};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -23,10 +23,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // Once for a device. Pipelines compile at their first launch, or before it as here.
     let kernels = Kernels::new(&device)?;
-    kernels.warm_up(Kernel::Forward, HardSigmoid::PYTORCH, Element::F32);
+    let (forward, backward) = (
+        Unary::Forward(HardSigmoid::PYTORCH),
+        Binary::Backward(HardSigmoid::PYTORCH),
+    );
+    kernels.warm_up(forward, DType::F32);
     // Once for these buffers: everything that can be wrong is checked here. Whole buffers or slices of them.
-    let forward = kernels.forward(HardSigmoid::PYTORCH, Element::F32, &x, &y)?;
-    let backward = kernels.backward(HardSigmoid::PYTORCH, Element::F32, &x, g.slice(..), g.slice(..))?; // dx over g
+    let forward = kernels.unary(forward, DType::F32, &x, &y)?;
+    let backward = kernels.binary(backward, DType::F32, &x, g.slice(..), g.slice(..))?; // dx over g
     // As often as wanted, in a pass that may hold other work.
     let mut encoder = device.create_command_encoder(&Default::default());
     {
@@ -53,8 +57,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{}: {} elements forward ({:?}) and backward ({:?}) in one pass, {differing} differ from the CPU path",
         adapter.get_info().name,
         data.len(),
-        forward.kernel(),
-        backward.kernel(),
+        forward.placement(),
+        backward.placement(),
     );
     if differing > 0 {
         return Err("the GPU gave other bits".into());

@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release --example fused`
 
-use hard_sigmoid::{Element, HardSigmoid, Params, wgsl_functions};
+use hard_sigmoid::{DType, HardSigmoid, Unary, plan::Params, wgsl};
 use wgpu::util::DeviceExt;
 
-/// Behind the crate's functions. x has rows of 64 elements, each with a bias of its own.
+/// Follows the crate's functions. x has rows of 64 elements, each with a bias of its own.
 const KERNEL: &str = "
 @group(0) @binding(0) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
@@ -40,12 +40,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let on_device = buffer(bytemuck::cast_slice(&x), storage);
     let bias_on_device = buffer(bytemuck::cast_slice(&bias), storage);
     let params = buffer(
-        bytemuck::bytes_of(&Params::new(definition, 0, 0)),
+        bytemuck::bytes_of(&Params::new(Unary::Forward(definition))),
         wgpu::BufferUsages::UNIFORM,
     );
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("bias_hard_sigmoid"),
-        source: wgpu::ShaderSource::Wgsl((wgsl_functions(definition, Element::F32) + KERNEL).into()),
+        source: wgpu::ShaderSource::Wgsl((wgsl::functions(definition, DType::F32) + KERNEL).into()),
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("bias_hard_sigmoid"),

@@ -2,7 +2,7 @@
 
 use hard_sigmoid::{
     Binarization, Binary, DType, HardSigmoid, KinkRule, OpError, Other, StraightThrough, Unary,
-    gpu::{BufferRange, Kernels, Launch, LaunchError},
+    gpu::{Batch, BufferRange, Kernels, Launch, LaunchError},
     plan::{Placement, UnsupportedDevice},
 };
 use proptest::prelude::*;
@@ -329,6 +329,31 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
     let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
     assert_eq!(launch.unwrap().placement(), Separate);
+}
+
+/// A batch takes any operation, so the number of tensors is checked when it runs.
+#[test]
+fn a_batch_refuses_what_a_launch_refuses() {
+    let (device, _queue) = noop_device(|_| ());
+    let k = Kernels::new(&device).unwrap();
+    let mut batch = Batch::new(&k);
+    let b = buffer(&k, 1024, BufferUsages::STORAGE);
+    let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 2]).unwrap_err();
+    assert_eq!(
+        error,
+        LaunchError::TensorCount {
+            op: "backward",
+            needed: 3,
+            given: 2
+        }
+    );
+    let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 3]).unwrap_err();
+    assert_eq!(error, LaunchError::Overlap { a: "x", b: "dx" });
+    let error = batch
+        .add(FORWARD, DType::F32, &[range(&b, 4, 64), range(&b, 128, 64)])
+        .unwrap_err();
+    assert!(matches!(error, LaunchError::Misaligned { operand: "x", .. }), "{error}");
+    batch.add(FORWARD, DType::F32, &[(&b).into(); 2]).unwrap();
 }
 
 /// Both gradients of the gate bind five buffers, more than the other kernels and than some devices allow.

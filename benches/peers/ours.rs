@@ -2,10 +2,7 @@
 //! `cpu forward f32 1024 50` is answered by the median of 50 runs, in seconds. `gpu 9 f32 1024 50` is a chain of nine forward
 //! passes on the adapter that `WGPU_ADAPTER_NAME` and `WGPU_BACKEND` choose, from submission to completion.
 
-use hard_sigmoid::{
-    Element, HardSigmoid, Kernels, Scalar, cpu,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16, gpu::Kernels};
 use std::{
     hint::black_box,
     io::{BufRead, Write},
@@ -28,10 +25,10 @@ fn main() {
         };
         let (len, rounds) = (len.parse().unwrap(), rounds.parse().unwrap());
         let seconds = match (device, element.parse().unwrap()) {
-            ("cpu", Element::F32) => on_cpu::<f32>(pass, len, rounds),
-            ("cpu", Element::F16) => on_cpu::<f16>(pass, len, rounds),
-            ("cpu", Element::Bf16) => on_cpu::<bf16>(pass, len, rounds),
-            ("gpu", Element::F32) => {
+            ("cpu", DType::F32) => on_cpu::<f32>(pass, len, rounds),
+            ("cpu", DType::F16) => on_cpu::<f16>(pass, len, rounds),
+            ("cpu", DType::Bf16) => on_cpu::<bf16>(pass, len, rounds),
+            ("gpu", DType::F32) => {
                 let passes = pass.parse().expect("how many passes");
                 gpu.get_or_insert_with(Gpu::new).run(passes, len, rounds)
             }
@@ -73,16 +70,24 @@ fn on_cpu<T: Scalar>(pass: &str, len: usize, rounds: usize) -> f64 {
     match pass {
         "forward" => {
             let seconds = median(rounds, || {
-                cpu::forward(DEFINITION, black_box(&x), black_box(&mut out)).unwrap()
+                cpu::unary(Unary::Forward(DEFINITION), black_box(&x), black_box(&mut out)).unwrap()
             });
             check(&out, &|x| DEFINITION.forward(x));
             seconds
         }
-        "in_place" => median(rounds, || cpu::forward_in_place(DEFINITION, black_box(&mut x))),
+        "in_place" => median(rounds, || {
+            cpu::unary_in_place(Unary::Forward(DEFINITION), black_box(&mut x)).unwrap()
+        }),
         "backward" => {
             let g = x.clone();
             let seconds = median(rounds, || {
-                cpu::backward(DEFINITION, black_box(&x), black_box(&g), black_box(&mut out)).unwrap()
+                cpu::binary(
+                    Binary::Backward(DEFINITION),
+                    black_box(&x),
+                    black_box(&g),
+                    black_box(&mut out),
+                )
+                .unwrap()
             });
             check(&out, &|x| DEFINITION.backward(x, x));
             seconds
@@ -128,7 +133,7 @@ impl Gpu {
         self.queue
             .write_buffer(&x, 0, bytemuck::cast_slice(&values::<f32>(len)));
         let launches = [(&x, &y), (&y, &x)].map(|(from, to)| {
-            let launch = self.kernels.forward(DEFINITION, Element::F32, from, to);
+            let launch = self.kernels.unary(Unary::Forward(DEFINITION), DType::F32, from, to);
             launch.unwrap()
         });
         median(rounds, || {

@@ -7,9 +7,10 @@ use crate::{
 };
 use clap::Args;
 use hard_sigmoid::{
-    Agreement, AtKinks, Element, HardSigmoid, Identification, Precision, Rounding, Separation, Verdict,
-    half::{bf16, f16},
-    identify, separation,
+    DType, HardSigmoid, bf16, f16,
+    identify::{
+        Agreement, Gradient, Identification, KinkCounts, Precision, Rounding, Separation, Verdict, identify, separation,
+    },
 };
 use std::{io::Write, path::PathBuf};
 
@@ -55,7 +56,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if x.values.is_empty() {
         return Err("there are no elements".into());
     }
-    let gradient = g.as_ref().zip(dx.as_ref()).map(|(g, dx)| (&*g.values, &*dx.values));
+    let gradient = g.as_ref().zip(dx.as_ref()).map(|(g, dx)| Gradient {
+        g: &g.values,
+        dx: &dx.values,
+    });
     let found = identify(&x.values, &y.values, gradient)?;
     let (why, table) = (explained(&found, &x, &y), table(&found, &x.values));
     write!(out, "{found}\n{why}\n{table}")?;
@@ -102,7 +106,7 @@ fn explained(found: &Identification, x: &Numbers, y: &Numbers) -> String {
                  Of the pairs that do it is the one with the shortest numbers.\n"
             )
         }
-        Verdict::TooFewBetween => {
+        Verdict::Underdetermined => {
             "Cannot tell: no preset agrees, and with fewer than two elements strictly between 0 and 1\n\
              many alpha and beta may.\n"
                 .into()
@@ -119,9 +123,9 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     let nearest = found.nearest();
     let name = nearest.definition;
     let one_rounding = match nearest.precision.output {
-        Element::F32 => f32::EPSILON,
-        Element::F16 => f16::EPSILON.to_f32(),
-        Element::Bf16 => bf16::EPSILON.to_f32(),
+        DType::F32 => f32::EPSILON,
+        DType::F16 => f16::EPSILON.to_f32(),
+        DType::Bf16 => bf16::EPSILON.to_f32(),
     };
     match nearest.forward.largest {
         None => {
@@ -153,12 +157,12 @@ fn from_logistic(x: &[f32], y: &[f32]) -> f32 {
 }
 
 fn at_kinks(
-    AtKinks {
+    KinkCounts {
         passed,
         halved,
         blocked,
         ..
-    }: AtKinks,
+    }: KinkCounts,
 ) -> String {
     if passed + halved + blocked == 0 {
         return "No element is exactly at a kink: the rule there isn't seen.\n".into();
@@ -211,11 +215,11 @@ fn precision(
 ) -> String {
     match (rounding, input, output) {
         (Rounding::Fused, ..) => "   product and sum in one: a fused multiply-add".into(),
-        (Rounding::EachOperation, _, Element::F32) => "   written out: the gradient of a division divides".into(),
+        (Rounding::EachOperation, _, DType::F32) => "   written out: the gradient of a division divides".into(),
         (Rounding::EachOperation, ..) => format!("   each operation rounded to {output}"),
         (Rounding::EachOperationAndFactor, ..) => format!("   each operation and factor rounded to {output}"),
-        (_, Element::F32, Element::F32) => String::new(),
-        (_, Element::F32, _) => format!("   y rounded to {output}"),
+        (_, DType::F32, DType::F32) => String::new(),
+        (_, DType::F32, _) => format!("   y rounded to {output}"),
         _ => format!("   x and y rounded to {input}"),
     }
 }

@@ -5,7 +5,7 @@ use hard_sigmoid::HardSigmoid;
 use std::io::Write;
 
 pub fn run(out: &mut Out) -> Outcome {
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let definition = preset.definition;
         let (low, high) = definition.kinks().expect("no preset is constant");
         writeln!(out, "{:<12} y = {}", preset.name, definition.formula())?;

@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         out,
         "definition        low   linear     high   at kinks   from logistic    stuck"
     )?;
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let row = Row::of(preset.definition, &x, features);
         let share = |count: usize| 100.0 * count as f64 / x.len() as f64;
         writeln!(

@@ -3,9 +3,8 @@
 use crate::{Outcome, complain, npy, out::Out, stream, table};
 use clap::Args;
 use hard_sigmoid::{
-    Element, HardSigmoid, Kinks, Scalar,
-    half::{bf16, f16},
-    offload::{Offload, Target},
+    DType, HardSigmoid, KinkRule, Scalar, bf16, f16,
+    offload::{Offload, Target, block_on},
 };
 use std::path::PathBuf;
 
@@ -31,8 +30,8 @@ pub struct Arguments {
     #[arg(long, requires = "alpha", allow_negative_numbers = true)]
     beta: Option<f32>,
     /// Gradient at the kinks of that: 0 (strict) or ALPHA (inclusive)
-    #[arg(long, value_parser = parse_kinks, requires = "alpha", value_name = "strict|inclusive")]
-    kinks: Option<Kinks>,
+    #[arg(long, requires = "alpha", value_name = "strict|inclusive")]
+    kinks: Option<KinkRule>,
     /// forward or backward; both in the table, forward for a file
     #[arg(long, value_parser = ["forward", "backward"], value_name = "forward|backward")]
     pass: Option<String>,
@@ -44,7 +43,7 @@ pub struct Arguments {
     grad: Option<PathBuf>,
     /// What the files hold, and what the table is computed in; by default float32, or float16 if the input is
     #[arg(long, value_name = "f32|f16|bf16")]
-    dtype: Option<Element>,
+    dtype: Option<DType>,
     /// Where the result goes: y, or dx for the backward pass
     #[arg(long, value_name = "Y.npy", requires = "input")]
     output: Option<PathBuf>,
@@ -55,13 +54,6 @@ pub struct Arguments {
 
 const STATUSES: &str = "Exit status: 0, 1 if a result differs from the CPU path, 2 if the input is bad.";
 
-fn parse_kinks(text: &str) -> Result<Kinks, String> {
-    [Kinks::Strict, Kinks::Inclusive]
-        .into_iter()
-        .find(|kinks| kinks.to_string() == text)
-        .ok_or_else(|| "use strict or inclusive".into())
-}
-
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();
     if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
@@ -69,10 +61,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
-    let is_f16 = |x: &npy::Reader| x.dtype() == npy::dtype(Element::F16);
+    let is_f16 = |x: &npy::Reader| x.dtype() == npy::dtype(DType::F16);
     match arguments.dtype {
-        Some(Element::F16) => run_in::<f16>(arguments, x, out),
-        Some(Element::Bf16) => run_in::<bf16>(arguments, x, out),
+        Some(DType::F16) => run_in::<f16>(arguments, x, out),
+        Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),
         None if x.as_ref().is_some_and(is_f16) => run_in::<f16>(arguments, x, out),
         _ => run_in::<f32>(arguments, x, out),
     }
@@ -81,7 +73,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
     let definition = match (arguments.preset, arguments.alpha, arguments.beta) {
         (None, Some(alpha), Some(beta)) => {
-            let kinks = arguments.kinks.unwrap_or(Kinks::Strict);
+            let kinks = arguments.kinks.unwrap_or(KinkRule::Strict);
             Some(HardSigmoid::affine(alpha, beta, kinks)?)
         }
         (preset, ..) => preset,
@@ -92,7 +84,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
         let g = grad.map(npy::Reader::open).transpose()?;
         let job = stream::Job::<T>::open(definition, x.expect("clap requires it"), g, output)?;
-        let offload = Offload::new_blocking(arguments.device)?;
+        let offload = block_on(Offload::new(arguments.device))?;
         job.run(&offload, out)?;
         return Ok(true);
     }
@@ -113,10 +105,10 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
             (shape, x, Some(g))
         }
     };
-    let offload = Offload::new_blocking(arguments.device)?;
+    let offload = block_on(Offload::new(arguments.device))?;
     let definitions = match definition {
         Some(definition) => vec![definition],
-        None => HardSigmoid::PRESETS.map(|preset| preset.definition).to_vec(),
+        None => HardSigmoid::PRESETS.iter().map(|preset| preset.definition).collect(),
     };
     let input = table::Input {
         shape: &shape,

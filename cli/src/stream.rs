@@ -2,7 +2,10 @@
 //! computed.
 
 use crate::{npy, out::Out, output::Output};
-use hard_sigmoid::{HardSigmoid, Scalar, offload::Offload};
+use hard_sigmoid::{
+    Binary, HardSigmoid, Scalar, Unary,
+    offload::{Offload, block_on},
+};
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::{
     io::{self, Write},
@@ -50,7 +53,7 @@ impl<T: Scalar> Job<T> {
             g.check::<T>()?;
         }
         let mut y = Output::create(to)?;
-        y.write(&npy::head(T::ELEMENT, x.shape()))?;
+        y.write(&npy::head(T::DTYPE, x.shape()))?;
         Ok(Self {
             definition,
             y,
@@ -75,7 +78,7 @@ impl<T: Scalar> Job<T> {
         } = self;
         let pass = if g.is_some() { "backward" } else { "forward" };
         let start = Instant::now();
-        let bar = ProgressBar::new(len * T::ELEMENT.size()).with_style(
+        let bar = ProgressBar::new(len * T::DTYPE.size()).with_style(
             ProgressStyle::with_template(
                 "{bar:32} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
             )
@@ -114,7 +117,7 @@ impl<T: Scalar> Job<T> {
         bar.finish_and_clear();
         y?.finish()?;
         let seconds = start.elapsed().as_secs_f64();
-        let rate = (len * T::ELEMENT.size()) as f64 / seconds;
+        let rate = (len * T::DTYPE.size()) as f64 / seconds;
         // Where the result itself may be on standard output, the summary isn't.
         let mut stderr = io::stderr();
         let out: &mut dyn Write = if is_file { out } else { &mut stderr };
@@ -161,9 +164,9 @@ fn compute<T: Scalar>(
 ) -> Result<(), String> {
     for mut piece in read {
         let done = if has_g {
-            offload.backward_in_place_blocking(definition, &piece.x, &mut piece.g)
+            block_on(offload.binary_in_place(Binary::Backward(definition), &piece.x, &mut piece.g))
         } else {
-            offload.forward_in_place_blocking(definition, &mut piece.x)
+            block_on(offload.unary_in_place(Unary::Forward(definition), &mut piece.x))
         };
         done.map_err(|error| error.to_string())?;
         if to_write.send(piece).is_err() {

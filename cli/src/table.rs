@@ -1,7 +1,10 @@
 //! Definitions over data: shares, time, and whether every bit is the CPU path's.
 
 use crate::{npy::shown, out::Out};
-use hard_sigmoid::{HardSigmoid, Region, Scalar, offload::Offload};
+use hard_sigmoid::{
+    Binary, Difference, Element, HardSigmoid, Op, Region, Scalar, Unary,
+    offload::{Offload, block_on},
+};
 use std::{error::Error, io::Write, time::Instant};
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
@@ -19,8 +22,8 @@ pub struct Input<'a, T> {
 fn compute<T: Scalar>(offload: &Offload, definition: HardSigmoid, x: &[T], g: Option<&[T]>) -> Result<Vec<T>> {
     let mut result = vec![T::from_f32(0.0); x.len()];
     match g {
-        None => offload.forward_blocking(definition, x, &mut result)?,
-        Some(g) => offload.backward_blocking(definition, x, g, &mut result)?,
+        None => block_on(offload.unary(Unary::Forward(definition), x, &mut result))?,
+        Some(g) => block_on(offload.binary(Binary::Backward(definition), x, g, &mut result))?,
     }
     Ok(result)
 }
@@ -34,7 +37,7 @@ pub fn print<T: Scalar>(
 ) -> Result<usize> {
     let &Input { shape, x, g, forward } = input;
     writeln!(out, "device: {offload}")?;
-    let (len, element, shape) = (x.len(), T::ELEMENT, shown(shape));
+    let (len, element, shape) = (x.len(), T::DTYPE, shown(shape));
     writeln!(out, "input:  {len} {element} elements, shape {shape}\n")?;
     writeln!(
         out,
@@ -52,15 +55,10 @@ pub fn print<T: Scalar>(
         };
         let passes = [forward.then_some(None), g.map(Some)];
         for g in passes.into_iter().flatten() {
-            let pairs = x
-                .iter()
-                .enumerate()
-                .map(|(i, x)| (x.to_f32(), g.map(|g| g[i].to_f32())));
-            let on_cpu = pairs.map(|(x, g)| match g {
-                None => definition.forward(x),
-                Some(g) => definition.backward(x, g),
-            });
-            let on_cpu: Vec<T> = on_cpu.map(T::from_f32).collect();
+            let op: Op = match g {
+                None => Unary::Forward(definition).into(),
+                Some(_) => Binary::Backward(definition).into(),
+            };
             // The first run compiles the pipeline; the median of three more counts.
             let mut differ = 0;
             let mut seconds = [f64::INFINITY; 3];
@@ -71,13 +69,16 @@ pub fn print<T: Scalar>(
                     seconds[run - 1] = start.elapsed().as_secs_f64();
                     continue;
                 }
-                for (&actual, &expected) in result.iter().zip(&on_cpu) {
-                    if bytemuck::bytes_of(&actual) == bytemuck::bytes_of(&expected) {
-                        continue;
-                    } else if g.is_some() && is_flushed(actual.to_f32(), expected.to_f32()) {
-                        flushed += 1;
-                    } else {
-                        differ += 1;
+                for (i, &actual) in result.iter().enumerate() {
+                    let element = Element {
+                        operands: [x[i], g.map_or(x[i], |g| g[i]), x[i]],
+                        before: x[i],
+                        index: i as u64,
+                    };
+                    match element.compare(op, 0, actual) {
+                        Difference::None => {}
+                        Difference::Subnormal => flushed += 1,
+                        Difference::Wrong => differ += 1,
                     }
                 }
             }
@@ -107,14 +108,8 @@ pub fn print<T: Scalar>(
     if flushed > 0 {
         writeln!(
             out,
-            "{flushed} subnormal gradients came as zeros, which WGSL allows a GPU"
+            "{flushed} subnormal results came as zeros, which WGSL allows a GPU"
         )?;
     }
     Ok(differing)
-}
-
-/// Whether a subnormal result came as a zero of its own sign. The smallest normal number may be one rounded up.
-fn is_flushed(actual: f32, expected: f32) -> bool {
-    let tiny = expected != 0.0 && expected.abs() <= f32::MIN_POSITIVE;
-    tiny && actual.to_bits() == 0.0f32.copysign(expected).to_bits()
 }

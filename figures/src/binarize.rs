@@ -8,8 +8,8 @@ use crate::{
 };
 use clap::Args;
 use hard_sigmoid::{
-    Binarization, HardSigmoid,
-    offload::{Offload, Target},
+    Binarization, HardSigmoid, Unary,
+    offload::{Offload, Target, block_on},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use plotters::{
@@ -44,11 +44,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
     let file = npyz::NpyFile::new(&bytes[..])?;
     let width = file.shape()[1] as usize;
     let x: Vec<f32> = file.into_vec()?;
-    let offload = Offload::new_blocking(arguments.device)?;
+    let offload = block_on(Offload::new(arguments.device))?;
     writeln!(out, "device:  {offload}")?;
 
     let mut p = vec![0.0; x.len()];
-    offload.forward_blocking(arguments.probability, &x, &mut p)?;
+    block_on(offload.unary(Unary::Forward(arguments.probability), &x, &mut p))?;
     // Draw k takes the random words from k * len on.
     let draw = |k: u32| Binarization::Stochastic {
         probability: arguments.probability,
@@ -90,7 +90,7 @@ fn draw_many(
     let style = ProgressStyle::with_template("drawing [{bar:40}] {pos}/{len} {elapsed} (ETA {eta})")?;
     let bar = ProgressBar::new(draws.into()).with_style(style);
     for k in 0..draws {
-        offload.binarize_blocking(draw(k), 1.0, x, &mut y)?;
+        block_on(offload.unary(Unary::binarize(draw(k), 1.0)?, x, &mut y))?;
         for (times, &y) in times.iter_mut().zip(&y) {
             *times += u32::from(y > 0.0);
         }

@@ -1,7 +1,7 @@
 //! The tables of `docs/definitions.md`, computed. A test compares them with the page.
 
 use crate::{curves::logistic, out::Out};
-use hard_sigmoid::{HardSigmoid, Kinks};
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use std::io::{Result, Write};
 
 pub fn print(out: &mut Out) -> Result<()> {
@@ -12,8 +12,10 @@ pub fn print(out: &mut Out) -> Result<()> {
     sixths(out)
 }
 
-fn names() -> [(&'static str, HardSigmoid); 6] {
-    HardSigmoid::PRESETS.map(|preset| (preset.name, preset.definition))
+fn names() -> impl Iterator<Item = (&'static str, HardSigmoid)> {
+    HardSigmoid::PRESETS
+        .iter()
+        .map(|preset| (preset.name, preset.definition))
 }
 
 fn properties(out: &mut Out) -> Result<()> {
@@ -95,9 +97,9 @@ fn pairs(out: &mut Out) -> Result<()> {
     writeln!(
         out,
         "\n| largest difference of y | {} |",
-        names().map(|(name, _)| name).join(" | ")
+        names().map(|(name, _)| name).collect::<Vec<_>>().join(" | ")
     )?;
-    writeln!(out, "|---|---|---|---|---|---|---|")?;
+    writeln!(out, "|{}", "---|".repeat(names().count() + 1))?;
     for (name, a) in names() {
         let cell = |(_, b): (&str, HardSigmoid)| {
             let difference = |x: f64| (a.forward(x as f32) - b.forward(x as f32)).abs();
@@ -108,14 +110,18 @@ fn pairs(out: &mut Out) -> Result<()> {
                 _ => format!("{largest:.3}"),
             }
         };
-        writeln!(out, "| {name} | {} |", names().map(cell).join(" | "))?;
+        writeln!(
+            out,
+            "| {name} | {} |",
+            names().map(cell).collect::<Vec<_>>().join(" | ")
+        )?;
     }
     Ok(())
 }
 
 /// All that are (x + 3) / 6 on paper.
 fn sixths(out: &mut Out) -> Result<()> {
-    let sixth = |alpha| HardSigmoid::affine(alpha, 0.5, Kinks::Strict).expect("it is finite");
+    let sixth = |alpha| HardSigmoid::affine(alpha, 0.5, KinkRule::Strict).expect("it is finite");
     let forms = [
         ("(x + 3) · (1/6), `JAX`", HardSigmoid::JAX),
         ("x · (1/6) + 0.5, `affine(0.16666667, 0.5)`", sixth(1.0 / 6.0)),

@@ -1,2 +1,415 @@
-/// To come.
-pub struct Batch;
+use crate::{
+    gpu::{
+        Kernels,
+        error::LaunchError,
+        operands::{BufferRange, Tensors},
+        pipelines::{Offsets, Variant},
+    },
+    math::{dtype::DType, op::Op},
+    plan::{Part, params::Params, placement::MAX_TENSORS},
+};
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::{Hash, Hasher};
+
+/// The launches of one step of a runtime whose shapes change at every step.
+///
+/// A [`Launch`](crate::gpu::Launch) has a parameter buffer and a bind group of its own, which is right for a launch that is
+/// recorded again and again. A batch writes the parameters of all its launches at once, and keeps its bind groups: tensors
+/// of a pool are bound with offsets that change from step to step. The checks are the same.
+///
+/// ```
+/// use hard_sigmoid::{DType, HardSigmoid, Unary, gpu::{Batch, LaunchError}};
+///
+/// /// Once for each step; the batch is kept.
+/// fn step(
+///     batch: &mut Batch,
+///     queue: &wgpu::Queue,
+///     encoder: &mut wgpu::CommandEncoder,
+///     x: wgpu::BufferSlice<'_>,
+///     y: wgpu::BufferSlice<'_>,
+/// ) -> Result<(), LaunchError> {
+///     batch.clear();
+///     let forward = batch.add(Unary::Forward(HardSigmoid::PYTORCH), DType::F32, &[x.into(), y.into()])?;
+///     // ... and all other launches of the step, and then:
+///     let written = batch.write(queue);
+///     written.encode(forward, &mut encoder.begin_compute_pass(&Default::default()))
+/// }
+/// ```
+///
+/// Submit a step's commands before the batch is written again; a runtime that records further ahead has a batch for each step
+/// under way. A bind group keeps its buffers alive until it hasn't been used for 16 steps.
+#[derive(Debug)]
+pub struct Batch {
+    kernels: Kernels,
+    /// Bytes from one launch's parameters to the next one's.
+    stride: usize,
+    pages: Vec<Page>,
+    parts: Vec<Recorded>,
+    groups: Groups,
+    /// Parameters of operations that have a gradient, whose window takes a search.
+    params: FxHashMap<Op, Params>,
+    step: u64,
+}
+
+/// One launch of a [`Batch`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchLaunch {
+    step: u64,
+    first: usize,
+    end: usize,
+}
+
+/// A [`Batch`] whose parameters are written: it can be recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Written<'a>(&'a Batch);
+
+/// Parameters of some launches.
+#[derive(Debug)]
+struct Page {
+    buffer: wgpu::Buffer,
+    bytes: Vec<u8>,
+}
+
+/// Launches whose parameters share a buffer: 64 KiB where they are 256 bytes apart.
+const PAGE: usize = 256;
+
+/// Steps for which a bind group is kept that isn't used.
+const KEPT: u64 = 16;
+
+/// The smallest binding where a buffer has room, so that small tensors of all lengths find the same bind group.
+const MIN_BINDING: u64 = 4096;
+
+/// Operations whose parameters are kept.
+const MAX_PARAMS: usize = 256;
+
+/// A part of a launch.
+#[derive(Debug)]
+struct Recorded {
+    variant: Variant,
+    /// Index of its bind group.
+    group: usize,
+    /// Of every binding, in order; those of the tensors only where they are dynamic.
+    offsets: [u32; MAX_TENSORS + 1],
+    dynamic: usize,
+    body: Option<[u32; 3]>,
+    tail: Option<[u32; 3]>,
+}
+
+/// Bind groups, found by what they are made of.
+#[derive(Debug, Default)]
+struct Groups {
+    all: Vec<Group>,
+    /// Indices by hash.
+    by_hash: FxHashMap<u64, Vec<usize>>,
+}
+
+#[derive(Debug)]
+struct Group {
+    layout: (Offsets, bool),
+    page: usize,
+    /// Buffer, offset and size of each tensor's binding.
+    tensors: Vec<(wgpu::Buffer, u64, u64)>,
+    bind_group: wgpu::BindGroup,
+    /// The last step that used it.
+    used: u64,
+}
+
+impl Batch {
+    /// An empty batch. Keep it from step to step.
+    pub fn new(kernels: &Kernels) -> Self {
+        let alignment = kernels.0.params_alignment as usize;
+        Self {
+            kernels: kernels.clone(),
+            stride: size_of::<Params>().next_multiple_of(alignment),
+            pages: Vec::new(),
+            parts: Vec::new(),
+            groups: Groups::default(),
+            params: FxHashMap::default(),
+            step: 0,
+        }
+    }
+
+    /// Begins the next step: forgets the launches, and the bind groups that haven't been used for 16 steps.
+    pub fn clear(&mut self) {
+        self.groups.keep((self.step + 1).saturating_sub(KEPT));
+        self.parts.clear();
+        for page in &mut self.pages {
+            page.bytes.clear();
+        }
+        self.step += 1;
+    }
+
+    /// Adds a launch. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and [`Op::outputs`].
+    ///
+    /// # Errors
+    /// [`LaunchError::TensorCount`] if the operation has another number of tensors; for the rest see [`Kernels`].
+    pub fn add(
+        &mut self,
+        op: impl Into<Op>,
+        dtype: DType,
+        tensors: &[BufferRange<'_>],
+    ) -> Result<BatchLaunch, LaunchError> {
+        let op = op.into();
+        let needed = op.inputs().len() + op.outputs().len();
+        if tensors.len() != needed {
+            return Err(LaunchError::TensorCount {
+                op: op.name(),
+                needed,
+                given: tensors.len(),
+            });
+        }
+        let tensors = Tensors {
+            op,
+            dtype,
+            ranges: tensors,
+        };
+        let first = self.parts.len();
+        // Draws that differ at each step would fill it.
+        if self.params.len() >= MAX_PARAMS {
+            self.params.clear();
+        }
+        let known = &mut self.params;
+        let params = || match op {
+            Op::Unary(_) => Params::new(op),
+            Op::Binary(_) | Op::Other(_) => *known.entry(op).or_insert_with(|| Params::new(op)),
+        };
+        let (plan, variant) = self.kernels.plan(&tensors, params)?;
+        for part in plan.parts() {
+            self.record(&tensors, &part, variant);
+        }
+        Ok(BatchLaunch {
+            step: self.step,
+            first,
+            end: self.parts.len(),
+        })
+    }
+
+    /// Writes the parameters of every launch at once. They arrive before the commands that are submitted next.
+    pub fn write(&self, queue: &wgpu::Queue) -> Written<'_> {
+        for page in self.pages.iter().filter(|page| !page.bytes.is_empty()) {
+            queue.write_buffer(&page.buffer, 0, &page.bytes);
+        }
+        Written(self)
+    }
+
+    fn record(&mut self, tensors: &Tensors<'_, '_>, part: &Part, variant: Variant) {
+        let bound = Bound::new(tensors, part, &self.kernels);
+        let variant = Variant {
+            offsets: bound.offsets,
+            ..variant
+        };
+        let page = self.parts.len() / PAGE;
+        let at = self.put(page, &part.params);
+        let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
+        let group = self.groups.find(variant, page, bound.bindings(), || {
+            let params = wgpu::BufferBinding {
+                buffer: params,
+                offset: 0,
+                size: wgpu::BufferSize::new(size_of::<Params>() as u64),
+            };
+            let storage = bound
+                .bindings()
+                .iter()
+                .map(|&(buffer, offset, size)| wgpu::BufferBinding {
+                    buffer,
+                    offset,
+                    size: wgpu::BufferSize::new(size),
+                });
+            kernels.bind_group(variant, storage.chain([params]))
+        });
+        self.groups.all[group].used = self.step;
+        let dynamic = match bound.offsets {
+            Offsets::All => bound.tensors + 1,
+            Offsets::Fixed | Offsets::Params => 1,
+        };
+        let mut offsets = bound.dynamic;
+        offsets[dynamic - 1] = at;
+        // They compile now if they haven't yet.
+        let body = part.body.inspect(|_| _ = kernels.pipelines().body(variant));
+        let tail = part.tail.inspect(|_| _ = kernels.pipelines().tail(variant));
+        self.parts.push(Recorded {
+            variant,
+            group,
+            offsets,
+            dynamic,
+            body: body.map(|body| body.workgroups),
+            tail: tail.map(|tail| tail.workgroups),
+        });
+    }
+
+    /// Appends parameters to a page; returns where they start.
+    fn put(&mut self, page: usize, params: &Params) -> u32 {
+        if page == self.pages.len() {
+            let buffer = self.kernels.device().create_buffer(&wgpu::BufferDescriptor {
+                label: Some("hard_sigmoid::batch"),
+                size: (PAGE * self.stride) as u64,
+                usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            self.pages.push(Page {
+                buffer,
+                bytes: Vec::new(),
+            });
+        }
+        let bytes = &mut self.pages[page].bytes;
+        let at = bytes.len();
+        bytes.extend(bytemuck::bytes_of(params));
+        bytes.resize(at + self.stride, 0);
+        at as u32
+    }
+}
+
+impl Groups {
+    /// The index of the group of these bindings, which is made if there is none.
+    fn find(
+        &mut self,
+        variant: Variant,
+        page: usize,
+        tensors: &[(&wgpu::Buffer, u64, u64)],
+        make: impl FnOnce() -> wgpu::BindGroup,
+    ) -> usize {
+        let layout = (variant.offsets, variant.reads());
+        let mut hasher = FxHasher::default();
+        (layout, page, tensors).hash(&mut hasher);
+        let same_hash = self.by_hash.entry(hasher.finish()).or_default();
+        let found = same_hash.iter().find(|&&index| {
+            let group = &self.all[index];
+            let theirs = group
+                .tensors
+                .iter()
+                .map(|(buffer, offset, size)| (buffer, *offset, *size));
+            group.layout == layout && group.page == page && theirs.eq(tensors.iter().copied())
+        });
+        if let Some(&index) = found {
+            return index;
+        }
+        same_hash.push(self.all.len());
+        self.all.push(Group {
+            layout,
+            page,
+            tensors: tensors
+                .iter()
+                .map(|&(buffer, offset, size)| (buffer.clone(), offset, size))
+                .collect(),
+            bind_group: make(),
+            used: 0,
+        });
+        self.all.len() - 1
+    }
+
+    /// Keeps those that were used since a step.
+    fn keep(&mut self, since: u64) {
+        if self.all.iter().all(|group| group.used >= since) {
+            return;
+        }
+        let kept = std::mem::take(self).all.into_iter().filter(|group| group.used >= since);
+        for group in kept {
+            let tensors: Vec<_> = group
+                .tensors
+                .iter()
+                .map(|(buffer, offset, size)| (buffer, *offset, *size))
+                .collect();
+            let mut hasher = FxHasher::default();
+            (group.layout, group.page, &tensors[..]).hash(&mut hasher);
+            self.by_hash.entry(hasher.finish()).or_default().push(self.all.len());
+            self.all.push(group);
+        }
+    }
+}
+
+/// How the tensors of a part are bound.
+struct Bound<'a> {
+    offsets: Offsets,
+    /// Buffer, offset and size of each binding.
+    all: [(&'a wgpu::Buffer, u64, u64); MAX_TENSORS],
+    tensors: usize,
+    /// Offsets that come with the dispatch.
+    dynamic: [u32; MAX_TENSORS + 1],
+}
+
+impl<'a> Bound<'a> {
+    fn new(tensors: &Tensors<'_, 'a>, part: &Part, kernels: &Kernels) -> Self {
+        let bindings = part.bindings();
+        let mut bound = Self {
+            offsets: Offsets::Params,
+            all: [(tensors.ranges[0].buffer, 0, 0); MAX_TENSORS],
+            tensors: bindings.len(),
+            dynamic: [0; MAX_TENSORS + 1],
+        };
+        for (bound, binding) in bound.all.iter_mut().zip(bindings) {
+            let range = tensors.range(binding.operand);
+            *bound = (range.buffer, range.offset + binding.offset, binding.size);
+        }
+        let is_countable = |(_, offset, _): &(&wgpu::Buffer, u64, u64)| u32::try_from(*offset).is_ok();
+        if bindings.len() > kernels.0.max_dynamic_storage_buffers as usize || !bound.bindings().iter().all(is_countable)
+        {
+            return bound;
+        }
+        bound.offsets = Offsets::All;
+        bound.grow(kernels.0.limits.max_storage_buffer_binding_size);
+        for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {
+            *dynamic = std::mem::take(offset) as u32;
+        }
+        bound
+    }
+
+    fn bindings(&self) -> &[(&'a wgpu::Buffer, u64, u64)] {
+        &self.all[..self.tensors]
+    }
+
+    /// Rounds the sizes up, so that tensors of other lengths find the same bind group: a shader takes the length from the
+    /// parameters. Bindings of one buffer must not grow into each other.
+    fn grow(&mut self, largest: u64) {
+        let grown = self.all.map(|(buffer, offset, size)| {
+            let larger = size.next_power_of_two().max(MIN_BINDING);
+            let fits = larger <= largest && offset + larger <= buffer.size();
+            (buffer, offset, if fits { larger } else { size })
+        });
+        let apart = |a: &(&wgpu::Buffer, u64, u64), b: &(&wgpu::Buffer, u64, u64)| {
+            a.0 != b.0 || a.1 + a.2 <= b.1 || b.1 + b.2 <= a.1
+        };
+        let of_tensors = &grown[..self.tensors];
+        let mut pairs = of_tensors
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| of_tensors[i + 1..].iter().map(move |b| (a, b)));
+        if pairs.all(|(a, b)| apart(a, b)) {
+            self.all = grown;
+        }
+    }
+}
+
+impl Written<'_> {
+    /// Records a launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
+    ///
+    /// # Errors
+    /// [`LaunchError::Stale`] if the launch is of an earlier step; nothing is recorded.
+    pub fn encode(self, launch: BatchLaunch, pass: &mut wgpu::ComputePass<'_>) -> Result<(), LaunchError> {
+        if launch.step != self.0.step {
+            return Err(LaunchError::Stale);
+        }
+        self.encode_parts(&self.0.parts[launch.first..launch.end], pass);
+        Ok(())
+    }
+
+    /// Records every launch, in the order in which they were added.
+    pub fn encode_all(self, pass: &mut wgpu::ComputePass<'_>) {
+        self.encode_parts(&self.0.parts, pass);
+    }
+
+    fn encode_parts(self, parts: &[Recorded], pass: &mut wgpu::ComputePass<'_>) {
+        let pipelines = self.0.kernels.pipelines();
+        for part in parts {
+            let bind_group = &self.0.groups.all[part.group].bind_group;
+            pass.set_bind_group(0, bind_group, &part.offsets[..part.dynamic]);
+            if let Some([x, y, z]) = part.body {
+                pass.set_pipeline(pipelines.body(part.variant));
+                pass.dispatch_workgroups(x, y, z);
+            }
+            if let Some([x, y, z]) = part.tail {
+                pass.set_pipeline(pipelines.tail(part.variant));
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+    }
+}

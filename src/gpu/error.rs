@@ -62,6 +62,17 @@ pub enum LaunchError {
         /// Name of the second operand.
         b: &'static str,
     },
+    /// A batch was given another number of tensors than the operation has.
+    TensorCount {
+        /// Name of the operation.
+        op: &'static str,
+        /// Its operands and results.
+        needed: usize,
+        /// How many tensors were given.
+        given: usize,
+    },
+    /// The launch is of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
+    Stale,
     /// The device was lost, or its memory is exhausted: the parameters couldn't be stored.
     DeviceLost {
         /// wgpu's own words.
@@ -111,6 +122,14 @@ impl fmt::Display for LaunchError {
                 f,
                 "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
                  result (y over x or a, dx or da over g)"
+            ),
+            Self::TensorCount { op, needed, given } => write!(
+                f,
+                "{op} takes {needed} tensors, operands and then results, but {given} were given"
+            ),
+            Self::Stale => write!(
+                f,
+                "the launch is of a step that Batch::clear has ended; add it again in this step"
             ),
             Self::DeviceLost { details } => write!(f, "the device was lost: {details}; make a new one"),
         }

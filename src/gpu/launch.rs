@@ -13,7 +13,7 @@ use crate::{
         finite::Finite,
         op::{Binary, Op, Other, Unary},
     },
-    plan::{self, Binding, Part, Plan, params::Params, placement::Placement},
+    plan::{self, Binding, Plan, params::Params, placement::Placement},
 };
 
 /// A checked launch. It can be recorded any number of times.
@@ -144,11 +144,18 @@ impl Kernels {
 
     pub(crate) fn prepare(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
         let tensors = Tensors { op, dtype, ranges };
-        let (plan, variant) = self.plan(&tensors, |_| Offsets::Fixed)?;
+        let (plan, variant) = self.plan(&tensors, || Params::new(op))?;
         let parts = plan.parts().map(|part| {
-            let params = self.upload(op, &part.params)?;
-            let params = params.as_entire_buffer_binding();
-            let bind_group = self.bind(&tensors, &part, variant, params);
+            let params = self.upload(&part.params)?;
+            let storage = part.bindings().iter().map(|&Binding { operand, offset, size }| {
+                let range = tensors.range(operand);
+                wgpu::BufferBinding {
+                    buffer: range.buffer,
+                    offset: range.offset + offset,
+                    size: wgpu::BufferSize::new(size),
+                }
+            });
+            let bind_group = self.bind_group(variant, storage.chain([params.as_entire_buffer_binding()]));
             let pipelines = self.pipelines();
             Ok(Recorded {
                 bind_group,
@@ -163,39 +170,29 @@ impl Kernels {
         })
     }
 
-    /// Checks the tensors, and plans what to dispatch.
+    /// Checks the tensors, and plans what to dispatch with the operation's parameters.
     pub(super) fn plan(
         &self,
         tensors: &Tensors<'_, '_>,
-        offsets: impl FnOnce(Placement) -> Offsets,
+        params: impl FnOnce() -> Params,
     ) -> Result<(Plan, Variant), LaunchError> {
         let &Tensors { op, dtype, .. } = tensors;
         plan::check(op, dtype)?;
         let checked = tensors.check(&self.0.limits, self.0.max_buffer_size)?;
         self.check_tensors(op, checked.placement)?;
-        let variant = Variant::new(op, dtype, checked.placement, offsets(checked.placement));
-        let plan = Plan::of_checked(op, dtype, checked.placement, checked.len, self.0.limits);
+        let variant = Variant::new(op, dtype, checked.placement, Offsets::Fixed);
+        let plan = Plan::of_checked(op, dtype, checked.placement, checked.len, self.0.limits, params());
         Ok((plan, variant))
     }
 
-    /// A bind group of the part's ranges, and of the parameters after them.
-    pub(super) fn bind(
+    /// A bind group of the tensors, and of the parameters after them.
+    pub(super) fn bind_group<'a>(
         &self,
-        tensors: &Tensors<'_, '_>,
-        part: &Part,
         variant: Variant,
-        params: wgpu::BufferBinding<'_>,
+        buffers: impl Iterator<Item = wgpu::BufferBinding<'a>>,
     ) -> wgpu::BindGroup {
-        let storage = part.bindings().iter().map(|&Binding { operand, offset, size }| {
-            let range = tensors.range(operand);
-            wgpu::BufferBinding {
-                buffer: range.buffer,
-                offset: range.offset + offset,
-                size: wgpu::BufferSize::new(size),
-            }
-        });
         let entries: Vec<_> = (0..)
-            .zip(storage.chain([params]))
+            .zip(buffers)
             .map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding,
                 resource: wgpu::BindingResource::Buffer(buffer),
@@ -210,10 +207,11 @@ impl Kernels {
 
     /// A uniform buffer of this launch alone: it is written when it is made, so no queue is needed, and two launches in one
     /// submission can't see each other's values.
-    fn upload(&self, op: Op, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
+    fn upload(&self, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
         let bytes = bytemuck::bytes_of(params);
         let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
-            label: Some(op.name()),
+            // A label would be copied for each launch; its bind group has one.
+            label: None,
             size: bytes.len() as u64,
             usage: wgpu::BufferUsages::UNIFORM,
             mapped_at_creation: true,

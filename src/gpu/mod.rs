@@ -8,7 +8,7 @@ pub(crate) mod launch;
 pub(crate) mod operands;
 mod pipelines;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchLaunch, Written};
 pub use error::LaunchError;
 pub use launch::Launch;
 pub use operands::BufferRange;

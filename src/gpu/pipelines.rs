@@ -54,6 +54,11 @@ impl Variant {
         (typed * 4 + form) * 3 + self.offsets as usize
     }
 
+    /// Whether operands are bound read-only.
+    pub(crate) fn reads(self) -> bool {
+        self.placement == Placement::Separate
+    }
+
     fn tensors(self) -> usize {
         bound(self.op, self.placement).len()
     }
@@ -128,8 +133,7 @@ impl Pipelines {
     }
 
     fn layout(&self, variant: Variant) -> &Layout {
-        let reads = usize::from(variant.placement == Placement::Separate);
-        let slot = &self.layouts[variant.offsets as usize][reads][variant.tensors()];
+        let slot = &self.layouts[variant.offsets as usize][usize::from(variant.reads())][variant.tensors()];
         slot.get_or_init(|| Layout::new(&self.device, variant))
     }
 

@@ -83,19 +83,20 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     let groups = u64::from(workgroups).pow(2);
     let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
     // A binding holds whole words, also where the last one is half full.
-    let in_binding = limits.max_storage_buffer_binding_size / WORD * WORD / work.dtype().size();
+    let in_binding = limits.max_storage_buffer_binding_size / WORD * (WORD / work.dtype().size());
     let most = in_binding.min(in_grid).min(MAX_ELEMENTS);
     let step = work.step(limits.min_storage_buffer_offset_alignment);
     // At least one step: `check_limits` refuses devices that allow less.
     let longest = if len <= most { len } else { most / step * step }.max(1);
     (0..len.div_ceil(longest)).map(move |index| {
         let start = index * longest;
-        let len = (len - start).min(longest);
+        let len = (len - start).min(longest) as u32;
+        let invocations = len / work.width() as u32;
         Part {
             start,
-            len: len as u32,
-            grid: Grid::new((len / work.width()) as u32, workgroups),
-            has_tail: !len.is_multiple_of(work.width()),
+            len,
+            grid: Grid::new(invocations, workgroups),
+            has_tail: len > invocations * work.width() as u32,
         }
     })
 }

@@ -151,18 +151,25 @@ impl Plan {
         if len > u64::MAX / 8 {
             return Err(PlanError::TooLong { len });
         }
-        Ok(Self::of_checked(op, dtype, placement, len, *limits))
+        Ok(Self::of_checked(op, dtype, placement, len, *limits, Params::new(op)))
     }
 
-    /// Everything has been checked.
-    pub(crate) fn of_checked(op: Op, dtype: DType, placement: Placement, len: u64, limits: Limits) -> Self {
+    /// Everything has been checked. `params` are those of `op`.
+    pub(crate) fn of_checked(
+        op: Op,
+        dtype: DType,
+        placement: Placement,
+        len: u64,
+        limits: Limits,
+        params: Params,
+    ) -> Self {
         Self {
             op,
             dtype,
             placement,
             len,
             limits,
-            params: Params::new(op),
+            params,
         }
     }
 

@@ -3,10 +3,10 @@
 use crate::adapters;
 use hard_sigmoid::{
     DType, Difference, Element, Finite, HardSigmoid, Op, Other, Scalar,
-    gpu::{BufferRange, Kernels, Launch},
+    gpu::{Batch, BufferRange, Kernels, Launch},
     plan::Placement,
 };
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Mutex};
 use wgpu::util::DeviceExt;
 
 /// A launch to test, and where its tensors lie.
@@ -130,13 +130,20 @@ pub struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub kernels: Kernels,
+    /// Launches go through it if there is one.
+    pub batch: Option<Mutex<Batch>>,
 }
 
 impl Gpu {
     pub fn new(adapter: &wgpu::Adapter, change: impl FnOnce(&mut wgpu::Limits)) -> Self {
         let (device, queue) = adapters::device(adapter, change);
         let kernels = Kernels::new(&device).unwrap();
-        Self { device, queue, kernels }
+        Self {
+            device,
+            queue,
+            kernels,
+            batch: None,
+        }
     }
 
     /// Runs one launch as the case says, each tensor `skip` alignments further in than it has to be. Asserts that
@@ -190,15 +197,24 @@ impl Gpu {
         };
         let i: Vec<_> = inputs.iter().map(range).collect();
         let o: Vec<_> = outputs.iter().map(range).collect();
-        let launch = case.launch(&self.kernels, dtype, &i, &o);
-        let chosen = (launch.op(), launch.placement());
-        // Empty ranges overlap nothing, so they may count as in place or not.
-        assert!(
-            sizes[0] == 0 || chosen == (case.op, case.layout.placement),
-            "{chosen:?} instead of {case:?}"
-        );
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        if let Some(batch) = &self.batch {
+            let mut batch = batch.lock().unwrap();
+            batch.clear();
+            let launch = batch.add(case.op, dtype, &[&i[..], &o].concat()).unwrap();
+            batch.write(&self.queue).encode(launch, &mut pass).unwrap();
+        } else {
+            let launch = case.launch(&self.kernels, dtype, &i, &o);
+            let chosen = (launch.op(), launch.placement());
+            // Empty ranges overlap nothing, so they may count as in place or not.
+            assert!(
+                sizes[0] == 0 || chosen == (case.op, case.layout.placement),
+                "{chosen:?} instead of {case:?}"
+            );
+            launch.encode(&mut pass);
+        }
+        drop(pass);
         self.queue.submit([encoder.finish()]);
 
         let mut after: Vec<Vec<u8>> = buffers

@@ -10,7 +10,7 @@ use cases::{Gpu, cases, each_separate, separate};
 use common::{assert_same_bits, definitions, golden, npy};
 use hard_sigmoid::{
     Binarization, Binary, DType, Difference, Element, HardSigmoid, Op, OpError, Other, Scalar, Unary, bf16, f16,
-    gpu::{BufferRange, Kernels, LaunchError},
+    gpu::{Batch, BufferRange, Kernels, LaunchError},
     offload::{Offload, OffloadError, Target, block_on},
     plan::Placement,
 };
@@ -28,6 +28,8 @@ fn main() {
         ("draws_in_parts", draws_in_parts),
         ("draws_at_the_end", draws_at_the_end),
         ("one_pass", two_launches_in_one_pass),
+        ("batch", batch),
+        ("pool", pool),
         ("threads", threads),
         ("pipeline_cache", pipeline_cache),
         ("wrong_bits_are_seen", wrong_bits_are_seen),
@@ -383,6 +385,77 @@ fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     assert_same_bits("two launches", &actual, &expected, |i| x[i].to_string());
 }
 
+/// Every operation in every layout through a batch: in one part and in several, and on a device that allows no dynamic
+/// storage buffer.
+fn batch(adapter: &wgpu::Adapter) {
+    for (binding, dynamic) in [(u64::MAX, 4), (u64::MAX, 0), (1 << 13, 4)] {
+        let mut gpu = Gpu::new(adapter, |limits| {
+            limits.max_dynamic_storage_buffers_per_pipeline_layout = dynamic;
+            limits.max_storage_buffer_binding_size = limits.max_storage_buffer_binding_size.min(binding);
+        });
+        gpu.batch = Some(Batch::new(&gpu.kernels).into());
+        for case in &cases(HardSigmoid::PYTORCH) {
+            for len in [0, 3, 1024, 5003] {
+                gpu.check(case, slices(&inputs(len)), 1);
+                let halves = inputs(len).map(|values| values.into_iter().map(f16::from_f32).collect::<Vec<_>>());
+                gpu.check(case, slices(&halves), 0);
+            }
+        }
+    }
+}
+
+/// A pool whose tensors change lengths and places at every step, more launches than a page of parameters holds, and a launch
+/// that reads what another wrote.
+fn pool(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let [x, ..] = inputs(1 << 19);
+    let [input, output] = [(); 2].map(|()| storage(&gpu.device, &x));
+    let mut batch = Batch::new(&gpu.kernels);
+    let (forward, again) = (
+        Unary::Forward(HardSigmoid::PYTORCH),
+        Unary::Forward(HardSigmoid::COURBARIAUX),
+    );
+    let mut expected = x.clone();
+    let mut stale = None;
+    for step in 0..20_usize {
+        batch.clear();
+        let mut launches = vec![];
+        for launch in 0..300 {
+            // 512 places of 1024 elements.
+            let start = (launch * 37 + step * 101) % 512 * 1024;
+            let len = 1 + (launch * 131 + step * 977) % 1021;
+            let range = |buffer| BufferRange {
+                buffer,
+                offset: start as u64 * 4,
+                size: len as u64 * 4,
+            };
+            launches.push(
+                batch
+                    .add(forward, DType::F32, &[range(&input), range(&output)])
+                    .unwrap(),
+            );
+            launches.push(batch.add(again, DType::F32, &[range(&output), range(&output)]).unwrap());
+            for i in start..start + len {
+                expected[i] = HardSigmoid::COURBARIAUX.forward(HardSigmoid::PYTORCH.forward(x[i]));
+            }
+        }
+        let mut encoder = gpu.device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let written = batch.write(&gpu.queue);
+        if let Some(stale) = stale {
+            assert_eq!(written.encode(stale, &mut pass), Err(LaunchError::Stale));
+        }
+        for &launch in &launches {
+            written.encode(launch, &mut pass).unwrap();
+        }
+        drop(pass);
+        gpu.queue.submit([encoder.finish()]);
+        let actual: Vec<f32> = bytemuck::cast_vec(adapters::read(&gpu.device, &gpu.queue, &output));
+        assert_same_bits("pool", &actual, &expected, |i| format!("{} in step {step}", x[i]));
+        stale = launches.pop();
+    }
+}
+
 /// Eight threads share a cold pipeline cache.
 fn threads(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
@@ -428,7 +501,13 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
     let case = separate(Binary::Backward(HardSigmoid::JAX));
     kernels.warm_up(case.op, DType::F32);
-    Gpu { device, queue, kernels }.check(&case, slices(&inputs(1000)), 0);
+    let gpu = Gpu {
+        device,
+        queue,
+        kernels,
+        batch: None,
+    };
+    gpu.check(&case, slices(&inputs(1000)), 0);
 }
 
 /// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.

@@ -4,10 +4,7 @@ mod header;
 #[cfg(test)]
 mod tests;
 
-use hard_sigmoid::{
-    Element, Scalar,
-    half::{bf16, f16},
-};
+use hard_sigmoid::{DType, Scalar, bf16, f16};
 use header::Header;
 pub use header::shown;
 use std::{
@@ -17,16 +14,16 @@ use std::{
 };
 
 /// NumPy's name of an element type. It has none for bfloat16.
-pub fn dtype(element: Element) -> &'static str {
+pub fn dtype(element: DType) -> &'static str {
     match element {
-        Element::F32 => "<f4",
-        Element::F16 => "<f2",
-        Element::Bf16 => "<u2",
+        DType::F32 => "<f4",
+        DType::F16 => "<f2",
+        DType::Bf16 => "<u2",
     }
 }
 
 /// The first bytes of a file of these elements, up to the data.
-pub fn head(element: Element, shape: &[u64]) -> Vec<u8> {
+pub fn head(element: DType, shape: &[u64]) -> Vec<u8> {
     let extents: Vec<_> = shape.iter().map(u64::to_string).collect();
     let extents = match &extents[..] {
         // A comma makes it a tuple in Python.
@@ -106,7 +103,7 @@ impl Reader {
     }
 
     fn checked<T: Scalar>(&mut self) -> Result<u64, String> {
-        let (found, wanted) = (self.dtype(), dtype(T::ELEMENT));
+        let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted {
             return Err(format!(
                 "its dtype is '{found}', not '{wanted}'; read are little-endian float32 ('<f4'), float16 ('<f2') and, with \
@@ -118,7 +115,7 @@ impl Reader {
             return Err("it is in Fortran order; save numpy.ascontiguousarray(array) instead".into());
         }
         let len = self.header.len();
-        let bytes = len.and_then(|len| len.checked_mul(T::ELEMENT.size()));
+        let bytes = len.and_then(|len| len.checked_mul(T::DTYPE.size()));
         let metadata = self.file.get_ref().metadata().map_err(|error| error.to_string())?;
         // A pipe has no length: what it lacks is seen when it ends.
         if metadata.is_file() {
@@ -182,13 +179,13 @@ pub struct Numbers {
     pub values: Vec<f32>,
     pub shape: Vec<u64>,
     /// What they are in the file.
-    pub element: Element,
+    pub element: DType,
 }
 
 pub fn numbers(path: &Path) -> Result<Numbers, String> {
     let reader = Reader::open(path)?;
     let shape = reader.shape().to_vec();
-    let all = [Element::F32, Element::F16, Element::Bf16];
+    let all = [DType::F32, DType::F16, DType::Bf16];
     let Some(element) = all.into_iter().find(|&element| dtype(element) == reader.dtype()) else {
         return Err(reader.at_path(format!(
             "its dtype is '{}'; read are little-endian float32, float16, and uint16 as the bits of bfloat16",
@@ -196,9 +193,9 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
         )));
     };
     let values = match element {
-        Element::F32 => reader.all(|value: f32| value)?,
-        Element::F16 => reader.all(f16::to_f32)?,
-        Element::Bf16 => reader.all(bf16::to_f32)?,
+        DType::F32 => reader.all(|value: f32| value)?,
+        DType::F16 => reader.all(f16::to_f32)?,
+        DType::Bf16 => reader.all(bf16::to_f32)?,
     };
     Ok(Numbers { values, shape, element })
 }

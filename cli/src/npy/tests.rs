@@ -14,7 +14,7 @@ fn with_text(text: &str) -> Vec<u8> {
 #[test]
 fn what_is_written_is_read() {
     for shape in [&[][..], &[0], &[7], &[2, 3], &[u64::MAX; 64]] {
-        for element in [Element::F32, Element::F16, Element::Bf16] {
+        for element in [DType::F32, DType::F16, DType::Bf16] {
             let bytes = head(element, shape);
             assert_eq!(bytes.len() % 64, 0);
             let header = read(&bytes).unwrap();
@@ -84,7 +84,7 @@ fn damaged_headers() {
     };
     let (mut read, mut refused) = (0, 0);
     for _ in 0..2000 {
-        let element = [Element::F32, Element::F16, Element::Bf16][random(3)];
+        let element = [DType::F32, DType::F16, DType::Bf16][random(3)];
         let shape: Vec<u64> = (0..random(4)).map(|_| random(5) as u64).collect();
         let mut file = head(element, &shape);
         let len = shape.iter().product::<u64>() * element.size();

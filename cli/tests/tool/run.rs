@@ -10,7 +10,7 @@ use hard_sigmoid::HardSigmoid;
 fn the_table_has_every_preset_and_no_difference() {
     let output = tool(folder().path(), "run --device cpu");
     let table = succeeded(&output);
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         for pass in ["forward", "backward"] {
             let row = table
                 .lines()
@@ -68,8 +68,8 @@ fn half_files_come_back_transformed() {
         let (_, expected) = split(&expected);
         assert_eq!(result.len(), all.len());
         let is_nan = |bytes: &[u8]| match name {
-            "f16" => hard_sigmoid::half::f16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
-            _ => hard_sigmoid::half::bf16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
+            "f16" => hard_sigmoid::f16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
+            _ => hard_sigmoid::bf16::from_le_bytes([bytes[0], bytes[1]]).is_nan(),
         };
         for (actual, expected) in result.chunks_exact(2).zip(expected.chunks_exact(2)) {
             assert!(actual == expected || is_nan(actual) && is_nan(expected));
@@ -273,7 +273,7 @@ fn unmet_wishes_of_the_environment_are_errors() {
 #[test]
 fn the_list_has_every_preset() {
     let list = succeeded(&tool(".".as_ref(), "list"));
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         assert!(list.contains(&format!("{:<12} y = {}", preset.name, preset.definition.formula())));
         assert!(list.contains(preset.source));
     }

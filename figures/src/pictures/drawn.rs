@@ -4,7 +4,7 @@ use crate::{
     Result,
     curves::{CURVES, Chart, drawn, logistic, text, theme::Theme},
 };
-use hard_sigmoid::{HardSigmoid, Kinks};
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use plotters::{
     prelude::*,
     style::{
@@ -74,13 +74,18 @@ fn kinks(theme: &Theme) -> Result<String> {
             (430, 26),
             heading,
         ))?;
-        for (area, preset) in rest.split_evenly((2, 3)).iter().zip(HardSigmoid::PRESETS) {
+        for (area, preset) in rest
+            .split_evenly((HardSigmoid::PRESETS.len().div_ceil(3), 3))
+            .iter()
+            .zip(HardSigmoid::PRESETS)
+        {
             let (definition, colour) = (preset.definition, theme.colours[colour_of(preset.definition)]);
             let (_, kink) = definition.kinks().expect("no preset is constant");
             let number = |steps: i32| f32::from_bits(kink.to_bits().wrapping_add_signed(steps));
             let rule = match definition.kink_rule() {
-                Kinks::Inclusive => "passes at the kink",
-                Kinks::Strict => "nothing at the kink",
+                KinkRule::Inclusive => "passes at the kink".into(),
+                KinkRule::Strict => "nothing at the kink".into(),
+                other => other.to_string(),
             };
             let mut chart = ChartBuilder::on(area)
                 .caption(format!("{}: {rule}", preset.name), text(16, theme.ink))
@@ -120,7 +125,7 @@ fn kinks(theme: &Theme) -> Result<String> {
 
 /// What is the same function on paper, by its 32 bits.
 fn roundings(theme: &Theme) -> Result<String> {
-    let sixth = HardSigmoid::affine(1.0 / 6.0, 0.5, Kinks::Strict)?;
+    let sixth = HardSigmoid::affine(1.0 / 6.0, 0.5, KinkRule::Strict)?;
     let rows = [
         ("(x + 3) / 6", HardSigmoid::PYTORCH, "PyTorch on the CPU"),
         ("(x + 3) · (1/6)", HardSigmoid::JAX, "JAX, PyTorch on CUDA"),
