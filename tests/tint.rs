@@ -47,11 +47,9 @@ impl<'a, T: Scalar> Case<'a, T> {
 
     /// Bytes of an output.
     fn size(&self) -> usize {
-        let len = self.operands[0].len();
-        if self.packs() {
-            len.div_ceil(32) * 4
-        } else {
-            len * size_of::<T>()
+        match self.packs() {
+            true => self.operands[0].len().div_ceil(32) * 4,
+            false => size_of_val(self.operands[0]),
         }
     }
 

@@ -81,7 +81,9 @@ impl Kernels {
     /// The kernels on `device`.
     ///
     /// # Errors
-    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough.
+    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough. Tensors
+    /// beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at least 32 times
+    /// `min_storage_buffer_offset_alignment`.
     pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
         Self::with_pipeline_cache(device, None)
     }

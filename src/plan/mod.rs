@@ -178,7 +178,8 @@ impl Plan {
         wgsl::module(self.placement)
     }
 
-    /// The pipeline constants of every entry point here.
+    /// The pipeline constants of every entry point here. `DIVIDE` is 1 for [`HardSigmoid::PYTORCH`](crate::HardSigmoid::PYTORCH)
+    /// alone.
     pub fn constants(&self) -> [(&'static str, f64); 4] {
         constants(self.op, Options::of(self.op, self.dtype))
     }

@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let has = device.limits();
     let limits = Limits {
         max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage,
-        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size.into(),
+        max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
         min_storage_buffer_offset_alignment: has.min_storage_buffer_offset_alignment,
         max_compute_workgroups_per_dimension: has.max_compute_workgroups_per_dimension,
     };
