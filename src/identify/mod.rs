@@ -332,7 +332,7 @@ pub enum Separation {
 /// An `x` at which `a` and `b` differ in the given precision. Where `x` is a half, all are tried, else a few hundred thousand.
 ///
 /// ```
-/// use hard_sigmoid::{HardSigmoid, Precision, Separation, separation};
+/// use hard_sigmoid::{HardSigmoid, identify::{Precision, Separation, separation}};
 ///
 /// let found = separation(HardSigmoid::KERAS, HardSigmoid::ONNX, Precision::EXACT);
 /// assert_eq!(found, Some(Separation::Backward(2.5)));

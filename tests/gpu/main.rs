@@ -201,7 +201,7 @@ fn halves_of<T: Scalar + std::fmt::Debug>(adapter: &wgpu::Adapter, of: fn(u16) -
         let gradient = |i: u16| {
             of(i.wrapping_mul(0x9e37)
                 .rotate_left(3 + round)
-                .wrapping_add(round as u16 * 0x0fed))
+                .wrapping_add((round as u16).wrapping_mul(0x0fed)))
         };
         (0..=u16::MAX).map(gradient).collect()
     };

@@ -301,6 +301,7 @@ fn the_saved_output_differs_only_at_the_kinks() {
         ("pytorch", vec![down(3.0)]),
         ("jax", vec![]),
     ];
+    assert_eq!(expected.len(), HardSigmoid::PRESETS.len(), "a preset has no row here");
     for (preset, (name, mut expected)) in HardSigmoid::PRESETS.iter().zip(expected) {
         assert_eq!(preset.name, name);
         let mut differing = differing(preset.definition);

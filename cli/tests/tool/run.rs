@@ -241,7 +241,7 @@ fn bad_arguments_say_what_is_allowed() {
     let folder = folder();
     for (arguments, message) in [
         ("--preset softmax", "use one of keras, onnx, courbariaux"),
-        ("--device tpu", "auto, gpu or cpu"),
+        ("--device tpu", "auto, gpu, cpu"),
         ("--alpha 1", "--beta"),
         ("--preset keras --alpha 1 --beta 0", "cannot be used with"),
         ("--pass sideways", "forward, backward"),
