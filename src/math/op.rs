@@ -300,7 +300,7 @@ impl Op {
         match self {
             Self::Unary(op) => Self::Unary(op.advanced(elements)),
             Self::Other(Other::Pack(how)) => Self::Other(Other::Pack(how.advanced(elements))),
-            Self::Binary(_) | Self::Other(Other::GateBackward(_) | Other::Unpack(_)) => self,
+            other => other,
         }
     }
 }
@@ -325,7 +325,7 @@ impl Unary {
                 how: how.advanced(elements),
                 scale,
             }),
-            Self::Forward(_) | Self::HardSwish(_) => self,
+            other => other,
         }
     }
 
@@ -359,17 +359,28 @@ impl Binary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::{BTreeSet, HashSet};
+    use std::collections::{BTreeMap, HashSet};
 
     #[test]
     fn names_are_unique_and_operations_are_keys() {
         let all = Op::all(HardSigmoid::PYTORCH);
-        let names: BTreeSet<_> = all.iter().map(|op| op.name()).collect();
-        assert_eq!(names.len(), 12);
+        let mut rows: BTreeMap<_, &Row> = BTreeMap::new();
+        for op in &all {
+            let row = rows.entry(op.name()).or_insert(op.row());
+            assert_eq!(*row, op.row(), "two operations are called {}", op.name());
+        }
         let set: HashSet<_> = all.iter().copied().collect();
         assert_eq!(set.len(), all.len());
         assert!(set.contains(&Unary::Forward("torch".parse().unwrap()).into()));
         assert!(!set.contains(&Unary::Forward(HardSigmoid::JAX).into()));
+    }
+
+    #[test]
+    fn draws_continue_in_the_next_part() {
+        for op in Op::all(HardSigmoid::PYTORCH) {
+            let draws = matches!(op.binarization(), Some(Binarization::Stochastic { .. }));
+            assert_eq!(op.advanced(7) != op, draws, "{op:?}");
+        }
     }
 
     #[test]
