@@ -303,6 +303,11 @@ impl fmt::Display for Identification {
 }
 
 impl Identification {
+    /// How far a definition agrees, if it is one of [`matches`](Self::matches).
+    pub fn match_with(&self, definition: HardSigmoid) -> Option<&Match> {
+        self.matches.iter().find(|one| one.definition == definition)
+    }
+
     /// Of [`matches`](Self::matches) that whose `y` is nearest where it is farthest; of equals the one that differs in the fewest
     /// elements.
     pub fn nearest(&self) -> &Match {

@@ -51,9 +51,10 @@ fn names_what_made_halves() {
         let found = identify(&all, &y, None).unwrap();
         assert_eq!(found.to_string(), "pytorch or jax");
         // No input of that type tells them apart.
-        assert_eq!(found.matches[4].precision.input, element);
         let (a, b) = (HardSigmoid::PYTORCH, HardSigmoid::JAX);
-        assert_eq!(separation(a, b, found.matches[4].precision), None);
+        let precision = found.match_with(a).unwrap().precision;
+        assert_eq!(precision.input, element);
+        assert_eq!(separation(a, b, precision), None);
         let dx = read(&format!("pytorch.{name}.dx.npy"), element);
         // The script's upstream gradients.
         let g: Vec<f32> = (0..=u16::MAX)
@@ -82,7 +83,7 @@ fn verdicts() {
         output: DType::Bf16,
         rounding: Rounding::AsDefined,
     };
-    assert_eq!(through_bf16.matches[3].precision, bf16);
+    assert_eq!(through_bf16.match_with(HardSigmoid::TANGENT).unwrap().precision, bf16);
     assert_eq!(
         of(&|x| (0.3 * x + 0.45).clamp(0.0, 1.0)).to_string(),
         "affine(0.3, 0.45, strict)"
@@ -107,7 +108,10 @@ fn verdicts() {
     // One rounding instead of two.
     let fused = of(&|x| 0.2f32.mul_add(x, 0.5).clamp(0.0, 1.0));
     assert_eq!(fused.to_string(), "keras or onnx");
-    assert_eq!(fused.matches[0].precision.rounding, Rounding::Fused);
+    assert_eq!(
+        fused.match_with(HardSigmoid::KERAS).unwrap().precision.rounding,
+        Rounding::Fused
+    );
     assert_eq!(
         of(&|x| 0.3f32.mul_add(x, 0.45).clamp(0.0, 1.0)).to_string(),
         "affine(0.3, 0.45, strict)"
@@ -171,19 +175,19 @@ fn names_what_rounds_each_operation() {
         }
     }
     assert_eq!(std::fs::read_dir(golden("composed")).unwrap().count(), count);
-    let rounding = |name: &str, preset: usize| {
+    let rounding = |name: &str, definition| {
         let rows = file(name);
         let rows: Vec<&[f32]> = rows.chunks(rows.len() / 4).collect();
-        identify(rows[0], rows[2], None).unwrap().matches[preset]
-            .precision
-            .rounding
+        let found = identify(rows[0], rows[2], None).unwrap();
+        found.match_with(definition).unwrap().precision.rounding
     };
-    assert_eq!(rounding("tf.keras2.float32", 0), Rounding::AsDefined);
-    assert_eq!(rounding("tf.keras2.xla.float32", 0), Rounding::Fused);
-    assert_eq!(rounding("torch.keras2.bfloat16", 0), Rounding::EachOperation);
-    assert_eq!(rounding("tf.keras2.bfloat16", 0), Rounding::EachOperationAndFactor);
+    let (keras, jax) = (HardSigmoid::KERAS, HardSigmoid::JAX);
+    assert_eq!(rounding("tf.keras2.float32", keras), Rounding::AsDefined);
+    assert_eq!(rounding("tf.keras2.xla.float32", keras), Rounding::Fused);
+    assert_eq!(rounding("torch.keras2.bfloat16", keras), Rounding::EachOperation);
+    assert_eq!(rounding("tf.keras2.bfloat16", keras), Rounding::EachOperationAndFactor);
     assert_eq!(
-        rounding("jax.hard_sigmoid.float16", 5),
+        rounding("jax.hard_sigmoid.float16", jax),
         Rounding::EachOperationAndFactor
     );
 }
