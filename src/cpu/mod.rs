@@ -43,7 +43,13 @@ pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> 
     if let Unary::Binarize(signs) = op {
         return binarize([x], y, signs);
     }
-    elementwise::update(op, [x], [y], |op: Unary, i, [x], _| [op.apply(x, i as u64)]);
+    elementwise::update(
+        op,
+        [x],
+        [y],
+        #[inline(always)]
+        |op: Unary, i, [x], _| [op.apply(x, i as u64)],
+    );
     Ok(())
 }
 
@@ -55,7 +61,13 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
     if let Unary::Binarize(signs) = op {
         return binarize([], x, signs);
     }
-    elementwise::update(op, [], [x], |op: Unary, i, [], [x]| [op.apply(x, i as u64)]);
+    elementwise::update(
+        op,
+        [],
+        [x],
+        #[inline(always)]
+        |op: Unary, i, [], [x]| [op.apply(x, i as u64)],
+    );
     Ok(())
 }
 
@@ -70,6 +82,7 @@ pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -
         op,
         [first, second],
         [out],
+        #[inline(always)]
         |op: Binary, _, [first, second], [before]| [op.apply(first, second, before)],
     );
     Ok(())
@@ -85,16 +98,24 @@ pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) ->
         None => Err(OpError::NotInPlace { op: op.name() }),
         Some(0) => {
             check_lengths(op.into(), &[replaced.len(), kept.len()])?;
-            elementwise::update(op, [kept], [replaced], |op: Binary, _, [second], [first]| {
-                [op.apply(first, second, 0.0)]
-            });
+            elementwise::update(
+                op,
+                [kept],
+                [replaced],
+                #[inline(always)]
+                |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
+            );
             Ok(())
         }
         Some(_) => {
             check_lengths(op.into(), &[kept.len(), replaced.len()])?;
-            elementwise::update(op, [kept], [replaced], |op: Binary, _, [first], [second]| {
-                [op.apply(first, second, 0.0)]
-            });
+            elementwise::update(
+                op,
+                [kept],
+                [replaced],
+                #[inline(always)]
+                |op: Binary, _, [first], [second]| [op.apply(first, second, 0.0)],
+            );
             Ok(())
         }
     }
@@ -118,6 +139,7 @@ pub fn gate_backward<T: Scalar>(
         definition,
         [a, b, g],
         [da, db],
+        #[inline(always)]
         |definition: HardSigmoid, _, [a, b, g], _| definition.gate_backward(a, b, g).into(),
     );
     Ok(())
@@ -168,12 +190,22 @@ fn signed<T: Scalar>(scale: Finite) -> Result<[T; 2], OpError> {
     Ok([-scale.get(), scale.get()].map(T::from_f32))
 }
 
+/// Runs `$run` with an operation, specialized by the form of its definition. What isn't inlined isn't vectorized.
+macro_rules! by_form {
+    ($Op:path, $definition:expr, $run:expr) => {
+        $definition.specialize(
+            #[inline(always)]
+            |definition| $run($Op(definition)),
+        )
+    };
+}
+
 impl Specialize for Unary {
     #[inline(always)]
     fn specialize(self, run: impl FnOnce(Self)) {
         match self {
-            Self::Forward(definition) => definition.specialize(|definition| run(Self::Forward(definition))),
-            Self::HardSwish(definition) => definition.specialize(|definition| run(Self::HardSwish(definition))),
+            Self::Forward(definition) => by_form!(Self::Forward, definition, run),
+            Self::HardSwish(definition) => by_form!(Self::HardSwish, definition, run),
             Self::Binarize(signs) => run(Self::Binarize(signs)),
         }
     }
@@ -184,11 +216,11 @@ impl Specialize for Binary {
     fn specialize(self, run: impl FnOnce(Self)) {
         use StraightThrough::{HardTanh, Identity};
         match self {
-            Self::Backward(d) => d.specialize(|d| run(Self::Backward(d))),
-            Self::BackwardFromOutput(d) => d.specialize(|d| run(Self::BackwardFromOutput(d))),
-            Self::BackwardAccumulate(d) => d.specialize(|d| run(Self::BackwardAccumulate(d))),
-            Self::HardSwishBackward(d) => d.specialize(|d| run(Self::HardSwishBackward(d))),
-            Self::Gate(d) => d.specialize(|d| run(Self::Gate(d))),
+            Self::Backward(definition) => by_form!(Self::Backward, definition, run),
+            Self::BackwardFromOutput(definition) => by_form!(Self::BackwardFromOutput, definition, run),
+            Self::BackwardAccumulate(definition) => by_form!(Self::BackwardAccumulate, definition, run),
+            Self::HardSwishBackward(definition) => by_form!(Self::HardSwishBackward, definition, run),
+            Self::Gate(definition) => by_form!(Self::Gate, definition, run),
             Self::StraightThrough(HardTanh) => run(Self::StraightThrough(HardTanh)),
             Self::StraightThrough(Identity) => run(Self::StraightThrough(Identity)),
         }
