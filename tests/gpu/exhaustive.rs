@@ -198,26 +198,31 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
     bar.finish_and_clear();
 
     let info = adapter.get_info();
-    println!(
-        "\n{} ({:?}, {} {})",
+    let about = format!(
+        "{} ({:?}, {} {})",
         info.name, info.backend, info.driver, info.driver_info
     );
+    println!("\n{about}");
+    // For `cargo xtask matrix`.
+    let mut report = about + "\n";
     for (row, seen) in rows.iter().zip(&totals) {
         let Seen {
             inputs,
             differing,
             flushed,
         } = seen;
-        println!(
-            "{:<12}{:<20} {inputs} results, {differing} differing ({flushed} with subnormals flushed)",
-            row.case.op.definition().map_or("-", HardSigmoid::name),
-            row.case.op.name()
-        );
+        let of = row.case.op.definition().map_or("-", HardSigmoid::name);
+        let name = row.case.op.name();
+        println!("{of:<12}{name:<20} {inputs} results, {differing} differing ({flushed} with subnormals flushed)");
+        report += &format!("{of}\t{name}\t{inputs}\t{differing}\t{flushed}\n");
         assert_eq!(
             *inputs,
             total * row.case.op.outputs().len() as u64,
             "the sweep has shrunk"
         );
         assert_eq!(*differing, 0);
+    }
+    if let Ok(path) = std::env::var("HARD_SIGMOID_REPORT") {
+        std::fs::write(path, report).unwrap();
     }
 }
