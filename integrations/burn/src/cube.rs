@@ -181,3 +181,28 @@ impl CubeKernel for EntryPoint {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::{backend::Backend, tensor::TensorData};
+    use burn_cubecl::CubeDevice;
+    use hard_sigmoid::Unary;
+
+    fn upload<B: Backend>(values: &[f32], device: &B::Device) -> FloatTensor<B> {
+        B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+    }
+
+    /// The bits can't tell the kernels from the host.
+    #[test]
+    fn wgpu_takes_the_kernels() {
+        let device = CubeDevice::Wgpu(Default::default());
+        let definition = HardSigmoid::PYTORCH;
+        for len in [0, 1, 1025] {
+            let [a, b, g] = [1.0, 2.0, 3.0].map(|value| upload::<CubeBackend>(&vec![value; len], &device));
+            assert!(run::<1>(Unary::Forward(definition), &[&a]).is_some());
+            assert!(run::<1>(Binary::Gate(definition), &[&a, &b]).is_some());
+            assert!(run::<2>(Other::GateBackward(definition), &[&a, &b, &g]).is_some());
+        }
+    }
+}
