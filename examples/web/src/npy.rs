@@ -5,9 +5,8 @@
 mod header;
 
 use hard_sigmoid::{
-    HardSigmoid, Scalar,
-    half::{bf16, f16},
-    offload::Offload,
+    Binary, HardSigmoid, Scalar, Unary, bf16, f16,
+    offload::{Offload, OffloadError},
 };
 use header::{Header, shown};
 use wasm_bindgen::{JsError, JsValue};
@@ -56,15 +55,16 @@ async fn in_place<T: Scalar>(
     definition: HardSigmoid,
     wants_gradient: bool,
     bytes: &mut [u8],
-) -> Result<(), hard_sigmoid::Error> {
+) -> Result<(), OffloadError> {
     // The data of a file may start anywhere.
     let mut x: Vec<T> = bytemuck::pod_collect_to_vec(bytes);
     if wants_gradient {
         let mut g = vec![T::from_f32(1.0); x.len()];
-        offload.backward_in_place(definition, &x, &mut g).await?;
+        let backward = Binary::Backward(definition);
+        offload.binary_in_place(backward, &x, &mut g).await?;
         x = g;
     } else {
-        offload.forward_in_place(definition, &mut x).await?;
+        offload.unary_in_place(Unary::Forward(definition), &mut x).await?;
     }
     bytes.copy_from_slice(bytemuck::cast_slice(&x));
     Ok(())

@@ -1,8 +1,11 @@
 //! How fast the forward kernel is on data that is on the device, beside a copy there, and the CPU path.
 
-use crate::{Comparison, Definition, forward_without_subnormals};
+use crate::{Comparison, Definition};
 use futures_channel::oneshot;
-use hard_sigmoid::{Element, HardSigmoid, Kernels, cpu};
+use hard_sigmoid::{
+    DType, Unary, cpu,
+    gpu::{Kernels, Launch},
+};
 use wasm_bindgen::prelude::*;
 use web_time::{Duration, Instant};
 
@@ -33,21 +36,20 @@ impl Speed {
     pub async fn measure(definition: &Definition, cpu_alone: bool) -> Result<Self, JsValue> {
         let x: Vec<f32> = (0..ELEMENTS).map(|i| (i % 4096) as f32 / 512.0 - 4.0).collect();
         let mut y = vec![0.0; ELEMENTS];
+        let forward = Unary::Forward(definition.0);
         let cpu = best(async |count| {
             for _ in 0..count {
-                cpu::forward(definition.0, &x, std::hint::black_box(&mut y))?;
+                cpu::unary(forward, &x, std::hint::black_box(&mut y))?;
             }
             Ok(())
         })
         .await?;
         let (mut kernel, mut copy) = (None, None);
         if !cpu_alone {
-            let resident = Resident::new(definition.0, &x).await?;
+            let resident = Resident::new(forward, &x).await?;
             let on_device = resident.results().await?;
             let mut comparison = Comparison::default();
-            comparison.add(&on_device, &y, f32::to_bits, |i| {
-                forward_without_subnormals(definition.0, x[i])
-            });
+            comparison.add(forward, [&x, &x], &on_device, &y);
             if comparison.differing > 0.0 {
                 return Err("the kernel's results are not the CPU path's: nothing measured".into());
             }
@@ -84,11 +86,11 @@ struct Resident {
     queue: wgpu::Queue,
     x: wgpu::Buffer,
     y: wgpu::Buffer,
-    forward: hard_sigmoid::Launch,
+    forward: Launch,
 }
 
 impl Resident {
-    async fn new(definition: HardSigmoid, x: &[f32]) -> Result<Self, JsError> {
+    async fn new(forward: Unary, x: &[f32]) -> Result<Self, JsError> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
         let options = wgpu::RequestAdapterOptions {
             power_preference: wgpu::PowerPreference::HighPerformance,
@@ -107,7 +109,7 @@ impl Resident {
         };
         let (of_x, y) = (buffer(), buffer());
         queue.write_buffer(&of_x, 0, bytemuck::cast_slice(x));
-        let forward = Kernels::new(&device)?.forward(definition, Element::F32, &of_x, &y)?;
+        let forward = Kernels::new(&device)?.unary(forward, DType::F32, &of_x, &y)?;
         Ok(Self {
             device,
             queue,

@@ -1,6 +1,6 @@
-//! Gradients: each operation remembers its inputs, and computes its gradient by our kernels.
+//! Gradients: each operation remembers its inputs, and our kernels compute its gradient from them.
 
-use crate::backend::{Binary, HardSigmoidBackend, Unary};
+use crate::{backend::HardSigmoidBackend, op::Differentiable};
 use burn::backend::{
     Autodiff,
     autodiff::{
@@ -11,10 +11,10 @@ use burn::backend::{
     },
     tensor::FloatTensor,
 };
-use hard_sigmoid::HardSigmoid;
+use hard_sigmoid::{Binary, HardSigmoid};
 
 #[derive(Debug)]
-struct UnaryBackward(Unary);
+struct UnaryBackward(Binary);
 
 impl<B: HardSigmoidBackend> Backward<B, 1> for UnaryBackward {
     /// The input.
@@ -22,12 +22,7 @@ impl<B: HardSigmoidBackend> Backward<B, 1> for UnaryBackward {
 
     fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let x = checkpointer.retrieve_node_output(ops.state);
-        let of = match self.0 {
-            Unary::Forward(definition) => Binary::Backward(definition),
-            Unary::HardSwish(definition) => Binary::HardSwishBackward(definition),
-            Unary::Binarize(_, estimator) => Binary::StraightThrough(estimator),
-        };
-        unary::<B, _>(ops.parents, ops.node, grads, |g| B::hard_sigmoid_binary(x, g, of));
+        unary::<B, _>(ops.parents, ops.node, grads, |g| B::hard_sigmoid_binary(x, g, self.0));
     }
 }
 
@@ -51,8 +46,9 @@ impl<B: HardSigmoidBackend> Backward<B, 2> for GateBackward {
 }
 
 impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodiff<B, C> {
-    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Unary) -> FloatTensor<Self> {
-        match UnaryBackward(of).prepare::<C>([x.node()]).compute_bound().stateful() {
+    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
+        let backward = UnaryBackward(of.gradient);
+        match backward.prepare::<C>([x.node()]).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let input = prep.checkpoint(&x);
                 prep.finish(input, B::hard_sigmoid_unary(x.into_primitive(), of))
@@ -61,18 +57,18 @@ impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodi
         }
     }
 
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, of: Binary) -> FloatTensor<Self> {
-        let Binary::Gate(definition) = of else {
+    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        let Binary::Gate(definition) = op else {
             panic!("the hard sigmoid has no second derivatives here");
         };
         let nodes = [a.node(), b.node()];
         match GateBackward(definition).prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let inputs = [prep.checkpoint(&a), prep.checkpoint(&b)];
-                let y = B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), of);
+                let y = B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), op);
                 prep.finish(inputs, y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), of)),
+            OpsKind::UnTracked(prep) => prep.finish(B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), op)),
         }
     }
 

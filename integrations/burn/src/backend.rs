@@ -1,28 +1,8 @@
 //! What every backend has to compute.
 
-use crate::host;
+use crate::{host, op::Differentiable};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
-use hard_sigmoid::{Binarization, HardSigmoid, StraightThrough};
-
-/// A tensor from one other.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Unary {
-    Forward(HardSigmoid),
-    HardSwish(HardSigmoid),
-    /// The estimator is for the gradient.
-    Binarize(Binarization, StraightThrough),
-}
-
-/// A tensor from two others of its shape.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Binary {
-    /// Of `a` and `b`, with gradients of both.
-    Gate(HardSigmoid),
-    /// Of `x` and the upstream gradient, as the two below.
-    Backward(HardSigmoid),
-    HardSwishBackward(HardSigmoid),
-    StraightThrough(StraightThrough),
-}
+use hard_sigmoid::{Binary, HardSigmoid};
 
 /// The operations. By default they are computed on the host, by the CPU path, which has the bits of the kernels.
 #[backend_extension(
@@ -34,13 +14,14 @@ pub enum Binary {
 )]
 pub trait HardSigmoidBackend: Backend {
     #[fusion(dtype = x, shape = x)]
-    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Unary) -> FloatTensor<Self> {
-        host::unary::<Self>(x, of)
+    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
+        host::unary::<Self>(x, of.op)
     }
 
+    /// `a` and `b` are the operands in the order of the operation.
     #[fusion(dtype = a, shape = a)]
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, of: Binary) -> FloatTensor<Self> {
-        host::binary::<Self>(a, b, of)
+    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        host::binary::<Self>(a, b, op)
     }
 
     /// `da` and `db` of a gate.

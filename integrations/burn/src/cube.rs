@@ -1,14 +1,7 @@
-//! burn's wgpu backend, on which cubecl launches our WGSL text: one dispatch, and a small second one for a length that is no
-//! multiple of 16 bytes.
+//! burn's wgpu backend, on which cubecl launches our WGSL text as the plan says.
 
-use crate::{
-    backend::{Binary, HardSigmoidBackend, Unary},
-    host,
-};
-use burn::{
-    backend::{TensorMetadata, tensor::FloatTensor},
-    tensor::DType,
-};
+use crate::{backend::HardSigmoidBackend, host, op::Differentiable};
+use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{
@@ -22,57 +15,27 @@ use burn_cubecl::{
     ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
-use hard_sigmoid::{Binarization, Element, HardSigmoid, Kernel, Params, wgsl_kernel};
-
-/// Invocations in a workgroup of the shader.
-const WORKGROUP: u64 = 256;
+use hard_sigmoid::{
+    Binary, DType, HardSigmoid, Op, Other,
+    plan::{Limits, Operand, Placement, Plan},
+    wgsl,
+};
 
 impl HardSigmoidBackend for CubeBackend {
-    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Unary) -> FloatTensor<Self> {
-        let Some(element) = element(&x) else {
-            return host::unary::<Self>(x, of);
-        };
-        let launch = match of {
-            Unary::Forward(definition) => Launch::new(Kernel::Forward, definition, element),
-            Unary::HardSwish(definition) => Launch::new(Kernel::HardSwish, definition, element),
-            Unary::Binarize(binarization, _) => Launch::binarize(binarization, element),
-        };
+    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
         let x = into_contiguous(x);
-        // A tensor that nobody else holds is overwritten.
-        if x.can_mut() {
-            launch.run("unary_in_place", &[&x]);
-            return x;
+        match run(of.op, &[&x]) {
+            Some([y]) => y,
+            None => host::unary::<Self>(x, of.op),
         }
-        let y = like(&x);
-        launch.run("unary_pooled", &[&x, &y]);
-        y
     }
 
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, of: Binary) -> FloatTensor<Self> {
-        let Some(element) = element(&a) else {
-            return host::binary::<Self>(a, b, of);
-        };
-        assert_eq!(a.dtype(), b.dtype(), "both tensors have to hold the same type");
-        let (kernel, definition) = match of {
-            Binary::Gate(definition) => (Kernel::Gate, definition),
-            Binary::Backward(definition) => (Kernel::Backward, definition),
-            Binary::HardSwishBackward(definition) => (Kernel::HardSwishBackward, definition),
-            Binary::StraightThrough(_) => (Kernel::Backward, HardSigmoid::COURBARIAUX),
-        };
-        let mut launch = Launch::new(kernel, definition, element);
-        if let Binary::StraightThrough(estimator) = of {
-            launch.params = Box::new(move |len, row| Params::straight_through(estimator, len, row));
+    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        let [a, b] = [a, b].map(into_contiguous);
+        match run(op, &[&a, &b]) {
+            Some([y]) => y,
+            None => host::binary::<Self>(a, b, op),
         }
-        // The shader takes the gate first, and what goes through it last, where the result may replace it.
-        let (first, last) = if kernel == Kernel::Gate { (b, a) } else { (a, b) };
-        let (first, last) = (into_contiguous(first), into_contiguous(last));
-        if last.can_mut() {
-            launch.run("binary_in_place", &[&first, &last]);
-            return last;
-        }
-        let out = like(&last);
-        launch.run("binary_pooled", &[&first, &last, &out]);
-        out
     }
 
     fn hard_sigmoid_gate_backward(
@@ -81,34 +44,92 @@ impl HardSigmoidBackend for CubeBackend {
         g: FloatTensor<Self>,
         definition: HardSigmoid,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let Some(element) = element(&a) else {
-            return host::gate_backward::<Self>(a, b, g, definition);
-        };
         let [a, b, g] = [a, b, g].map(into_contiguous);
-        let db = like(&b);
-        let launch = Launch::new(Kernel::GateBackward, definition, element);
-        if g.can_mut() {
-            launch.run("gate_backward_in_place", &[&b, &a, &g, &db]);
-            return (g, db);
+        match run(Other::GateBackward(definition), &[&a, &b, &g]) {
+            Some([da, db]) => (da, db),
+            None => host::gate_backward::<Self>(a, b, g, definition),
         }
-        let da = like(&a);
-        launch.run("gate_backward_pooled", &[&b, &a, &g, &da, &db]);
-        (da, db)
     }
 }
 
-/// What the kernels call the tensor's type; `None` where they can't run: on a runtime that takes no WGSL (CUDA, ROCm, and
-/// burn's features `vulkan` and `metal`, which compile for the driver themselves), for other types, and beyond the
-/// elements that 32 bits count.
-fn element(tensor: &CubeTensor) -> Option<Element> {
-    if tensor.client.name() != "wgpu<wgsl>" || tensor.shape().num_elements() as u64 >= u64::from(u32::MAX) {
+/// Launches an operation on contiguous tensors. `None` where the kernels can't compute it: on a runtime that takes no WGSL
+/// (CUDA, ROCm, and burn's features `vulkan` and `metal`, which compile for the driver themselves), for other types, on a
+/// device whose limits are too small, and where the plan has several parts, since burn binds whole tensors.
+fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
+    let op = op.into();
+    let first = inputs[0];
+    let dtype = dtype(first)?;
+    assert!(
+        inputs.iter().all(|input| input.dtype == first.dtype),
+        "the tensors have to hold the same type"
+    );
+    // A tensor that nobody else holds is overwritten. Others may lie in one buffer of burn's pool.
+    let replaced = op.replaces().filter(|&index| inputs[index].can_mut());
+    let placement = match replaced {
+        Some(_) => Placement::InPlace,
+        None => Placement::Shared,
+    };
+    let len = first.shape().num_elements() as u64;
+    let plan = Plan::new(op, dtype, placement, len, &limits(&first.client)).ok()?;
+    let mut parts = plan.parts();
+    let (part, None) = (parts.next(), parts.next()) else {
+        return None;
+    };
+    let outputs = std::array::from_fn(|output| match replaced {
+        Some(index) if output == 0 => inputs[index].clone(),
+        _ => like(first),
+    });
+    // An empty tensor has no part.
+    if let Some(part) = part {
+        for dispatch in part.dispatches() {
+            let tensors = part.bindings().iter().map(|binding| match binding.operand {
+                Operand::Input(index) => inputs[index],
+                Operand::Output(index) => &outputs[index],
+            });
+            let arguments = tensors.fold(KernelArguments::new(), |arguments, tensor| {
+                arguments.with_buffer(tensor.handle.clone().binding())
+            });
+            // cubecl binds them after the last buffer, as the plan does.
+            let params = bytemuck::pod_collect_to_vec(bytemuck::bytes_of(&part.params));
+            let [x, y, z] = dispatch.workgroups;
+            let entry_point = EntryPoint {
+                op,
+                dtype,
+                placement,
+                constants: plan.constants().map(|(_, value)| value.to_bits()),
+                name: dispatch.entry_point,
+            };
+            first.client.launch(
+                Box::new(entry_point),
+                CubeCount::Static(x, y, z),
+                arguments.with_info(MetadataBindingInfo::custom(params)),
+            );
+        }
+    }
+    Some(outputs)
+}
+
+/// What the kernels call the tensor's type.
+fn dtype(tensor: &CubeTensor) -> Option<DType> {
+    if tensor.client.name() != "wgpu<wgsl>" {
         return None;
     }
     match tensor.dtype {
-        DType::F32 => Some(Element::F32),
-        DType::F16 => Some(Element::F16),
-        DType::BF16 => Some(Element::Bf16),
+        burn::tensor::DType::F32 => Some(DType::F32),
+        burn::tensor::DType::F16 => Some(DType::F16),
+        burn::tensor::DType::BF16 => Some(DType::Bf16),
         _ => None,
+    }
+}
+
+fn limits(client: &Client) -> Limits {
+    let properties = client.properties();
+    Limits {
+        max_storage_buffers_per_shader_stage: properties.hardware.max_bindings,
+        // wgpu's largest binding, or its largest buffer if that is smaller.
+        max_storage_buffer_binding_size: properties.memory.max_page_size,
+        min_storage_buffer_offset_alignment: properties.memory.alignment as u32,
+        max_compute_workgroups_per_dimension: properties.hardware.max_cube_count.0,
     }
 }
 
@@ -121,114 +142,19 @@ fn like(tensor: &CubeTensor) -> CubeTensor {
     )
 }
 
-/// A kernel, specialised, and its parameters for a length.
-struct Launch {
-    text: Text,
-    params: Box<dyn Fn(u32, u32) -> Params>,
-}
-
-impl Launch {
-    fn new(kernel: Kernel, definition: HardSigmoid, element: Element) -> Self {
-        Self {
-            text: Text {
-                kernel,
-                definition,
-                stochastic: false,
-                element,
-            },
-            params: Box::new(move |len, row| Params::new(definition, len, row)),
-        }
-    }
-
-    fn binarize(binarization: Binarization, element: Element) -> Self {
-        let (definition, stochastic) = match binarization {
-            Binarization::Deterministic => (HardSigmoid::COURBARIAUX, false),
-            Binarization::Stochastic { probability, .. } => (probability, true),
-        };
-        Self {
-            text: Text {
-                kernel: Kernel::Binarize,
-                definition,
-                stochastic,
-                element,
-            },
-            params: Box::new(move |len, row| Params::binarize(binarization, 1.0, len, row)),
-        }
-    }
-
-    fn run(self, entry: &'static str, tensors: &[&CubeTensor]) {
-        let client = &tensors[0].client;
-        let len = tensors[0].shape().num_elements() as u64;
-        let per_invocation = 16 / self.text.element.size();
-        let groups = (len / per_invocation).div_ceil(WORKGROUP);
-        // Rows as few and as equal as the device allows.
-        let most = u64::from(client.properties().hardware.max_cube_count.0);
-        let x = groups.div_ceil(groups.div_ceil(most).max(1));
-        let params = (self.params)(len as u32, (x * WORKGROUP) as u32);
-        if groups > 0 {
-            let count = CubeCount::Static(x as u32, groups.div_ceil(x) as u32, 1);
-            self.text.launch(client, entry, "", count, &params, tensors);
-        }
-        if !len.is_multiple_of(per_invocation) {
-            let count = CubeCount::Static(1, 1, 1);
-            self.text.launch(client, entry, "_tail", count, &params, tensors);
-        }
-    }
-}
-
-/// The shader with its constants.
-#[derive(Clone, Copy)]
-struct Text {
-    kernel: Kernel,
-    definition: HardSigmoid,
-    stochastic: bool,
-    element: Element,
-}
-
-impl Text {
-    fn launch(
-        self,
-        client: &Client,
-        entry: &'static str,
-        suffix: &'static str,
-        count: CubeCount,
-        params: &Params,
-        tensors: &[&CubeTensor],
-    ) {
-        let kernel = EntryPoint {
-            text: self,
-            entry,
-            suffix,
-        };
-        // They are bound behind the last buffer, which is where the shader has its uniform.
-        let params = bytemuck::pod_collect_to_vec(bytemuck::bytes_of(params));
-        let arguments = tensors.iter().fold(KernelArguments::new(), |arguments, tensor| {
-            arguments.with_buffer(tensor.handle.clone().binding())
-        });
-        let arguments = arguments.with_info(MetadataBindingInfo::custom(params));
-        client.launch(Box::new(kernel), count, arguments);
-    }
-}
-
-/// One of the shader's entry points, as cubecl wants it.
+/// An entry point of a kernel's text, as cubecl wants it.
 struct EntryPoint {
-    text: Text,
-    entry: &'static str,
-    suffix: &'static str,
+    op: Op,
+    dtype: DType,
+    placement: Placement,
+    /// The bits of the plan's constants: all of the operation and the element type that the text depends on.
+    constants: [u64; 4],
+    name: &'static str,
 }
 
 impl KernelMetadata for EntryPoint {
     fn id(&self) -> KernelId {
-        let Text {
-            kernel,
-            definition,
-            stochastic,
-            element,
-        } = self.text;
-        // All that the text depends on; of the definition, whether it divides.
-        let divides = definition == HardSigmoid::PYTORCH;
-        let constants = (kernel as u32, element as u32, divides, stochastic);
-        KernelId::new::<Self>().info((constants, self.entry, self.suffix, env!("CARGO_PKG_VERSION")))
+        KernelId::new::<Self>().info((self.constants, self.name, env!("CARGO_PKG_VERSION")))
     }
 
     fn address_type(&self) -> ElemType {
@@ -237,10 +163,9 @@ impl KernelMetadata for EntryPoint {
 }
 
 impl CubeKernel for EntryPoint {
-    /// Never compiled: [`source`](Self::source) stands in for it.
+    /// Never compiled: [`source`](Self::source) replaces it. The text says how large a workgroup is.
     fn define(&self) -> KernelDefinition {
-        let invocations = if self.suffix.is_empty() { WORKGROUP as u32 } else { 4 };
-        let settings = KernelSettings::new(CubeDim::new_1d(invocations).0, ExecutionMode::Checked, AddressType::U32);
+        let settings = KernelSettings::new(CubeDim::new_single().0, ExecutionMode::Checked, AddressType::U32);
         KernelDefinition {
             body: Scope::root(settings.clone()),
             settings,
@@ -249,16 +174,35 @@ impl CubeKernel for EntryPoint {
     }
 
     fn source(&self) -> Option<PrecompiledSource> {
-        let Text {
-            kernel,
-            definition,
-            stochastic,
-            element,
-        } = self.text;
         Some(PrecompiledSource {
-            source: wgsl_kernel(kernel, definition, stochastic, element),
-            entrypoint_name: format!("{}{}", self.entry, self.suffix),
+            source: wgsl::kernel(self.op, self.dtype, self.placement),
+            entrypoint_name: self.name.into(),
             lang: "wgsl",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::{backend::Backend, tensor::TensorData};
+    use burn_cubecl::CubeDevice;
+    use hard_sigmoid::Unary;
+
+    fn upload<B: Backend>(values: &[f32], device: &B::Device) -> FloatTensor<B> {
+        B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)
+    }
+
+    /// The bits can't tell the kernels from the host.
+    #[test]
+    fn wgpu_takes_the_kernels() {
+        let device = CubeDevice::Wgpu(Default::default());
+        let definition = HardSigmoid::PYTORCH;
+        for len in [0, 1, 1025] {
+            let [a, b, g] = [1.0, 2.0, 3.0].map(|value| upload::<CubeBackend>(&vec![value; len], &device));
+            assert!(run::<1>(Unary::Forward(definition), &[&a]).is_some());
+            assert!(run::<1>(Binary::Gate(definition), &[&a, &b]).is_some());
+            assert!(run::<2>(Other::GateBackward(definition), &[&a, &b, &g]).is_some());
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! Any backend without kernels of ours: the tensors travel to the host and back, and the CPU path computes.
 
-use crate::backend::{Binary, Unary};
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::{DType, Element, TensorData, bf16, f16, try_read_sync},
 };
-use hard_sigmoid::{HardSigmoid, Scalar, cpu};
+use hard_sigmoid::{Binary, HardSigmoid, Op, OpError, Scalar, Unary, cpu};
 
 /// Runs `$run` with `$T` as the type that tensors of `$dtype` hold.
 macro_rules! for_dtype {
@@ -28,36 +27,24 @@ macro_rules! for_dtype {
     };
 }
 
-pub fn unary<B: Backend>(x: FloatTensor<B>, of: Unary) -> FloatTensor<B> {
+pub fn unary<B: Backend>(x: FloatTensor<B>, op: Unary) -> FloatTensor<B> {
     let device = x.device();
     let mut x = fetch::<B>(x);
-    for_dtype!(x.dtype(), T => {
-        let x = values_mut::<T>(&mut x);
-        match of {
-            Unary::Forward(definition) => cpu::forward_in_place(definition, x),
-            Unary::HardSwish(definition) => cpu::hard_swish_in_place(definition, x),
-            Unary::Binarize(binarization, _) => cpu::binarize_in_place(binarization, 1.0, x).expect("1 is finite"),
-        }
-    });
+    succeed(for_dtype!(x.dtype(), T => cpu::unary_in_place::<T>(op, values_mut(&mut x))));
     B::float_from_data(x, &device)
 }
 
-pub fn binary<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, of: Binary) -> FloatTensor<B> {
+pub fn binary<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, op: Binary) -> FloatTensor<B> {
     let device = a.device();
-    let (mut a, mut b) = (fetch::<B>(a), fetch::<B>(b));
-    let computed = for_dtype!(a.dtype(), T => {
-        let (a, b) = (values_mut::<T>(&mut a), values_mut::<T>(&mut b));
-        match of {
-            Binary::Gate(definition) => {
-                cpu::gate_in_place(definition, a, b).map(|()| b.copy_from_slice(a))
-            }
-            Binary::Backward(definition) => cpu::backward_in_place(definition, a, b),
-            Binary::HardSwishBackward(definition) => cpu::hard_swish_backward_in_place(definition, a, b),
-            Binary::StraightThrough(estimator) => cpu::binarize_backward_in_place(estimator, a, b),
-        }
-    });
-    computed.unwrap_or_else(|error| panic!("{error}"));
-    B::float_from_data(b, &device)
+    let [a, b] = [a, b].map(fetch::<B>);
+    let (kept, mut replaced) = match Op::from(op).replaces() {
+        Some(0) => (b, a),
+        _ => (a, b),
+    };
+    succeed(for_dtype!(kept.dtype(), T => {
+        cpu::binary_in_place::<T>(op, values(&kept), values_mut(&mut replaced))
+    }));
+    B::float_from_data(replaced, &device)
 }
 
 pub fn gate_backward<B: Backend>(
@@ -67,17 +54,16 @@ pub fn gate_backward<B: Backend>(
     definition: HardSigmoid,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let device = a.device();
-    let [mut a, mut b, mut g] = [a, b, g].map(fetch::<B>);
+    let [a, b, g] = [a, b, g].map(fetch::<B>);
     let (mut da, mut db) = (a.clone(), b.clone());
-    let computed = for_dtype!(a.dtype(), T => cpu::gate_backward(
+    succeed(for_dtype!(a.dtype(), T => cpu::gate_backward::<T>(
         definition,
-        values_mut::<T>(&mut a),
-        values_mut::<T>(&mut b),
-        values_mut::<T>(&mut g),
-        values_mut::<T>(&mut da),
-        values_mut::<T>(&mut db),
-    ));
-    computed.unwrap_or_else(|error| panic!("{error}"));
+        values(&a),
+        values(&b),
+        values(&g),
+        values_mut(&mut da),
+        values_mut(&mut db),
+    )));
     (B::float_from_data(da, &device), B::float_from_data(db, &device))
 }
 
@@ -87,6 +73,14 @@ fn fetch<B: Backend>(tensor: FloatTensor<B>) -> TensorData {
         .unwrap_or_else(|error| panic!("reading the tensor: {error}"))
 }
 
+fn values<T: Element + Scalar>(data: &TensorData) -> &[T] {
+    data.as_slice().expect("the tensors have to hold the same type")
+}
+
 fn values_mut<T: Element + Scalar>(data: &mut TensorData) -> &mut [T] {
-    data.as_mut_slice().expect("of this type")
+    data.as_mut_slice().expect("the tensors have to hold the same type")
+}
+
+fn succeed(computed: Result<(), OpError>) {
+    computed.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -5,27 +5,30 @@ mod autodiff;
 mod backend;
 mod cube;
 mod host;
+mod op;
 
 pub use hard_sigmoid::{Binarization, HardSigmoid, StraightThrough};
 
-use backend::{Binary, HardSigmoidBackend, Unary};
+use backend::HardSigmoidBackend;
 use burn::{
     backend::Dispatch,
     module::{Content, DisplaySettings, Module, ModuleDisplay},
     tensor::Tensor,
 };
+use hard_sigmoid::Binary;
+use op::Differentiable;
 
 /// The hard sigmoid of each element, with the gradient rule of `definition`.
 ///
 /// # Panics
 /// If the tensor holds anything but f32, f16 or bf16; so does every function here.
 pub fn hard_sigmoid<const D: usize>(x: Tensor<D>, definition: HardSigmoid) -> Tensor<D> {
-    unary(x, Unary::Forward(definition))
+    unary(x, Differentiable::forward(definition))
 }
 
 /// The hard swish `x·hard_sigmoid(x)` of each element.
 pub fn hard_swish<const D: usize>(x: Tensor<D>, definition: HardSigmoid) -> Tensor<D> {
-    unary(x, Unary::HardSwish(definition))
+    unary(x, Differentiable::hard_swish(definition))
 }
 
 /// `a·hard_sigmoid(b)`, element by element, as in squeeze-and-excitation: one kernel, and one for both gradients.
@@ -58,10 +61,10 @@ pub fn gate<const D: usize>(a: Tensor<D>, b: Tensor<D>, definition: HardSigmoid)
 /// A stochastic binarization draws the same signs whenever it has the same seed and offset: take another offset (or
 /// [`advanced`](Binarization::advanced)) for each step.
 pub fn binarize<const D: usize>(x: Tensor<D>, binarization: Binarization, estimator: StraightThrough) -> Tensor<D> {
-    unary(x, Unary::Binarize(binarization, estimator))
+    unary(x, Differentiable::binarize(binarization, estimator))
 }
 
-fn unary<const D: usize>(x: Tensor<D>, of: Unary) -> Tensor<D> {
+fn unary<const D: usize>(x: Tensor<D>, of: Differentiable) -> Tensor<D> {
     Tensor::from_dispatch(Dispatch::hard_sigmoid_unary(x.into_dispatch(), of))
 }
 

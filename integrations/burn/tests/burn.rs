@@ -5,7 +5,7 @@ use burn::{
     backend::wgpu::WgpuSetup,
     tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, bf16, f16},
 };
-use hard_sigmoid::{Binarization, HardSigmoid, Scalar, StraightThrough, cpu};
+use hard_sigmoid::{Binarization, Binary, HardSigmoid, Scalar, StraightThrough, Unary, cpu};
 use hard_sigmoid_burn::{HardSigmoidLayer, binarize, gate, hard_sigmoid, hard_swish};
 
 const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 7, 8, 1023, 1024, 1025, (1 << 20) + 1];
@@ -65,14 +65,14 @@ fn other_bits_are_seen() {
 }
 
 fn forward_and_gradient<T: Scalar + Element>(device: &Device) {
-    for preset in &HardSigmoid::PRESETS {
+    for preset in HardSigmoid::PRESETS {
         let definition = preset.definition;
         for len in LENGTHS {
             let what = format!("{definition} {:?} {len}", T::dtype());
             let (x, g) = (inputs::<T>(len), gradients::<T>(len));
             let (mut y, mut dx) = (x.clone(), g.clone());
-            cpu::forward_in_place(definition, &mut y);
-            cpu::backward_in_place(definition, &x, &mut dx).unwrap();
+            cpu::unary_in_place(Unary::Forward(definition), &mut y).unwrap();
+            cpu::binary_in_place(Binary::Backward(definition), &x, &mut dx).unwrap();
 
             // In place, and with the input still held.
             assert_bits(&what, &values(hard_sigmoid(tensor(&x, device), definition)), &y);
@@ -110,47 +110,64 @@ fn forward_and_gradient_on_another_backend() {
     forward_and_gradient::<bf16>(&Device::flex());
 }
 
-#[test]
-fn the_other_operations() {
-    for device in [wgpu(), Device::flex()] {
-        let device = device.autodiff();
-        for len in [5, 1024] {
-            let definition = HardSigmoid::PYTORCH;
-            let (a, b, g) = (gradients::<f32>(len), inputs::<f32>(len), gradients::<f32>(len));
-            // A product of NaN is any NaN to burn, but not to us.
-            let mut expected = [a.clone(), a.clone(), a.clone()];
-            let [y, da, db] = &mut expected;
-            cpu::gate(definition, &a, &b, y).unwrap();
-            cpu::gate_backward(definition, &a, &b, &g, da, db).unwrap();
-            let [ta, tb] = [&a, &b].map(|values| tensor(values, &device).require_grad());
-            let gated = gate(ta.clone(), tb.clone(), definition);
-            assert_bits("gate", &values::<f32, 1>(gated.clone().inner()), y);
-            let gradients = (gated * tensor(&g, &device)).sum().backward();
-            assert_bits("da", &values(ta.grad(&gradients).unwrap()), da);
-            assert_bits("db", &values(tb.grad(&gradients).unwrap()), db);
+fn the_other_operations<T: Scalar + Element>(device: &Device) {
+    let tracking = device.clone().autodiff();
+    for len in [5, 1024, 1025] {
+        let definition = HardSigmoid::PYTORCH;
+        let (a, b, g) = (gradients::<T>(len), inputs::<T>(len), gradients::<T>(len));
+        // A product of NaN is any NaN to burn, but not to us.
+        let mut expected = [a.clone(), a.clone(), a.clone()];
+        let [y, da, db] = &mut expected;
+        cpu::binary(Binary::Gate(definition), &a, &b, y).unwrap();
+        cpu::gate_backward(definition, &a, &b, &g, da, db).unwrap();
+        // In place, and with the operand still held.
+        let gated = gate(tensor(&a, device), tensor(&b, device), definition);
+        assert_bits("gate in place", &values(gated), y);
+        let held = tensor(&a, device);
+        let gated = gate(held.clone(), tensor(&b, device), definition);
+        assert_bits("gate", &values(gated), y);
+        assert_bits("its operand", &values(held), &a);
+        let [ta, tb] = [&a, &b].map(|values| tensor(values, &tracking).require_grad());
+        let gated = gate(ta.clone(), tb.clone(), definition);
+        assert_bits("tracked gate", &values::<T, 1>(gated.clone().inner()), y);
+        let gradients = (gated * tensor(&g, &tracking)).sum().backward();
+        assert_bits("da", &values(ta.grad(&gradients).unwrap()), da);
+        assert_bits("db", &values(tb.grad(&gradients).unwrap()), db);
 
-            let [y, dx, _] = &mut expected;
-            cpu::hard_swish(definition, &b, y).unwrap();
-            cpu::hard_swish_backward(definition, &b, &g, dx).unwrap();
-            let x = tensor(&b, &device).require_grad();
-            let swished = hard_swish(x.clone(), definition);
-            assert_bits("hard_swish", &values::<f32, 1>(swished.clone().inner()), y);
-            let gradients = (swished * tensor(&g, &device)).sum().backward();
-            assert_bits("its gradient", &values(x.grad(&gradients).unwrap()), dx);
+        let [y, dx, _] = &mut expected;
+        cpu::unary(Unary::HardSwish(definition), &b, y).unwrap();
+        cpu::binary(Binary::HardSwishBackward(definition), &b, &g, dx).unwrap();
+        let x = tensor(&b, &tracking).require_grad();
+        let swished = hard_swish(x.clone(), definition);
+        assert_bits("hard_swish", &values::<T, 1>(swished.clone().inner()), y);
+        let gradients = (swished * tensor(&g, &tracking)).sum().backward();
+        assert_bits("its gradient", &values(x.grad(&gradients).unwrap()), dx);
 
-            for how in [Binarization::Deterministic, Binarization::stochastic(7, 3)] {
-                for estimator in [StraightThrough::HardTanh, StraightThrough::Identity] {
-                    cpu::binarize(how, 1.0, &b, y).unwrap();
-                    cpu::binarize_backward(estimator, &b, &g, dx).unwrap();
-                    let x = tensor(&b, &device).require_grad();
-                    let signs = binarize(x.clone(), how, estimator);
-                    assert_bits("binarize", &values::<f32, 1>(signs.clone().inner()), y);
-                    let gradients = (signs * tensor(&g, &device)).sum().backward();
-                    assert_bits("its gradient", &values(x.grad(&gradients).unwrap()), dx);
-                }
+        for how in [Binarization::Deterministic, Binarization::stochastic(7, 3)] {
+            for &estimator in StraightThrough::ALL {
+                cpu::unary(Unary::binarize(how, 1.0).unwrap(), &b, y).unwrap();
+                cpu::binary(Binary::StraightThrough(estimator), &b, &g, dx).unwrap();
+                let x = tensor(&b, &tracking).require_grad();
+                let signs = binarize(x.clone(), how, estimator);
+                assert_bits("binarize", &values::<T, 1>(signs.clone().inner()), y);
+                let gradients = (signs * tensor(&g, &tracking)).sum().backward();
+                assert_bits("its gradient", &values(x.grad(&gradients).unwrap()), dx);
             }
         }
     }
+}
+
+#[test]
+fn the_other_operations_on_wgpu() {
+    the_other_operations::<f32>(&wgpu());
+    the_other_operations::<f16>(&wgpu());
+}
+
+#[test]
+fn the_other_operations_on_another_backend() {
+    the_other_operations::<f32>(&Device::flex());
+    the_other_operations::<f16>(&Device::flex());
+    the_other_operations::<bf16>(&Device::flex());
 }
 
 /// Squeeze-and-excitation: one gate for each channel.
@@ -197,8 +214,9 @@ fn interleaved(device: &Device, seed: usize) {
     let mut expected = x.clone();
     let mut tensors = vec![];
     let mut current = tensor(&x, device);
-    for step in 0..300 {
-        let definition = HardSigmoid::PRESETS[(step + seed) % 6].definition;
+    let presets = HardSigmoid::PRESETS.iter().cycle().skip(seed);
+    for (step, preset) in presets.take(300).enumerate() {
+        let definition = preset.definition;
         current = hard_sigmoid(current.neg(), definition);
         for x in &mut expected {
             *x = definition.forward(-*x);

@@ -262,7 +262,7 @@ fn main() {
         training.run("binarized by sign", &widths, Activation::Sign),
     ];
     if arguments.table {
-        for preset in &HardSigmoid::PRESETS {
+        for preset in HardSigmoid::PRESETS {
             let name = format!("binarized, drawn with {}", preset.name);
             courses.push(training.run(&name, &widths, Activation::Drawn(preset.definition)));
         }

@@ -1,0 +1,35 @@
+//! An operation as autodiff takes it: with its gradient.
+
+use hard_sigmoid::{Binarization, Binary, Finite, HardSigmoid, Signs, StraightThrough, Unary};
+
+/// An operation on one tensor, and the one that computes its gradient from that tensor and the upstream gradient.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Differentiable {
+    pub op: Unary,
+    pub gradient: Binary,
+}
+
+impl Differentiable {
+    pub fn forward(definition: HardSigmoid) -> Self {
+        Self {
+            op: Unary::Forward(definition),
+            gradient: Binary::Backward(definition),
+        }
+    }
+
+    pub fn hard_swish(definition: HardSigmoid) -> Self {
+        Self {
+            op: Unary::HardSwish(definition),
+            gradient: Binary::HardSwishBackward(definition),
+        }
+    }
+
+    /// To 1 and -1. A binarization has no gradient of its own, so `estimator` stands for it.
+    pub fn binarize(how: Binarization, estimator: StraightThrough) -> Self {
+        let scale = Finite::ONE;
+        Self {
+            op: Unary::Binarize(Signs { how, scale }),
+            gradient: Binary::StraightThrough(estimator),
+        }
+    }
+}
