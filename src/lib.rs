@@ -20,4 +20,17 @@ pub use math::{
     finite::Finite,
     op::{Binary, Op, Other, Unary},
 };
+#[doc(inline)]
 pub use plan::wgsl;
+
+/// `use hard_sigmoid::*` brings no name that shadows a crate of the user's.
+///
+/// ```compile_fail
+/// use hard_sigmoid::wgpu;
+/// ```
+///
+/// ```compile_fail
+/// use hard_sigmoid::half;
+/// ```
+#[cfg(doctest)]
+struct NoCrateIsShadowed;

@@ -83,7 +83,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
         let g = grad.map(npy::Reader::open).transpose()?;
-        let job = stream::Job::<T>::open(definition, x.expect("clap requires it"), g, output)?;
+        let job = stream::FileJob::<T>::open(definition, x.expect("clap requires it"), g, output)?;
         let offload = block_on(Offload::new(arguments.device))?;
         job.run(&offload, out)?;
         return Ok(true);

@@ -21,7 +21,7 @@ const PIECE: u64 = 1 << 22;
 /// Pieces under way.
 const PIECES: usize = 3;
 
-pub struct Job<T> {
+pub struct FileJob<T> {
     definition: HardSigmoid,
     x: npy::Reader,
     /// For the backward pass.
@@ -39,7 +39,7 @@ struct Piece<T> {
     g: Vec<T>,
 }
 
-impl<T: Scalar> Job<T> {
+impl<T: Scalar> FileJob<T> {
     /// Checks both inputs, and begins the output.
     pub fn open(
         definition: HardSigmoid,

@@ -88,7 +88,7 @@ pub struct Preset {
 impl HardSigmoid {
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 <= v <= 1`.
     ///
-    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. KinkRule at ±2.5. Bits
+    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. Kinks at ±2.5. Bits
     /// compared with TensorFlow 2.21.0 on the CPU. (Theano's C code may fuse the two roundings into one.)
     pub const KERAS: Self = Self::plain(0.2, KinkRule::Inclusive);
 
@@ -102,13 +102,13 @@ impl HardSigmoid {
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
     ///
     /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet,
-    /// arXiv 1602.02830), eq. 3. KinkRule at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
+    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
     /// the same expression in TensorFlow 2.21.0 on the CPU, gradient by its autodiff.
     pub const COURBARIAUX: Self = Self::plain(0.5, KinkRule::Inclusive);
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
     ///
-    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. KinkRule at ±2.
+    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. Kinks at ±2.
     pub const TANGENT: Self = Self::plain(0.25, KinkRule::Strict);
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.

@@ -113,7 +113,7 @@ pub(crate) fn check_limits(limits: &Limits, tensors: usize) -> Result<(), Unsupp
         (
             "max_storage_buffer_binding_size",
             // One step of a tensor that is cut into parts: as many elements as signs fit into one alignment.
-            32 * u64::from(alignment),
+            32 * u64::from(alignment.max(16)),
             limits.max_storage_buffer_binding_size,
         ),
         (

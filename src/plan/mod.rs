@@ -256,3 +256,74 @@ pub(crate) fn constants(op: Op, options: Options) -> [(&'static str, f64); 4] {
         ("STOCHASTIC", f64::from(u8::from(options.stochastic))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::{
+        binarize::Binarization,
+        definition::HardSigmoid,
+        op::{Binary, Unary},
+    };
+
+    #[test]
+    fn what_does_not_exist_is_not_planned() {
+        let limits = Limits::default();
+        for op in Op::all(HardSigmoid::PYTORCH) {
+            for &placement in Placement::ALL {
+                let plan = Plan::new(op, DType::F16, placement, 100, &limits);
+                assert_eq!(plan.is_ok(), placement.allows(op), "{op:?} {placement:?}");
+            }
+        }
+        let in_place = |op| Plan::new(op, DType::F32, Placement::InPlace, 1, &limits).map(|_| ());
+        let adds = Binary::BackwardAccumulate(HardSigmoid::PYTORCH);
+        assert_eq!(in_place(adds), Err(OpError::NotInPlace { op: adds.name() }.into()));
+        let large = Unary::binarize(Binarization::Deterministic, 1e5).unwrap();
+        assert!(Plan::new(large, DType::F16, Placement::Separate, 1, &limits).is_err());
+        assert!(Plan::new(large, DType::Bf16, Placement::Separate, 1, &limits).is_ok());
+        let error = Plan::new(large, DType::F32, Placement::Separate, u64::MAX, &limits).map(|_| ());
+        assert_eq!(error, Err(PlanError::TooLong { len: u64::MAX }));
+    }
+
+    /// Limits that no device has are refused, or cut the tensor into parts that fit.
+    #[test]
+    fn any_limits_are_kept() {
+        let op = Binary::Backward(HardSigmoid::KERAS);
+        let mut planned = 0;
+        for alignment in [0, 1, 4, 16, 32, 256, 4096] {
+            for binding in [0, 4, 16, 512, 8192, 1 << 20] {
+                for workgroups in [0, 1, 2, 65535] {
+                    let limits = Limits {
+                        max_storage_buffers_per_shader_stage: 3,
+                        max_storage_buffer_binding_size: binding,
+                        min_storage_buffer_offset_alignment: alignment,
+                        max_compute_workgroups_per_dimension: workgroups,
+                    };
+                    let Ok(plan) = Plan::new(op, DType::Bf16, Placement::Separate, 10_001, &limits) else {
+                        continue;
+                    };
+                    planned += 1;
+                    let mut next = 0;
+                    for part in plan.parts() {
+                        for binding in part.bindings() {
+                            assert_eq!(binding.offset, next);
+                            assert!(binding.size <= limits.max_storage_buffer_binding_size);
+                            assert!(alignment == 0 || binding.offset.is_multiple_of(alignment.into()));
+                        }
+                        for dispatch in part.dispatches() {
+                            assert!(
+                                dispatch
+                                    .workgroups
+                                    .iter()
+                                    .all(|&count| (1..=workgroups).contains(&count))
+                            );
+                        }
+                        next += part.bindings()[0].size;
+                    }
+                    assert_eq!(next, 20_004);
+                }
+            }
+        }
+        assert!(planned > 20, "{planned}");
+    }
+}

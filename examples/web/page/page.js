@@ -273,7 +273,7 @@ function reportCheck(name, { compared, differing, flushed }, isDone) {
   const verdict = document.createElement("span");
   verdict.className = differing ? "bad" : "good";
   verdict.textContent = `${count(differing)} of ${count(compared)} results differ`;
-  const tiny = flushed ? `, but for ${count(flushed)} where a subnormal counted as zero, as WGSL allows` : "";
+  const tiny = flushed ? `, except for ${count(flushed)} where a subnormal counted as zero, as WGSL allows` : "";
   $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit${tiny}.`);
   $("check").dataset.state = isDone ? "done" : "running";
 }
