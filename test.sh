@@ -5,8 +5,8 @@
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
 #                          kernels, on every adapter (about 25 minutes on two cores with two software adapters), and a
 #                          tensor beyond 4 GiB where the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
-#   ./test.sh matrix       the GPU tests, and 2^24 inputs of every kernel, on each driver that Debian has, and under the
-#                          validation layer; writes docs/portability.md (about 5 minutes)
+#   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
+#                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 5 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
