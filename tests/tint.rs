@@ -116,8 +116,7 @@ impl<'a, T: Scalar> Case<'a, T> {
                 }
             }
         }
-        let name = &self.name;
-        println!("{name:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)");
+        println!("{:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)", self.name);
         [compared, wrong]
     }
 }
@@ -166,7 +165,7 @@ fn tint_gives_the_same_bits() {
     println!("{} cases, {compared} results, {wrong} differ", counts.len());
     assert_eq!((counts.len(), wrong), (3 * operations.len(), 0));
 
-    // The comparison can fail: another definition's results are seen.
+    println!("and as they have to be seen, the results of another definition:");
     let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);
     other.name = Case::new(Unary::Forward(HardSigmoid::PYTORCH).into(), &x, &g).name;
     assert!(other.compare(folder)[1] > 0);
