@@ -116,7 +116,10 @@ impl<'a, T: Scalar> Case<'a, T> {
                 }
             }
         }
-        println!("{:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)", self.name);
+        println!(
+            "{:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)",
+            self.name
+        );
         [compared, wrong]
     }
 }
