@@ -139,7 +139,8 @@ impl Batch {
         self.step += 1;
     }
 
-    /// Adds a launch. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and [`Op::outputs`].
+    /// Adds a launch. Its pipeline compiles now if no earlier launch has needed it; a batch doesn't share those of
+    /// [`Kernels::warm_up`]. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and [`Op::outputs`].
     ///
     /// # Errors
     /// [`LaunchError::TensorCount`] if the operation has another number of tensors; for the rest see [`Kernels`].
