@@ -49,9 +49,13 @@ impl<T: Scalar> Element<T> {
         if meets_no_subnormal(op) {
             return Difference::Wrong;
         }
-        let allowed = self.rounded(without_subnormals(op, self.wide()))[output];
-        let flushed = [exact, allowed].map(|value| T::from_f32(flushed(value.to_f32())));
-        if [allowed, flushed[0], flushed[1]].map(bits).contains(&bits(actual)) {
+        let of = |flush| self.rounded(without_subnormals(op, self.wide(), flush))[output];
+        let allowed = [exact, of(subnormal_as_zero), of(flushed)];
+        let is_allowed = allowed.into_iter().any(|value| {
+            let flushed = T::from_f32(flushed(value.to_f32()));
+            [value, flushed].map(bits).contains(&bits(actual))
+        });
+        if is_allowed {
             Difference::Subnormal
         } else {
             Difference::Wrong
@@ -104,31 +108,34 @@ fn decides_on_integers(how: Binarization) -> bool {
     }
 }
 
-/// The results where every subnormal counts as zero, between the operations too. (A NaN doesn't depend on that.)
-fn without_subnormals(op: Op, of: Element<f32>) -> [f32; 2] {
+/// The results where every subnormal operand counts as zero, and every result between the operations is `flush`ed. (A NaN
+/// doesn't depend on that.)
+fn without_subnormals(op: Op, of: Element<f32>, flush: fn(f32) -> f32) -> [f32; 2] {
     let [a, b, c] = of.operands;
     let zero = subnormal_as_zero;
+    let gate = |definition, a, b| zero(a) * flush(forward_without_subnormals(definition, b));
+    // The kernels compare x with the kinks as an integer, which keeps subnormals.
     let gate_backward = |definition: HardSigmoid, a, b, g| {
-        let da = flushed(definition.gate(zero(g), zero(b)));
-        [da, flushed(definition.backward(b, flushed(zero(g) * zero(a))))]
+        let da = flush(gate(definition, g, b));
+        [da, flush(definition.backward(b, flush(zero(g) * zero(a))))]
     };
     match op {
         Op::Unary(Unary::Forward(definition)) => [forward_without_subnormals(definition, a); 2],
-        // The kernels compare x with the kinks as an integer, which keeps subnormals.
+        Op::Unary(Unary::HardSwish(definition)) => [gate(definition, a, a); 2],
+        Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
         Op::Binary(Binary::BackwardAccumulate(definition)) => {
-            [zero(of.before) + flushed(definition.backward(a, zero(b))); 2]
+            [zero(of.before) + flush(definition.backward(a, zero(b))); 2]
         }
         Op::Binary(Binary::HardSwishBackward(definition)) => {
             let [da, db] = gate_backward(definition, a, a, b);
             [da + db; 2]
         }
-        Op::Binary(Binary::Gate(definition)) => [definition.gate(zero(a), zero(b)); 2],
         Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
         Op::Binary(_) => op.apply(Element {
             operands: [a, zero(b), c],
             ..of
         }),
-        _ => op.apply(Element {
+        Op::Unary(_) | Op::Other(_) => op.apply(Element {
             operands: [a, b, c].map(zero),
             ..of
         }),
@@ -206,6 +213,16 @@ mod tests {
             compare(Other::Pack(Binarization::Deterministic), [0.5; 3], -1.0),
             Difference::Wrong
         );
+    }
+
+    /// The smallest normal number may be a subnormal that was rounded up, or itself.
+    #[test]
+    fn the_smallest_normal_number_may_be_kept_between_operations() {
+        let op = Binary::HardSwishBackward(HardSigmoid::KERAS);
+        let [x, g] = [2.5, f32::MIN_POSITIVE];
+        assert_eq!(compare(op, [x, g, 0.0], g), Difference::Subnormal);
+        assert_eq!(compare(op, [x, g, 0.0], 0.0), Difference::Subnormal);
+        assert_eq!(compare(op, [x, g, 0.0], 2.0 * g), Difference::Wrong);
     }
 
     #[test]
