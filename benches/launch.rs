@@ -272,7 +272,7 @@ impl<'a> Pool<'a> {
         });
         let plan = Plan::new(FORWARD, DType::F32, Placement::Separate, 4, &Limits::default()).unwrap();
         let template = bytemuck::bytes_of(&plan.parts().next().unwrap().params).to_vec();
-        let batch = Batch::new(kernels).into();
+        let batch = Batch::new(kernels).unwrap().into();
         Self {
             device,
             queue,

@@ -31,8 +31,8 @@ const BINARIZE: u32 = 7u;
 const PACK: u32 = 8u;
 const UNPACK: u32 = 9u;
 
-// Random words for the elements of four words, the first of which is number `word` of the tensor: of those that stand
-// alone or first in their word, and of those that stand second.
+// Random words for the elements in four consecutive words of the tensor, from word number `word` on. low: for f32 the
+// element, for halves the first of each word. high: the second.
 struct Random {
     low: vec4<u32>,
     high: vec4<u32>,

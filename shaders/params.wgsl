@@ -6,7 +6,7 @@ struct Params {
     clamp_max: f32,       // t = clamp(v, 0, clamp_max)
     post_scale: f32,      // y = t * post_scale, unless DIVIDE
     grad_slope: f32,      // dx = grad_slope * (g * prescale) where first_key <= key(x) <= last_key, else 0
-    nan_threshold: u32,   // magnitudes (bits without sign) from here on have a NaN product with the slope
+    nan_threshold: u32,   // an operand whose bits without sign are at least this gives NaN
     first_key: i32,
     last_key: i32,
     opaque_zero: u32,     // always 0, but no compiler knows: see opaque()

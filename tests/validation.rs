@@ -1,7 +1,7 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
 use hard_sigmoid::{
-    Binarization, Binary, DType, HardSigmoid, KinkRule, OpError, Other, StraightThrough, Unary,
+    Binarization, Binary, DType, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
     gpu::{Batch, BufferRange, Kernels, Launch, LaunchError},
     plan::{Placement, UnsupportedDevice},
 };
@@ -219,14 +219,18 @@ fn bad_ranges_of_signs_are_refused() {
     }
     refused(
         k.pack(how, DType::F32, range(&x, 0, 128), range(&x, 0, 4)),
-        LaunchError::Overlap { a: "x", b: "bits" },
-        "must be disjoint",
+        LaunchError::Overlap {
+            op: Other::Pack(how).into(),
+            a: "x",
+            b: "bits",
+        },
+        "x and bits of pack overlap; give them ranges that don't",
     );
     // One range may be as long as the other, but can't be replaced by it.
     refused(
         k.pack(how, DType::F32, range(&x, 0, 4), range(&x, 0, 4)),
-        LaunchError::Overlap { a: "x", b: "bits" },
-        "must be disjoint",
+        OpError::NotInPlace { op: "pack" },
+        "give its result a range of its own",
     );
     let launch = k.unpack(1.0, DType::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
     assert_eq!((launch.op().name(), launch.placement()), ("unpack", Placement::Shared));
@@ -234,7 +238,10 @@ fn bad_ranges_of_signs_are_refused() {
         let error = k
             .unary(Unary::binarize(how, scale).unwrap(), dtype, &x, &x)
             .unwrap_err();
-        assert!(matches!(error, LaunchError::Op(OpError::NotFinite(_))), "{error}");
+        assert!(
+            matches!(error, LaunchError::Op(OpError::ScaleTooLarge { .. })),
+            "{error}"
+        );
     }
     let error = k.unpack(f32::NAN, DType::F32, &bits, &x).unwrap_err();
     assert!(error.to_string().starts_with("scale is NaN"), "{error}");
@@ -244,55 +251,64 @@ fn bad_ranges_of_signs_are_refused() {
 fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let k = kernels();
     let [a, b, c] = [(); 3].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
-    let overlap = |a, b| LaunchError::Overlap { a, b };
-    let hint = "identical for an in-place result";
+    let overlap = |op, a, b| LaunchError::Overlap { op, a, b };
+    let (forward, backward) = (Op::from(FORWARD), Op::from(BACKWARD));
+    let (gate, gate_backward) = (Op::from(Binary::Gate(P)), Op::from(Other::GateBackward(P)));
+    let (y_over_x, dx_over_g) = ("y takes exactly the range of x", "dx takes exactly the range of g");
+    let (y_over_a, da_over_g) = ("y takes exactly the range of a", "da takes exactly the range of g");
     let at = |b, offset| range(b, offset, 256);
     refused(
         k.unary(FORWARD, DType::F32, at(&a, 0), at(&a, 64)),
-        overlap("x", "y"),
-        hint,
+        overlap(forward, "x", "y"),
+        y_over_x,
     );
     refused(
         k.binary(BACKWARD, DType::F32, at(&a, 64), at(&b, 0), at(&a, 0)),
-        overlap("x", "dx"),
-        hint,
+        overlap(backward, "x", "dx"),
+        dx_over_g,
     );
     refused(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 0), at(&a, 0)),
-        overlap("x", "dx"),
-        hint,
+        overlap(backward, "x", "dx"),
+        dx_over_g,
     );
     refused(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 64), at(&b, 0)),
-        overlap("g", "dx"),
-        hint,
+        overlap(backward, "g", "dx"),
+        dx_over_g,
     );
     refused(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&a, 64), at(&a, 512)),
-        overlap("x", "g"),
-        hint,
+        overlap(backward, "x", "g"),
+        dx_over_g,
     );
-    refused(k.binary(BACKWARD, DType::F32, &a, &a, &a), overlap("x", "dx"), hint);
+    refused(
+        k.binary(BACKWARD, DType::F32, &a, &a, &a),
+        overlap(backward, "x", "dx"),
+        dx_over_g,
+    );
     // What is added to can't be the gradient that is added.
     refused(
         k.binary(Binary::BackwardAccumulate(P), DType::F32, &a, &b, &b),
-        overlap("g", "dx"),
-        hint,
+        OpError::NotInPlace {
+            op: "backward_accumulate",
+        },
+        "give its result a range of its own",
     );
     refused(
         k.binary(Binary::Gate(P), DType::F32, &a, &b, &b),
-        overlap("b", "y"),
-        hint,
+        overlap(gate, "b", "y"),
+        y_over_a,
     );
     refused(
         k.gate_backward(P, DType::F32, &a, &b, &c, &a, &c),
-        overlap("a", "da"),
-        hint,
+        overlap(gate_backward, "a", "da"),
+        da_over_g,
     );
     refused(
         k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&c, 0), at(&a, 256), at(&b, 0)),
-        overlap("a", "b"),
-        hint,
+        overlap(gate_backward, "a", "b"),
+        da_over_g,
     );
     refused(
         k.gate_backward(
@@ -304,8 +320,8 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
             at(&b, 0),
             at(&b, 64),
         ),
-        overlap("da", "db"),
-        hint,
+        overlap(gate_backward, "da", "db"),
+        da_over_g,
     );
 
     use Placement::{InPlace, Separate, Shared};
@@ -322,10 +338,14 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     assert_eq!(backward(at(&a, 0), at(&b, 0), at(&b, 256)), Shared);
     assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Shared);
     // The gated tensor replaces a.
-    let gate = |a, b, y| k.binary(Binary::Gate(P), DType::F32, a, b, y);
-    assert_eq!(gate(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
-    assert_eq!(gate(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
-    refused(gate(at(&a, 0), at(&a, 0), at(&a, 0)), overlap("b", "y"), hint);
+    let gated = |a, b, y| k.binary(Binary::Gate(P), DType::F32, a, b, y);
+    assert_eq!(gated(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
+    assert_eq!(gated(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
+    refused(
+        gated(at(&a, 0), at(&a, 0), at(&a, 0)),
+        overlap(gate, "b", "y"),
+        y_over_a,
+    );
     // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
     let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
     assert_eq!(launch.unwrap().placement(), Separate);
@@ -336,7 +356,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
 fn a_batch_refuses_what_a_launch_refuses() {
     let (device, _queue) = noop_device(|_| ());
     let k = Kernels::new(&device).unwrap();
-    let mut batch = Batch::new(&k);
+    let mut batch = Batch::new(&k).unwrap();
     let b = buffer(&k, 1024, BufferUsages::STORAGE);
     let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 2]).unwrap_err();
     assert_eq!(
@@ -348,12 +368,65 @@ fn a_batch_refuses_what_a_launch_refuses() {
         }
     );
     let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 3]).unwrap_err();
-    assert_eq!(error, LaunchError::Overlap { a: "x", b: "dx" });
+    let (op, a, b_name) = (BACKWARD.into(), "x", "dx");
+    assert_eq!(error, LaunchError::Overlap { op, a, b: b_name });
     let error = batch
         .add(FORWARD, DType::F32, &[range(&b, 4, 64), range(&b, 128, 64)])
         .unwrap_err();
     assert!(matches!(error, LaunchError::Misaligned { operand: "x", .. }), "{error}");
     batch.add(FORWARD, DType::F32, &[(&b).into(); 2]).unwrap();
+}
+
+/// Nothing else tells a launch of one batch from a launch of another at the same step.
+#[test]
+fn a_batch_refuses_a_launch_of_another() {
+    let (device, queue) = noop_device(|_| ());
+    let k = Kernels::new(&device).unwrap();
+    let b = buffer(&k, 1024, BufferUsages::STORAGE);
+    let [mut one, mut other] = [(); 2].map(|()| Batch::new(&k).unwrap());
+    let launches = [&mut one, &mut other].map(|batch| batch.add(FORWARD, DType::F32, &[(&b).into(); 2]).unwrap());
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    let written = one.write(&queue);
+    written.encode(launches[0], &mut pass).unwrap();
+    assert_eq!(written.encode(launches[1], &mut pass), Err(LaunchError::Stale));
+}
+
+/// What a batch needs beyond the kernels: a uniform buffer with a dynamic offset. Small buffers hold few launches each.
+#[test]
+fn a_batch_keeps_to_the_limits() {
+    let batch = |change: fn(&mut wgpu::Limits)| {
+        let (device, queue) = noop_device(change);
+        let k = Kernels::new(&device).unwrap();
+        let mut batch = Batch::new(&k)?;
+        let b = buffer(&k, 256, BufferUsages::STORAGE);
+        let mut encoder = device.create_command_encoder(&Default::default());
+        for _ in 0..40 {
+            batch.add(FORWARD, DType::F32, &[(&b).into(); 2]).unwrap();
+        }
+        batch
+            .write(&queue)
+            .encode_all(&mut encoder.begin_compute_pass(&Default::default()));
+        queue.submit([encoder.finish()]);
+        Ok(())
+    };
+    let unsupported = |limit, needed, has| Err(UnsupportedDevice { limit, needed, has });
+    let dynamic = "max_dynamic_uniform_buffers_per_pipeline_layout";
+    assert_eq!(
+        batch(|l| l.max_dynamic_uniform_buffers_per_pipeline_layout = 0),
+        unsupported(dynamic, 1, 0)
+    );
+    assert_eq!(
+        batch(|l| l.max_buffer_size = 255),
+        unsupported("max_buffer_size", 256, 255)
+    );
+    for change in [
+        (|l| l.max_buffer_size = 256) as fn(&mut wgpu::Limits),
+        |l| l.max_buffer_size = 8192,
+        |_| (),
+    ] {
+        assert_eq!(batch(change), Ok(()));
+    }
 }
 
 /// Both gradients of the gate bind five buffers, more than the other kernels and than some devices allow.
@@ -523,7 +596,7 @@ proptest! {
         ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),
-                Err(error) => prop_assert!(matches!(error, LaunchError::Overlap { .. } | LaunchError::OutOfRange { .. }), "{}", error),
+                Err(error) => prop_assert!(matches!(error, LaunchError::Overlap { .. } | LaunchError::OutOfRange { .. } | LaunchError::Op(OpError::NotInPlace { .. })), "{}", error),
             }
         }
     }

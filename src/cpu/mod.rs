@@ -19,8 +19,8 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
-//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::NotFinite`] if
-//! the scale of a binarization isn't finite in `T`. A call that fails has written nothing.
+//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::ScaleTooLarge`] if `T`
+//! can't hold the scale of a binarization. A call that fails has written nothing.
 
 mod elementwise;
 
@@ -56,7 +56,7 @@ pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> 
 /// `x[i] = op(x[i])`.
 ///
 /// # Errors
-/// [`OpError::NotFinite`]: see the [module](self).
+/// [`OpError::ScaleTooLarge`]: see the [module](self).
 pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> {
     if let Unary::Binarize(signs) = op {
         return binarize([], x, signs);

@@ -6,10 +6,13 @@ use crate::{
         pipelines::{Offsets, Variant},
     },
     math::{dtype::DType, op::Op},
-    plan::{Part, params::Params, placement::MAX_TENSORS},
+    plan::{Part, UnsupportedDevice, params::Params, placement::MAX_TENSORS},
 };
 use rustc_hash::{FxHashMap, FxHasher};
-use std::hash::{Hash, Hasher};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hash, Hasher},
+};
 
 /// The launches of one step of a runtime whose shapes change at every step.
 ///
@@ -36,11 +39,16 @@ use std::hash::{Hash, Hasher};
 /// }
 /// ```
 ///
-/// Submit a step's commands before the batch is written again; a runtime that records further ahead has a batch for each step
-/// under way. A bind group keeps its buffers alive until it hasn't been used for 16 steps.
+/// Submit a step's commands before the batch is written again; to record several steps before submitting, use one batch for
+/// each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch doesn't notice that the device is
+/// lost: the device's own callback tells.
 #[derive(Debug)]
 pub struct Batch {
     kernels: Kernels,
+    /// Random, so that launches of another batch are recognized.
+    id: u64,
+    /// Launches whose parameters share a buffer.
+    per_page: usize,
     /// Bytes from one launch's parameters to the next one's.
     stride: usize,
     pages: Vec<Page>,
@@ -54,6 +62,7 @@ pub struct Batch {
 /// One launch of a [`Batch`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchLaunch {
+    batch: u64,
     step: u64,
     first: usize,
     end: usize,
@@ -70,8 +79,8 @@ struct Page {
     bytes: Vec<u8>,
 }
 
-/// Launches whose parameters share a buffer: 64 KiB where they are 256 bytes apart.
-const PAGE: usize = 256;
+/// The most launches whose parameters share a buffer: 64 KiB where they are 256 bytes apart.
+const MAX_PER_PAGE: u64 = 256;
 
 /// Steps for which a bind group is kept that isn't used.
 const KEPT: u64 = 16;
@@ -116,20 +125,34 @@ struct Group {
 
 impl Batch {
     /// An empty batch. Keep it from step to step.
-    pub fn new(kernels: &Kernels) -> Self {
-        let alignment = kernels.0.params_alignment as usize;
-        Self {
+    ///
+    /// # Errors
+    /// If the device was made without dynamic offsets for uniform buffers, or with buffers too small for the parameters of a
+    /// launch; `wgpu::Limits::downlevel_defaults()` is enough.
+    pub fn new(kernels: &Kernels) -> Result<Self, UnsupportedDevice> {
+        let inner = &kernels.0;
+        let stride = size_of::<Params>().next_multiple_of(inner.params_alignment as usize);
+        let per_page = (inner.max_buffer_size / stride as u64).min(MAX_PER_PAGE);
+        UnsupportedDevice::check("max_buffer_size", stride as u64, inner.max_buffer_size)?;
+        UnsupportedDevice::check(
+            "max_dynamic_uniform_buffers_per_pipeline_layout",
+            1,
+            inner.max_dynamic_uniform_buffers.into(),
+        )?;
+        Ok(Self {
             kernels: kernels.clone(),
-            stride: size_of::<Params>().next_multiple_of(alignment),
+            id: RandomState::new().hash_one(()),
+            per_page: per_page as usize,
+            stride,
             pages: Vec::new(),
             parts: Vec::new(),
             groups: Groups::default(),
             params: FxHashMap::default(),
             step: 0,
-        }
+        })
     }
 
-    /// Begins the next step: forgets the launches, and the bind groups that haven't been used for 16 steps.
+    /// Starts the next step: removes all launches, and the bind groups that haven't been used for 16 steps.
     pub fn clear(&mut self) {
         self.groups.keep((self.step + 1).saturating_sub(KEPT));
         self.parts.clear();
@@ -179,6 +202,7 @@ impl Batch {
             self.record(&tensors, &part, variant);
         }
         Ok(BatchLaunch {
+            batch: self.id,
             step: self.step,
             first,
             end: self.parts.len(),
@@ -199,7 +223,7 @@ impl Batch {
             offsets: bound.offsets,
             ..variant
         };
-        let page = self.parts.len() / PAGE;
+        let page = self.parts.len() / self.per_page;
         let at = self.put(page, &part.params);
         let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
         let group = self.groups.find(variant, page, bound.bindings(), || {
@@ -243,7 +267,7 @@ impl Batch {
         if page == self.pages.len() {
             let buffer = self.kernels.device().create_buffer(&wgpu::BufferDescriptor {
                 label: Some("hard_sigmoid::batch"),
-                size: (PAGE * self.stride) as u64,
+                size: (self.per_page * self.stride) as u64,
                 usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
                 mapped_at_creation: false,
             });
@@ -384,9 +408,9 @@ impl Written<'_> {
     /// Records a launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     ///
     /// # Errors
-    /// [`LaunchError::Stale`] if the launch is of an earlier step; nothing is recorded.
+    /// [`LaunchError::Stale`] if the launch is of an earlier step or of another batch; nothing is recorded.
     pub fn encode(self, launch: BatchLaunch, pass: &mut wgpu::ComputePass<'_>) -> Result<(), LaunchError> {
-        if launch.step != self.0.step {
+        if (launch.batch, launch.step) != (self.0.id, self.0.step) {
             return Err(LaunchError::Stale);
         }
         self.encode_parts(&self.0.parts[launch.first..launch.end], pass);

@@ -1,5 +1,5 @@
 use crate::{
-    math::{dtype::DType, error::OpError},
+    math::{dtype::DType, error::OpError, op::Op},
     plan::limits::UnsupportedDevice,
 };
 use std::fmt;
@@ -57,9 +57,11 @@ pub enum LaunchError {
     },
     /// Two ranges of one buffer overlap in a way that no kernel supports.
     Overlap {
-        /// Name of the first operand.
+        /// The operation.
+        op: Op,
+        /// Name of the first operand or result.
         a: &'static str,
-        /// Name of the second operand.
+        /// Name of the second one.
         b: &'static str,
     },
     /// A batch was given another number of tensors than the operation has.
@@ -71,11 +73,11 @@ pub enum LaunchError {
         /// How many tensors were given.
         given: usize,
     },
-    /// The launch is of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
+    /// The launch is of another batch, or of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
     Stale,
     /// The device was lost, or its memory is exhausted: the parameters couldn't be stored.
     DeviceLost {
-        /// wgpu's own words.
+        /// What failed.
         details: String,
     },
 }
@@ -92,7 +94,8 @@ impl fmt::Display for LaunchError {
                 buffer_size,
             } => write!(
                 f,
-                "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}",
+                "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; \
+                 make the buffer that large (a multiple of 4), or the range shorter",
                 size.checked_next_multiple_of(4).unwrap_or(*size),
             ),
             Self::BufferTooLarge { operand, end, limit } => write!(
@@ -102,7 +105,8 @@ impl fmt::Display for LaunchError {
             ),
             Self::PartialElement { operand, size, dtype } => write!(
                 f,
-                "{operand} is {size} bytes, which is not a whole number of {dtype} elements of {} bytes",
+                "{operand} is {size} bytes, which is not a whole number of {dtype} elements of {} bytes each; give the size of \
+                 the elements alone",
                 dtype.size()
             ),
             Self::Misaligned {
@@ -118,20 +122,29 @@ impl fmt::Display for LaunchError {
                 f,
                 "the buffer of {operand} lacks BufferUsages::STORAGE; create it with that usage"
             ),
-            Self::Overlap { a, b } => write!(
-                f,
-                "{a} and {b} overlap; ranges of one buffer must be disjoint, or identical for an in-place \
-                 result (y over x or a, dx or da over g)"
-            ),
+            Self::Overlap { op, a, b } => {
+                write!(f, "{a} and {b} of {} overlap; give them ranges that don't", op.name())?;
+                match op.replaces() {
+                    Some(input) => write!(
+                        f,
+                        " (in place, {} takes exactly the range of {})",
+                        op.outputs()[0],
+                        op.inputs()[input]
+                    ),
+                    None => Ok(()),
+                }
+            }
             Self::TensorCount { op, needed, given } => write!(
                 f,
                 "{op} takes {needed} tensors, operands and then results, but {given} were given"
             ),
             Self::Stale => write!(
                 f,
-                "the launch is of a step that Batch::clear has ended; add it again in this step"
+                "the launch is of another batch, or of a step that Batch::clear has ended; add it to this batch in this step"
             ),
-            Self::DeviceLost { details } => write!(f, "the device was lost: {details}; make a new one"),
+            Self::DeviceLost { details } => {
+                write!(f, "the device is lost or out of memory ({details}); make a new device")
+            }
         }
     }
 }

@@ -130,7 +130,8 @@ impl Kernels {
     /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
     ///
     /// # Errors
-    /// As [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` isn't finite in the element type.
+    /// As [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` is infinite or NaN, [`OpError::ScaleTooLarge`] if the
+    /// element type can't hold it.
     pub fn unpack<'a>(
         &self,
         scale: f32,
@@ -220,7 +221,7 @@ impl Kernels {
             Ok(mut mapped) => mapped.copy_from_slice(bytes),
             Err(error) => {
                 return Err(LaunchError::DeviceLost {
-                    details: format!("its parameter buffer can't be written ({error}), or it is out of memory"),
+                    details: format!("its parameter buffer can't be written: {error}"),
                 });
             }
         }

@@ -62,8 +62,8 @@ use std::sync::Arc;
 ///
 /// Every method that prepares a launch checks its tensors first: ranges that differ in length, leave their buffer, are
 /// misaligned, overlap, or lack `STORAGE` usage are a [`LaunchError`]. wgpu doesn't tell three things, so they stay its own
-/// errors when the launch is recorded or submitted: that a buffer or the pass belongs to another device, that a buffer was
-/// destroyed, and that a buffer is mapped. Where the device itself fails (out of memory; in a browser also a loss) the error
+/// errors when the launch is prepared, recorded or submitted: that a buffer, queue or pass belongs to another device, that a
+/// buffer was destroyed, and that a buffer is mapped. Where the device itself fails (out of memory; in a browser also a loss) the error
 /// goes to the caller's error scope or handler.
 #[derive(Clone, Debug)]
 pub struct Kernels(Arc<Inner>);
@@ -73,6 +73,7 @@ struct Inner {
     limits: Limits,
     max_buffer_size: u64,
     max_dynamic_storage_buffers: u32,
+    max_dynamic_uniform_buffers: u32,
     params_alignment: u32,
     pipelines: Pipelines,
 }
@@ -83,7 +84,8 @@ impl Kernels {
     /// # Errors
     /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough. Tensors
     /// beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at least 32 times
-    /// `min_storage_buffer_offset_alignment`.
+    /// `min_storage_buffer_offset_alignment` (at least 512), and a grid has to hold such a piece: two workgroups in each
+    /// dimension for an alignment of 256, one up to 128.
     pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
         Self::with_pipeline_cache(device, None)
     }
@@ -106,6 +108,7 @@ impl Kernels {
             limits: plan_limits(&limits),
             max_buffer_size: limits.max_buffer_size,
             max_dynamic_storage_buffers: limits.max_dynamic_storage_buffers_per_pipeline_layout,
+            max_dynamic_uniform_buffers: limits.max_dynamic_uniform_buffers_per_pipeline_layout,
             params_alignment: limits.min_uniform_buffer_offset_alignment,
             pipelines: Pipelines::new(device, cache),
         })))
@@ -138,7 +141,8 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Whether the device can bind so many tensors. `Kernels::new` asked for three, which most operations need at most.
+    /// Whether the device can bind the operation's tensors. `Kernels::new` has checked for three; only `gate_backward` needs
+    /// more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",

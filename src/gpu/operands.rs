@@ -196,6 +196,7 @@ impl<'b> Tensors<'_, 'b> {
         let disjoint = |a: usize, b: usize| {
             if self.ranges[a].overlaps(&self.ranges[b]) {
                 return Err(LaunchError::Overlap {
+                    op: self.op,
                     a: self.name(a),
                     b: self.name(b),
                 });
@@ -207,6 +208,13 @@ impl<'b> Tensors<'_, 'b> {
             .op
             .replaces()
             .filter(|&input| self.ranges[first_output].is(&self.ranges[input]));
+        let overlaid = |input: usize| {
+            let (input, output) = (&self.ranges[input], &self.ranges[first_output]);
+            output.is(input) && output.overlaps(input)
+        };
+        if self.op.replaces().is_none() && inputs.clone().any(overlaid) {
+            return Err(OpError::NotInPlace { op: self.op.name() }.into());
+        }
         for input in inputs.clone() {
             for output in outputs.clone() {
                 if !(output == first_output && replaced == Some(input)) {

@@ -19,7 +19,8 @@ use std::fmt;
 ///
 /// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients that came
 /// as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused multiply-add: see
-/// [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched.
+/// [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched. Empty data, or nothing but
+/// NaN, agrees with every preset.
 ///
 /// # Errors
 /// [`OpError::LengthMismatch`] if the slices differ in length.
@@ -160,8 +161,8 @@ pub enum Rounding {
     AsDefined,
     /// `alpha·x + beta` in one, by a fused multiply-add, as compilers make it of two operations.
     Fused,
-    /// Each operation, to the output's type, where the function was written out and differentiated operation by operation: the
-    /// gradient of a division divides. What is added is of that type too, but a factor stays `f32`, as in PyTorch.
+    /// Each operation is rounded to the output's type. The function was written out, and differentiated operation by operation:
+    /// the gradient of a division divides. A summand is of that type too, but a factor stays `f32`, as in PyTorch.
     EachOperation,
     /// The same with a factor of the output's type, as in JAX and TensorFlow.
     EachOperationAndFactor,
@@ -275,8 +276,7 @@ pub struct Agreement {
     pub largest: Option<(f32, usize)>,
 }
 
-/// Elements exactly at a kink, where the rules differ: what is compared there is 0 or 1, and a gradient that passes would be
-/// finite and not tiny.
+/// Elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be finite and not tiny.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KinkCounts {
@@ -308,8 +308,8 @@ impl Identification {
         self.matches.iter().find(|one| one.definition == definition)
     }
 
-    /// Of [`matches`](Self::matches) that whose `y` is nearest where it is farthest; of equals the one that differs in the fewest
-    /// elements.
+    /// The one of [`matches`](Self::matches) whose largest difference in `y` is smallest; of several, the one that differs in the
+    /// fewest elements.
     pub fn nearest(&self) -> &Match {
         nearest(&self.matches)
     }
@@ -334,7 +334,8 @@ pub enum Separation {
     Backward(f32),
 }
 
-/// An `x` at which `a` and `b` differ in the given precision. Where `x` is a half, all are tried, else a few hundred thousand.
+/// An `x` at which `a` and `b` differ in the given precision, or `None` if none was found. Where `x` is a half, every `x` is
+/// tried; of f32, a few hundred thousand around the kinks and elsewhere.
 ///
 /// ```
 /// use hard_sigmoid::{HardSigmoid, identify::{Precision, Separation, separation}};
@@ -400,7 +401,7 @@ impl<'a> Data<'a> {
             if !is_of(element, y) {
                 continue;
             }
-            // To round x once more changes nothing: it needn't be considered apart that it isn't.
+            // x is of this type already, so precisions that round it first are the same as those that don't.
             let has_input = is_of(element, x) && gradient.is_none_or(|gradient| is_of(element, gradient.g));
             let considered = of_element.iter().filter(|one| !has_input || one.input == element);
             precisions.extend(considered);
@@ -442,7 +443,7 @@ impl<'a> Data<'a> {
         best.expect("f32 is always among them")
     }
 
-    /// Whether element `i` does.
+    /// Whether element `i` agrees.
     fn agrees(&self, i: usize, definition: HardSigmoid, precision: Precision, heeds_gradient: bool) -> bool {
         let x = self.x[i];
         let gradient = self.gradient.filter(|_| heeds_gradient);

@@ -31,7 +31,7 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
         return Found::None;
     }
     let precisions = data.precisions.iter();
-    // There each operation is rounded as it is.
+    // In f32, rounding each operation is what the definition does.
     let differs = |one: &&Precision| one.rounding != Rounding::EachOperation || one.output != DType::F32;
     let mut is_determined = false;
     let mut searched = vec![];

@@ -1,4 +1,4 @@
-//! The numeric contract: which results a device may give where the CPU path gives another.
+//! The numeric contract: which results of a device are accepted although they differ from the CPU path's.
 //!
 //! WGSL lets a device count a subnormal number as zero, as an operand and as a result. Nothing else may differ.
 
@@ -9,7 +9,7 @@ use crate::math::{
     op::{Binary, Op, Other, Unary},
 };
 
-/// How a device's result compares with the CPU path's.
+/// How a device's result compares with the CPU path's: see [`Element::compare`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// Every bit is the same.
@@ -20,10 +20,19 @@ pub enum Difference {
     Wrong,
 }
 
-/// One element of an operation.
+/// One element of an operation, to check a device's result with.
+///
+/// ```
+/// use hard_sigmoid::{Difference, Element, HardSigmoid, Unary};
+///
+/// let element = Element { operands: [1.0, 0.0, 0.0], before: 0.0, index: 0 };
+/// let op = Unary::Forward(HardSigmoid::PYTORCH);
+/// assert_eq!(element.compare(op, 0, 4.0 / 6.0), Difference::None);
+/// assert_eq!(element.compare(op, 0, 0.7), Difference::Wrong);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operation's operands in its order; those that it doesn't have count for nothing. A sign counts as 1 or -1.
+    /// The operation's operands in its order; what stands after them is ignored. A sign counts as 1 or -1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
     pub before: T,
@@ -39,8 +48,12 @@ impl<T: Scalar> Element<T> {
     }
 
     /// Compares `actual`, the result number `output` of a device, with the CPU path's.
+    ///
+    /// # Panics
+    /// If `op` has no such output: only [`Other::GateBackward`] has an output 1.
     pub fn compare(self, op: impl Into<Op>, output: usize, actual: T) -> Difference {
         let op = op.into();
+        assert!(output < op.outputs().len(), "{} has no output {output}", op.name());
         let bits = |value: T| value.to_f32().to_bits();
         let exact = self.expected(op)[output];
         if bits(actual) == bits(exact) {
@@ -142,7 +155,7 @@ fn without_subnormals(op: Op, of: Element<f32>, flush: fn(f32) -> f32) -> [f32; 
     }
 }
 
-/// The slope is no such operand: the kernels scale a subnormal one.
+/// A subnormal slope is not lost: the kernels scale it up first.
 fn forward_without_subnormals(definition: HardSigmoid, x: f32) -> f32 {
     let (slope, shift) = (definition.slope(), definition.shift());
     let is_lost = x.is_subnormal() || (slope * x).is_subnormal();

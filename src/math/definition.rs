@@ -216,6 +216,9 @@ impl HardSigmoid {
         match self.form {
             _ if self == Self::COURBARIAUX => "clamp((x + 1) / 2, 0, 1)".into(),
             _ if self == Self::TANGENT => "clamp((x + 2) / 4, 0, 1)".into(),
+            Form::Affine { alpha, beta } if beta.get() < 0.0 => {
+                format!("clamp({alpha}·x - {}, 0, 1)", beta.to_string().trim_start_matches('-'))
+            }
             Form::Affine { alpha, beta } => format!("clamp({alpha}·x + {beta}, 0, 1)"),
             Form::Relu6Divide => "clamp(x + 3, 0, 6) / 6".into(),
             Form::Relu6Multiply => "clamp(x + 3, 0, 6) · (1/6)".into(),
@@ -498,19 +501,29 @@ impl FromStr for HardSigmoid {
             }
         };
         let arguments = wanted
-            .strip_prefix("affine(")
-            .and_then(|rest| rest.strip_suffix(')'))
+            .strip_prefix("affine")
+            .and_then(|rest| rest.trim_start().strip_prefix('(')?.strip_suffix(')'))
             .ok_or_else(unknown)?;
         let arguments: Vec<&str> = arguments.split(',').map(str::trim).collect();
-        let number = |text: &str| text.parse().map_err(|_| unknown());
-        let kinks = arguments.get(2).map_or(Ok(KinkRule::Strict), |rule| rule.parse());
-        match arguments[..] {
-            [alpha, beta] | [alpha, beta, _] => {
-                let kinks = kinks.map_err(|_| unknown())?;
-                Ok(Self::affine(number(alpha)?, number(beta)?, kinks)?)
-            }
-            _ => Err(unknown()),
-        }
+        let (alpha, beta, kinks) = match arguments[..] {
+            [alpha, beta] => (alpha, beta, "strict"),
+            [alpha, beta, kinks] => (alpha, beta, kinks),
+            _ => return Err(ParseError::ArgumentCount { given: text.into() }),
+        };
+        let wrong = |argument, given: &str, expected| ParseError::Argument {
+            argument,
+            given: given.into(),
+            expected,
+        };
+        let number = |argument, text: &str| {
+            let number = text.parse().ok().filter(|number: &f32| number.is_finite());
+            number.ok_or_else(|| wrong(argument, text, "a finite number of f32, such as 0.2"))
+        };
+        let (alpha, beta) = (number("alpha", alpha)?, number("beta", beta)?);
+        let rule = kinks
+            .parse()
+            .map_err(|_| wrong("kink rule", kinks, "strict or inclusive"))?;
+        Self::affine(alpha, beta, rule).map_err(|error| wrong(error.parameter, text, "a finite number of f32"))
     }
 }
 
@@ -561,16 +574,7 @@ mod tests {
 
     #[test]
     fn bad_texts_and_parameters_are_refused() {
-        for text in [
-            "",
-            "sigmoid",
-            "affine",
-            "affine()",
-            "affine(1)",
-            "affine(1,2,3)",
-            "affine(1,2,strict,4)",
-            "affine(x,0)",
-        ] {
+        for text in ["", "sigmoid", "affine", "affine 1, 2", "affine(1, 2"] {
             let error = text.parse::<HardSigmoid>().unwrap_err();
             assert!(
                 matches!(&error, ParseError::Unknown { given, .. } if given == text),
@@ -578,16 +582,32 @@ mod tests {
             );
             assert!(error.to_string().contains("courbariaux"));
         }
-        for text in ["affine(nan,0)", "affine(0,inf)", "affine(1e39, 0)"] {
-            assert!(
-                matches!(text.parse::<HardSigmoid>(), Err(ParseError::NotFinite(_))),
-                "{text}"
-            );
+        for (text, message) in [
+            ("affine()", "affine takes alpha, beta"),
+            ("affine(1)", "\"affine(1)\" was given"),
+            ("affine(1,2,strict,4)", "affine takes alpha, beta"),
+            (
+                "affine(1, 2, inclusiv)",
+                "kink rule of affine must be strict or inclusive, but \"inclusiv\" was given",
+            ),
+            (
+                "affine(1/6, 0.5)",
+                "alpha of affine must be a finite number of f32, such as 0.2, but \"1/6\" was given",
+            ),
+            ("affine(1e39, 0)", "\"1e39\""),
+            ("affine(nan,0)", "alpha of affine"),
+            ("affine(0,inf)", "beta of affine"),
+        ] {
+            let error = text.parse::<HardSigmoid>().unwrap_err().to_string();
+            assert!(error.contains(message), "{text}: {error}");
         }
+        assert_eq!(" Affine (0.2, 0.5, INCLUSIVE)".parse(), Ok(HardSigmoid::KERAS));
     }
 
     #[test]
     fn formulas_and_kinks_of_the_presets() {
+        let falling = HardSigmoid::affine(-2.0, -1e-40, KinkRule::Strict).unwrap();
+        assert_eq!(falling.formula(), "clamp(-2·x - 1e-40, 0, 1)");
         let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
         let rows: Vec<_> = presets.map(|d| (d.formula(), d.kinks().unwrap())).collect();
         let rows: Vec<_> = rows.iter().map(|(formula, kinks)| (formula.as_str(), *kinks)).collect();

@@ -1,5 +1,5 @@
 use crate::math::{
-    error::{NotFinite, ParseError},
+    error::{OpError, ParseError},
     finite::Finite,
 };
 use half::{bf16, f16};
@@ -30,13 +30,17 @@ impl DType {
     }
 
     /// Refuses a scale that this type rounds to infinity.
-    pub(crate) fn check_scale(self, scale: Finite) -> Result<(), NotFinite> {
-        let rounded = match self {
-            Self::F32 => scale.get(),
-            Self::F16 => f16::from_f32(scale.get()).to_f32(),
-            Self::Bf16 => bf16::from_f32(scale.get()).to_f32(),
+    pub(crate) fn check_scale(self, scale: Finite) -> Result<(), OpError> {
+        let scale = scale.get();
+        let (dtype, rounded, largest) = match self {
+            Self::F32 => ("f32", scale, f32::MAX),
+            Self::F16 => ("f16", f16::from_f32(scale).to_f32(), f16::MAX.to_f32()),
+            Self::Bf16 => ("bf16", bf16::from_f32(scale).to_f32(), bf16::MAX.to_f32()),
         };
-        Finite::new("scale", rounded).map(drop)
+        if rounded.is_finite() {
+            return Ok(());
+        }
+        Err(OpError::ScaleTooLarge { scale, dtype, largest })
     }
 }
 

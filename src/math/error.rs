@@ -5,7 +5,7 @@ use std::fmt;
 pub struct NotFinite {
     /// `"alpha"` or `"beta"` of a definition, or the `"scale"` of a binarization.
     pub parameter: &'static str,
-    /// What was given; a scale that is too large for an element type is given as that type rounds it.
+    /// What was given.
     pub value: f32,
 }
 
@@ -31,14 +31,28 @@ pub enum ParseError {
         /// The names, as a person would list them.
         names: String,
     },
-    /// A number in the text is infinite or NaN.
-    NotFinite(NotFinite),
+    /// An argument of `affine(ALPHA, BETA, KINKS)` is wrong.
+    Argument {
+        /// `"alpha"`, `"beta"` or `"kink rule"`.
+        argument: &'static str,
+        /// What was given.
+        given: String,
+        /// What it has to be.
+        expected: &'static str,
+    },
+    /// `affine` has another number of arguments than two or three.
+    ArgumentCount {
+        /// The whole text.
+        given: String,
+    },
 }
 
 impl ParseError {
-    /// The value whose `Display` is `given`, or an error that lists all of them.
+    /// The value whose `Display` is `given`, whatever its case, or an error that lists all of them.
     pub(crate) fn find<T: Copy + fmt::Display>(what: &'static str, given: &str, all: &[T]) -> Result<T, Self> {
-        let found = all.iter().find(|value| value.to_string() == given);
+        let found = all
+            .iter()
+            .find(|value| value.to_string().eq_ignore_ascii_case(given.trim()));
         found.copied().ok_or_else(|| Self::Unknown {
             what,
             given: given.into(),
@@ -51,25 +65,37 @@ impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unknown { what, given, names } => write!(f, "no {what} is called {given:?}; use one of {names}"),
-            Self::NotFinite(error) => error.fmt(f),
+            Self::Argument {
+                argument,
+                given,
+                expected,
+            } => write!(f, "{argument} of affine must be {expected}, but {given:?} was given"),
+            Self::ArgumentCount { given } => write!(
+                f,
+                "affine takes alpha, beta and, if not strict, the kink rule, such as affine(0.2, 0.5, inclusive), but \
+                 {given:?} was given"
+            ),
         }
     }
 }
 
 impl std::error::Error for ParseError {}
 
-impl From<NotFinite> for ParseError {
-    fn from(error: NotFinite) -> Self {
-        Self::NotFinite(error)
-    }
-}
-
 /// An operation doesn't fit its operands. Nothing was written.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum OpError {
-    /// A parameter is infinite or NaN in the element type.
+    /// A parameter is infinite or NaN.
     NotFinite(NotFinite),
+    /// The element type can't hold the scale of a binarization.
+    ScaleTooLarge {
+        /// What was given.
+        scale: f32,
+        /// Name of the element type.
+        dtype: &'static str,
+        /// Its largest number.
+        largest: f32,
+    },
     /// Two operands that must hold the same number of elements don't.
     LengthMismatch {
         /// Name of the first operand.
@@ -101,6 +127,10 @@ impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFinite(error) => error.fmt(f),
+            Self::ScaleTooLarge { scale, dtype, largest } => write!(
+                f,
+                "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}"
+            ),
             Self::LengthMismatch { a, a_len, b, b_len } => write!(
                 f,
                 "{a} holds {a_len} elements but {b} holds {b_len}; they must have the same length"
@@ -115,11 +145,7 @@ impl fmt::Display for OpError {
                  bits has {bits_size}",
                 len.div_ceil(32) * 4,
             ),
-            Self::NotInPlace { op } => write!(
-                f,
-                "{op} can't be computed in place: its result would replace an operand that it still needs; give it an \
-                 output of its own"
-            ),
+            Self::NotInPlace { op } => write!(f, "{op} can't be computed in place; give its result a range of its own"),
         }
     }
 }

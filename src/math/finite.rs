@@ -52,8 +52,9 @@ impl Hash for Finite {
     }
 }
 
+/// Very large and very small numbers with an exponent.
 impl fmt::Display for Finite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.pad(format!("{:?}", self.0).trim_end_matches(".0"))
     }
 }

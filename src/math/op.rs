@@ -1,4 +1,4 @@
-//! The operations: each is one value, and has one row in this file.
+//! The operations. An operation is one value, and has one row in this file.
 
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
@@ -36,7 +36,7 @@ pub(crate) enum Kernel {
     Unpack,
 }
 
-/// What an operation carries: what it says of the definition, the binarization and the scale, and values to test with.
+/// What a row carries, such as a definition: which definition, binarization and scale it has, and values to test it with.
 trait Carried: Copy {
     fn samples(definition: HardSigmoid) -> Vec<Self>;
     fn definition(self) -> Option<HardSigmoid> {
@@ -114,8 +114,8 @@ impl Carried for StraightThrough {
     }
 }
 
-/// Writes an enum of operations from its rows: variant and what it carries, name, kernel, operands, and which of them the
-/// result may replace.
+/// Makes an enum of operations from its rows. A row has the variant and what it carries, the name, the kernel, the operands and
+/// results, and the index of the operand that the first result may replace.
 macro_rules! operations {
     ($(#[$about:meta])* $Shape:ident {$(
         $(#[$doc:meta])*

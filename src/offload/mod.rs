@@ -327,7 +327,7 @@ impl fmt::Display for Offload {
     }
 }
 
-/// The adapter that the environment asks for, or wgpu's choice. The outer error is a wrong wish, the inner text says
+/// The adapter that the environment asks for, or wgpu's choice. The outer error says that the environment names nothing; the inner text says
 /// why there is no adapter at all.
 async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
     let wish = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

@@ -32,7 +32,7 @@ pub(super) struct Transfer<'a, R, const M: usize> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Output {
-    /// What it held counts for nothing.
+    /// Its previous content is ignored.
     Replaced,
     /// It is the operand of this index too.
     Updated(usize),
@@ -114,7 +114,10 @@ impl Gpu {
         let lost = Arc::new(Mutex::new(None));
         let report = lost.clone();
         device.set_device_lost_callback(move |reason, message| {
-            let details = format!("{reason:?}: {message}");
+            let details = match &*message {
+                "" => format!("{reason:?}"),
+                _ => format!("{reason:?}: {message}"),
+            };
             *report.lock().unwrap_or_else(PoisonError::into_inner) = Some(details);
         });
         let scopes = Scopes::push(&device);

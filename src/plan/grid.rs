@@ -87,7 +87,7 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     let most = in_binding.min(in_grid).min(MAX_ELEMENTS);
     let step = work.step(limits.min_storage_buffer_offset_alignment);
     // At least one step: `check_limits` refuses devices that allow less.
-    let longest = if len <= most { len } else { most / step * step }.max(1);
+    let longest = if len <= most { len.max(1) } else { most / step * step };
     (0..len.div_ceil(longest)).map(move |index| {
         let start = index * longest;
         let len = (len - start).min(longest) as u32;

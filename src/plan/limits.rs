@@ -38,10 +38,16 @@ pub struct UnsupportedDevice {
 impl fmt::Display for UnsupportedDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, needed, has } = self;
+        let advice = match has {
+            0 => {
+                "an adapter that allows none, such as WebGL's, can't run it; else ask for more when you make the device"
+            }
+            _ => "ask for more when you make the device",
+        };
         write!(
             f,
-            "the kernel needs {limit} of at least {needed}, but this device was made with {has}; ask for more when you make \
-             the device (WebGPU's default limits are enough)"
+            "the kernel needs {limit} of at least {needed}, but this device was made with {has}; {advice} (WebGPU's default \
+             limits are enough)"
         )
     }
 }

@@ -54,6 +54,11 @@ pub enum PlanError {
     Op(OpError),
     /// The device's limits are too small.
     UnsupportedDevice(UnsupportedDevice),
+    /// The alignment in the limits is none that WebGPU allows.
+    Alignment {
+        /// `min_storage_buffer_offset_alignment`, which has to be a power of two up to 2^28.
+        given: u32,
+    },
     /// The tensor has more bytes than can be counted.
     TooLong {
         /// Its length in elements.
@@ -61,12 +66,22 @@ pub enum PlanError {
     },
 }
 
+/// The most elements of a tensor, so that sizes in bits fit 64 bits.
+const MAX_LEN: u64 = u64::MAX / 8;
+
+/// The largest alignment at which the parts of a tensor still have less than 2^32 elements.
+const MAX_ALIGNMENT: u32 = 1 << 28;
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Op(error) => error.fmt(f),
             Self::UnsupportedDevice(error) => error.fmt(f),
-            Self::TooLong { len } => write!(f, "{len} elements have more bytes than can be counted"),
+            Self::Alignment { given } => write!(
+                f,
+                "min_storage_buffer_offset_alignment is {given}; it must be a power of two up to {MAX_ALIGNMENT}"
+            ),
+            Self::TooLong { len } => write!(f, "a tensor has at most {MAX_LEN} elements, but {len} were given"),
         }
     }
 }
@@ -133,8 +148,9 @@ impl Plan {
     /// Plans an operation on tensors of `len` elements.
     ///
     /// # Errors
-    /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::NotFinite`] if its scale isn't finite in the
-    /// element type, [`UnsupportedDevice`] if the limits are too small.
+    /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::ScaleTooLarge`] if the element type can't hold its
+    /// scale, [`UnsupportedDevice`] if the limits are too small, [`PlanError::Alignment`] if the alignment isn't WebGPU's,
+    /// [`PlanError::TooLong`] if `len` is above 2^61.
     pub fn new(
         op: impl Into<Op>,
         dtype: DType,
@@ -147,8 +163,12 @@ impl Plan {
         if !placement.allows(op) {
             return Err(OpError::NotInPlace { op: op.name() }.into());
         }
+        let given = limits.min_storage_buffer_offset_alignment;
+        if !given.is_power_of_two() || given > MAX_ALIGNMENT {
+            return Err(PlanError::Alignment { given });
+        }
         check_limits(limits, bound(op, placement).len())?;
-        if len > u64::MAX / 8 {
+        if len > MAX_LEN {
             return Err(PlanError::TooLong { len });
         }
         Ok(Self::of_checked(op, dtype, placement, len, *limits, Params::new(op)))
@@ -245,7 +265,7 @@ impl Part {
 
 /// Whether the operation's numbers are of that element type.
 pub(crate) fn check(op: Op, dtype: DType) -> Result<(), OpError> {
-    op.scale().map_or(Ok(()), |scale| Ok(dtype.check_scale(scale)?))
+    op.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
 }
 
 pub(crate) fn constants(op: Op, options: Options) -> [(&'static str, f64); 4] {
@@ -263,7 +283,7 @@ mod tests {
     use crate::math::{
         binarize::Binarization,
         definition::HardSigmoid,
-        op::{Binary, Unary},
+        op::{Binary, Other, Unary},
     };
 
     #[test]
@@ -278,6 +298,14 @@ mod tests {
         let in_place = |op| Plan::new(op, DType::F32, Placement::InPlace, 1, &limits).map(|_| ());
         let adds = Binary::BackwardAccumulate(HardSigmoid::PYTORCH);
         assert_eq!(in_place(adds), Err(OpError::NotInPlace { op: adds.name() }.into()));
+        let packs = Other::Pack(Binarization::Deterministic);
+        let large_alignment = Limits {
+            min_storage_buffer_offset_alignment: MAX_ALIGNMENT,
+            max_storage_buffer_binding_size: 1 << 40,
+            ..limits
+        };
+        let plan = Plan::new(packs, DType::F32, Placement::Separate, 1 << 33, &large_alignment).unwrap();
+        assert_eq!(plan.parts().count(), 4);
         let large = Unary::binarize(Binarization::Deterministic, 1e5).unwrap();
         assert!(Plan::new(large, DType::F16, Placement::Separate, 1, &limits).is_err());
         assert!(Plan::new(large, DType::Bf16, Placement::Separate, 1, &limits).is_ok());
@@ -290,7 +318,7 @@ mod tests {
     fn any_limits_are_kept() {
         let op = Binary::Backward(HardSigmoid::KERAS);
         let mut planned = 0;
-        for alignment in [0, 1, 4, 16, 32, 256, 4096] {
+        for alignment in [1, 4, 16, 32, 256, 4096] {
             for binding in [0, 4, 16, 512, 8192, 1 << 20] {
                 for workgroups in [0, 1, 2, 65535] {
                     let limits = Limits {
@@ -308,7 +336,7 @@ mod tests {
                         for binding in part.bindings() {
                             assert_eq!(binding.offset, next);
                             assert!(binding.size <= limits.max_storage_buffer_binding_size);
-                            assert!(alignment == 0 || binding.offset.is_multiple_of(alignment.into()));
+                            assert!(binding.offset.is_multiple_of(alignment.into()));
                         }
                         for dispatch in part.dispatches() {
                             assert!(
@@ -325,5 +353,14 @@ mod tests {
             }
         }
         assert!(planned > 20, "{planned}");
+        for given in [0, 3, 24, 100, 1 << 29, 1 << 31] {
+            let limits = Limits {
+                min_storage_buffer_offset_alignment: given,
+                max_storage_buffer_binding_size: 1 << 40,
+                ..Default::default()
+            };
+            let error = Plan::new(op, DType::F32, Placement::Separate, 1, &limits).map(|_| ());
+            assert_eq!(error, Err(PlanError::Alignment { given }));
+        }
     }
 }

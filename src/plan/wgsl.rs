@@ -86,8 +86,9 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 ///
 /// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and
 /// `hard_swish_backward4` work on the bits of four `f32`, with [`Params`](crate::plan::Params) from a uniform of yours. `low`
-/// and `high` widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. `binarize4` and
-/// `random4`, which draws its third argument, need the parameters of [`Unary::Binarize`](crate::Unary::Binarize).
+/// and `high` widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. For
+/// `binarize4(x, random, params)`, `random4(element, params)` gives the random words of four elements in a row; both need the
+/// parameters of [`Unary::Binarize`](crate::Unary::Binarize). `shaders/` has their text, with a comment at each.
 ///
 /// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
 pub fn functions(definition: HardSigmoid, dtype: DType) -> String {
@@ -99,7 +100,7 @@ pub fn functions(definition: HardSigmoid, dtype: DType) -> String {
     [&*options.text(), FUNCTIONS].join("\n")
 }
 
-/// What else than the kernel a pipeline is compiled for.
+/// The pipeline constants besides KERNEL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Options {
     pub(crate) dtype: DType,
