@@ -9,6 +9,8 @@
 #                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 5 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
+#   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions for an element
+#                          (about 4 minutes)
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -58,11 +60,14 @@ tint)
 compilers)
     tests/shaders/run.sh
     ;;
+isa)
+    tests/isa.sh
+    ;;
 web)
     tests/web/run.sh
     ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|web]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|web]" >&2
     exit 2
     ;;
 esac

@@ -2,35 +2,58 @@
 
 // result, an operation on a and b, unless one of those is NaN: then the first that is, quieted.
 fn unless_either_nan(result: vec4<u32>, a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
-    let first = select(result, b | vec4<u32>(QUIET), (b & vec4<u32>(0x7fffffffu)) > vec4<u32>(INFINITE));
-    return select(first, a | vec4<u32>(QUIET), (a & vec4<u32>(0x7fffffffu)) > vec4<u32>(INFINITE));
+    let first = select(result, b | vec4<u32>(QUIET), magnitude4(b) > vec4<u32>(INFINITE));
+    return select(first, a | vec4<u32>(QUIET), magnitude4(a) > vec4<u32>(INFINITE));
 }
 
-// a * b, in bits. Infinity is settled on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
+// a * b, in bits.
 fn product4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
-    let larger = max(a & vec4<u32>(0x7fffffffu), b & vec4<u32>(0x7fffffffu));
-    let smaller = min(a & vec4<u32>(0x7fffffffu), b & vec4<u32>(0x7fffffffu));
-    let finite = bitcast<vec4<u32>>(opaque(bitcast<vec4<f32>>(a), params) * opaque(bitcast<vec4<f32>>(b), params));
-    let signed_infinite = ((a ^ b) & vec4<u32>(0x80000000u)) | vec4<u32>(INFINITE);
+    return settled(opaque(bitcast<vec4<f32>>(a) * bitcast<vec4<f32>>(b), params), a, b, 0u);
+}
+// The bits of a product of a, b and a number with the sign of `other`, which isn't zero. Infinity is settled on integers: a
+// GPU may read a subnormal as zero, and zero times infinity is NaN.
+fn settled(product: vec4<f32>, a: vec4<u32>, b: vec4<u32>, other: u32) -> vec4<u32> {
+    let larger = max(magnitude4(a), magnitude4(b));
+    let smaller = min(magnitude4(a), magnitude4(b));
+    let signed_infinite = ((a ^ b ^ vec4<u32>(other)) & vec4<u32>(0x80000000u)) | vec4<u32>(INFINITE);
     let infinite = select(signed_infinite, vec4<u32>(INVALID_NAN), smaller == vec4<u32>(0u));
-    return unless_either_nan(select(finite, infinite, larger == vec4<u32>(INFINITE)), a, b);
+    return unless_either_nan(select(bitcast<vec4<u32>>(product), infinite, larger == vec4<u32>(INFINITE)), a, b);
 }
 
 // a + b, in bits.
 fn sum4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
-    let sum = opaque(bitcast<vec4<f32>>(a), params) + opaque(bitcast<vec4<f32>>(b), params);
-    let opposite = ((a & vec4<u32>(0x7fffffffu)) == vec4<u32>(INFINITE)) & ((a ^ b) == vec4<u32>(0x80000000u));
-    return unless_either_nan(select(bitcast<vec4<u32>>(sum), vec4<u32>(INVALID_NAN), opposite), a, b);
+    return unless_either_nan(sum_of_numbers(a, b, params), a, b);
 }
+// The same where neither is NaN.
+fn sum_of_numbers(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
+    let sum = opaque(bitcast<vec4<f32>>(a), params) + opaque(bitcast<vec4<f32>>(b), params);
+    let opposite = (magnitude4(a) == vec4<u32>(INFINITE)) & ((a ^ b) == vec4<u32>(0x80000000u));
+    return select(bitcast<vec4<u32>>(sum), vec4<u32>(INVALID_NAN), opposite);
+}
+
+// Each of the following has a short form for RARE, made of the functions above, and one in which NaN and infinity are settled
+// once for the whole: there y is neither subnormal nor infinite, and the slope neither zero nor subnormal.
 
 // dx + backward4(x, g).
 fn backward_accumulate4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, params: Params) -> vec4<u32> {
-    return sum4(dx, backward4(x, g, params), params);
+    if FORMULA == RARE {
+        return sum4(dx, backward4(x, g, params), params);
+    }
+    let zero = vec4<u32>(0u);
+    let inside = passes(x, params);
+    let added = select(zero, bitcast<vec4<u32>>(params.slope * bitcast<vec4<f32>>(g)), inside);
+    return unless_either_nan(sum_of_numbers(dx, added, params), dx, select(zero, g, inside));
 }
 
 // a * forward4(b).
 fn gate4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
-    return product4(a, forward4(b, params), params);
+    if FORMULA == RARE {
+        return product4(a, forward4(b, params), params);
+    }
+    let y = value4(b, params);
+    let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(a) * opaque(bitcast<vec4<f32>>(y), params));
+    let invalid = (magnitude4(a) == vec4<u32>(INFINITE)) & (y == vec4<u32>(0u));
+    return unless_either_nan(select(product, vec4<u32>(INVALID_NAN), invalid), a, b);
 }
 
 struct GateGradients {
@@ -38,9 +61,15 @@ struct GateGradients {
     db: vec4<u32>,
 }
 
-// Both gradients of gate4.
+// Both gradients of gate4: gate4(g, b), and backward4(b, g * a).
 fn gate_backward4(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params) -> GateGradients {
-    return GateGradients(gate4(g, b, params), backward4(b, product4(g, a, params), params));
+    let da = gate4(g, b, params);
+    if FORMULA == RARE {
+        return GateGradients(da, backward4(b, product4(g, a, params), params));
+    }
+    let product = params.slope * opaque(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(a), params);
+    let db = settled(product, g, a, bitcast<u32>(params.slope));
+    return GateGradients(da, select(vec4<u32>(0u), db, passes(b, params)));
 }
 
 // x * forward4(x).
@@ -50,6 +79,18 @@ fn hard_swish4(x: vec4<u32>, params: Params) -> vec4<u32> {
 
 // The gradient of hard_swish4: the sum of the gate's two.
 fn hard_swish_backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    let gradients = gate_backward4(x, x, g, params);
-    return sum4(gradients.da, gradients.db, params);
+    if FORMULA == RARE {
+        let gradients = gate_backward4(x, x, g, params);
+        return sum4(gradients.da, gradients.db, params);
+    }
+    let y = value4(x, params);
+    let inside = passes(x, params);
+    let da = opaque(bitcast<vec4<f32>>(g) * opaque(bitcast<vec4<f32>>(y), params), params);
+    let product = opaque(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(x), params);
+    let db = opaque(params.slope * product, params);
+    let sum = bitcast<vec4<u32>>(da + bitcast<vec4<f32>>(select(vec4<u32>(0u), bitcast<vec4<u32>>(db), inside)));
+    // Of an infinite g the sum is g, unless one product is zero times infinity, or they are opposite.
+    let rises = bitcast<vec4<i32>>(x ^ vec4<u32>(bitcast<u32>(params.slope) & 0x80000000u)) > vec4<i32>(0);
+    let infinite = select(vec4<u32>(INVALID_NAN), g, (y != vec4<u32>(0u)) & (rises | !inside));
+    return unless_either_nan(select(sum, infinite, magnitude4(g) == vec4<u32>(INFINITE)), g, x);
 }

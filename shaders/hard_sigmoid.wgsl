@@ -3,31 +3,40 @@
 // Data is read and written as u32, and every decision about NaN, order and clamping is made on integers. Shader compilers
 // may assume that floats are never NaN, and they flush subnormals where they compare floats.
 
+// Values of FORMULA.
+const AFFINE: u32 = 0u;         // clamp(slope * x + shift, 0, 1), in two roundings
+const RARE: u32 = 1u;           // the same where the slope is zero or subnormal, or y may be subnormal
+const RELU6_DIVIDE: u32 = 2u;   // clamp(x + 3, 0, 6) / 6
+const RELU6_MULTIPLY: u32 = 3u; // clamp(x + 3, 0, 6) * (1/6)
+const HALVES: u32 = 4u;         // a preset in halves, where only the last rounding can be seen: halves.wgsl
+
 // y from x.
 fn forward4(x: vec4<u32>, params: Params) -> vec4<u32> {
-    let scaled = opaque(bitcast<vec4<f32>>(x) * params.prescale, params);
-    let v = opaque(params.pre_slope * scaled, params) + params.pre_shift;
-    // Positive floats are ordered as their bits, and negative ones are negative integers.
-    let clamped = clamp(bitcast<vec4<i32>>(v), vec4<i32>(0), vec4<i32>(bitcast<i32>(params.clamp_max)));
-    let t = bitcast<vec4<f32>>(clamped);
-    var y: vec4<f32>;
-    if DIVIDE {
-        y = sixth(t, params);
-    } else {
-        y = t * params.post_scale;
-    }
-    return unless_nan(bitcast<vec4<u32>>(y), x, params);
+    return unless_nan(value4(x, params), x, params);
 }
 
 // dx from x and the upstream gradient g.
 fn backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    // The order of floats as the order of integers, NaN beyond both ends.
-    let bits = bitcast<vec4<i32>>(x);
-    let key = bits ^ ((bits >> vec4<u32>(31u)) & vec4<i32>(0x7fffffff));
-    let inside = (key >= vec4<i32>(params.first_key)) & (key <= vec4<i32>(params.last_key));
-    let scaled = opaque(bitcast<vec4<f32>>(g) * params.prescale, params);
-    let dx = bitcast<vec4<u32>>(params.grad_slope * scaled);
-    return select(vec4<u32>(0u), unless_nan(dx, g, params), inside);
+    let dx = bitcast<vec4<u32>>(params.slope * prescaled(g, params));
+    return select(vec4<u32>(0u), unless_nan(dx, g, params), passes(x, params));
+}
+
+// y where x isn't NaN.
+fn value4(x: vec4<u32>, params: Params) -> vec4<u32> {
+    if FORMULA == RELU6_DIVIDE || FORMULA == RELU6_MULTIPLY {
+        let t = bitcast<vec4<f32>>(clamped(bitcast<vec4<f32>>(x) + 3.0, 6.0));
+        if FORMULA == RELU6_DIVIDE {
+            return bitcast<vec4<u32>>(sixth(t, params));
+        }
+        return bitcast<vec4<u32>>(t * SIXTH);
+    }
+    return clamped(opaque(params.slope * prescaled(x, params), params) + params.shift, 1.0);
+}
+
+// Whether the gradient passes at x. The value before clamping is monotone in x, so any rule is an interval.
+fn passes(x: vec4<u32>, params: Params) -> vec4<bool> {
+    return (x - vec4<u32>(params.first_positive) < vec4<u32>(params.positives))
+        | (x - vec4<u32>(params.first_negative) < vec4<u32>(params.negatives));
 }
 
 // Helpers
@@ -43,25 +52,39 @@ fn opaque(v: vec4<f32>, params: Params) -> vec4<f32> {
     return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));
 }
 
-// t / 6, correctly rounded, for 0 <= t <= 6; WGSL's own division may be 2.5 ulp off. The product by a rounded sixth
-// is at most one step off, and the remainder t - 6q is exact: it says which way.
+// v limited to 0 and top, as bits. Positive floats are ordered as their bits, and negative ones are negative integers.
+fn clamped(v: vec4<f32>, top: f32) -> vec4<u32> {
+    return bitcast<vec4<u32>>(clamp(bitcast<vec4<i32>>(v), vec4<i32>(0), vec4<i32>(bitcast<i32>(top))));
+}
+
+fn magnitude4(v: vec4<u32>) -> vec4<u32> {
+    return v & vec4<u32>(0x7fffffffu);
+}
+
+// What a slope is multiplied with.
+fn prescaled(operand: vec4<u32>, params: Params) -> vec4<f32> {
+    if FORMULA == RARE {
+        return opaque(bitcast<vec4<f32>>(operand) * params.prescale, params);
+    }
+    return bitcast<vec4<f32>>(operand);
+}
+
+// t / 6, correctly rounded, for 0 <= t <= 6; WGSL's own division may be 2.5 ulp off. q is at most one step off, and the
+// remainder r = t - 6q is exact, because both differences are. t / 6 is never near the middle between two floats, so one more
+// rounding, or two, of q + r / 6 make no difference.
 fn sixth(t: vec4<f32>, params: Params) -> vec4<f32> {
     let q = opaque(t * SIXTH, params);
-    let r = opaque(t - 4.0 * q, params) - 2.0 * q;
-    let bits = bitcast<vec4<u32>>(q);
-    // Half an ulp of q, times six. 0x0b800000 is 23 steps of the exponent.
-    let limit = 3.0 * bitcast<vec4<f32>>((bits & vec4<u32>(0x7f800000u)) - vec4<u32>(0x0b800000u));
-    let up = select(vec4<u32>(0u), vec4<u32>(1u), r > limit);
-    let down = select(vec4<u32>(0u), vec4<u32>(1u), r < -limit);
-    let y = select(bits + up - down, vec4<u32>(0u), bitcast<vec4<u32>>(t) == vec4<u32>(0u));
-    return bitcast<vec4<f32>>(y);
+    let r = opaque(opaque(t - 4.0 * q, params) - 2.0 * q, params);
+    return q + r * SIXTH;
 }
 
 // The product of the slope and an operand, as bits, unless the operand makes it NaN: then the operand itself,
 // quieted, or for zero times infinity the NaN that x86 gives.
 fn unless_nan(product: vec4<u32>, operand: vec4<u32>, params: Params) -> vec4<u32> {
-    let magnitude = operand & vec4<u32>(0x7fffffffu);
-    let infinite = magnitude == vec4<u32>(INFINITE);
-    let nan = select(operand | vec4<u32>(QUIET), vec4<u32>(INVALID_NAN), infinite);
-    return select(product, nan, magnitude >= vec4<u32>(params.nan_threshold));
+    let quieted = operand | vec4<u32>(QUIET);
+    if FORMULA == RARE {
+        let nan = select(quieted, vec4<u32>(INVALID_NAN), magnitude4(operand) == vec4<u32>(INFINITE));
+        return select(product, nan, magnitude4(operand) >= vec4<u32>(params.nan_threshold));
+    }
+    return select(product, quieted, magnitude4(operand) > vec4<u32>(INFINITE));
 }

@@ -60,9 +60,15 @@ fn unary4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
 }
 // word: the number of the first in the tensor.
 fn unary_words(x: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
+    if FORMULA == HALVES {
+        return forward_halves(x, params);
+    }
     let random = random_of_words(word, params);
     if DTYPE == F32 {
         return unary4(x, random.low, params);
+    }
+    if KERNEL == BINARIZE {
+        return signed_halves(is_plus_low(x, random.low, params), is_plus_high(x, random.high, params), params);
     }
     return packed(unary4(low(x), random.low, params), unary4(high(x), random.high, params), params);
 }
@@ -84,9 +90,19 @@ fn binary_words(first: vec4<u32>, second: vec4<u32>, before: vec4<u32>, params: 
     if DTYPE == F32 {
         return binary4(first, second, before, params);
     }
+    if FORMULA == HALVES && DTYPE == F16 {
+        return backward_f16_words(first, second, params);
+    }
+    var first_low = first << vec4<u32>(16u);
+    var first_high = first;
+    // For a gradient alone, the windows of params are of halves.
+    if KERNEL != BACKWARD && KERNEL != BACKWARD_ACCUMULATE {
+        first_low = low(first);
+        first_high = high(first);
+    }
     return packed(
-        binary4(low(first), low(second), low(before), params),
-        binary4(high(first), high(second), high(before), params),
+        binary4(first_low, low(second), low(before), params),
+        binary4(first_high, high(second), high(before), params),
         params,
     );
 }
@@ -111,8 +127,8 @@ fn pack_words(x: vec4<u32>, word: u32, params: Params) -> u32 {
     if DTYPE == F32 {
         return bits4(is_plus4(x, random.low, params), vec4<u32>(1u, 2u, 4u, 8u));
     }
-    return bits4(is_plus4(low(x), random.low, params), vec4<u32>(1u, 4u, 16u, 64u))
-        | bits4(is_plus4(high(x), random.high, params), vec4<u32>(2u, 8u, 32u, 128u));
+    return bits4(is_plus_low(x, random.low, params), vec4<u32>(1u, 4u, 16u, 64u))
+        | bits4(is_plus_high(x, random.high, params), vec4<u32>(2u, 8u, 32u, 128u));
 }
 // Words of x, or of y, that 32 signs take.
 fn words_of_32() -> u32 {
@@ -124,9 +140,9 @@ fn unpack_words(bits: u32, params: Params) -> vec4<u32> {
     if DTYPE == F32 {
         return signed4((vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u), params);
     }
-    return packed(
-        signed4((vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u), params),
-        signed4((vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u), params),
+    return signed_halves(
+        (vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u),
+        (vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u),
         params,
     );
 }

@@ -55,7 +55,7 @@ pub struct Batch {
     parts: Vec<Recorded>,
     groups: Groups,
     /// Parameters of operations that have a gradient, whose window takes a search.
-    params: FxHashMap<Op, Params>,
+    params: FxHashMap<(Op, DType), Params>,
     step: u64,
 }
 
@@ -194,8 +194,8 @@ impl Batch {
         }
         let known = &mut self.params;
         let params = || match op {
-            Op::Unary(_) => Params::new(op),
-            Op::Binary(_) | Op::Other(_) => *known.entry(op).or_insert_with(|| Params::new(op)),
+            Op::Unary(_) => Params::of_kernel(op, dtype),
+            Op::Binary(_) | Op::Other(_) => *known.entry((op, dtype)).or_insert_with(|| Params::of_kernel(op, dtype)),
         };
         let (plan, variant) = self.kernels.plan(&tensors, params)?;
         for part in plan.parts() {

@@ -145,7 +145,7 @@ impl Kernels {
 
     pub(crate) fn prepare(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
         let tensors = Tensors { op, dtype, ranges };
-        let (plan, variant) = self.plan(&tensors, || Params::new(op))?;
+        let (plan, variant) = self.plan(&tensors, || Params::of_kernel(op, dtype))?;
         let parts = plan.parts().map(|part| {
             let params = self.upload(&part.params)?;
             let storage = part.bindings().iter().map(|&Binding { operand, offset, size }| {

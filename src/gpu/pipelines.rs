@@ -7,6 +7,7 @@ use crate::{
     },
     plan::{
         self,
+        formula::Formula,
         params::Params,
         placement::{Access, EntryPoints, MAX_TENSORS, Placement, access, bound},
         wgsl::{self, Options},
@@ -45,13 +46,14 @@ impl Variant {
         }
     }
 
-    const COUNT: usize = (Kernel::Unpack as usize + 1) * Placement::ALL.len() * DType::ALL.len() * 4 * 3;
+    const FORMS: usize = (Formula::Halves as usize + 1) * 2;
+    const COUNT: usize = (Kernel::Unpack as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
 
     fn index(self) -> usize {
         let placed = self.op.row().kernel as usize * Placement::ALL.len() + self.placement as usize;
         let typed = placed * DType::ALL.len() + self.options.dtype as usize;
-        let form = usize::from(self.options.divides) * 2 + usize::from(self.options.stochastic);
-        (typed * 4 + form) * 3 + self.offsets as usize
+        let form = self.options.formula as usize * 2 + usize::from(self.options.stochastic);
+        (typed * Self::FORMS + form) * 3 + self.offsets as usize
     }
 
     /// Whether operands are bound read-only.
@@ -195,13 +197,14 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::definition::HardSigmoid;
+    use crate::math::definition::{HardSigmoid, KinkRule};
     use std::collections::HashSet;
 
     #[test]
     fn every_variant_has_a_place_of_its_own() {
         let mut seen = HashSet::new();
-        for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
+        let rare = HardSigmoid::affine(0.0, 0.5, KinkRule::Strict).unwrap();
+        for definition in [HardSigmoid::PYTORCH, HardSigmoid::JAX, HardSigmoid::KERAS, rare] {
             for op in Op::all(definition) {
                 for &placement in Placement::ALL {
                     for &dtype in DType::ALL {

@@ -7,7 +7,7 @@
 //! To follow a plan:
 //! 1. Make a shader module of [`Plan::module`].
 //! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform buffer that
-//!    holds [`Part::params`] (80 bytes). [`Plan::access`] tells how each tensor is bound.
+//!    holds [`Part::params`] (64 bytes). [`Plan::access`] tells how each tensor is bound.
 //! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
 //!    depends on nothing else), and dispatch its workgroups.
 //!
@@ -26,6 +26,7 @@
 //! # Ok::<(), hard_sigmoid::plan::PlanError>(())
 //! ```
 
+pub(crate) mod formula;
 pub(crate) mod grid;
 pub(crate) mod limits;
 pub(crate) mod params;
@@ -171,10 +172,11 @@ impl Plan {
         if len > MAX_LEN {
             return Err(PlanError::TooLong { len });
         }
-        Ok(Self::of_checked(op, dtype, placement, len, *limits, Params::new(op)))
+        let params = Params::of_kernel(op, dtype);
+        Ok(Self::of_checked(op, dtype, placement, len, *limits, params))
     }
 
-    /// Everything has been checked. `params` are those of `op`.
+    /// Everything has been checked. `params` are those of the kernel.
     pub(crate) fn of_checked(
         op: Op,
         dtype: DType,
@@ -198,8 +200,7 @@ impl Plan {
         wgsl::module(self.placement)
     }
 
-    /// The pipeline constants of every entry point here. `DIVIDE` is 1 for [`HardSigmoid::PYTORCH`](crate::HardSigmoid::PYTORCH)
-    /// alone.
+    /// The pipeline constants of every entry point here.
     pub fn constants(&self) -> [(&'static str, f64); 4] {
         constants(self.op, Options::of(self.op, self.dtype))
     }
@@ -272,7 +273,7 @@ pub(crate) fn constants(op: Op, options: Options) -> [(&'static str, f64); 4] {
     [
         ("KERNEL", f64::from(op.row().kernel as u32)),
         ("DTYPE", f64::from(options.dtype as u32)),
-        ("DIVIDE", f64::from(u8::from(options.divides))),
+        ("FORMULA", f64::from(options.formula as u32)),
         ("STOCHASTIC", f64::from(u8::from(options.stochastic))),
     ]
 }

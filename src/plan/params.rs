@@ -2,12 +2,14 @@
 
 use crate::math::{
     binarize::{Binarization, StraightThrough},
-    definition::{Form, HardSigmoid, Region, SIXTH},
+    definition::{HardSigmoid, Region},
+    dtype::DType,
     finite::Finite,
     op::{Binary, Op, Other},
     philox::halves,
 };
 use bytemuck::{Pod, Zeroable};
+use half::f16;
 
 /// The uniform block of the kernels, `Params` in WGSL: what a definition and a part of the tensor make of it. The shader
 /// explains each field.
@@ -16,85 +18,134 @@ use bytemuck::{Pod, Zeroable};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Params {
-    pre_slope: f32,
+    slope: f32,
+    shift: f32,
     prescale: f32,
-    pre_shift: f32,
-    clamp_max: f32,
-    post_scale: f32,
-    grad_slope: f32,
     nan_threshold: u32,
-    first_key: i32,
-    last_key: i32,
+    first_positive: u32,
+    positives: u32,
+    first_negative: u32,
+    negatives: u32,
     opaque_zero: u32,
     len: u32,
     row_invocations: u32,
+    magnitude: f32,
     seed: [u32; 2],
     offset: [u32; 2],
-    magnitude: f32,
-    pad: [u32; 3],
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 16] = {
+pub(crate) const FIELDS: [(&str, usize); 14] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
     offsets!(
-        pre_slope prescale pre_shift clamp_max post_scale grad_slope nan_threshold first_key last_key opaque_zero len
-        row_invocations seed offset magnitude pad
+        slope shift prescale nan_threshold first_positive positives first_negative negatives opaque_zero len
+        row_invocations magnitude seed offset
     )
 };
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
+const SIGN: u32 = 0x8000_0000;
 
 impl Params {
-    /// For an operation. The length is 0: a kernel that only calls the functions of [`wgsl`](crate::wgsl) doesn't need it, and
-    /// a [`Plan`](crate::plan::Plan) sets it.
+    /// For an operation, computed in f32 by the functions of [`wgsl`](crate::wgsl). The length is 0: a kernel of your own doesn't
+    /// need it, and a [`Plan`](crate::plan::Plan) sets it.
     pub fn new(op: impl Into<Op>) -> Self {
         let op = op.into();
         let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
-        let (alpha, pre_shift, clamp_max, post_scale, slope) = match definition.form() {
-            Form::Affine { alpha, beta } => (alpha.get(), beta.get(), 1.0, 1.0, alpha.get()),
-            Form::Relu6Divide | Form::Relu6Multiply => (1.0, 3.0, 6.0, SIXTH, SIXTH),
+        let slope = match op {
+            Op::Binary(Binary::StraightThrough(_)) => 1.0,
+            _ => definition.slope(),
         };
-        // A GPU may read a subnormal as zero, so a subnormal alpha travels 2^64 times as large. The operand gets
+        // A GPU may read a subnormal as zero, so a subnormal slope travels 2^64 times as large. The operand gets
         // 2^-64 instead: exact wherever the product isn't zero anyway.
         let two_64 = 2.0f32.powi(64);
-        let (up, prescale) = if alpha.is_subnormal() {
+        let (up, prescale) = if slope.is_subnormal() {
             (two_64, 1.0 / two_64)
         } else {
             (1.0, 1.0)
         };
-        let (grad_slope, (first_key, last_key)) = match op {
-            Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => (1.0, (key(-1.0), key(1.0))),
-            Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => (1.0, (i32::MIN, i32::MAX)),
-            Op::Binary(Binary::BackwardFromOutput(_)) => (slope * up, (key(0.0) + 1, key(1.0) - 1)),
-            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => (slope * up, linear_keys(definition)),
+        let window = match op {
+            Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => (key(-1.0), key(1.0)),
+            Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => (i32::MIN, i32::MAX),
+            Op::Binary(Binary::BackwardFromOutput(_)) => (key(0.0) + 1, key(1.0) - 1),
+            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => linear_keys(definition),
             // No gradient, so no window.
-            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => (slope * up, (1, 0)),
+            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => (1, 0),
         };
         let (seed, offset) = match op.binarization() {
             Some(Binarization::Stochastic { seed, offset, .. }) => (seed, offset),
             Some(Binarization::Deterministic) | None => (0, 0),
         };
-        Self {
-            pre_slope: alpha * up,
+        let params = Self {
+            slope: slope * up,
+            shift: definition.shift(),
             prescale,
-            pre_shift,
-            clamp_max,
-            post_scale,
-            grad_slope,
-            nan_threshold: if alpha == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
-            first_key,
-            last_key,
+            nan_threshold: if slope == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
+            first_positive: 0,
+            positives: 0,
+            first_negative: 0,
+            negatives: 0,
             opaque_zero: 0,
             len: 0,
             row_invocations: 0,
+            magnitude: op.scale().map_or(1.0, Finite::get),
             seed: halves(seed),
             offset: halves(offset),
-            magnitude: op.scale().map_or(1.0, Finite::get),
-            pad: [0; 3],
+        };
+        params.with_window(window)
+    }
+
+    /// As the kernel for an element type takes them.
+    pub(crate) fn of_kernel(op: Op, dtype: DType) -> Self {
+        let params = Self::new(op);
+        // Of x they need to know no more than whether the gradient passes.
+        let takes_half = match op {
+            Op::Binary(op) => matches!(
+                op,
+                Binary::Backward(_)
+                    | Binary::BackwardFromOutput(_)
+                    | Binary::BackwardAccumulate(_)
+                    | Binary::StraightThrough(_)
+            ),
+            Op::Unary(_) | Op::Other(_) => false,
+        };
+        match dtype {
+            DType::F16 | DType::Bf16 if takes_half => params.with_windows_of(dtype),
+            _ => params,
+        }
+    }
+
+    /// The gradient passes from the first key to the last: see [`key`].
+    fn with_window(self, (first, last): (i32, i32)) -> Self {
+        let count = |first: i32, last: i32| (i64::from(last) - i64::from(first) + 1).max(0) as u32;
+        let (first_positive, last_negative) = (first.max(0), last.min(-1));
+        Self {
+            first_positive: first_positive as u32,
+            positives: count(first_positive, last),
+            // Of negative numbers the last has the smallest bits.
+            first_negative: from_key(last_negative).to_bits(),
+            negatives: count(first, last_negative),
+            ..self
+        }
+    }
+
+    /// The same windows of the halves of a type, which stand in the upper 16 bits.
+    fn with_windows_of(self, dtype: DType) -> Self {
+        let window = |first: u32, count: u32| {
+            let [first, end] = [first, first + count].map(|bits| halves_below(dtype, bits));
+            (first << 16, (end - first) << 16)
+        };
+        let (first_positive, positives) = window(self.first_positive, self.positives);
+        let (first_negative, negatives) = window(self.first_negative & !SIGN, self.negatives);
+        Self {
+            first_positive,
+            positives,
+            first_negative: first_negative | SIGN,
+            negatives,
+            ..self
         }
     }
 
@@ -109,6 +160,25 @@ impl Params {
             ..self
         }
     }
+}
+
+/// How many positive halves come before the f32 of these bits. NaN comes last.
+fn halves_below(dtype: DType, bits: u32) -> u32 {
+    let wide = |half: u32| match dtype {
+        DType::F16 if half > 0x7c00 => !SIGN,
+        DType::F16 => f16::from_bits(half as u16).to_f32().to_bits(),
+        DType::F32 | DType::Bf16 => half << 16,
+    };
+    let (mut first, mut end) = (0, 0x8000);
+    while first < end {
+        let middle = (first + end) / 2;
+        if wide(middle) < bits {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    first
 }
 
 /// The order of all floats as the order of integers: -inf < ... < -0 < +0 < ... < +inf, NaN beyond both ends.
@@ -171,8 +241,8 @@ mod tests {
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
         let params = Params::new(Binary::BackwardFromOutput(HardSigmoid::KERAS));
-        let ends = (from_key(params.first_key), from_key(params.last_key));
-        assert_eq!(ends, (f32::from_bits(1), 1.0f32.next_down()));
+        let window = (params.first_positive, params.positives, params.negatives);
+        assert_eq!(window, (1, 1.0f32.to_bits() - 1, 0));
     }
 
     #[test]
@@ -233,18 +303,15 @@ mod tests {
             .iter()
             .map(|m| (m.name.as_deref().unwrap(), m.offset as usize))
             .collect();
-        // The padding is three words in the shader: an array of words isn't allowed in a uniform.
-        let expected = FIELDS.map(|(name, at)| (if name == "pad" { "pad0" } else { name }, at));
-        assert_eq!(fields[..16], expected);
+        assert_eq!(fields, FIELDS);
         assert_eq!(*span as usize, size_of::<Params>());
         // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
         assert_eq!(span % 16, 0);
-        for (member, kind) in members.iter().zip("ffffffuiiuuuvvfuuu".chars()) {
+        for (member, kind) in members.iter().zip("fffuuuuuuuufvv".chars()) {
             use naga::{Scalar, TypeInner, VectorSize};
             let expected = match kind {
                 'f' => TypeInner::Scalar(Scalar::F32),
                 'u' => TypeInner::Scalar(Scalar::U32),
-                'i' => TypeInner::Scalar(Scalar::I32),
                 _ => TypeInner::Vector {
                     size: VectorSize::Bi,
                     scalar: Scalar::U32,

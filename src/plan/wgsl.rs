@@ -4,13 +4,8 @@
 //! `kernels.wgsl` explains entry points, bindings and grids.
 
 use crate::{
-    math::{
-        binarize::Binarization,
-        definition::{Form, HardSigmoid},
-        dtype::DType,
-        op::Op,
-    },
-    plan::placement::Placement,
+    math::{binarize::Binarization, definition::HardSigmoid, dtype::DType, op::Op},
+    plan::{formula::Formula, placement::Placement},
 };
 
 macro_rules! part {
@@ -94,7 +89,7 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 pub fn functions(definition: HardSigmoid, dtype: DType) -> String {
     let options = Options {
         dtype,
-        divides: divides(definition),
+        formula: Formula::of_definition(definition),
         stochastic: true,
     };
     [&*options.text(), FUNCTIONS].join("\n")
@@ -104,7 +99,7 @@ pub fn functions(definition: HardSigmoid, dtype: DType) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Options {
     pub(crate) dtype: DType,
-    pub(crate) divides: bool,
+    pub(crate) formula: Formula,
     pub(crate) stochastic: bool,
 }
 
@@ -112,7 +107,7 @@ impl Options {
     pub(crate) fn of(op: Op, dtype: DType) -> Self {
         Self {
             dtype,
-            divides: op.definition().is_some_and(divides),
+            formula: Formula::of(op, dtype),
             stochastic: matches!(op.binarization(), Some(Binarization::Stochastic { .. })),
         }
     }
@@ -120,18 +115,14 @@ impl Options {
     fn text(self) -> String {
         let Self {
             dtype,
-            divides,
+            formula,
             stochastic,
         } = self;
         format!(
-            "const DTYPE: u32 = {}u;\nconst DIVIDE: bool = {divides};\nconst STOCHASTIC: bool = {stochastic};\n",
-            dtype as u32
+            "const DTYPE: u32 = {}u;\nconst FORMULA: u32 = {}u;\nconst STOCHASTIC: bool = {stochastic};\n",
+            dtype as u32, formula as u32
         )
     }
-}
-
-fn divides(definition: HardSigmoid) -> bool {
-    definition.form() == Form::Relu6Divide
 }
 
 #[cfg(test)]
@@ -162,8 +153,8 @@ mod tests {
                     module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
                 );
                 assert_eq!(constant(&module, "DTYPE"), naga::Literal::U32(dtype as u32));
-                let divides = naga::Literal::Bool(definition == HardSigmoid::PYTORCH);
-                assert_eq!(constant(&module, "DIVIDE"), divides);
+                let formula = naga::Literal::U32(Formula::of_definition(definition) as u32);
+                assert_eq!(constant(&module, "FORMULA"), formula);
                 let names = module
                     .functions
                     .iter()
@@ -201,9 +192,23 @@ mod tests {
                 assert_eq!(constant(&module, "KERNEL"), naga::Literal::U32(op.row().kernel as u32));
                 assert_eq!(constant(&module, "DTYPE"), naga::Literal::U32(1));
                 let options = Options::of(op, DType::F16);
-                assert_eq!(constant(&module, "DIVIDE"), naga::Literal::Bool(options.divides));
+                assert_eq!(constant(&module, "FORMULA"), naga::Literal::U32(options.formula as u32));
                 assert_eq!(constant(&module, "STOCHASTIC"), naga::Literal::Bool(options.stochastic));
             }
+        }
+    }
+
+    #[test]
+    fn formulas_have_their_constants() {
+        let module = naga::front::wgsl::parse_str(SEPARATE).unwrap();
+        for (formula, name) in [
+            (Formula::Affine, "AFFINE"),
+            (Formula::Rare, "RARE"),
+            (Formula::Relu6Divide, "RELU6_DIVIDE"),
+            (Formula::Relu6Multiply, "RELU6_MULTIPLY"),
+            (Formula::Halves, "HALVES"),
+        ] {
+            assert_eq!(constant(&module, name), naga::Literal::U32(formula as u32));
         }
     }
 

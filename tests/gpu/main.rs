@@ -21,6 +21,7 @@ fn main() {
     adapters::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
+        ("special_values", special_values),
         ("halves", halves),
         ("offsets", offsets),
         ("split", split),
@@ -187,6 +188,47 @@ fn every_definition(adapter: &wgpu::Adapter) {
             gpu.check(case, [&rolled, &x, &h], 0);
         }
     }
+}
+
+/// Every triple of special values, with both signs: zero, subnormal, the smallest, the largest, infinity, NaN, and the kinks.
+fn special_values(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let kinks = [1.0, 2.0, 2.5, 3.0, 2.999_999_8];
+    let edges = [
+        0.0,
+        1e-45,
+        1.17549e-38,
+        f32::MIN_POSITIVE,
+        1e-20,
+        0.7,
+        1e20,
+        f32::MAX,
+        f32::INFINITY,
+        f32::NAN,
+    ];
+    let quiet_and_signalling = [0x7fc0_1000, 0x7f80_2000].map(f32::from_bits);
+    let positive = [&kinks[..], &edges, &quiet_and_signalling].concat();
+    let values: Vec<f32> = positive.iter().flat_map(|&v| [v, -v]).collect();
+    let count = values.len();
+    let of = |place: usize| {
+        (0..count.pow(3))
+            .map(|i| values[i / count.pow(place as u32) % count])
+            .collect()
+    };
+    let data: [Vec<f32>; 3] = std::array::from_fn(of);
+    let (in_f16, in_bf16) = (rounded::<f16>(&data), rounded::<bf16>(&data));
+    for definition in definitions() {
+        for case in &each_separate(definition) {
+            gpu.check(case, slices(&data), 0);
+            gpu.check(case, slices(&in_f16), 0);
+            gpu.check(case, slices(&in_bf16), 0);
+        }
+    }
+}
+
+fn rounded<T: Scalar>(data: &[Vec<f32>; 3]) -> [Vec<T>; 3] {
+    data.each_ref()
+        .map(|values| values.iter().map(|&value| T::from_f32(value)).collect())
 }
 
 /// All 65,536 values of each half type, forward and against sixteen sets of upstream gradients, and odd lengths.

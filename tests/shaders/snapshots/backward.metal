@@ -11,24 +11,20 @@ struct _mslBufferSizes {
 };
 
 struct Params {
-    float pre_slope;
+    float slope;
+    float shift;
     float prescale;
-    float pre_shift;
-    float clamp_max;
-    float post_scale;
-    float grad_slope;
     uint nan_threshold;
-    int first_key;
-    int last_key;
+    uint first_positive;
+    uint positives;
+    uint first_negative;
+    uint negatives;
     uint opaque_zero;
     uint len;
     uint row_invocations;
+    float magnitude;
     metal::uint2 seed;
     metal::uint2 offset;
-    float magnitude;
-    uint pad0_;
-    uint pad1_;
-    uint pad2_;
 };
 struct GateGradients {
     metal::uint4 da;
@@ -38,10 +34,16 @@ typedef metal::uint4 type_7[1];
 constant uint F32_ = 0u;
 constant uint F16_ = 1u;
 constant uint BF16_ = 2u;
-constant float SIXTH = 0.16666667;
-constant uint INFINITE = 2139095040u;
+constant uint AFFINE = 0u;
+constant uint RARE = 1u;
+constant uint RELU6_DIVIDE = 2u;
+constant uint RELU6_MULTIPLY = 3u;
+constant uint HALVES = 4u;
 constant uint QUIET = 4194304u;
 constant uint INVALID_NAN = 4290772992u;
+constant uint INFINITE = 2139095040u;
+constant float SIXTH = 0.16666667;
+constant float TWO_MINUS_112_ = 0.000000000000000000000000000000000192593;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
 constant uint BACKWARD_ACCUMULATE = 2u;
@@ -55,74 +57,117 @@ constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
 constant uint KERNEL = 1u;
 constant uint DTYPE = 0u;
-constant bool DIVIDE = true;
+constant uint FORMULA = 0u;
 
-metal::float4 opaque(
-    metal::float4 v,
-    Params params
+metal::uint4 magnitude4_(
+    metal::uint4 v
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.opaque_zero));
-}
-
-metal::float4 sixth(
-    metal::float4 t,
-    Params params_1
-) {
-    metal::float4 _e4 = opaque(t * SIXTH, params_1);
-    metal::float4 _e8 = opaque(t - (4.0 * _e4), params_1);
-    metal::float4 r = _e8 - (2.0 * _e4);
-    metal::uint4 bits_1 = as_type<metal::uint4>(_e4);
-    metal::float4 limit = 3.0 * as_type<metal::float4>((bits_1 & metal::uint4(2139095040u)) - metal::uint4(192937984u));
-    metal::uint4 up = metal::select(metal::uint4(0u), metal::uint4(1u), r > limit);
-    metal::uint4 down = metal::select(metal::uint4(0u), metal::uint4(1u), r < -(limit));
-    metal::uint4 y_1 = metal::select((bits_1 + up) - down, metal::uint4(0u), as_type<metal::uint4>(t) == metal::uint4(0u));
-    return as_type<metal::float4>(y_1);
+    return v & metal::uint4(2147483647u);
 }
 
 metal::uint4 unless_nan(
     metal::uint4 product,
     metal::uint4 operand,
+    Params params
+) {
+    metal::uint4 quieted = operand | metal::uint4(4194304u);
+    if (false) {
+        metal::uint4 _e13 = magnitude4_(operand);
+        metal::uint4 nan = metal::select(quieted, metal::uint4(4290772992u), _e13 == metal::uint4(2139095040u));
+        metal::uint4 _e18 = magnitude4_(operand);
+        return metal::select(product, nan, _e18 >= metal::uint4(params.nan_threshold));
+    }
+    metal::uint4 _e23 = magnitude4_(operand);
+    return metal::select(product, quieted, _e23 > metal::uint4(2139095040u));
+}
+
+metal::uint4 clamped(
+    metal::float4 v_1,
+    float top
+) {
+    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(top))));
+}
+
+metal::float4 opaque(
+    metal::float4 v_2,
+    Params params_1
+) {
+    return as_type<metal::float4>(as_type<metal::uint4>(v_2) ^ metal::uint4(params_1.opaque_zero));
+}
+
+metal::float4 sixth(
+    metal::float4 t,
     Params params_2
 ) {
-    metal::uint4 magnitude = operand & metal::uint4(2147483647u);
-    metal::bool4 infinite = magnitude == metal::uint4(2139095040u);
-    metal::uint4 nan = metal::select(operand | metal::uint4(4194304u), metal::uint4(4290772992u), infinite);
-    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_threshold));
+    metal::float4 _e4 = opaque(t * SIXTH, params_2);
+    metal::float4 _e8 = opaque(t - (4.0 * _e4), params_2);
+    metal::float4 _e12 = opaque(_e8 - (2.0 * _e4), params_2);
+    return _e4 + (_e12 * SIXTH);
+}
+
+metal::float4 prescaled(
+    metal::uint4 operand_1,
+    Params params_3
+) {
+    if (false) {
+        metal::float4 _e10 = opaque(as_type<metal::float4>(operand_1) * params_3.prescale, params_3);
+        return _e10;
+    }
+    return as_type<metal::float4>(operand_1);
+}
+
+metal::uint4 value4_(
+    metal::uint4 x,
+    Params params_4
+) {
+    bool local = {};
+    if (true) {
+        local = false;
+    } else {
+        local = true;
+    }
+    bool _e16 = local;
+    if (_e16) {
+        metal::uint4 _e22 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
+        metal::float4 t_1 = as_type<metal::float4>(_e22);
+        if (false) {
+            metal::float4 _e29 = sixth(t_1, params_4);
+            return as_type<metal::uint4>(_e29);
+        }
+        return as_type<metal::uint4>(t_1 * SIXTH);
+    }
+    metal::float4 _e35 = prescaled(x, params_4);
+    metal::float4 _e37 = opaque(params_4.slope * _e35, params_4);
+    metal::uint4 _e42 = clamped(_e37 + metal::float4(params_4.shift), 1.0);
+    return _e42;
 }
 
 metal::uint4 forward4_(
-    metal::uint4 x,
-    Params params_3
+    metal::uint4 x_1,
+    Params params_5
 ) {
-    metal::float4 y = {};
-    metal::float4 _e5 = opaque(as_type<metal::float4>(x) * params_3.prescale, params_3);
-    metal::float4 _e8 = opaque(params_3.pre_slope * _e5, params_3);
-    metal::float4 v_1 = _e8 + metal::float4(params_3.pre_shift);
-    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.clamp_max)));
-    metal::float4 t_1 = as_type<metal::float4>(clamped);
-    if (DIVIDE) {
-        metal::float4 _e22 = sixth(t_1, params_3);
-        y = _e22;
-    } else {
-        y = t_1 * params_3.post_scale;
-    }
-    metal::float4 _e25 = y;
-    metal::uint4 _e27 = unless_nan(as_type<metal::uint4>(_e25), x, params_3);
-    return _e27;
+    metal::uint4 _e2 = value4_(x_1, params_5);
+    metal::uint4 _e3 = unless_nan(_e2, x_1, params_5);
+    return _e3;
+}
+
+metal::bool4 passes(
+    metal::uint4 x_2,
+    Params params_6
+) {
+    return ((x_2 - metal::uint4(params_6.first_positive)) < metal::uint4(params_6.positives)) | ((x_2 - metal::uint4(params_6.first_negative)) < metal::uint4(params_6.negatives));
 }
 
 metal::uint4 backward4_(
-    metal::uint4 x_1,
+    metal::uint4 x_3,
     metal::uint4 g,
-    Params params_4
+    Params params_7
 ) {
-    metal::int4 bits_2 = as_type<metal::int4>(x_1);
-    metal::int4 key = bits_2 ^ ((bits_2 >> metal::uint4(31u)) & metal::int4(2147483647));
-    metal::bool4 inside = (key >= metal::int4(params_4.first_key)) & (key <= metal::int4(params_4.last_key));
-    metal::float4 _e21 = opaque(as_type<metal::float4>(g) * params_4.prescale, params_4);
-    metal::uint4 dx_1 = as_type<metal::uint4>(params_4.grad_slope * _e21);
-    metal::uint4 _e27 = unless_nan(dx_1, g, params_4);
-    return metal::select(metal::uint4(0u), _e27, inside);
+    metal::float4 _e4 = prescaled(g, params_7);
+    metal::uint4 dx_1 = as_type<metal::uint4>(params_7.slope * _e4);
+    metal::uint4 _e9 = unless_nan(dx_1, g, params_7);
+    metal::bool4 _e10 = passes(x_3, params_7);
+    return metal::select(metal::uint4(0u), _e9, _e10);
 }
 
 metal::uint4 unless_either_nan(
@@ -130,167 +175,275 @@ metal::uint4 unless_either_nan(
     metal::uint4 a,
     metal::uint4 b
 ) {
-    metal::uint4 first_2 = metal::select(result, b | metal::uint4(4194304u), (b & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
-    return metal::select(first_2, a | metal::uint4(4194304u), (a & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
+    metal::uint4 _e6 = magnitude4_(b);
+    metal::uint4 first_2 = metal::select(result, b | metal::uint4(4194304u), _e6 > metal::uint4(2139095040u));
+    metal::uint4 _e14 = magnitude4_(a);
+    return metal::select(first_2, a | metal::uint4(4194304u), _e14 > metal::uint4(2139095040u));
+}
+
+metal::uint4 settled(
+    metal::float4 product_1,
+    metal::uint4 a_1,
+    metal::uint4 b_1,
+    uint other
+) {
+    metal::uint4 _e4 = magnitude4_(a_1);
+    metal::uint4 _e5 = magnitude4_(b_1);
+    metal::uint4 larger = metal::max(_e4, _e5);
+    metal::uint4 _e7 = magnitude4_(a_1);
+    metal::uint4 _e8 = magnitude4_(b_1);
+    metal::uint4 smaller = metal::min(_e7, _e8);
+    metal::uint4 signed_infinite = (((a_1 ^ b_1) ^ metal::uint4(other)) & metal::uint4(2147483648u)) | metal::uint4(2139095040u);
+    metal::uint4 infinite = metal::select(signed_infinite, metal::uint4(4290772992u), smaller == metal::uint4(0u));
+    metal::uint4 _e30 = unless_either_nan(metal::select(as_type<metal::uint4>(product_1), infinite, larger == metal::uint4(2139095040u)), a_1, b_1);
+    return _e30;
 }
 
 metal::uint4 product4_(
-    metal::uint4 a_1,
-    metal::uint4 b_1,
-    Params params_5
+    metal::uint4 a_2,
+    metal::uint4 b_2,
+    Params params_8
 ) {
-    metal::uint4 larger = metal::max(a_1 & metal::uint4(2147483647u), b_1 & metal::uint4(2147483647u));
-    metal::uint4 smaller = metal::min(a_1 & metal::uint4(2147483647u), b_1 & metal::uint4(2147483647u));
-    metal::float4 _e18 = opaque(as_type<metal::float4>(a_1), params_5);
-    metal::float4 _e20 = opaque(as_type<metal::float4>(b_1), params_5);
-    metal::uint4 finite = as_type<metal::uint4>(_e18 * _e20);
-    metal::uint4 signed_infinite = ((a_1 ^ b_1) & metal::uint4(2147483648u)) | metal::uint4(2139095040u);
-    metal::uint4 infinite_1 = metal::select(signed_infinite, metal::uint4(4290772992u), smaller == metal::uint4(0u));
-    metal::uint4 _e40 = unless_either_nan(metal::select(finite, infinite_1, larger == metal::uint4(2139095040u)), a_1, b_1);
-    return _e40;
+    metal::float4 _e6 = opaque(as_type<metal::float4>(a_2) * as_type<metal::float4>(b_2), params_8);
+    metal::uint4 _e8 = settled(_e6, a_2, b_2, 0u);
+    return _e8;
+}
+
+metal::uint4 sum_of_numbers(
+    metal::uint4 a_3,
+    metal::uint4 b_3,
+    Params params_9
+) {
+    metal::float4 _e4 = opaque(as_type<metal::float4>(a_3), params_9);
+    metal::float4 _e6 = opaque(as_type<metal::float4>(b_3), params_9);
+    metal::float4 sum = _e4 + _e6;
+    metal::uint4 _e8 = magnitude4_(a_3);
+    metal::bool4 opposite = (_e8 == metal::uint4(2139095040u)) & ((a_3 ^ b_3) == metal::uint4(2147483648u));
+    return metal::select(as_type<metal::uint4>(sum), metal::uint4(4290772992u), opposite);
 }
 
 metal::uint4 sum4_(
-    metal::uint4 a_2,
-    metal::uint4 b_2,
-    Params params_6
+    metal::uint4 a_4,
+    metal::uint4 b_4,
+    Params params_10
 ) {
-    metal::float4 _e4 = opaque(as_type<metal::float4>(a_2), params_6);
-    metal::float4 _e6 = opaque(as_type<metal::float4>(b_2), params_6);
-    metal::float4 sum = _e4 + _e6;
-    metal::bool4 opposite = ((a_2 & metal::uint4(2147483647u)) == metal::uint4(2139095040u)) & ((a_2 ^ b_2) == metal::uint4(2147483648u));
-    metal::uint4 _e23 = unless_either_nan(metal::select(as_type<metal::uint4>(sum), metal::uint4(4290772992u), opposite), a_2, b_2);
-    return _e23;
-}
-
-metal::uint4 backward_accumulate4_(
-    metal::uint4 x_2,
-    metal::uint4 g_1,
-    metal::uint4 dx,
-    Params params_7
-) {
-    metal::uint4 _e4 = backward4_(x_2, g_1, params_7);
-    metal::uint4 _e5 = sum4_(dx, _e4, params_7);
-    return _e5;
-}
-
-metal::uint4 gate4_(
-    metal::uint4 a_3,
-    metal::uint4 b_3,
-    Params params_8
-) {
-    metal::uint4 _e3 = forward4_(b_3, params_8);
-    metal::uint4 _e4 = product4_(a_3, _e3, params_8);
+    metal::uint4 _e3 = sum_of_numbers(a_4, b_4, params_10);
+    metal::uint4 _e4 = unless_either_nan(_e3, a_4, b_4);
     return _e4;
 }
 
-GateGradients gate_backward4_(
-    metal::uint4 a_4,
-    metal::uint4 b_4,
-    metal::uint4 g_2,
-    Params params_9
+metal::uint4 backward_accumulate4_(
+    metal::uint4 x_4,
+    metal::uint4 g_1,
+    metal::uint4 dx,
+    Params params_11
 ) {
-    metal::uint4 _e4 = gate4_(g_2, b_4, params_9);
-    metal::uint4 _e5 = product4_(g_2, a_4, params_9);
-    metal::uint4 _e6 = backward4_(b_4, _e5, params_9);
-    return GateGradients {_e4, _e6};
+    if (false) {
+        metal::uint4 _e9 = backward4_(x_4, g_1, params_11);
+        metal::uint4 _e10 = sum4_(dx, _e9, params_11);
+        return _e10;
+    }
+    metal::uint4 zero = metal::uint4(0u);
+    metal::bool4 _e13 = passes(x_4, params_11);
+    metal::uint4 added = metal::select(zero, as_type<metal::uint4>(params_11.slope * as_type<metal::float4>(g_1)), _e13);
+    metal::uint4 _e19 = sum_of_numbers(dx, added, params_11);
+    metal::uint4 _e21 = unless_either_nan(_e19, dx, metal::select(zero, g_1, _e13));
+    return _e21;
+}
+
+metal::uint4 gate4_(
+    metal::uint4 a_5,
+    metal::uint4 b_5,
+    Params params_12
+) {
+    if (false) {
+        metal::uint4 _e8 = forward4_(b_5, params_12);
+        metal::uint4 _e9 = product4_(a_5, _e8, params_12);
+        return _e9;
+    }
+    metal::uint4 _e10 = value4_(b_5, params_12);
+    metal::float4 _e13 = opaque(as_type<metal::float4>(_e10), params_12);
+    metal::uint4 product_2 = as_type<metal::uint4>(as_type<metal::float4>(a_5) * _e13);
+    metal::uint4 _e16 = magnitude4_(a_5);
+    metal::bool4 invalid = (_e16 == metal::uint4(2139095040u)) & (_e10 == metal::uint4(0u));
+    metal::uint4 _e27 = unless_either_nan(metal::select(product_2, metal::uint4(4290772992u), invalid), a_5, b_5);
+    return _e27;
+}
+
+GateGradients gate_backward4_(
+    metal::uint4 a_6,
+    metal::uint4 b_6,
+    metal::uint4 g_2,
+    Params params_13
+) {
+    metal::uint4 _e4 = gate4_(g_2, b_6, params_13);
+    if (false) {
+        metal::uint4 _e10 = product4_(g_2, a_6, params_13);
+        metal::uint4 _e11 = backward4_(b_6, _e10, params_13);
+        return GateGradients {_e4, _e11};
+    }
+    metal::float4 _e17 = opaque(as_type<metal::float4>(g_2) * as_type<metal::float4>(a_6), params_13);
+    metal::float4 product_3 = params_13.slope * _e17;
+    metal::uint4 _e21 = settled(product_3, g_2, a_6, as_type<uint>(params_13.slope));
+    metal::bool4 _e24 = passes(b_6, params_13);
+    return GateGradients {_e4, metal::select(metal::uint4(0u), _e21, _e24)};
 }
 
 metal::uint4 hard_swish_backward4_(
-    metal::uint4 x_3,
+    metal::uint4 x_5,
     metal::uint4 g_3,
-    Params params_10
+    Params params_14
 ) {
-    GateGradients _e3 = gate_backward4_(x_3, x_3, g_3, params_10);
-    metal::uint4 _e6 = sum4_(_e3.da, _e3.db, params_10);
-    return _e6;
+    if (false) {
+        GateGradients _e8 = gate_backward4_(x_5, x_5, g_3, params_14);
+        metal::uint4 _e11 = sum4_(_e8.da, _e8.db, params_14);
+        return _e11;
+    }
+    metal::uint4 _e12 = value4_(x_5, params_14);
+    metal::bool4 _e13 = passes(x_5, params_14);
+    metal::float4 _e16 = opaque(as_type<metal::float4>(_e12), params_14);
+    metal::float4 _e18 = opaque(as_type<metal::float4>(g_3) * _e16, params_14);
+    metal::float4 _e22 = opaque(as_type<metal::float4>(g_3) * as_type<metal::float4>(x_5), params_14);
+    metal::float4 _e25 = opaque(params_14.slope * _e22, params_14);
+    metal::uint4 sum_1 = as_type<metal::uint4>(_e18 + as_type<metal::float4>(metal::select(metal::uint4(0u), as_type<metal::uint4>(_e25), _e13)));
+    metal::bool4 rises = as_type<metal::int4>(x_5 ^ metal::uint4(as_type<uint>(params_14.slope) & 2147483648u)) > metal::int4(0);
+    metal::uint4 infinite_1 = metal::select(metal::uint4(4290772992u), g_3, (_e12 != metal::uint4(0u)) & (rises | !(_e13)));
+    metal::uint4 _e52 = magnitude4_(g_3);
+    metal::uint4 _e57 = unless_either_nan(metal::select(sum_1, infinite_1, _e52 == metal::uint4(2139095040u)), g_3, x_5);
+    return _e57;
+}
+
+metal::uint4 widened_finite(
+    metal::uint4 h
+) {
+    metal::uint4 normal = (h << metal::uint4(13u)) + metal::uint4(939524096u);
+    metal::uint4 subnormal = as_type<metal::uint4>(as_type<metal::float4>(h + metal::uint4(1056964608u)) - metal::float4(0.5));
+    return metal::select(normal, subnormal, h < metal::uint4(1024u));
 }
 
 metal::uint4 widened(
-    metal::uint4 h
+    metal::uint4 x_6
 ) {
     if (false) {
-        return h << metal::uint4(16u);
+        return x_6 & metal::uint4(4294901760u);
     }
-    metal::uint4 sign = (h & metal::uint4(32768u)) << metal::uint4(16u);
-    metal::uint4 magnitude_1 = h & metal::uint4(32767u);
-    metal::uint4 normal = (magnitude_1 << metal::uint4(13u)) + metal::uint4(939524096u);
-    metal::uint4 special = normal + metal::uint4(939524096u);
-    metal::uint4 subnormal = as_type<metal::uint4>(static_cast<metal::float4>(magnitude_1) * 0.000000059604645);
-    metal::uint4 finite_1 = metal::select(normal, subnormal, magnitude_1 < metal::uint4(1024u));
-    return sign | metal::select(finite_1, special, magnitude_1 >= metal::uint4(31744u));
+    metal::uint4 magnitude = metal::extract_bits(x_6, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
+    metal::uint4 _e12 = widened_finite(magnitude);
+    metal::uint4 special = (magnitude << metal::uint4(13u)) + metal::uint4(1879048192u);
+    return (x_6 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
 }
 
-metal::uint4 narrowed(
+metal::uint4 rounded(
     metal::uint4 bits,
-    Params params_11
+    uint places
 ) {
-    metal::uint4 rounded = {};
-    metal::uint4 magnitude_2 = bits & metal::uint4(2147483647u);
-    metal::bool4 is_nan = magnitude_2 > metal::uint4(2139095040u);
-    metal::uint4 sign_1 = (bits >> metal::uint4(16u)) & metal::uint4(32768u);
-    if (false) {
-        metal::uint4 odd = (magnitude_2 >> metal::uint4(16u)) & metal::uint4(1u);
-        metal::uint4 rounded_1 = ((magnitude_2 + metal::uint4(32767u)) + odd) >> metal::uint4(16u);
-        return sign_1 | metal::select(rounded_1, (magnitude_2 >> metal::uint4(16u)) | metal::uint4(64u), is_nan);
-    }
-    metal::uint4 odd_1 = (magnitude_2 >> metal::uint4(13u)) & metal::uint4(1u);
-    metal::uint4 normal_1 = (((magnitude_2 - metal::uint4(939524096u)) + metal::uint4(4095u)) + odd_1) >> metal::uint4(13u);
-    metal::float4 _e57 = opaque(as_type<metal::float4>(magnitude_2), params_11);
-    metal::uint4 sum_1 = as_type<metal::uint4>(_e57 + metal::float4(0.5));
-    metal::uint4 subnormal_1 = sum_1 - metal::uint4(1056964608u);
-    rounded = metal::select(normal_1, subnormal_1, magnitude_2 < metal::uint4(947912704u));
-    metal::uint4 _e70 = rounded;
-    rounded = metal::select(_e70, metal::uint4(31744u), magnitude_2 >= metal::uint4(1199566848u));
-    metal::uint4 _e77 = rounded;
-    rounded = metal::select(_e77, ((magnitude_2 >> metal::uint4(13u)) & metal::uint4(1023u)) | metal::uint4(32256u), is_nan);
-    metal::uint4 _e88 = rounded;
-    return sign_1 | _e88;
+    return (bits + metal::uint4((1u << (places - 1u)) - 1u)) + metal::extract_bits(bits, metal::min(places, 32u), metal::min(1u, 32u - metal::min(places, 32u)));
+}
+
+metal::uint4 narrowed_normal(
+    metal::uint4 bits_1
+) {
+    metal::uint4 _e2 = rounded(bits_1, 13u);
+    return (_e2 - metal::uint4(939524096u)) >> metal::uint4(13u);
+}
+
+metal::uint4 narrowed_finite(
+    metal::uint4 bits_2,
+    Params params_15
+) {
+    metal::float4 _e3 = opaque(as_type<metal::float4>(bits_2), params_15);
+    metal::uint4 sum_2 = as_type<metal::uint4>(_e3 + metal::float4(0.5));
+    metal::uint4 _e8 = narrowed_normal(bits_2);
+    return metal::select(_e8, sum_2 - metal::uint4(1056964608u), bits_2 < metal::uint4(947912704u));
+}
+
+metal::uint4 narrowed_magnitude(
+    metal::uint4 bits_3,
+    Params params_16
+) {
+    metal::uint4 _e2 = magnitude4_(bits_3);
+    metal::uint4 _e3 = narrowed_normal(_e2);
+    metal::uint4 _e4 = narrowed_finite(_e2, params_16);
+    metal::uint4 finite = metal::min(_e4, metal::uint4(31744u));
+    metal::uint4 nan_1 = (_e3 & metal::uint4(1023u)) | metal::uint4(31744u);
+    return metal::select(finite, nan_1, _e2 > metal::uint4(2139095040u));
 }
 
 metal::uint4 low(
     metal::uint4 words
 ) {
-    metal::uint4 _e4 = widened(words & metal::uint4(65535u));
+    metal::uint4 _e4 = widened(words << metal::uint4(16u));
     return _e4;
 }
 
 metal::uint4 high(
     metal::uint4 words_1
 ) {
-    metal::uint4 _e4 = widened(words_1 >> metal::uint4(16u));
-    return _e4;
+    metal::uint4 _e1 = widened(words_1);
+    return _e1;
 }
 
 metal::uint4 packed(
     metal::uint4 low_1,
     metal::uint4 high_1,
-    Params params_12
+    Params params_17
 ) {
-    metal::uint4 _e3 = narrowed(low_1, params_12);
-    metal::uint4 _e4 = narrowed(high_1, params_12);
-    return _e3 | (_e4 << metal::uint4(16u));
+    if (false) {
+        metal::uint4 _e9 = rounded(low_1, 16u);
+        metal::uint4 _e14 = rounded(high_1, 16u);
+        return (_e9 >> metal::uint4(16u)) | (_e14 & metal::uint4(4294901760u));
+    }
+    metal::uint4 _e19 = narrowed_magnitude(low_1, params_17);
+    metal::uint4 _e20 = narrowed_magnitude(high_1, params_17);
+    metal::uint4 magnitudes = _e19 | (_e20 << metal::uint4(16u));
+    return (magnitudes | ((low_1 >> metal::uint4(16u)) & metal::uint4(32768u))) | (high_1 & metal::uint4(2147483648u));
+}
+
+metal::uint4 backward_f16_(
+    metal::uint4 x_7,
+    metal::uint4 g_4,
+    Params params_18
+) {
+    metal::uint4 magnitude_1 = g_4 & metal::uint4(32767u);
+    metal::uint4 _e7 = widened_finite(magnitude_1);
+    metal::float4 product_4 = params_18.slope * as_type<metal::float4>(_e7);
+    metal::uint4 _e11 = narrowed_finite(as_type<metal::uint4>(product_4), params_18);
+    metal::uint4 dx_2 = metal::select(_e11, magnitude_1, magnitude_1 >= metal::uint4(31744u)) | (g_4 & metal::uint4(32768u));
+    metal::bool4 _e22 = passes(x_7, params_18);
+    return metal::select(metal::uint4(0u), dx_2, _e22);
+}
+
+metal::uint4 backward_f16_words(
+    metal::uint4 x_8,
+    metal::uint4 g_5,
+    Params params_19
+) {
+    metal::uint4 _e6 = backward_f16_(x_8 << metal::uint4(16u), g_5, params_19);
+    metal::uint4 _e10 = backward_f16_(x_8, g_5 >> metal::uint4(16u), params_19);
+    metal::uint4 dx_3 = _e6 | (_e10 << metal::uint4(16u));
+    metal::uint4 is_nan = (dx_3 & metal::uint4(2147450879u)) + metal::uint4(67044351u);
+    return dx_3 | ((is_nan >> metal::uint4(6u)) & metal::uint4(33554944u));
 }
 
 metal::uint4 binary4_(
     metal::uint4 first,
     metal::uint4 second,
     metal::uint4 before_1,
-    Params params_13
+    Params params_20
 ) {
     if (false) {
-        metal::uint4 _e9 = gate4_(first, second, params_13);
+        metal::uint4 _e9 = gate4_(first, second, params_20);
         return _e9;
     }
     if (false) {
-        metal::uint4 _e15 = hard_swish_backward4_(first, second, params_13);
+        metal::uint4 _e15 = hard_swish_backward4_(first, second, params_20);
         return _e15;
     }
     if (false) {
-        metal::uint4 _e21 = backward_accumulate4_(first, second, before_1, params_13);
+        metal::uint4 _e21 = backward_accumulate4_(first, second, before_1, params_20);
         return _e21;
     }
-    metal::uint4 _e22 = backward4_(first, second, params_13);
+    metal::uint4 _e22 = backward4_(first, second, params_20);
     return _e22;
 }
 
@@ -298,22 +451,50 @@ metal::uint4 binary_words(
     metal::uint4 first_1,
     metal::uint4 second_1,
     metal::uint4 before_2,
-    Params params_14
+    Params params_21
 ) {
+    bool local_1 = {};
+    metal::uint4 first_low = {};
+    metal::uint4 first_high = {};
+    bool local_2 = {};
     if (true) {
-        metal::uint4 _e9 = binary4_(first_1, second_1, before_2, params_14);
+        metal::uint4 _e9 = binary4_(first_1, second_1, before_2, params_21);
         return _e9;
     }
-    metal::uint4 _e10 = low(first_1);
-    metal::uint4 _e11 = low(second_1);
-    metal::uint4 _e12 = low(before_2);
-    metal::uint4 _e13 = binary4_(_e10, _e11, _e12, params_14);
-    metal::uint4 _e14 = high(first_1);
-    metal::uint4 _e15 = high(second_1);
-    metal::uint4 _e16 = high(before_2);
-    metal::uint4 _e17 = binary4_(_e14, _e15, _e16, params_14);
-    metal::uint4 _e18 = packed(_e13, _e17, params_14);
-    return _e18;
+    if (false) {
+        local_1 = false;
+    } else {
+        local_1 = false;
+    }
+    bool _e23 = local_1;
+    if (_e23) {
+        metal::uint4 _e24 = backward_f16_words(first_1, second_1, params_21);
+        return _e24;
+    }
+    first_low = first_1 << metal::uint4(16u);
+    first_high = first_1;
+    if (false) {
+        local_2 = true;
+    } else {
+        local_2 = false;
+    }
+    bool _e43 = local_2;
+    if (_e43) {
+        metal::uint4 _e44 = low(first_1);
+        first_low = _e44;
+        metal::uint4 _e45 = high(first_1);
+        first_high = _e45;
+    }
+    metal::uint4 _e46 = first_low;
+    metal::uint4 _e47 = low(second_1);
+    metal::uint4 _e48 = low(before_2);
+    metal::uint4 _e49 = binary4_(_e46, _e47, _e48, params_21);
+    metal::uint4 _e50 = first_high;
+    metal::uint4 _e51 = high(second_1);
+    metal::uint4 _e52 = high(before_2);
+    metal::uint4 _e53 = binary4_(_e50, _e51, _e52, params_21);
+    metal::uint4 _e54 = packed(_e49, _e53, params_21);
+    return _e54;
 }
 
 uint naga_div(uint lhs, uint rhs) {
@@ -321,23 +502,23 @@ uint naga_div(uint lhs, uint rhs) {
 }
 
 uint whole_words(
-    Params params_15
+    Params params_22
 ) {
-    return true ? params_15.len : naga_div(params_15.len, 2u);
+    return true ? params_22.len : naga_div(params_22.len, 2u);
 }
 
 uint vector_index(
     metal::uint3 id_1,
-    Params params_16
+    Params params_23
 ) {
-    return (id_1.y * params_16.row_invocations) + id_1.x;
+    return (id_1.y * params_23.row_invocations) + id_1.x;
 }
 
 bool in_body(
     uint i,
-    Params params_17
+    Params params_24
 ) {
-    uint _e2 = whole_words(params_17);
+    uint _e2 = whole_words(params_24);
     return i < naga_div(_e2, 4u);
 }
 

@@ -10,26 +10,22 @@ struct _mslBufferSizes {
 };
 
 struct Params {
-    float pre_slope;
+    float slope;
+    float shift;
     float prescale;
-    float pre_shift;
-    float clamp_max;
-    float post_scale;
-    float grad_slope;
     uint nan_threshold;
-    int first_key;
-    int last_key;
+    uint first_positive;
+    uint positives;
+    uint first_negative;
+    uint negatives;
     uint opaque_zero;
     uint len;
     uint row_invocations;
+    float magnitude;
     metal::uint2 seed;
     metal::uint2 offset;
-    float magnitude;
-    uint pad0_;
-    uint pad1_;
-    uint pad2_;
 };
-typedef metal::uint4 type_8[1];
+typedef metal::uint4 type_7[1];
 struct Random {
     metal::uint4 low;
     metal::uint4 high;
@@ -37,10 +33,16 @@ struct Random {
 constant uint F32_ = 0u;
 constant uint F16_ = 1u;
 constant uint BF16_ = 2u;
-constant float SIXTH = 0.16666667;
-constant uint INFINITE = 2139095040u;
+constant uint AFFINE = 0u;
+constant uint RARE = 1u;
+constant uint RELU6_DIVIDE = 2u;
+constant uint RELU6_MULTIPLY = 3u;
+constant uint HALVES = 4u;
 constant uint QUIET = 4194304u;
 constant uint INVALID_NAN = 4290772992u;
+constant uint INFINITE = 2139095040u;
+constant float SIXTH = 0.16666667;
+constant float TWO_MINUS_112_ = 0.000000000000000000000000000000000192593;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
 constant uint BACKWARD_ACCUMULATE = 2u;
@@ -54,61 +56,99 @@ constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
 constant uint KERNEL = 0u;
 constant uint DTYPE = 0u;
-constant bool DIVIDE = true;
+constant uint FORMULA = 2u;
 constant bool STOCHASTIC = false;
 
-metal::float4 opaque(
-    metal::float4 v,
-    Params params
+metal::uint4 magnitude4_(
+    metal::uint4 v
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v) ^ metal::uint4(params.opaque_zero));
-}
-
-metal::float4 sixth(
-    metal::float4 t,
-    Params params_1
-) {
-    metal::float4 _e4 = opaque(t * SIXTH, params_1);
-    metal::float4 _e8 = opaque(t - (4.0 * _e4), params_1);
-    metal::float4 r = _e8 - (2.0 * _e4);
-    metal::uint4 bits_1 = as_type<metal::uint4>(_e4);
-    metal::float4 limit = 3.0 * as_type<metal::float4>((bits_1 & metal::uint4(2139095040u)) - metal::uint4(192937984u));
-    metal::uint4 up = metal::select(metal::uint4(0u), metal::uint4(1u), r > limit);
-    metal::uint4 down = metal::select(metal::uint4(0u), metal::uint4(1u), r < -(limit));
-    metal::uint4 y_1 = metal::select((bits_1 + up) - down, metal::uint4(0u), as_type<metal::uint4>(t) == metal::uint4(0u));
-    return as_type<metal::float4>(y_1);
+    return v & metal::uint4(2147483647u);
 }
 
 metal::uint4 unless_nan(
     metal::uint4 product,
     metal::uint4 operand,
+    Params params
+) {
+    metal::uint4 quieted = operand | metal::uint4(4194304u);
+    if (false) {
+        metal::uint4 _e13 = magnitude4_(operand);
+        metal::uint4 nan = metal::select(quieted, metal::uint4(4290772992u), _e13 == metal::uint4(2139095040u));
+        metal::uint4 _e18 = magnitude4_(operand);
+        return metal::select(product, nan, _e18 >= metal::uint4(params.nan_threshold));
+    }
+    metal::uint4 _e23 = magnitude4_(operand);
+    return metal::select(product, quieted, _e23 > metal::uint4(2139095040u));
+}
+
+metal::uint4 clamped(
+    metal::float4 v_1,
+    float top
+) {
+    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(top))));
+}
+
+metal::float4 opaque(
+    metal::float4 v_2,
+    Params params_1
+) {
+    return as_type<metal::float4>(as_type<metal::uint4>(v_2) ^ metal::uint4(params_1.opaque_zero));
+}
+
+metal::float4 sixth(
+    metal::float4 t,
     Params params_2
 ) {
-    metal::uint4 magnitude = operand & metal::uint4(2147483647u);
-    metal::bool4 infinite = magnitude == metal::uint4(2139095040u);
-    metal::uint4 nan = metal::select(operand | metal::uint4(4194304u), metal::uint4(4290772992u), infinite);
-    return metal::select(product, nan, magnitude >= metal::uint4(params_2.nan_threshold));
+    metal::float4 _e4 = opaque(t * SIXTH, params_2);
+    metal::float4 _e8 = opaque(t - (4.0 * _e4), params_2);
+    metal::float4 _e12 = opaque(_e8 - (2.0 * _e4), params_2);
+    return _e4 + (_e12 * SIXTH);
+}
+
+metal::float4 prescaled(
+    metal::uint4 operand_1,
+    Params params_3
+) {
+    if (false) {
+        metal::float4 _e10 = opaque(as_type<metal::float4>(operand_1) * params_3.prescale, params_3);
+        return _e10;
+    }
+    return as_type<metal::float4>(operand_1);
+}
+
+metal::uint4 value4_(
+    metal::uint4 x,
+    Params params_4
+) {
+    bool local = {};
+    if (false) {
+        local = false;
+    } else {
+        local = true;
+    }
+    bool _e16 = local;
+    if (_e16) {
+        metal::uint4 _e22 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
+        metal::float4 t_1 = as_type<metal::float4>(_e22);
+        if (true) {
+            metal::float4 _e29 = sixth(t_1, params_4);
+            return as_type<metal::uint4>(_e29);
+        }
+        return as_type<metal::uint4>(t_1 * SIXTH);
+    }
+    metal::float4 _e35 = prescaled(x, params_4);
+    metal::float4 _e37 = opaque(params_4.slope * _e35, params_4);
+    metal::uint4 _e42 = clamped(_e37 + metal::float4(params_4.shift), 1.0);
+    return _e42;
 }
 
 metal::uint4 forward4_(
-    metal::uint4 x,
-    Params params_3
+    metal::uint4 x_1,
+    Params params_5
 ) {
-    metal::float4 y = {};
-    metal::float4 _e5 = opaque(as_type<metal::float4>(x) * params_3.prescale, params_3);
-    metal::float4 _e8 = opaque(params_3.pre_slope * _e5, params_3);
-    metal::float4 v_1 = _e8 + metal::float4(params_3.pre_shift);
-    metal::int4 clamped = metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(params_3.clamp_max)));
-    metal::float4 t_1 = as_type<metal::float4>(clamped);
-    if (DIVIDE) {
-        metal::float4 _e22 = sixth(t_1, params_3);
-        y = _e22;
-    } else {
-        y = t_1 * params_3.post_scale;
-    }
-    metal::float4 _e25 = y;
-    metal::uint4 _e27 = unless_nan(as_type<metal::uint4>(_e25), x, params_3);
-    return _e27;
+    metal::uint4 _e2 = value4_(x_1, params_5);
+    metal::uint4 _e3 = unless_nan(_e2, x_1, params_5);
+    return _e3;
 }
 
 metal::uint4 unless_either_nan(
@@ -116,53 +156,76 @@ metal::uint4 unless_either_nan(
     metal::uint4 a,
     metal::uint4 b
 ) {
-    metal::uint4 first = metal::select(result, b | metal::uint4(4194304u), (b & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
-    return metal::select(first, a | metal::uint4(4194304u), (a & metal::uint4(2147483647u)) > metal::uint4(2139095040u));
+    metal::uint4 _e6 = magnitude4_(b);
+    metal::uint4 first = metal::select(result, b | metal::uint4(4194304u), _e6 > metal::uint4(2139095040u));
+    metal::uint4 _e14 = magnitude4_(a);
+    return metal::select(first, a | metal::uint4(4194304u), _e14 > metal::uint4(2139095040u));
+}
+
+metal::uint4 settled(
+    metal::float4 product_1,
+    metal::uint4 a_1,
+    metal::uint4 b_1,
+    uint other
+) {
+    metal::uint4 _e4 = magnitude4_(a_1);
+    metal::uint4 _e5 = magnitude4_(b_1);
+    metal::uint4 larger = metal::max(_e4, _e5);
+    metal::uint4 _e7 = magnitude4_(a_1);
+    metal::uint4 _e8 = magnitude4_(b_1);
+    metal::uint4 smaller = metal::min(_e7, _e8);
+    metal::uint4 signed_infinite = (((a_1 ^ b_1) ^ metal::uint4(other)) & metal::uint4(2147483648u)) | metal::uint4(2139095040u);
+    metal::uint4 infinite = metal::select(signed_infinite, metal::uint4(4290772992u), smaller == metal::uint4(0u));
+    metal::uint4 _e30 = unless_either_nan(metal::select(as_type<metal::uint4>(product_1), infinite, larger == metal::uint4(2139095040u)), a_1, b_1);
+    return _e30;
 }
 
 metal::uint4 product4_(
-    metal::uint4 a_1,
-    metal::uint4 b_1,
-    Params params_4
+    metal::uint4 a_2,
+    metal::uint4 b_2,
+    Params params_6
 ) {
-    metal::uint4 larger = metal::max(a_1 & metal::uint4(2147483647u), b_1 & metal::uint4(2147483647u));
-    metal::uint4 smaller = metal::min(a_1 & metal::uint4(2147483647u), b_1 & metal::uint4(2147483647u));
-    metal::float4 _e18 = opaque(as_type<metal::float4>(a_1), params_4);
-    metal::float4 _e20 = opaque(as_type<metal::float4>(b_1), params_4);
-    metal::uint4 finite = as_type<metal::uint4>(_e18 * _e20);
-    metal::uint4 signed_infinite = ((a_1 ^ b_1) & metal::uint4(2147483648u)) | metal::uint4(2139095040u);
-    metal::uint4 infinite_1 = metal::select(signed_infinite, metal::uint4(4290772992u), smaller == metal::uint4(0u));
-    metal::uint4 _e40 = unless_either_nan(metal::select(finite, infinite_1, larger == metal::uint4(2139095040u)), a_1, b_1);
-    return _e40;
+    metal::float4 _e6 = opaque(as_type<metal::float4>(a_2) * as_type<metal::float4>(b_2), params_6);
+    metal::uint4 _e8 = settled(_e6, a_2, b_2, 0u);
+    return _e8;
 }
 
 metal::uint4 gate4_(
-    metal::uint4 a_2,
-    metal::uint4 b_2,
-    Params params_5
+    metal::uint4 a_3,
+    metal::uint4 b_3,
+    Params params_7
 ) {
-    metal::uint4 _e3 = forward4_(b_2, params_5);
-    metal::uint4 _e4 = product4_(a_2, _e3, params_5);
-    return _e4;
+    if (false) {
+        metal::uint4 _e8 = forward4_(b_3, params_7);
+        metal::uint4 _e9 = product4_(a_3, _e8, params_7);
+        return _e9;
+    }
+    metal::uint4 _e10 = value4_(b_3, params_7);
+    metal::float4 _e13 = opaque(as_type<metal::float4>(_e10), params_7);
+    metal::uint4 product_2 = as_type<metal::uint4>(as_type<metal::float4>(a_3) * _e13);
+    metal::uint4 _e16 = magnitude4_(a_3);
+    metal::bool4 invalid = (_e16 == metal::uint4(2139095040u)) & (_e10 == metal::uint4(0u));
+    metal::uint4 _e27 = unless_either_nan(metal::select(product_2, metal::uint4(4290772992u), invalid), a_3, b_3);
+    return _e27;
 }
 
 metal::uint4 hard_swish4_(
-    metal::uint4 x_1,
-    Params params_6
+    metal::uint4 x_2,
+    Params params_8
 ) {
-    metal::uint4 _e2 = gate4_(x_1, x_1, params_6);
+    metal::uint4 _e2 = gate4_(x_2, x_2, params_8);
     return _e2;
 }
 
 metal::uint2 product_high(
-    metal::uint2 a_3,
-    metal::uint2 b_3
+    metal::uint2 a_4,
+    metal::uint2 b_4
 ) {
-    metal::uint2 low_2 = metal::uint2(65535u);
-    metal::uint2 bits_2 = metal::uint2(16u);
-    metal::uint2 middle = ((a_3 >> bits_2) * (b_3 & low_2)) + (((a_3 & low_2) * (b_3 & low_2)) >> bits_2);
-    metal::uint2 other = ((a_3 & low_2) * (b_3 >> bits_2)) + (middle & low_2);
-    return (((a_3 >> bits_2) * (b_3 >> bits_2)) + (middle >> bits_2)) + (other >> bits_2);
+    metal::uint2 low_3 = metal::uint2(65535u);
+    metal::uint2 bits_4 = metal::uint2(16u);
+    metal::uint2 middle = ((a_4 >> bits_4) * (b_4 & low_3)) + (((a_4 & low_3) * (b_4 & low_3)) >> bits_4);
+    metal::uint2 other_1 = ((a_4 & low_3) * (b_4 >> bits_4)) + (middle & low_3);
+    return (((a_4 >> bits_4) * (b_4 >> bits_4)) + (middle >> bits_4)) + (other_1 >> bits_4);
 }
 
 metal::uint4 philox(
@@ -194,12 +257,12 @@ metal::uint4 philox(
             metal::uint4 _e15 = counter;
             metal::uint2 _e17 = product_high(factors, _e15.xz);
             metal::uint4 _e18 = counter;
-            metal::uint2 low_3 = factors * _e18.xz;
+            metal::uint2 low_4 = factors * _e18.xz;
             uint _e23 = counter.y;
             uint _e26 = key.x;
             uint _e31 = counter.w;
             uint _e34 = key.y;
-            counter = metal::uint4((_e17.y ^ _e23) ^ _e26, low_3.y, (_e17.x ^ _e31) ^ _e34, low_3.x);
+            counter = metal::uint4((_e17.y ^ _e23) ^ _e26, low_4.y, (_e17.x ^ _e31) ^ _e34, low_4.x);
             metal::uint2 _e38 = key;
             key = _e38 + metal::uint2(2654435769u, 3144134277u);
         }
@@ -210,18 +273,18 @@ metal::uint4 philox(
 
 metal::uint4 random4_(
     uint element,
-    Params params_7
+    Params params_9
 ) {
-    uint low_4 = params_7.offset.x + element;
-    uint high_2 = params_7.offset.y + ((low_4 < element) ? 1u : 0u);
-    metal::uint2 block_1 = metal::uint2((low_4 >> 2u) | (high_2 << 30u), high_2 >> 2u);
-    metal::uint4 _e21 = philox(block_1, params_7.seed);
-    uint skipped = low_4 & 3u;
+    uint low_5 = params_9.offset.x + element;
+    uint high_3 = params_9.offset.y + ((low_5 < element) ? 1u : 0u);
+    metal::uint2 block_1 = metal::uint2((low_5 >> 2u) | (high_3 << 30u), high_3 >> 2u);
+    metal::uint4 _e21 = philox(block_1, params_9.seed);
+    uint skipped = low_5 & 3u;
     if (skipped == 0u) {
         return _e21;
     }
     uint next_high = (block_1.y + ((block_1.x == 4294967295u) ? 1u : 0u)) & 1073741823u;
-    metal::uint4 _e41 = philox(metal::uint2(block_1.x + 1u, next_high), params_7.seed);
+    metal::uint4 _e41 = philox(metal::uint2(block_1.x + 1u, next_high), params_9.seed);
     if (skipped == 1u) {
         return metal::uint4(_e21.yzw, _e41.x);
     }
@@ -236,14 +299,14 @@ metal::uint4 naga_f2u32(metal::float4 value) {
 }
 
 metal::bool4 is_plus4_(
-    metal::uint4 x_2,
+    metal::uint4 x_3,
     metal::uint4 random,
-    Params params_8
+    Params params_10
 ) {
     if (true) {
-        return (x_2 <= metal::uint4(2139095040u)) | (x_2 == metal::uint4(2147483648u));
+        return (x_3 <= metal::uint4(2139095040u)) | (x_3 == metal::uint4(2147483648u));
     }
-    metal::uint4 _e13 = forward4_(x_2, params_8);
+    metal::uint4 _e13 = forward4_(x_3, params_10);
     metal::uint4 below = naga_f2u32(metal::ceil(as_type<metal::float4>(_e13) * 4294967300.0));
     metal::bool4 drawn = random < metal::max(below, metal::min(_e13, metal::uint4(1u)));
     metal::uint4 one = metal::uint4(1065353216u);
@@ -252,137 +315,243 @@ metal::bool4 is_plus4_(
 
 metal::uint4 signed4_(
     metal::bool4 is_plus,
-    Params params_9
+    Params params_11
 ) {
-    uint plus = as_type<uint>(params_9.magnitude);
+    uint plus = as_type<uint>(params_11.magnitude);
     return metal::select(metal::uint4(plus ^ 2147483648u), metal::uint4(plus), is_plus);
 }
 
 metal::uint4 binarize4_(
-    metal::uint4 x_3,
+    metal::uint4 x_4,
     metal::uint4 random_1,
-    Params params_10
+    Params params_12
 ) {
-    metal::bool4 _e3 = is_plus4_(x_3, random_1, params_10);
-    metal::uint4 _e4 = signed4_(_e3, params_10);
+    metal::bool4 _e3 = is_plus4_(x_4, random_1, params_12);
+    metal::uint4 _e4 = signed4_(_e3, params_12);
     return _e4;
 }
 
-metal::uint4 widened(
+metal::uint4 widened_finite(
     metal::uint4 h
 ) {
-    if (false) {
-        return h << metal::uint4(16u);
-    }
-    metal::uint4 sign = (h & metal::uint4(32768u)) << metal::uint4(16u);
-    metal::uint4 magnitude_1 = h & metal::uint4(32767u);
-    metal::uint4 normal = (magnitude_1 << metal::uint4(13u)) + metal::uint4(939524096u);
-    metal::uint4 special = normal + metal::uint4(939524096u);
-    metal::uint4 subnormal = as_type<metal::uint4>(static_cast<metal::float4>(magnitude_1) * 0.000000059604645);
-    metal::uint4 finite_1 = metal::select(normal, subnormal, magnitude_1 < metal::uint4(1024u));
-    return sign | metal::select(finite_1, special, magnitude_1 >= metal::uint4(31744u));
+    metal::uint4 normal = (h << metal::uint4(13u)) + metal::uint4(939524096u);
+    metal::uint4 subnormal = as_type<metal::uint4>(as_type<metal::float4>(h + metal::uint4(1056964608u)) - metal::float4(0.5));
+    return metal::select(normal, subnormal, h < metal::uint4(1024u));
 }
 
-metal::uint4 narrowed(
-    metal::uint4 bits,
-    Params params_11
+metal::uint4 widened(
+    metal::uint4 x_5
 ) {
-    metal::uint4 rounded = {};
-    metal::uint4 magnitude_2 = bits & metal::uint4(2147483647u);
-    metal::bool4 is_nan = magnitude_2 > metal::uint4(2139095040u);
-    metal::uint4 sign_1 = (bits >> metal::uint4(16u)) & metal::uint4(32768u);
     if (false) {
-        metal::uint4 odd = (magnitude_2 >> metal::uint4(16u)) & metal::uint4(1u);
-        metal::uint4 rounded_1 = ((magnitude_2 + metal::uint4(32767u)) + odd) >> metal::uint4(16u);
-        return sign_1 | metal::select(rounded_1, (magnitude_2 >> metal::uint4(16u)) | metal::uint4(64u), is_nan);
+        return x_5 & metal::uint4(4294901760u);
     }
-    metal::uint4 odd_1 = (magnitude_2 >> metal::uint4(13u)) & metal::uint4(1u);
-    metal::uint4 normal_1 = (((magnitude_2 - metal::uint4(939524096u)) + metal::uint4(4095u)) + odd_1) >> metal::uint4(13u);
-    metal::float4 _e57 = opaque(as_type<metal::float4>(magnitude_2), params_11);
-    metal::uint4 sum = as_type<metal::uint4>(_e57 + metal::float4(0.5));
-    metal::uint4 subnormal_1 = sum - metal::uint4(1056964608u);
-    rounded = metal::select(normal_1, subnormal_1, magnitude_2 < metal::uint4(947912704u));
-    metal::uint4 _e70 = rounded;
-    rounded = metal::select(_e70, metal::uint4(31744u), magnitude_2 >= metal::uint4(1199566848u));
-    metal::uint4 _e77 = rounded;
-    rounded = metal::select(_e77, ((magnitude_2 >> metal::uint4(13u)) & metal::uint4(1023u)) | metal::uint4(32256u), is_nan);
-    metal::uint4 _e88 = rounded;
-    return sign_1 | _e88;
+    metal::uint4 magnitude = metal::extract_bits(x_5, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
+    metal::uint4 _e12 = widened_finite(magnitude);
+    metal::uint4 special = (magnitude << metal::uint4(13u)) + metal::uint4(1879048192u);
+    return (x_5 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
+}
+
+metal::uint4 rounded(
+    metal::uint4 bits,
+    uint places
+) {
+    return (bits + metal::uint4((1u << (places - 1u)) - 1u)) + metal::extract_bits(bits, metal::min(places, 32u), metal::min(1u, 32u - metal::min(places, 32u)));
+}
+
+metal::uint4 narrowed_normal(
+    metal::uint4 bits_1
+) {
+    metal::uint4 _e2 = rounded(bits_1, 13u);
+    return (_e2 - metal::uint4(939524096u)) >> metal::uint4(13u);
+}
+
+metal::uint4 narrowed_finite(
+    metal::uint4 bits_2,
+    Params params_13
+) {
+    metal::float4 _e3 = opaque(as_type<metal::float4>(bits_2), params_13);
+    metal::uint4 sum = as_type<metal::uint4>(_e3 + metal::float4(0.5));
+    metal::uint4 _e8 = narrowed_normal(bits_2);
+    return metal::select(_e8, sum - metal::uint4(1056964608u), bits_2 < metal::uint4(947912704u));
+}
+
+metal::uint4 narrowed_magnitude(
+    metal::uint4 bits_3,
+    Params params_14
+) {
+    metal::uint4 _e2 = magnitude4_(bits_3);
+    metal::uint4 _e3 = narrowed_normal(_e2);
+    metal::uint4 _e4 = narrowed_finite(_e2, params_14);
+    metal::uint4 finite = metal::min(_e4, metal::uint4(31744u));
+    metal::uint4 nan_1 = (_e3 & metal::uint4(1023u)) | metal::uint4(31744u);
+    return metal::select(finite, nan_1, _e2 > metal::uint4(2139095040u));
 }
 
 metal::uint4 low(
     metal::uint4 words
 ) {
-    metal::uint4 _e4 = widened(words & metal::uint4(65535u));
+    metal::uint4 _e4 = widened(words << metal::uint4(16u));
     return _e4;
 }
 
 metal::uint4 high(
     metal::uint4 words_1
 ) {
-    metal::uint4 _e4 = widened(words_1 >> metal::uint4(16u));
-    return _e4;
+    metal::uint4 _e1 = widened(words_1);
+    return _e1;
 }
 
 metal::uint4 packed(
     metal::uint4 low_1,
     metal::uint4 high_1,
-    Params params_12
+    Params params_15
 ) {
-    metal::uint4 _e3 = narrowed(low_1, params_12);
-    metal::uint4 _e4 = narrowed(high_1, params_12);
-    return _e3 | (_e4 << metal::uint4(16u));
+    if (false) {
+        metal::uint4 _e9 = rounded(low_1, 16u);
+        metal::uint4 _e14 = rounded(high_1, 16u);
+        return (_e9 >> metal::uint4(16u)) | (_e14 & metal::uint4(4294901760u));
+    }
+    metal::uint4 _e19 = narrowed_magnitude(low_1, params_15);
+    metal::uint4 _e20 = narrowed_magnitude(high_1, params_15);
+    metal::uint4 magnitudes = _e19 | (_e20 << metal::uint4(16u));
+    return (magnitudes | ((low_1 >> metal::uint4(16u)) & metal::uint4(32768u))) | (high_1 & metal::uint4(2147483648u));
+}
+
+metal::uint4 signed_halves(
+    metal::bool4 low_2,
+    metal::bool4 high_2,
+    Params params_16
+) {
+    metal::uint4 scale = metal::uint4(as_type<uint>(params_16.magnitude));
+    metal::uint4 _e6 = packed(scale, scale, params_16);
+    metal::uint4 minus_low = metal::select(metal::uint4(32768u), metal::uint4(0u), low_2);
+    metal::uint4 minus_high = metal::select(metal::uint4(2147483648u), metal::uint4(0u), high_2);
+    return (_e6 ^ minus_low) ^ minus_high;
+}
+
+metal::bool4 is_not_negative(
+    metal::uint4 x_6
+) {
+    return (x_6 <= metal::uint4(2139160575u)) | ((x_6 & metal::uint4(4294901760u)) == metal::uint4(2147483648u));
+}
+
+metal::bool4 is_plus_low(
+    metal::uint4 words_2,
+    metal::uint4 random_2,
+    Params params_17
+) {
+    if (true) {
+        metal::bool4 _e9 = is_not_negative(words_2 << metal::uint4(16u));
+        return _e9;
+    }
+    metal::uint4 _e10 = low(words_2);
+    metal::bool4 _e11 = is_plus4_(_e10, random_2, params_17);
+    return _e11;
+}
+
+metal::bool4 is_plus_high(
+    metal::uint4 words_3,
+    metal::uint4 random_3,
+    Params params_18
+) {
+    if (true) {
+        metal::bool4 _e6 = is_not_negative(words_3);
+        return _e6;
+    }
+    metal::uint4 _e7 = high(words_3);
+    metal::bool4 _e8 = is_plus4_(_e7, random_3, params_18);
+    return _e8;
+}
+
+metal::uint4 forward_half(
+    metal::uint4 x_7,
+    Params params_19
+) {
+    if (false) {
+        metal::uint4 _e8 = widened(x_7);
+        metal::uint4 _e15 = clamped((params_19.slope * as_type<metal::float4>(_e8)) + metal::float4(params_19.shift), 1.0);
+        metal::uint4 _e16 = widened(x_7);
+        metal::uint4 _e17 = unless_nan(_e15, _e16, params_19);
+        metal::uint4 _e19 = rounded(_e17, 16u);
+        return _e19;
+    }
+    metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_7) >> metal::uint4(3u)) & metal::uint4(2415910912u));
+    metal::float4 v_3 = (params_19.slope * small) + metal::float4(params_19.shift * TWO_MINUS_112_);
+    metal::uint4 _e37 = clamped(v_3, TWO_MINUS_112_);
+    metal::uint4 _e39 = rounded(_e37, 13u);
+    metal::uint4 y = _e39 << metal::uint4(3u);
+    metal::uint4 _e46 = magnitude4_(x_7);
+    return metal::select(y, x_7 | metal::uint4(33554432u), _e46 > metal::uint4(2080440319u));
+}
+
+metal::uint4 forward_halves(
+    metal::uint4 x_8,
+    Params params_20
+) {
+    metal::uint4 _e5 = forward_half(x_8 << metal::uint4(16u), params_20);
+    metal::uint4 _e9 = forward_half(x_8, params_20);
+    return (_e5 >> metal::uint4(16u)) | (_e9 & metal::uint4(4294901760u));
 }
 
 Random random_of_words(
     uint word,
-    Params params_13
+    Params params_21
 ) {
     if (true) {
         return Random {};
     }
     if (true) {
-        metal::uint4 _e11 = random4_(word, params_13);
+        metal::uint4 _e11 = random4_(word, params_21);
         return Random {_e11, metal::uint4(0u)};
     }
-    metal::uint4 _e17 = random4_(2u * word, params_13);
-    metal::uint4 _e22 = random4_((2u * word) + 4u, params_13);
+    metal::uint4 _e17 = random4_(2u * word, params_21);
+    metal::uint4 _e22 = random4_((2u * word) + 4u, params_21);
     return Random {metal::uint4(_e17.xz, _e22.xz), metal::uint4(_e17.yw, _e22.yw)};
 }
 
 metal::uint4 unary4_(
-    metal::uint4 x_4,
-    metal::uint4 random_2,
-    Params params_14
+    metal::uint4 x_9,
+    metal::uint4 random_4,
+    Params params_22
 ) {
     if (false) {
-        metal::uint4 _e8 = hard_swish4_(x_4, params_14);
+        metal::uint4 _e8 = hard_swish4_(x_9, params_22);
         return _e8;
     }
     if (false) {
-        metal::uint4 _e14 = binarize4_(x_4, random_2, params_14);
+        metal::uint4 _e14 = binarize4_(x_9, random_4, params_22);
         return _e14;
     }
-    metal::uint4 _e15 = forward4_(x_4, params_14);
+    metal::uint4 _e15 = forward4_(x_9, params_22);
     return _e15;
 }
 
 metal::uint4 unary_words(
-    metal::uint4 x_5,
+    metal::uint4 x_10,
     uint word_1,
-    Params params_15
+    Params params_23
 ) {
-    Random _e3 = random_of_words(word_1, params_15);
-    if (true) {
-        metal::uint4 _e10 = unary4_(x_5, _e3.low, params_15);
-        return _e10;
+    if (false) {
+        metal::uint4 _e8 = forward_halves(x_10, params_23);
+        return _e8;
     }
-    metal::uint4 _e11 = low(x_5);
-    metal::uint4 _e13 = unary4_(_e11, _e3.low, params_15);
-    metal::uint4 _e14 = high(x_5);
-    metal::uint4 _e16 = unary4_(_e14, _e3.high, params_15);
-    metal::uint4 _e17 = packed(_e13, _e16, params_15);
-    return _e17;
+    Random _e9 = random_of_words(word_1, params_23);
+    if (true) {
+        metal::uint4 _e16 = unary4_(x_10, _e9.low, params_23);
+        return _e16;
+    }
+    if (false) {
+        metal::bool4 _e23 = is_plus_low(x_10, _e9.low, params_23);
+        metal::bool4 _e25 = is_plus_high(x_10, _e9.high, params_23);
+        metal::uint4 _e26 = signed_halves(_e23, _e25, params_23);
+        return _e26;
+    }
+    metal::uint4 _e27 = low(x_10);
+    metal::uint4 _e29 = unary4_(_e27, _e9.low, params_23);
+    metal::uint4 _e30 = high(x_10);
+    metal::uint4 _e32 = unary4_(_e30, _e9.high, params_23);
+    metal::uint4 _e33 = packed(_e29, _e32, params_23);
+    return _e33;
 }
 
 uint naga_div(uint lhs, uint rhs) {
@@ -390,23 +559,23 @@ uint naga_div(uint lhs, uint rhs) {
 }
 
 uint whole_words(
-    Params params_16
+    Params params_24
 ) {
-    return true ? params_16.len : naga_div(params_16.len, 2u);
+    return true ? params_24.len : naga_div(params_24.len, 2u);
 }
 
 uint vector_index(
     metal::uint3 id_1,
-    Params params_17
+    Params params_25
 ) {
-    return (id_1.y * params_17.row_invocations) + id_1.x;
+    return (id_1.y * params_25.row_invocations) + id_1.x;
 }
 
 bool in_body(
     uint i,
-    Params params_18
+    Params params_26
 ) {
-    uint _e2 = whole_words(params_18);
+    uint _e2 = whole_words(params_26);
     return i < naga_div(_e2, 4u);
 }
 
@@ -414,8 +583,8 @@ struct unaryInput {
 };
 kernel void unary(
   metal::uint3 id [[thread_position_in_grid]]
-, device type_8 const& read0_vec [[user(fake0)]]
-, device type_8& write1_vec [[user(fake0)]]
+, device type_7 const& read0_vec [[user(fake0)]]
+, device type_7& write1_vec [[user(fake0)]]
 , constant Params& params2_ [[user(fake0)]]
 , constant _mslBufferSizes& _buffer_sizes [[user(fake0)]]
 ) {

@@ -1,0 +1,200 @@
+//! What is compiled: every pipeline of the crate, and controls that have to be seen.
+
+use crate::{
+    Result,
+    driver::{Compiled, Driver},
+};
+use hard_sigmoid::{
+    DType, HardSigmoid, Op,
+    plan::{Limits, Placement, Plan},
+    wgsl,
+};
+use naga::{back, proc::BoundsCheckPolicies, valid};
+use std::ffi::CString;
+
+/// What a copy of vectors takes, for comparison.
+pub const COPY: &str = "
+struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }
+@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
+@group(0) @binding(2) var<uniform> params: Params;
+@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.y * params.row + id.x;
+    if i < params.len / 4u { y[i] = x[i]; }
+}";
+
+/// What everybody writes first: it is fused.
+pub const PLAIN: &str = "
+struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+@group(0) @binding(2) var<uniform> params: Params;
+@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.y * params.row + id.x;
+    if i < params.len / 4u { y[i] = clamp(0.2 * x[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0)); }
+}";
+
+/// A module that is checked, and can be compiled many times.
+pub struct Module {
+    module: naga::Module,
+    info: valid::ModuleInfo,
+}
+
+impl Module {
+    pub fn new(text: &str) -> Result<Self> {
+        let module = naga::front::wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
+        let mut validator = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::empty());
+        let info = validator
+            .validate(&module)
+            .map_err(|error| error.emit_to_string(text))?;
+        Ok(Self { module, info })
+    }
+
+    /// Translates an entry point as wgpu does, and compiles it.
+    pub fn compile(
+        &self,
+        driver: &Driver,
+        entry_point: &str,
+        constants: &[(&'static str, f64)],
+        storage: usize,
+    ) -> Result<Compiled> {
+        let constants = constants
+            .iter()
+            .map(|&(name, value)| (name.to_string(), value))
+            .collect();
+        let stage = Some((naga::ShaderStage::Compute, entry_point));
+        let specialized = back::pipeline_constants::process_overrides(&self.module, &self.info, stage, &constants);
+        let (module, info) = specialized.map_err(|error| error.to_string())?;
+        let options = back::spv::Options {
+            lang_version: driver.spirv_version,
+            flags: back::spv::WriterFlags::LABEL_VARYINGS | back::spv::WriterFlags::FORCE_POINT_SIZE,
+            bounds_check_policies: BoundsCheckPolicies {
+                index: naga::proc::BoundsCheckPolicy::Restrict,
+                buffer: match driver.checks_bounds {
+                    true => naga::proc::BoundsCheckPolicy::Unchecked,
+                    false => naga::proc::BoundsCheckPolicy::Restrict,
+                },
+                ..Default::default()
+            },
+            zero_initialize_workgroup_memory: back::spv::ZeroInitializeWorkgroupMemoryMode::None,
+            force_loop_bounding: true,
+            ..Default::default()
+        };
+        let pipeline = back::spv::PipelineOptions {
+            shader_stage: naga::ShaderStage::Compute,
+            entry_point: entry_point.into(),
+        };
+        let spirv = back::spv::write_vec(&module, &info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
+        driver.compile(&spirv, &CString::new(entry_point)?, storage as u32)
+    }
+}
+
+/// One of the crate's pipelines.
+pub struct Kernel {
+    pub op: Op,
+    pub dtype: DType,
+    pub placement: Placement,
+    pub entry_point: &'static str,
+    /// Vectors are computed by the body, single words by the tail.
+    pub is_body: bool,
+    pub constants: [(&'static str, f64); 4],
+    pub tensors: usize,
+}
+
+impl Kernel {
+    /// Whether the shader leaves the compiler free to fuse: presets in halves, where it can't be seen.
+    pub fn may_fuse(&self) -> bool {
+        let formula = self.constants.iter().find(|(name, _)| *name == "FORMULA");
+        formula.is_some_and(|(_, value)| *value == 4.0)
+    }
+
+    /// Whether the tables have it: bodies with tensors in separate buffers, forward and backward with every definition, and the
+    /// other operations with one.
+    pub fn is_shown(&self) -> bool {
+        let is_plain = ["forward", "backward"].contains(&self.op.name());
+        let is_first = self
+            .op
+            .definition()
+            .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
+        self.is_body && self.placement == Placement::Separate && (is_plain || is_first)
+    }
+
+    /// Elements of an invocation of the body.
+    pub fn width(&self) -> u32 {
+        match self.op.name() {
+            "pack" => 32,
+            _ => 16 / self.dtype.size() as u32,
+        }
+    }
+
+    /// How the tables call it.
+    pub fn name(&self) -> String {
+        match self.op.definition() {
+            Some(definition) => format!("{definition} {}", self.op.name()),
+            None => self.op.name().into(),
+        }
+    }
+}
+
+/// One definition for each formula of the shader; in halves the last two have another than presets.
+fn definitions() -> [HardSigmoid; 5] {
+    let other = ["affine(0.16666667, 0.5)", "affine(0, 0.25)"].map(|text| text.parse().expect("it is one"));
+    [
+        HardSigmoid::PYTORCH,
+        HardSigmoid::KERAS,
+        HardSigmoid::JAX,
+        other[0],
+        other[1],
+    ]
+}
+
+/// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline with another name only where the
+/// tables show both.
+pub fn all() -> Result<Vec<Kernel>> {
+    let mut seen = vec![];
+    let mut all: Vec<Kernel> = vec![];
+    for op in definitions().into_iter().flat_map(Op::all) {
+        for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
+            for &dtype in DType::ALL {
+                // 33 elements have a body and a tail in every kernel.
+                let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
+                let part = plan.parts().next().ok_or("33 elements have a part")?;
+                for (dispatch, is_body) in [(part.body, true), (part.tail, false)] {
+                    let kernel = Kernel {
+                        op,
+                        dtype,
+                        placement,
+                        entry_point: dispatch.ok_or("33 elements have a body and a tail")?.entry_point,
+                        is_body,
+                        constants: plan.constants(),
+                        tensors: plan.access().len(),
+                    };
+                    let name = kernel.is_shown().then(|| kernel.name());
+                    let constants = kernel.constants.map(|(_, value)| value as u32);
+                    let key = (kernel.entry_point, constants, placement, name);
+                    if !seen.contains(&key) {
+                        seen.push(key);
+                        all.push(kernel);
+                    }
+                }
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// The modules of the crate, changed: for separate buffers and in place, and for shared buffers.
+pub struct Modules([Module; 2]);
+
+impl Modules {
+    pub fn new(change: impl Fn(&str) -> String) -> Result<Self> {
+        Ok(Self([
+            Module::new(&change(wgsl::SEPARATE))?,
+            Module::new(&change(wgsl::SHARED))?,
+        ]))
+    }
+
+    pub fn of(&self, placement: Placement) -> &Module {
+        &self.0[usize::from(placement == Placement::Shared)]
+    }
+}

@@ -1,0 +1,54 @@
+//! Which of the shader's formulas a pipeline is compiled for.
+
+use crate::math::{
+    definition::{Form, HardSigmoid},
+    dtype::DType,
+    op::{Binary, Op, Unary},
+};
+
+/// The values of `FORMULA` in `hard_sigmoid.wgsl`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub(crate) enum Formula {
+    Affine,
+    Rare,
+    Relu6Divide,
+    Relu6Multiply,
+    Halves,
+}
+
+impl Formula {
+    pub(crate) fn of(op: Op, dtype: DType) -> Self {
+        let is_preset_of_halves = |definition: HardSigmoid| dtype != DType::F32 && definition.preset().is_some();
+        match op {
+            Op::Unary(Unary::Forward(definition)) if is_preset_of_halves(definition) => Self::Halves,
+            Op::Binary(Binary::StraightThrough(_)) if dtype != DType::F32 => Self::Halves,
+            Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
+                match Self::of_definition(definition) {
+                    _ if is_preset_of_halves(definition) => Self::Halves,
+                    Self::Rare => Self::Rare,
+                    // A gradient takes the slope alone.
+                    _ => Self::Affine,
+                }
+            }
+            _ => op.definition().map_or(Self::Affine, Self::of_definition),
+        }
+    }
+
+    /// In f32.
+    pub(crate) fn of_definition(definition: HardSigmoid) -> Self {
+        match definition.form() {
+            Form::Affine { alpha, beta } => {
+                // Where the sum cancels, y is a multiple of beta's last place.
+                let is_never_subnormal = beta.get().abs() >= 2.0f32.powi(-100);
+                if alpha.get().is_normal() && is_never_subnormal {
+                    Self::Affine
+                } else {
+                    Self::Rare
+                }
+            }
+            Form::Relu6Divide => Self::Relu6Divide,
+            Form::Relu6Multiply => Self::Relu6Multiply,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The machine code that AMD's and Intel's shader compilers make of the kernels, without a GPU. Intel's driver needs a device that
+# Mesa's shim makes up, which is built from Debian's source of the driver that is installed. Run by `./test.sh isa`.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/fetch.sh
+folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/intel-shim"
+version=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers)
+shim="$folder/$version/libintel_noop_drm_shim.so"
+
+# In a subshell, with status 3 where something can't be had.
+build_shim() (
+    set -euo pipefail
+    for tool in meson ninja bison flex; do
+        command -v "$tool" >/dev/null || missing=yes
+    done
+    [ -z "${missing:-}" ] && [ -e /usr/include/libdrm/drm.h ] \
+        || install meson ninja-build bison flex g++ pkg-config python3-mako libdrm-dev libexpat1-dev zlib1g-dev
+    rm -rf "$folder"
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/$version"
+    cd "$folder"
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    printf 'deb-src http://deb.debian.org/debian %s main\ndeb-src http://deb.debian.org/debian-security %s-security main\n' \
+        "$release" "$release" >sources.list
+    apt=(apt-get -qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null
+        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o APT::Sandbox::User=root)
+    { "${apt[@]}" update && "${apt[@]}" source --download-only "mesa=$version"; } >/dev/null || cannot "Mesa's source $version"
+    mkdir source
+    tar xf mesa_*.orig.tar.* --strip-components=1 -C source
+    # The distribution's Python has the modules that the build needs.
+    export PATH="/usr/bin:$PATH"
+    options=(-Dbuildtype=release -Dtools=drm-shim,intel -Dvulkan-drivers= -Dgallium-drivers= -Dplatforms= -Dopengl=false)
+    for feature in llvm glx egl gbm gles1 gles2 zstd valgrind libunwind; do
+        options+=("-D$feature=disabled")
+    done
+    meson setup build source "${options[@]}" >/dev/null
+    ninja -C build src/intel/tools/libintel_noop_drm_shim.so >/dev/null
+    cp build/src/intel/tools/libintel_noop_drm_shim.so "$version"
+    rm -rf build source
+)
+
+status=0
+if [ ! -e "$shim" ]; then
+    echo "building Mesa's shim of Intel's device (about a minute)"
+    build_shim || status=$?
+fi
+cargo build --release -p isa
+run=(cargo run --release -q -p isa --)
+if [ "$status" = 0 ]; then
+    "${run[@]}" --intel-shim "$shim" --write docs/portability.md
+else
+    "${run[@]}"
+    exit "$status"
+fi
