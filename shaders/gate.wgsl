@@ -10,8 +10,8 @@ fn unless_either_nan(result: vec4<u32>, a: vec4<u32>, b: vec4<u32>) -> vec4<u32>
 fn product4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
     return settled(opaque(bitcast<vec4<f32>>(a) * bitcast<vec4<f32>>(b), params), a, b, 0u);
 }
-// The bits of a product of a, b and a number with the sign of `other`, which isn't zero. Infinity is settled on integers: a
-// GPU may read a subnormal as zero, and zero times infinity is NaN.
+// The bits of `product`: a * b, or a * b times a nonzero number with the sign bit of `other`. Infinity is settled on integers:
+// a GPU may read a subnormal as zero, and zero times infinity is NaN.
 fn settled(product: vec4<f32>, a: vec4<u32>, b: vec4<u32>, other: u32) -> vec4<u32> {
     let larger = max(magnitude4(a), magnitude4(b));
     let smaller = min(magnitude4(a), magnitude4(b));
@@ -31,8 +31,8 @@ fn sum_of_numbers(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
     return select(bitcast<vec4<u32>>(sum), vec4<u32>(INVALID_NAN), opposite);
 }
 
-// Each of the following has a short form for RARE, made of the functions above, and one in which NaN and infinity are settled
-// once for the whole: there y is neither subnormal nor infinite, and the slope neither zero nor subnormal.
+// Each function below has two forms. RARE uses the functions above. The other settles NaN and infinity once; it may, because y
+// is neither subnormal nor infinite there, and the slope neither zero nor subnormal.
 
 // dx + backward4(x, g).
 fn backward_accumulate4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, params: Params) -> vec4<u32> {
@@ -89,8 +89,8 @@ fn hard_swish_backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32>
     let product = opaque(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(x), params);
     let db = opaque(params.slope * product, params);
     let sum = bitcast<vec4<u32>>(da + bitcast<vec4<f32>>(select(vec4<u32>(0u), bitcast<vec4<u32>>(db), inside)));
-    // Of an infinite g the sum is g, unless one product is zero times infinity, or they are opposite.
-    let rises = bitcast<vec4<i32>>(x ^ vec4<u32>(bitcast<u32>(params.slope) & 0x80000000u)) > vec4<i32>(0);
-    let infinite = select(vec4<u32>(INVALID_NAN), g, (y != vec4<u32>(0u)) & (rises | !inside));
+    // If g is infinite the sum is g, or NaN where x or y is zero or the products have opposite signs.
+    let db_has_sign_of_g = bitcast<vec4<i32>>(x ^ vec4<u32>(bitcast<u32>(params.slope) & 0x80000000u)) > vec4<i32>(0);
+    let infinite = select(vec4<u32>(INVALID_NAN), g, (y != vec4<u32>(0u)) & (db_has_sign_of_g | !inside));
     return unless_either_nan(select(sum, infinite, magnitude4(g) == vec4<u32>(INFINITE)), g, x);
 }

@@ -8,7 +8,7 @@ fn widened(x: vec4<u32>) -> vec4<u32> {
     }
     let magnitude = extractBits(x, 16u, 15u);
     let finite = widened_finite(magnitude);
-    // The bias of infinity and NaN differs twice as much.
+    // Infinity and NaN have exponent 31 in f16 and 255 in f32: 224 apart, twice 112.
     let special = (magnitude << vec4<u32>(13u)) + vec4<u32>(0x70000000u);
     return (x & vec4<u32>(0x80000000u)) | select(finite, special, magnitude >= vec4<u32>(0x7c00u));
 }
@@ -21,7 +21,8 @@ fn widened_finite(h: vec4<u32>) -> vec4<u32> {
     return select(normal, subnormal, h < vec4<u32>(0x0400u));
 }
 
-// f32, as bits, rounded to f16, to nearest, ties to even, without its sign. A NaN has to be quiet, and made from a half.
+// f32, as bits, rounded to f16, to nearest, ties to even, without its sign. A NaN has to be quiet and widened from a
+// half: its lower 13 bits are 0.
 fn narrowed_magnitude(bits: vec4<u32>, params: Params) -> vec4<u32> {
     let magnitude = magnitude4(bits);
     let normal = narrowed_normal(magnitude);
@@ -86,8 +87,8 @@ fn is_plus_high(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<boo
     return is_plus4(high(words), random, params);
 }
 
-// FORMULA == HALVES: forward and backward of the halves themselves, where neither the order of roundings nor a flushed
-// subnormal can be seen, and the slope lies between 2^-14 and 1. A half stands in the upper 16 bits of its lane.
+// FORMULA == HALVES, where the slope lies between 2^-14 and 1. Forward may be fused and may flush subnormals: only its last
+// rounding can be seen. Backward rounds twice, which narrowed_finite keeps. A half stands in the upper 16 bits of its lane.
 
 // y, in the upper 16 bits.
 fn forward_half(x: vec4<u32>, params: Params) -> vec4<u32> {
@@ -120,6 +121,6 @@ fn backward_f16_words(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     let first = backward_f16(x << vec4<u32>(16u), g, params);
     let dx = first | (backward_f16(x, g >> vec4<u32>(16u), params) << vec4<u32>(16u));
     // Both halves of a word are made quiet at once: a sum sets the upper bit where the magnitude is above infinity's.
-    let is_nan = (dx & vec4<u32>(0x7fff7fffu)) + vec4<u32>(0x03ff03ffu);
-    return dx | ((is_nan >> vec4<u32>(6u)) & vec4<u32>(0x02000200u));
+    let sums = (dx & vec4<u32>(0x7fff7fffu)) + vec4<u32>(0x03ff03ffu);
+    return dx | ((sums >> vec4<u32>(6u)) & vec4<u32>(0x02000200u));
 }

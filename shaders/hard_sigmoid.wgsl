@@ -8,7 +8,7 @@ const AFFINE: u32 = 0u;         // clamp(slope * x + shift, 0, 1), in two roundi
 const RARE: u32 = 1u;           // the same where the slope is zero or subnormal, or y may be subnormal
 const RELU6_DIVIDE: u32 = 2u;   // clamp(x + 3, 0, 6) / 6
 const RELU6_MULTIPLY: u32 = 3u; // clamp(x + 3, 0, 6) * (1/6)
-const HALVES: u32 = 4u;         // a preset in halves, where only the last rounding can be seen: halves.wgsl
+const HALVES: u32 = 4u;         // in halves: forward and backward of a preset, and straight-through: halves.wgsl
 
 // y from x.
 fn forward4(x: vec4<u32>, params: Params) -> vec4<u32> {
@@ -69,7 +69,7 @@ fn prescaled(operand: vec4<u32>, params: Params) -> vec4<f32> {
     return bitcast<vec4<f32>>(operand);
 }
 
-// t / 6, correctly rounded, for 0 <= t <= 6; WGSL's own division may be 2.5 ulp off. q is at most one step off, and the
+// t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6 (x + 3 gives no other); WGSL's own division may be 2.5 ulp off. q is at most one step off, and the
 // remainder r = t - 6q is exact, because both differences are. t / 6 is never near the middle between two floats, so one more
 // rounding, or two, of q + r / 6 make no difference.
 fn sixth(t: vec4<f32>, params: Params) -> vec4<f32> {

@@ -2,7 +2,7 @@
 // has the name of the function that computes it, here and on the CPU.
 //
 // An entry point works on four words at a time (four f32, eight halves). NAME_tail works on the words that are left. Tensors
-// come first, in the order of the call, then the parameters. The bound ranges are exactly the tensors. Where an odd number
+// come first, in the order of the call, then the parameters. A binding may be longer than its tensor: params.len says how long that is. Where an odd number
 // of halves ends within a word, the word's other half keeps its value.
 //
 //   entry point             KERNEL                                    tensors, in the order of their bindings
@@ -95,7 +95,7 @@ fn binary_words(first: vec4<u32>, second: vec4<u32>, before: vec4<u32>, params: 
     }
     var first_low = first << vec4<u32>(16u);
     var first_high = first;
-    // For a gradient alone, the windows of params are of halves.
+    // These compare x as a half, with windows of halves, so x isn't widened.
     if KERNEL != BACKWARD && KERNEL != BACKWARD_ACCUMULATE {
         first_low = low(first);
         first_high = high(first);

@@ -1,10 +1,11 @@
 // What a launch tells the kernels, 64 bytes. `Params` in Rust fills it.
 struct Params {
     slope: f32,           // of the linear zone, and the factor of the gradient
-    shift: f32,           // y at x = 0
+    shift: f32,           // the value at x = 0 before clamping
     prescale: f32,        // RARE: a subnormal slope comes scaled up, and its operand is scaled down by this
     nan_threshold: u32,   // RARE: an operand whose bits without sign are at least this gives NaN
-    // The gradient passes where the bits of x are one of so many from `first` on. Negative numbers have a window of their own.
+    // The gradient passes where the bits of x lie in [first_positive, first_positive + positives) or in
+    // [first_negative, first_negative + negatives). Halves stand in the upper 16 bits.
     first_positive: u32,
     positives: u32,
     first_negative: u32,

@@ -64,6 +64,16 @@ fn refused(result: Result<Launch, LaunchError>, expected: impl Into<LaunchError>
     assert!(error.to_string().contains(message), "{error}");
 }
 
+#[track_caller]
+fn overlaps(result: Result<Launch, LaunchError>, expected: (Op, &str, &str), message: &str) {
+    let error = result.expect_err("accepted");
+    assert!(
+        matches!(error, LaunchError::Overlap { op, a, b, .. } if (op, a, b) == expected),
+        "{error}"
+    );
+    assert!(error.to_string().contains(message), "{error}");
+}
+
 #[test]
 fn bad_ranges_are_refused() {
     let k = kernels();
@@ -222,9 +232,11 @@ fn bad_ranges_of_signs_are_refused() {
         LaunchError::Overlap {
             op: Other::Pack(how).into(),
             a: "x",
+            a_range: [0, 128],
             b: "bits",
+            b_range: [0, 4],
         },
-        "x and bits of pack overlap; give them ranges that don't",
+        "x (bytes 0 to 128) and bits (bytes 0 to 4) of pack overlap; give them ranges that don't",
     );
     // One range may be as long as the other, but can't be replaced by it.
     refused(
@@ -251,40 +263,39 @@ fn bad_ranges_of_signs_are_refused() {
 fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let k = kernels();
     let [a, b, c] = [(); 3].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
-    let overlap = |op, a, b| LaunchError::Overlap { op, a, b };
     let (forward, backward) = (Op::from(FORWARD), Op::from(BACKWARD));
     let (gate, gate_backward) = (Op::from(Binary::Gate(P)), Op::from(Other::GateBackward(P)));
     let (y_over_x, dx_over_g) = ("y takes exactly the range of x", "dx takes exactly the range of g");
     let (y_over_a, da_over_g) = ("y takes exactly the range of a", "da takes exactly the range of g");
     let at = |b, offset| range(b, offset, 256);
-    refused(
+    overlaps(
         k.unary(FORWARD, DType::F32, at(&a, 0), at(&a, 64)),
-        overlap(forward, "x", "y"),
+        (forward, "x", "y"),
         y_over_x,
     );
-    refused(
+    overlaps(
         k.binary(BACKWARD, DType::F32, at(&a, 64), at(&b, 0), at(&a, 0)),
-        overlap(backward, "x", "dx"),
+        (backward, "x", "dx"),
         dx_over_g,
     );
-    refused(
+    overlaps(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 0), at(&a, 0)),
-        overlap(backward, "x", "dx"),
+        (backward, "x", "dx"),
         dx_over_g,
     );
-    refused(
+    overlaps(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&b, 64), at(&b, 0)),
-        overlap(backward, "g", "dx"),
+        (backward, "g", "dx"),
         dx_over_g,
     );
-    refused(
+    overlaps(
         k.binary(BACKWARD, DType::F32, at(&a, 0), at(&a, 64), at(&a, 512)),
-        overlap(backward, "x", "g"),
-        dx_over_g,
+        (backward, "x", "g"),
+        "put the result into another buffer",
     );
-    refused(
+    overlaps(
         k.binary(BACKWARD, DType::F32, &a, &a, &a),
-        overlap(backward, "x", "dx"),
+        (backward, "x", "dx"),
         dx_over_g,
     );
     // What is added to can't be the gradient that is added.
@@ -295,22 +306,22 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
         },
         "give its result a range of its own",
     );
-    refused(
+    overlaps(
         k.binary(Binary::Gate(P), DType::F32, &a, &b, &b),
-        overlap(gate, "b", "y"),
+        (gate, "b", "y"),
         y_over_a,
     );
-    refused(
+    overlaps(
         k.gate_backward(P, DType::F32, &a, &b, &c, &a, &c),
-        overlap(gate_backward, "a", "da"),
+        (gate_backward, "a", "da"),
         da_over_g,
     );
-    refused(
+    overlaps(
         k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&c, 0), at(&a, 256), at(&b, 0)),
-        overlap(gate_backward, "a", "b"),
-        da_over_g,
+        (gate_backward, "a", "b"),
+        "put the result into another buffer",
     );
-    refused(
+    overlaps(
         k.gate_backward(
             P,
             DType::F32,
@@ -320,7 +331,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
             at(&b, 0),
             at(&b, 64),
         ),
-        overlap(gate_backward, "da", "db"),
+        (gate_backward, "da", "db"),
         da_over_g,
     );
 
@@ -341,11 +352,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let gated = |a, b, y| k.binary(Binary::Gate(P), DType::F32, a, b, y);
     assert_eq!(gated(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
     assert_eq!(gated(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
-    refused(
-        gated(at(&a, 0), at(&a, 0), at(&a, 0)),
-        overlap(gate, "b", "y"),
-        y_over_a,
-    );
+    overlaps(gated(at(&a, 0), at(&a, 0), at(&a, 0)), (gate, "b", "y"), y_over_a);
     // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
     let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
     assert_eq!(launch.unwrap().placement(), Separate);
@@ -368,8 +375,7 @@ fn a_batch_refuses_what_a_launch_refuses() {
         }
     );
     let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 3]).unwrap_err();
-    let (op, a, b_name) = (BACKWARD.into(), "x", "dx");
-    assert_eq!(error, LaunchError::Overlap { op, a, b: b_name });
+    overlaps(Err(error), (BACKWARD.into(), "x", "dx"), "bytes 0 to 1024");
     let error = batch
         .add(FORWARD, DType::F32, &[range(&b, 4, 64), range(&b, 128, 64)])
         .unwrap_err();
@@ -389,7 +395,7 @@ fn a_batch_refuses_a_launch_of_another() {
     let mut pass = encoder.begin_compute_pass(&Default::default());
     let written = one.write(&queue);
     written.encode(launches[0], &mut pass).unwrap();
-    assert_eq!(written.encode(launches[1], &mut pass), Err(LaunchError::Stale));
+    assert_eq!(written.encode(launches[1], &mut pass), Err(LaunchError::OtherBatch));
 }
 
 /// What a batch needs beyond the kernels: a uniform buffer with a dynamic offset. Small buffers hold few launches each.

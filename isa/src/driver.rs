@@ -41,7 +41,10 @@ impl Driver {
             let loader = ash::Entry::load()?;
             let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_3);
             let info = vk::InstanceCreateInfo::default().application_info(&application);
-            let instance = loader.create_instance(&info, None)?;
+            let instance = loader.create_instance(&info, None).map_err(|error| {
+                let driver = std::env::var("VK_ICD_FILENAMES").unwrap_or_default();
+                format!("no Vulkan instance with the driver {driver:?}: {error}")
+            })?;
             let [physical] = instance.enumerate_physical_devices()?[..] else {
                 return Err("the environment has to choose a driver with one device".into());
             };

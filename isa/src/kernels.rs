@@ -102,10 +102,27 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Whether the shader leaves the compiler free to fuse: presets in halves, where it can't be seen.
-    pub fn may_fuse(&self) -> bool {
+    fn formula(&self) -> f64 {
         let formula = self.constants.iter().find(|(name, _)| *name == "FORMULA");
-        formula.is_some_and(|(_, value)| *value == 4.0)
+        formula.map_or(0.0, |(_, value)| *value)
+    }
+
+    /// Whether the shader leaves the compiler free to fuse: the forward pass of presets in halves, where it can't be seen.
+    pub fn may_fuse(&self) -> bool {
+        self.formula() == 4.0 && self.op.name() == "forward"
+    }
+
+    /// How many products by 1/6 may be fused: the last step of each element's division by 6.
+    pub fn sixths(&self) -> usize {
+        match self.formula() {
+            2.0 => self.width() as usize,
+            _ => 0,
+        }
+    }
+
+    /// Whether floats are limited: where a probability is converted to an integer.
+    pub fn limits_floats(&self) -> bool {
+        ["binarize", "pack"].contains(&self.op.name())
     }
 
     /// Whether the tables have it: bodies with tensors in separate buffers, forward and backward with every definition, and the

@@ -10,23 +10,39 @@ pub enum Vendor {
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Reading {
-    /// Arithmetic instructions of an invocation, outside loops.
+    /// Arithmetic instructions of an invocation: each line once, in loops too.
     pub alu: f64,
     /// Lines that round a product and a sum once.
     pub fused: Vec<String>,
+    /// How many more do so with the factor 1/6.
+    pub fused_sixths: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,
+    /// Lines that take the smaller or the larger float, or clamp one: they lose NaN.
+    pub limited: Vec<String>,
     /// Kinds of access to storage buffers.
     pub accesses: BTreeSet<String>,
 }
 
-/// 1/6 in f32: the last step of a division by 6 may be fused or not.
+impl Reading {
+    /// A fused product, by the factors that are known.
+    fn fuse(&mut self, code: &str, mut factors: impl Iterator<Item = u32> + Clone) {
+        if factors.clone().any(is_exact) {
+            return;
+        }
+        match factors.any(|bits| bits & 0x7fff_ffff == SIXTH) {
+            true => self.fused_sixths += 1,
+            false => self.fused.push(code.into()),
+        }
+    }
+}
+
+/// 1/6 in f32.
 const SIXTH: u32 = 0x3e2a_aaab;
 
-/// A product by this number is exact, or it is the one that may be fused.
-fn may_be_fused(bits: u32) -> bool {
-    let number = f32::from_bits(bits);
-    number.is_normal() && (bits << 9 == 0 || bits & 0x7fff_ffff == SIXTH)
+/// A product by a power of two is exact.
+fn is_exact(bits: u32) -> bool {
+    f32::from_bits(bits).is_normal() && bits << 9 == 0
 }
 
 /// A number of a listing, as the bits of an f32: `0x40800000` or `-4.0`.
@@ -46,23 +62,31 @@ pub fn read(vendor: Vendor, listing: &str, subgroup: u32) -> Reading {
     }
 }
 
+/// As in `v_fma_f32 v2, s4, v2, 0.5 ; d6130002`, or two instructions with `::` between them.
 fn amd(listing: &str) -> Reading {
     let mut reading = Reading::default();
     // Registers that hold a number of the text.
-    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-    for line in listing.lines() {
-        let code = line.split(';').next().unwrap_or_default().trim();
+    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
+    let lines = listing.lines().map(|line| line.split(';').next().unwrap_or_default());
+    for code in lines.flat_map(|line| line.split(" :: ")).map(str::trim) {
         let Some((name, operands)) = code.split_once([' ', '\t']) else {
             continue;
         };
         let operands: Vec<&str> = operands.split(',').map(str::trim).collect();
-        if name.starts_with("s_mov_b32") || name.starts_with("v_mov_b32") {
-            match operands.get(1).and_then(|text| literal(text)) {
-                Some(number) => numbers.insert(operands[0], number),
-                None => numbers.remove(operands[0]),
-            };
-        } else {
-            numbers.remove(operands[0]);
+        // As in `v[4:7]`.
+        let (kind, rest) = operands[0].split_at(operands[0].find(|c| c != 'v' && c != 's').unwrap_or_default());
+        let range = rest.trim_matches(['[', ']']);
+        let (first, last) = range.split_once(':').unwrap_or((range, range));
+        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
+            for register in first..=last {
+                numbers.remove(&format!("{kind}{register}"));
+            }
+        }
+        if let (true, Some(number)) = (
+            name.contains("_mov_b32"),
+            operands.get(1).and_then(|text| literal(text)),
+        ) {
+            numbers.insert(operands[0].into(), number);
         }
         if ["buffer_", "global_", "flat_"]
             .iter()
@@ -74,42 +98,130 @@ fn amd(listing: &str) -> Reading {
             continue;
         };
         reading.alu += 1.0;
-        let is_float = ["f32", "f16", "legacy", "mix"]
+        let is_float = ["f32", "f16", "f64", "legacy", "mix"]
             .iter()
             .any(|kind| operation.contains(kind));
-        let operation = operation
-            .strip_prefix("dual_")
-            .or(operation.strip_prefix("pk_"))
-            .unwrap_or(operation);
-        if is_float && ["fma", "mad", "mac"].iter().any(|kind| operation.starts_with(kind)) {
+        if !is_float {
+            continue;
+        }
+        let operation = ["dual_", "pk_"]
+            .iter()
+            .fold(operation, |name, prefix| name.strip_prefix(prefix).unwrap_or(name));
+        let is = |names: &[&str]| names.iter().any(|name| operation.starts_with(name));
+        if is(&["fma", "mad", "mac", "dot"]) {
             // (GCN's v_mad rounds twice, but counts too.) The factors follow the result.
             let factors = operands
                 .iter()
                 .skip(1)
                 .take(2)
                 .map(|text| text.trim_matches(['-', '|']));
-            let known = |text: &str| literal(text).or(numbers.get(text).copied());
-            if !factors.filter_map(known).any(may_be_fused) {
-                reading.fused.push(code.into());
-            }
+            reading.fuse(
+                code,
+                factors.filter_map(|text| literal(text).or(numbers.get(text).copied())),
+            );
         }
-        if operation.starts_with("cmp") && ["_f32", "_f16", "_f64"].iter().any(|kind| operation.contains(kind)) {
+        if is(&["cmp"]) {
             reading.compared.push(code.into());
+        }
+        if is(&["min", "max", "med3"]) || code.ends_with(" clamp") {
+            reading.limited.push(code.into());
         }
     }
     reading
 }
 
-/// As in `mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 }`.
+/// Numbers that registers of Intel's hold, by register and element, and whether a whole vector holds the same one.
+#[derive(Default)]
+struct Registers(BTreeMap<(u32, u32), (u32, bool)>);
+
+impl Registers {
+    /// `g30.2<0,1,0>F`, `-g7<8,8,1>F` or `g59UD` as register and element.
+    fn place(operand: &str) -> Option<(u32, u32)> {
+        let name = operand
+            .trim_matches(['-', '|', '(', ')'])
+            .strip_prefix("(abs)")
+            .unwrap_or(operand.trim_start_matches('-'));
+        let digits = name
+            .strip_prefix('g')?
+            .split(|c: char| c != '.' && !c.is_ascii_digit())
+            .next()?;
+        let (register, element) = digits.split_once('.').unwrap_or((digits, "0"));
+        Some((register.parse().ok()?, element.parse().ok()?))
+    }
+
+    fn get(&self, operand: &str) -> Option<u32> {
+        self.0.get(&Self::place(operand)?).map(|&(number, _)| number)
+    }
+
+    /// So many registers from this one on hold something else.
+    fn clear(&mut self, operand: &str, count: u32) {
+        if let Some((first, _)) = Self::place(operand) {
+            self.0
+                .retain(|&(register, _), _| register < first || register >= first + count.max(1));
+        }
+    }
+
+    /// An instruction on so many lanes has written `result`, a number of the text or anything else.
+    fn write(&mut self, result: &str, width: u32, number: Option<u32>) {
+        let Some(place) = Self::place(result) else {
+            return;
+        };
+        let is_vector = width >= 8;
+        if is_vector {
+            // As in `g53.1<2>UW`: every second of two bytes. A register has 32 bytes.
+            let (stride, kind) = result
+                .split_once('<')
+                .and_then(|(_, rest)| rest.split_once('>'))
+                .unwrap_or(("1", "F"));
+            let size = match kind {
+                "B" | "UB" => 1,
+                "W" | "UW" | "HF" => 2,
+                "Q" | "UQ" | "DF" => 8,
+                _ => 4,
+            };
+            self.clear(
+                result,
+                (place.1 * size + width * stride.parse().unwrap_or(1) * size).div_ceil(32),
+            );
+        } else {
+            self.0
+                .retain(|&other, &mut (_, of_vector)| other != place && (other.0 != place.0 || !of_vector));
+        }
+        if let Some(number) = number {
+            self.0.insert(place, (number, is_vector));
+        }
+    }
+}
+
+/// `0x3e2aaaabF`, `4F` and `1082130432D` as the bits of an f32.
+fn intel_literal(operand: &str) -> Option<u32> {
+    let text = ["UD", "D", "F"]
+        .iter()
+        .find_map(|suffix| operand.strip_suffix(suffix))?;
+    match text.trim_start_matches('-').strip_prefix("0x") {
+        Some(bits) => u32::from_str_radix(bits, 16).ok(),
+        None if operand.ends_with('F') => text.parse().ok().map(f32::to_bits),
+        None => text.parse().ok().map(|bits: i64| bits as u32),
+    }
+}
+
+/// As in `(+f0.0) mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 }`.
 fn intel(listing: &str, subgroup: f64) -> Reading {
     let mut reading = Reading::default();
-    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
-    for line in listing.lines() {
-        let line = line.trim();
-        if let Some((port, message)) = line.split_once("MsgDesc: (") {
+    let mut registers = Registers::default();
+    // What a message is received in; its description follows in the next line.
+    let mut received = "";
+    for line in listing.lines().map(str::trim) {
+        if let Some((port, message)) = line.split_once("MsgDesc: ") {
+            let words: Vec<_> = message
+                .split([' ', ',', ')'])
+                .filter(|word| !word.is_empty() && *word != "=")
+                .collect();
+            let length = words.windows(2).find(|pair| ["dst_len", "rlen"].contains(&pair[0]));
+            registers.clear(received, length.and_then(|pair| pair[1].parse().ok()).unwrap_or(8));
             // Uniforms are loaded by `const` or `transpose`; surface and width say nothing about an access.
-            if !port.starts_with("const") && !message.contains("transpose") {
-                let parts = message.split([',', ')']).map(str::trim);
+            if message.starts_with('(') && !port.starts_with("const") && !message.contains("transpose") {
+                let parts = message.trim_start_matches('(').split([',', ')']).map(str::trim);
                 let named = parts.filter(|part| {
                     let says = ["untyped", "DC untyped", "load", "store", "Mask", "xyzw", "d32"];
                     says.iter().any(|word| part.starts_with(word))
@@ -118,10 +230,9 @@ fn intel(listing: &str, subgroup: f64) -> Reading {
             }
             continue;
         }
-        // A predicate may stand in front.
-        let code = match line.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
-            Some((_, rest)) => rest,
-            None => line,
+        let (is_predicated, code) = match line.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
+            Some((_, rest)) => (true, rest),
+            None => (false, line),
         };
         let code = code.split('{').next().unwrap_or_default().trim();
         let Some((name, rest)) = code.split_once('(') else {
@@ -133,54 +244,50 @@ fn intel(listing: &str, subgroup: f64) -> Reading {
         let Ok(width) = width.parse::<u32>() else {
             continue;
         };
-        let operation = name.split('.').next().unwrap_or_default();
-        const OTHERS: [&str; 12] = [
-            "send", "sends", "sendc", "sync", "if", "else", "endif", "while", "jmpi", "nop", "halt", "wait",
-        ];
-        if OTHERS.contains(&operation) || width < 8 && operation != "mov" {
-            continue;
-        }
         let operands: Vec<&str> = operands.split_whitespace().collect();
         let Some(result) = operands.first() else {
             continue;
         };
-        let register = |operand: &str| {
-            let operand = operand.trim_matches(['-', '|', '(', ')', 'a', 'b', 's']);
-            let name = operand.split('<').next().unwrap_or_default();
-            name.strip_suffix(".0").unwrap_or(name).to_string()
-        };
-        // `0x3e2aaaabF`, `4F` and `1082130432D` are numbers.
-        let number = |operand: &str| {
-            let suffixes = ["UD", "D", "F"];
-            let text = suffixes.iter().find_map(|suffix| operand.strip_suffix(suffix))?;
-            match text.trim_start_matches('-').strip_prefix("0x") {
-                Some(bits) => u32::from_str_radix(bits, 16).ok(),
-                None if operand.ends_with('F') => text.parse().ok().map(f32::to_bits),
-                None => text.parse().ok().map(|bits: i64| bits as u32),
-            }
-        };
-        let is_float = |operand: &str| operand.ends_with(">F") || operand.ends_with(">HF");
-        if operation == "mov" {
-            match operands.get(1).and_then(|operand| number(operand)) {
-                Some(number) => numbers.insert(register(result), number),
-                None => numbers.remove(&register(result)),
-            };
-        } else {
-            numbers.remove(&register(result));
+        let mut parts = name.split('.');
+        let operation = parts.next().unwrap_or_default();
+        let modifiers: Vec<_> = parts.collect();
+        if operation.starts_with("send") {
+            received = result;
+            continue;
         }
+        const OTHERS: [&str; 9] = ["sync", "if", "else", "endif", "while", "jmpi", "nop", "halt", "wait"];
+        if OTHERS.contains(&operation) {
+            continue;
+        }
+        let known: Vec<_> = operands
+            .iter()
+            .map(|operand| intel_literal(operand).or(registers.get(operand)))
+            .collect();
+        let moved = known
+            .get(1)
+            .copied()
+            .flatten()
+            .filter(|_| operation == "mov" && !is_predicated);
+        registers.write(result, width, moved);
         if width < 8 {
             continue;
         }
         reading.alu += f64::from(width) / subgroup;
-        // The addend comes first.
-        if ["mad", "madm", "mac"].contains(&operation) && is_float(result) {
-            let factors = operands.iter().skip(2).take(2);
-            let known = |operand: &&str| number(operand).or(numbers.get(&register(operand)).copied());
-            if !factors.filter_map(known).any(may_be_fused) {
-                reading.fused.push(code.into());
-            }
+        let is_float = |operand: &str| operand.ends_with(">F") || operand.ends_with(">HF");
+        if !operands.iter().any(|operand| is_float(operand)) {
+            continue;
         }
-        if ["cmp", "csel", "cmpn"].contains(&operation) && operands[1..].iter().any(|operand| is_float(operand)) {
+        match operation {
+            // The summand comes first.
+            "mad" | "madm" => reading.fuse(code, known.iter().skip(2).take(2).copied().flatten()),
+            "mac" | "lrp" | "line" | "pln" | "dp4" | "dp4a" => reading.fuse(code, std::iter::empty()),
+            _ => {}
+        }
+        const CONDITIONS: [&str; 6] = ["l", "le", "g", "ge", "z", "nz"];
+        let has_condition = modifiers.iter().any(|modifier| CONDITIONS.contains(modifier));
+        if operation == "sel" && has_condition || modifiers.contains(&"sat") {
+            reading.limited.push(code.into());
+        } else if ["cmp", "cmpn", "csel"].contains(&operation) || has_condition {
             reading.compared.push(code.into());
         }
     }
@@ -230,17 +337,10 @@ mod tests {
     fn an_exact_product_may_be_fused() {
         assert_eq!(amd("v_fma_f32 v2, -4.0, v1, v2").fused.len(), 0);
         assert_eq!(amd("v_fmamk_f32 v2, v1, 0xc0800000, v2").fused.len(), 0);
-        assert_eq!(amd("s_mov_b32 s3, 0x3e2aaaab\nv_fma_f32 v2, s3, v1, v2").fused.len(), 0);
-        let in_bits = "mov(1) g7<1>D 1082130432D { };\nmad(16) g9<1>F g8<8,8,1>F g7.0<0,1,0>F g6<1,1,1>F { };";
-        assert_eq!(intel(in_bits).fused.len(), 0);
-        // Another number has come into the register, or it is the summand.
-        assert_eq!(
-            amd("s_mov_b32 s3, 0x3e2aaaab\ns_mov_b32 s3, s4\nv_fma_f32 v2, s3, v1, v2")
-                .fused
-                .len(),
-            1
-        );
+        // The summand says nothing.
         assert_eq!(amd("v_fma_f32 v2, v3, v1, -4.0").fused.len(), 1);
+        let sixth = amd("s_mov_b32 s3, 0x3e2aaaab\nv_fma_f32 v2, s3, v1, v2");
+        assert_eq!((sixth.fused.len(), sixth.fused_sixths), (0, 1));
         let four = "mov(8) g7<1>F 0x40800000F /* 4F */ { align1 };\n";
         let of = |factor: &str| {
             intel(&format!(
@@ -250,6 +350,59 @@ mod tests {
             .len()
         };
         assert_eq!([of("g7<0,1,0>F"), of("-g7.0<0,1,0>F"), of("g5<0,1,0>F")], [0, 0, 1]);
+        let in_bits = "mov(1) g7.2<1>D 1082130432D { };\nmad(16) g9<1>F g8<8,8,1>F g7.2<0,1,0>F g6<1,1,1>F { };";
+        assert_eq!(intel(in_bits).fused.len(), 0);
+    }
+
+    /// A register that was written since doesn't hold the number any more.
+    #[test]
+    fn a_number_that_was_overwritten_is_forgotten() {
+        for between in ["s_mov_b32 s3, s4", "s_load_b64 s[2:3], s[0:1], 0"] {
+            let listing = format!("s_mov_b32 s3, 0xc0800000\n{between}\nv_fma_f32 v2, s3, v1, v2");
+            assert_eq!(amd(&listing).fused.len(), 1, "{between}");
+        }
+        let listing = "v_mov_b32_e32 v5, -4.0\nbuffer_load_b128 v[4:7], v0, s[4:7], 0 offen\nv_fma_f32 v2, v5, v1, v2";
+        assert_eq!(amd(listing).fused.len(), 1);
+        let mad = "mad(16) g9<1>F g8<8,8,1>F g7<8,8,1>F g6<1,1,1>F { };";
+        for between in [
+            "send(16) g7UD g31UD nullUD { };\nugm MsgDesc: ( load, d32 dst_len = 1, src0_len = 2 ) BTI 2",
+            "add(1) g7<1>D g2<0,1,0>D g3<0,1,0>D { };",
+            "add(1) g7.1<1>D g2<0,1,0>D g3<0,1,0>D { };",
+            "mul(16) g6<1>F g2<8,8,1>F g4<8,8,1>F { };",
+        ] {
+            let listing = format!("mov(8) g7<1>F 0x40800000F {{ }};\n{between}\n{mad}");
+            assert_eq!(intel(&listing).fused.len(), 1, "{between}");
+        }
+        assert_eq!(
+            intel(&format!("(+f0.0) mov(16) g7<1>F 0x40800000F {{ }};\n{mad}"))
+                .fused
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn two_instructions_of_a_line_are_seen() {
+        let reading = amd("v_dual_mul_f32 v1, v2, v3 :: v_dual_fmac_f32 v4, v5, v6");
+        assert_eq!((reading.alu, reading.fused.len()), (2.0, 1));
+        assert_eq!(amd("v_dot2c_f32_f16 v1, v2, v3").fused.len(), 1);
+        assert_eq!(
+            intel("lrp(16) g9<1>F g8<8,8,1>F g7<8,8,1>F g6<1,1,1>F { };")
+                .fused
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn limited_floats_are_seen() {
+        let limited =
+            amd("v_max_f32 v1, v2, v3\nv_med3_f32 v1, v2, v3, v4\nv_add_f32 v1, v2, v3 clamp\nv_max_i32 v1, v2, v3");
+        assert_eq!(limited.limited.len(), 3);
+        let limited = intel(
+            "sel.ge(16) g7<1>F g8<8,8,1>F 0F { };\nadd.sat(16) g7<1>F g8<8,8,1>F g9<8,8,1>F { };\nsel.ge(16) g7<1>D g8<8,8,1>D 0D { };",
+        );
+        assert_eq!(limited.limited.len(), 2);
     }
 
     #[test]
@@ -260,6 +413,10 @@ mod tests {
             intel("cmp.l.f0.0(16) null<1>F g55<8,8,1>F g57<8,8,1>F { align1 };")
                 .compared
                 .len(),
+            1
+        );
+        assert_eq!(
+            intel("add.l.f0.0(16) g7<1>F g8<8,8,1>F g9<8,8,1>F { };").compared.len(),
             1
         );
         assert_eq!(

@@ -20,7 +20,7 @@ const USAGE: &str = "\
 usage: isa [--intel-shim libintel_noop_drm_shim.so] [--write docs/portability.md]
 
 Compiles every pipeline with the drivers of AMD (RADV), and of Intel (ANV) where Mesa's shim for its device is given. Fails if a
-product is fused where two roundings are promised, if floats are compared, if vectors are torn apart, if registers spill, or
+product is fused where two roundings are promised, if floats are compared or limited, if vectors are torn apart, if registers spill, or
 if a kernel takes more instructions than its limit.";
 
 /// A device that a driver compiles for.
@@ -59,14 +59,15 @@ impl Device {
             ),
         };
         let folder = Path::new("/usr/share/vulkan/icd.d");
-        let files = std::fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+        let files = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let files = files.filter_map(|entry| Some(entry.ok()?.path()));
         let mut found = files.filter(|path| {
             path.file_name()
                 .is_some_and(|name| name.to_string_lossy().starts_with(driver))
         });
         let file = found
             .next()
-            .ok_or_else(|| format!("{} has no {driver}", folder.display()))?;
+            .ok_or_else(|| format!("{} has no {driver}; install mesa-vulkan-drivers", folder.display()))?;
         environment.push(("VK_ICD_FILENAMES", file.display().to_string()));
         Ok(Some(environment))
     }
@@ -87,7 +88,11 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         };
-        *value = arguments.next().map(PathBuf::from);
+        let Some(given) = arguments.next() else {
+            eprintln!("{argument} needs a value\n{USAGE}");
+            return ExitCode::from(2);
+        };
+        *value = Some(PathBuf::from(given));
     }
     let done = match device {
         Some(name) => {
@@ -120,7 +125,7 @@ fn read_all(shim: Option<&Path>, page: Option<&Path>) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
-            return Err(format!("{} ({}):\n{text}{errors}", device.name, device.about).into());
+            return Err(format!("on {} ({}): {text}{errors}", device.name, device.about).into());
         }
         let counts = page::Counts::parse(device, &text)?;
         println!("{} ({}): {}", device.name, device.about, counts.summary);

@@ -408,9 +408,13 @@ impl Written<'_> {
     /// Records a launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     ///
     /// # Errors
-    /// [`LaunchError::Stale`] if the launch is of an earlier step or of another batch; nothing is recorded.
+    /// [`LaunchError::Stale`] if the launch is of an earlier step, [`LaunchError::OtherBatch`] if it is of another batch; nothing
+    /// is recorded.
     pub fn encode(self, launch: BatchLaunch, pass: &mut wgpu::ComputePass<'_>) -> Result<(), LaunchError> {
-        if (launch.batch, launch.step) != (self.0.id, self.0.step) {
+        if launch.batch != self.0.id {
+            return Err(LaunchError::OtherBatch);
+        }
+        if launch.step != self.0.step {
             return Err(LaunchError::Stale);
         }
         self.encode_parts(&self.0.parts[launch.first..launch.end], pass);

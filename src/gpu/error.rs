@@ -61,8 +61,12 @@ pub enum LaunchError {
         op: Op,
         /// Name of the first operand or result.
         a: &'static str,
+        /// Its range in the buffer, in bytes.
+        a_range: [u64; 2],
         /// Name of the second one.
         b: &'static str,
+        /// Its range in the same buffer, in bytes.
+        b_range: [u64; 2],
     },
     /// A batch was given another number of tensors than the operation has.
     TensorCount {
@@ -73,8 +77,10 @@ pub enum LaunchError {
         /// How many tensors were given.
         given: usize,
     },
-    /// The launch is of another batch, or of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
+    /// The launch is of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
     Stale,
+    /// The launch is of another batch.
+    OtherBatch,
     /// The device was lost, or its memory is exhausted: the parameters couldn't be stored.
     DeviceLost {
         /// What failed.
@@ -122,25 +128,41 @@ impl fmt::Display for LaunchError {
                 f,
                 "the buffer of {operand} lacks BufferUsages::STORAGE; create it with that usage"
             ),
-            Self::Overlap { op, a, b } => {
-                write!(f, "{a} and {b} of {} overlap; give them ranges that don't", op.name())?;
+            Self::Overlap {
+                op,
+                a,
+                a_range: [a_start, a_end],
+                b,
+                b_range: [b_start, b_end],
+            } => {
+                write!(
+                    f,
+                    "{a} (bytes {a_start} to {a_end}) and {b} (bytes {b_start} to {b_end}) of {} overlap; give them ranges that \
+                     don't",
+                    op.name()
+                )?;
+                let is_operand = op.inputs().contains(b);
                 match op.replaces() {
-                    Some(input) => write!(
-                        f,
-                        " (in place, {} takes exactly the range of {})",
-                        op.outputs()[0],
-                        op.inputs()[input]
-                    ),
+                    // Operands may, where no result shares their buffer.
+                    _ if is_operand => write!(f, ", or put the result into another buffer"),
+                    Some(input) => {
+                        let (result, replaced) = (op.outputs()[0], op.inputs()[input]);
+                        write!(f, " (in place, {result} takes exactly the range of {replaced})")
+                    }
                     None => Ok(()),
                 }
             }
             Self::TensorCount { op, needed, given } => write!(
                 f,
-                "{op} takes {needed} tensors, operands and then results, but {given} were given"
+                "{op} takes {needed} tensors, operands and then results, and was given {given}"
             ),
             Self::Stale => write!(
                 f,
-                "the launch is of another batch, or of a step that Batch::clear has ended; add it to this batch in this step"
+                "the launch is of a step that Batch::clear has ended; add it again in this step"
+            ),
+            Self::OtherBatch => write!(
+                f,
+                "the launch is of another batch; record it with the batch that it was added to"
             ),
             Self::DeviceLost { details } => {
                 write!(f, "the device is lost or out of memory ({details}); make a new device")

@@ -60,6 +60,10 @@ impl BufferRange<'_> {
         self.size.next_multiple_of(WORD)
     }
 
+    fn bytes(&self) -> [u64; 2] {
+        [self.offset, self.offset + self.size]
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         self.same_buffer(other)
             && self.offset < other.offset + other.bound_size()
@@ -198,7 +202,9 @@ impl<'b> Tensors<'_, 'b> {
                 return Err(LaunchError::Overlap {
                     op: self.op,
                     a: self.name(a),
+                    a_range: self.ranges[a].bytes(),
                     b: self.name(b),
+                    b_range: self.ranges[b].bytes(),
                 });
             }
             Ok(())

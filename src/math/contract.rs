@@ -4,7 +4,7 @@
 
 use crate::math::{
     binarize::Binarization,
-    definition::HardSigmoid,
+    definition::{HardSigmoid, INVALID_NAN, Region},
     dtype::Scalar,
     op::{Binary, Op, Other, Unary},
 };
@@ -62,9 +62,8 @@ impl<T: Scalar> Element<T> {
         if meets_no_subnormal(op) {
             return Difference::Wrong;
         }
-        let of = |flush| self.rounded(without_subnormals(op, self.wide(), flush))[output];
-        let allowed = [exact, of(subnormal_as_zero), of(flushed)];
-        let is_allowed = allowed.into_iter().any(|value| {
+        let flushing = Flush::ALL.map(|flush| self.rounded(flush.results(op, self.wide()))[output]);
+        let is_allowed = flushing.into_iter().chain([exact]).any(|value| {
             let flushed = T::from_f32(flushed(value.to_f32()));
             [value, flushed].map(bits).contains(&bits(actual))
         });
@@ -121,50 +120,82 @@ fn decides_on_integers(how: Binarization) -> bool {
     }
 }
 
-/// The results where every subnormal operand counts as zero, and every result between the operations is `flush`ed. (A NaN
-/// doesn't depend on that.)
-fn without_subnormals(op: Op, of: Element<f32>, flush: fn(f32) -> f32) -> [f32; 2] {
-    let [a, b, c] = of.operands;
-    let zero = subnormal_as_zero;
-    let gate = |definition, a, b| zero(a) * flush(forward_without_subnormals(definition, b));
-    // The kernels compare x with the kinks as an integer, which keeps subnormals.
-    let gate_backward = |definition: HardSigmoid, a, b, g| {
-        let da = flush(gate(definition, g, b));
-        [da, flush(definition.backward(b, flush(zero(g) * zero(a))))]
-    };
-    match op {
-        Op::Unary(Unary::Forward(definition)) => [forward_without_subnormals(definition, a); 2],
-        Op::Unary(Unary::HardSwish(definition)) => [gate(definition, a, a); 2],
-        Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
-        Op::Binary(Binary::BackwardAccumulate(definition)) => {
-            [zero(of.before) + flush(definition.backward(a, zero(b))); 2]
-        }
-        Op::Binary(Binary::HardSwishBackward(definition)) => {
-            let [da, db] = gate_backward(definition, a, a, b);
-            [da + db; 2]
-        }
-        Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
-        Op::Binary(_) => op.apply(Element {
-            operands: [a, zero(b), c],
-            ..of
-        }),
-        Op::Unary(_) | Op::Other(_) => op.apply(Element {
-            operands: [a, b, c].map(zero),
-            ..of
-        }),
-    }
+/// When a device flushes a product that is too small. (A sum that is subnormal is exact, so there it makes no difference.)
+#[derive(Clone, Copy)]
+enum Flush {
+    /// After rounding: a product that is rounded up to the smallest normal number is kept.
+    Rounded,
+    /// Before rounding.
+    Exact,
+    /// After rounding to 24 bits, however small they are, as x86 does.
+    RoundedTo24Bits,
 }
 
-/// A subnormal slope is not lost: the kernels scale it up first.
-fn forward_without_subnormals(definition: HardSigmoid, x: f32) -> f32 {
-    let (slope, shift) = (definition.slope(), definition.shift());
-    let is_lost = x.is_subnormal() || (slope * x).is_subnormal();
-    let x = if is_lost { 0.0_f32.copysign(x) } else { x };
-    // A preset's shift isn't subnormal, so this is an affine definition.
-    let without_shift = HardSigmoid::affine(slope, 0.0, definition.kink_rule());
-    match without_shift {
-        Ok(without_shift) if shift.is_subnormal() => without_shift.forward(x),
-        _ => definition.forward(x),
+impl Flush {
+    const ALL: [Self; 3] = [Self::Rounded, Self::Exact, Self::RoundedTo24Bits];
+
+    fn product(self, a: f32, b: f32) -> f32 {
+        // Exact in f64.
+        let exact = f64::from(a) * f64::from(b);
+        let two_100 = 2.0f64.powi(100);
+        let is_lost = match self {
+            Self::Rounded => (a * b).is_subnormal(),
+            Self::Exact => exact.abs() < f64::from(f32::MIN_POSITIVE),
+            Self::RoundedTo24Bits => f64::from((exact * two_100) as f32).abs() < f64::from(f32::MIN_POSITIVE) * two_100,
+        };
+        if is_lost { 0.0_f32.copysign(exact as f32) } else { a * b }
+    }
+
+    /// The results where every subnormal counts as zero, as an operand and between operations.
+    fn results(self, op: Op, of: Element<f32>) -> [f32; 2] {
+        let [a, b, c] = of.operands;
+        let zero = subnormal_as_zero;
+        let gate = |definition, a, b| self.product(zero(a), zero(self.forward(definition, b)));
+        // The kernels compare x with the kinks as an integer, which keeps subnormals.
+        let backward = |definition: HardSigmoid, x, g| match definition.region(x) {
+            Some(Region::Linear) => self.product(definition.slope(), zero(g)),
+            _ => 0.0,
+        };
+        let gate_backward = |definition, a, b, g| {
+            let db = backward(definition, b, self.product(zero(g), zero(a)));
+            [gate(definition, g, b), db]
+        };
+        match op {
+            Op::Unary(Unary::Forward(definition)) => [self.forward(definition, a); 2],
+            Op::Unary(Unary::HardSwish(definition)) => [gate(definition, a, a); 2],
+            Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
+            Op::Binary(Binary::BackwardAccumulate(definition)) => [zero(of.before) + backward(definition, a, b); 2],
+            Op::Binary(Binary::HardSwishBackward(definition)) => {
+                let [da, db] = gate_backward(definition, a, a, b);
+                [da + db; 2]
+            }
+            Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
+            Op::Binary(_) => op.apply(Element {
+                operands: [a, zero(b), c],
+                ..of
+            }),
+            Op::Unary(_) | Op::Other(_) => op.apply(Element {
+                operands: [a, b, c].map(zero),
+                ..of
+            }),
+        }
+    }
+
+    /// A subnormal slope is not lost: the kernels scale it up first.
+    fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
+        let (slope, shift) = (definition.slope(), subnormal_as_zero(definition.shift()));
+        // No product or sum of a preset's is subnormal, or it is lost beside the shift.
+        if definition.preset().is_some() || x.is_nan() {
+            return definition.forward(x);
+        }
+        let v = self.product(slope, subnormal_as_zero(x)) + shift;
+        if v.is_nan() {
+            f32::from_bits(INVALID_NAN)
+        } else if v <= 0.0 {
+            0.0
+        } else {
+            v.min(1.0)
+        }
     }
 }
 
@@ -236,6 +267,29 @@ mod tests {
         assert_eq!(compare(op, [x, g, 0.0], g), Difference::Subnormal);
         assert_eq!(compare(op, [x, g, 0.0], 0.0), Difference::Subnormal);
         assert_eq!(compare(op, [x, g, 0.0], 2.0 * g), Difference::Wrong);
+    }
+
+    /// Products that are rounded up to the smallest normal number: a device may have flushed them before.
+    #[test]
+    fn a_product_may_be_flushed_before_it_is_rounded() {
+        let definition = |text: &str| text.parse::<HardSigmoid>().unwrap();
+        let op = Unary::Forward(definition("affine(-2.3509886e-38, 1.1754944e-38)"));
+        assert_eq!(compare(op, [0.5; 3], 0.0), Difference::None);
+        assert_eq!(compare(op, [0.5; 3], f32::MIN_POSITIVE), Difference::Subnormal);
+        assert_eq!(compare(op, [0.5; 3], 2.0 * f32::MIN_POSITIVE), Difference::Wrong);
+        let below = f32::MIN_POSITIVE.next_down();
+        let products = |a, b| Flush::ALL.map(|flush| flush.product(a, b));
+        // 2^-126 less a quarter of its last place, and less a half.
+        let a = 2.0f32.powi(-63) * 1.0f32.next_down();
+        assert_eq!(products(a, 2.0f32.powi(-63)), [f32::MIN_POSITIVE, 0.0, 0.0]);
+        let step = 2.0f32.powi(-13);
+        let two_63 = 2.0f32.powi(-63);
+        assert_eq!(
+            products(two_63 * (1.0 - step), two_63 * (1.0 + step)),
+            [f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE]
+        );
+        assert_eq!(products(below, 1.0), [0.0; 3]);
+        assert_eq!(products(-below, 1.0).map(f32::to_bits), [0x8000_0000; 3]);
     }
 
     #[test]

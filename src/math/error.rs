@@ -129,7 +129,8 @@ impl fmt::Display for OpError {
             Self::NotFinite(error) => error.fmt(f),
             Self::ScaleTooLarge { scale, dtype, largest } => write!(
                 f,
-                "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}"
+                "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}; take a smaller scale or another \
+                 element type"
             ),
             Self::LengthMismatch { a, a_len, b, b_len } => write!(
                 f,

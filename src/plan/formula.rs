@@ -39,7 +39,7 @@ impl Formula {
     pub(crate) fn of_definition(definition: HardSigmoid) -> Self {
         match definition.form() {
             Form::Affine { alpha, beta } => {
-                // Where the sum cancels, y is a multiple of beta's last place.
+                // Where the sum cancels it is exact, and a multiple of half of beta's last place: 0, or at least 2^-124.
                 let is_never_subnormal = beta.get().abs() >= 2.0f32.powi(-100);
                 if alpha.get().is_normal() && is_never_subnormal {
                     Self::Affine

@@ -17,7 +17,7 @@ pub(crate) const WORKGROUP: u32 = 256;
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
 
-/// Elements that the shader can count, with those that round the last word up.
+/// The most elements of a part: rounded up to whole words they still fit a u32.
 const MAX_ELEMENTS: u64 = u32::MAX as u64 - 1;
 
 /// What an invocation works on.

@@ -151,7 +151,7 @@ impl Plan {
     /// # Errors
     /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::ScaleTooLarge`] if the element type can't hold its
     /// scale, [`UnsupportedDevice`] if the limits are too small, [`PlanError::Alignment`] if the alignment isn't WebGPU's,
-    /// [`PlanError::TooLong`] if `len` is above 2^61.
+    /// [`PlanError::TooLong`] if `len` is 2^61 or more.
     pub fn new(
         op: impl Into<Op>,
         dtype: DType,

@@ -306,8 +306,8 @@ metal::uint4 hard_swish_backward4_(
     metal::float4 _e22 = opaque(as_type<metal::float4>(g_3) * as_type<metal::float4>(x_5), params_14);
     metal::float4 _e25 = opaque(params_14.slope * _e22, params_14);
     metal::uint4 sum_1 = as_type<metal::uint4>(_e18 + as_type<metal::float4>(metal::select(metal::uint4(0u), as_type<metal::uint4>(_e25), _e13)));
-    metal::bool4 rises = as_type<metal::int4>(x_5 ^ metal::uint4(as_type<uint>(params_14.slope) & 2147483648u)) > metal::int4(0);
-    metal::uint4 infinite_1 = metal::select(metal::uint4(4290772992u), g_3, (_e12 != metal::uint4(0u)) & (rises | !(_e13)));
+    metal::bool4 db_has_sign_of_g = as_type<metal::int4>(x_5 ^ metal::uint4(as_type<uint>(params_14.slope) & 2147483648u)) > metal::int4(0);
+    metal::uint4 infinite_1 = metal::select(metal::uint4(4290772992u), g_3, (_e12 != metal::uint4(0u)) & (db_has_sign_of_g | !(_e13)));
     metal::uint4 _e52 = magnitude4_(g_3);
     metal::uint4 _e57 = unless_either_nan(metal::select(sum_1, infinite_1, _e52 == metal::uint4(2139095040u)), g_3, x_5);
     return _e57;
@@ -421,8 +421,8 @@ metal::uint4 backward_f16_words(
     metal::uint4 _e6 = backward_f16_(x_8 << metal::uint4(16u), g_5, params_19);
     metal::uint4 _e10 = backward_f16_(x_8, g_5 >> metal::uint4(16u), params_19);
     metal::uint4 dx_3 = _e6 | (_e10 << metal::uint4(16u));
-    metal::uint4 is_nan = (dx_3 & metal::uint4(2147450879u)) + metal::uint4(67044351u);
-    return dx_3 | ((is_nan >> metal::uint4(6u)) & metal::uint4(33554944u));
+    metal::uint4 sums = (dx_3 & metal::uint4(2147450879u)) + metal::uint4(67044351u);
+    return dx_3 | ((sums >> metal::uint4(6u)) & metal::uint4(33554944u));
 }
 
 metal::uint4 binary4_(
