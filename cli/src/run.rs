@@ -56,6 +56,10 @@ const STATUSES: &str = "Exit status: 0, 1 if a result differs from the CPU path,
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();
+    let is_forward = pass == Some("forward") || pass.is_none() && arguments.output.is_some();
+    if arguments.grad.is_some() && is_forward {
+        return Err("--grad belongs to the backward pass: add --pass backward".into());
+    }
     if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
         return Err("the backward pass needs the upstream gradient: --grad G.npy".into());
     }

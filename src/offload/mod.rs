@@ -340,10 +340,11 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     if let Some(name) = wish("WGPU_ADAPTER_NAME") {
         let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
-        let names: Vec<_> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-        let matches = |found: &String| found.to_lowercase().contains(&name.to_lowercase());
-        let Some(index) = names.iter().position(matches) else {
-            let details = format!("WGPU_ADAPTER_NAME={name} matches none of {names:?}");
+        let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
+        let matches = |info: &wgpu::AdapterInfo| info.name.to_lowercase().contains(&name.to_lowercase());
+        let Some(index) = infos.iter().position(matches) else {
+            let names: Vec<_> = infos.iter().map(|info| format!("{} ({:?})", info.name, info.backend)).collect();
+            let details = format!("WGPU_ADAPTER_NAME={name} matches none of {}", names.join(", "));
             return Err(OffloadError::NoAdapter { details });
         };
         return Ok(Ok(adapters[index].clone()));

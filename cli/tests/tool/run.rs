@@ -214,6 +214,8 @@ fn bad_input_is_one_clear_line() {
     refused(folder.path(), &to("huge.npy"), "doesn't fit");
     let backward = "run --preset keras --pass backward --input x.npy --output out.npy --device cpu";
     refused(folder.path(), backward, "needs the upstream gradient: --grad G.npy");
+    let forward = "run --preset keras --input x.npy --grad x.npy --output out.npy --device cpu";
+    refused(folder.path(), forward, "add --pass backward");
     refused(
         folder.path(),
         &format!("{backward} --grad row.npy"),
