@@ -343,7 +343,10 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
         let infos: Vec<_> = adapters.iter().map(wgpu::Adapter::get_info).collect();
         let matches = |info: &wgpu::AdapterInfo| info.name.to_lowercase().contains(&name.to_lowercase());
         let Some(index) = infos.iter().position(matches) else {
-            let names: Vec<_> = infos.iter().map(|info| format!("{} ({:?})", info.name, info.backend)).collect();
+            let names: Vec<_> = infos
+                .iter()
+                .map(|info| format!("{} ({:?})", info.name, info.backend))
+                .collect();
             let details = format!("WGPU_ADAPTER_NAME={name} matches none of {}", names.join(", "));
             return Err(OffloadError::NoAdapter { details });
         };
