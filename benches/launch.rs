@@ -9,7 +9,7 @@
 use hard_sigmoid::{
     DType, HardSigmoid, Unary,
     gpu::{Batch, BufferRange, Kernels},
-    plan::{Limits, Placement, Plan},
+    plan::{Limits, Params, Placement, Plan},
     wgsl,
 };
 use std::time::Instant;
@@ -25,6 +25,9 @@ const FORWARD: Unary = Unary::Forward(DEFINITION);
 const STEP: usize = 100;
 const POOL: u64 = 4 << 20;
 const PLACE: u64 = 32 << 10;
+
+/// Where the parameters have the length.
+const LEN_IN_PARAMS: usize = 36;
 
 const BY_HAND: &str = "
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
@@ -256,15 +259,17 @@ impl<'a> Pool<'a> {
             compilation_options: Default::default(),
             cache: None,
         });
-        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, 80)].map(|(binding, buffer, size)| {
-            let size = wgpu::BufferSize::new(size);
-            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset: 0,
-                size,
-            });
-            wgpu::BindGroupEntry { binding, resource }
-        });
+        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, size_of::<Params>() as u64)].map(
+            |(binding, buffer, size)| {
+                let size = wgpu::BufferSize::new(size);
+                let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset: 0,
+                    size,
+                });
+                wgpu::BindGroupEntry { binding, resource }
+            },
+        );
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &layout,
@@ -314,8 +319,8 @@ impl<'a> Pool<'a> {
         let mut bytes = vec![0; 256 * STEP];
         for (launch, bytes) in bytes.chunks_mut(256).enumerate() {
             let (_, len) = Self::tensor(round, launch);
-            bytes[..80].copy_from_slice(&self.template);
-            bytes[40..44].copy_from_slice(&(len as u32).to_le_bytes());
+            bytes[..self.template.len()].copy_from_slice(&self.template);
+            bytes[LEN_IN_PARAMS..LEN_IN_PARAMS + 4].copy_from_slice(&(len as u32).to_le_bytes());
         }
         self.queue.write_buffer(&self.params, 0, &bytes);
         for launch in 0..STEP {
