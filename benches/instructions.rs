@@ -14,8 +14,8 @@ const LEN: usize = 1 << 14;
 const LIMITS: [(DType, &str, f64); 6] = [
     (DType::F32, "forward", 2.1),
     (DType::F32, "backward", 2.7),
-    (DType::F16, "forward", 6.4),
-    (DType::F16, "backward", 7.8),
+    (DType::F16, "forward", 2.3),
+    (DType::F16, "backward", 4.0),
     (DType::Bf16, "forward", 3.2),
     (DType::Bf16, "backward", 3.5),
 ];

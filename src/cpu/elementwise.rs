@@ -1,7 +1,10 @@
 //! One function applied to every element of some slices, each widened to `f32` and rounded back. With the feature `parallel`
 //! it runs on the machine's widest vectors and on all cores.
 
-use crate::math::dtype::Scalar;
+use crate::{
+    cpu::vectors::{Vectors, vectorized},
+    math::dtype::Scalar,
+};
 #[cfg(feature = "parallel")]
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +12,8 @@ use std::sync::{Mutex, PoisonError};
 pub(super) trait Specialize: Copy + Sync {
     /// Runs `run` with this operation; the compiler sees each case separately.
     fn specialize(self, run: impl FnOnce(Self));
+    /// Whether it needs what the outputs hold, when it is given so many inputs.
+    fn reads_outputs(self, inputs: usize) -> bool;
 }
 
 /// Each output becomes what `of` returns for the operation, the element's index, the inputs, and what the outputs hold. All
@@ -24,12 +29,62 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
         Split::of(inputs, 1),
         Split::of(outputs, 1),
         #[inline(always)]
-        move |start, inputs, outputs| {
+        move |vectors, start, inputs, outputs| {
             op.specialize(
                 #[inline(always)]
-                |op| elements(op, start, inputs, outputs, of),
+                |op| converted(op, vectors, start, inputs, outputs, of),
             );
         },
+    );
+}
+
+/// Half floats that are converted before the next step: they stay in registers. With fewer the compiler makes no vectors.
+const STRIP: usize = 64;
+
+/// Strips of f16, which the processor converts. Other types are left to the compiler.
+#[inline(always)]
+fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+    op: D,
+    vectors: Vectors,
+    start: usize,
+    inputs: [&[T]; N],
+    mut outputs: [&mut [T]; M],
+    of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M] + Copy,
+) {
+    if !vectors.convert(T::DTYPE) {
+        return elements(op, start, inputs, outputs, of);
+    }
+    let len = outputs[0].len();
+    let whole = len / STRIP * STRIP;
+    for first in (0..whole).step_by(STRIP) {
+        let strip = first..first + STRIP;
+        let mut wide = [[0.0; STRIP]; N];
+        let mut new = [[0.0; STRIP]; M];
+        for (wide, input) in wide.iter_mut().zip(&inputs) {
+            vectors.widen(&input[strip.clone()], wide);
+        }
+        if op.reads_outputs(N) {
+            for (new, output) in new.iter_mut().zip(&outputs) {
+                vectors.widen(&output[strip.clone()], new);
+            }
+        }
+        for i in 0..STRIP {
+            let operands = std::array::from_fn(|n| wide[n][i]);
+            let result = of(op, start + first + i, operands, std::array::from_fn(|m| new[m][i]));
+            for m in 0..M {
+                new[m][i] = result[m];
+            }
+        }
+        for (new, output) in new.iter().zip(&mut outputs) {
+            vectors.narrow(new, &mut output[strip.clone()]);
+        }
+    }
+    elements(
+        op,
+        start + whole,
+        inputs.map(|input| &input[whole..]),
+        outputs.map(|output| &mut output[whole..]),
+        of,
     );
 }
 
@@ -74,7 +129,7 @@ pub(super) fn choose<T: Scalar, const N: usize>(
         Split::of(x, 1),
         Split::of([y], 1),
         #[inline(always)]
-        move |start, x: [&[T]; N], [y]: [&mut [T]; 1]| {
+        move |_, start, x: [&[T]; N], [y]: [&mut [T]; 1]| {
             for (i, y) in y.chunks_mut(BLOCK).enumerate() {
                 let at = i * BLOCK;
                 let mut wide = [0.0; BLOCK];
@@ -98,7 +153,7 @@ pub(super) fn pack<T: Scalar>(
         Split::of([x], 1),
         Split::of([bits], 32),
         #[inline(always)]
-        move |start, [x]: [&[T]; 1], [bits]: [&mut [u32]; 1]| {
+        move |_, start, [x]: [&[T]; 1], [bits]: [&mut [u32]; 1]| {
             for (i, (x, bits)) in x.chunks(BLOCK).zip(bits.chunks_mut(BLOCK / 32)).enumerate() {
                 let mut wide = [0.0; BLOCK];
                 widen(&mut wide, x);
@@ -119,7 +174,7 @@ pub(super) fn unpack<T: Scalar>(bits: &[u32], y: &mut [T], values: [T; 2]) {
         Split::of([bits], 32),
         Split::of([y], 1),
         #[inline(always)]
-        move |_, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1]| {
+        move |_, _, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1]| {
             for (y, &word) in y.chunks_mut(32).zip(bits) {
                 for (i, y) in y.iter_mut().enumerate() {
                     *y = values[(word >> i & 1) as usize];
@@ -154,9 +209,9 @@ fn parts<I, O, const N: usize, const M: usize>(
     _len: usize,
     inputs: Split<&[I], N>,
     outputs: Split<&mut [O], M>,
-    run: impl Fn(usize, [&[I]; N], [&mut [O]; M]),
+    run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]),
 ) {
-    run(0, inputs.slices, outputs.slices);
+    vectorized(|vectors| run(vectors, 0, inputs.slices, outputs.slices));
 }
 
 /// Elements that a core takes at a time: about 10 microseconds of work.
@@ -173,21 +228,13 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
     len: usize,
     inputs: Split<&[I], N>,
     outputs: Split<&mut [O], M>,
-    run: impl Fn(usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
+    run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
 ) {
-    struct Vectorized<F>(F);
-    impl<F: FnOnce()> pulp::NullaryFnOnce for Vectorized<F> {
-        type Output = ();
-        #[inline(always)]
-        fn call(self) {
-            (self.0)();
-        }
-    }
     let run = |start, inputs, outputs| {
-        pulp::Arch::new().dispatch(Vectorized(
+        vectorized(
             #[inline(always)]
-            || run(start, inputs, outputs),
-        ));
+            |vectors| run(vectors, start, inputs, outputs),
+        );
     };
     if len < PARALLEL_MIN_LEN {
         return run(0, inputs.slices, outputs.slices);

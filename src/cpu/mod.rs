@@ -23,6 +23,7 @@
 //! can't hold the scale of a binarization. A call that fails has written nothing.
 
 mod elementwise;
+mod vectors;
 
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
@@ -209,6 +210,10 @@ impl Specialize for Unary {
             Self::Binarize(signs) => run(Self::Binarize(signs)),
         }
     }
+    #[inline(always)]
+    fn reads_outputs(self, inputs: usize) -> bool {
+        inputs < 1
+    }
 }
 
 impl Specialize for Binary {
@@ -225,12 +230,20 @@ impl Specialize for Binary {
             Self::StraightThrough(Identity) => run(Self::StraightThrough(Identity)),
         }
     }
+    #[inline(always)]
+    fn reads_outputs(self, inputs: usize) -> bool {
+        inputs < 2 || matches!(self, Self::BackwardAccumulate(_))
+    }
 }
 
 impl Specialize for HardSigmoid {
     #[inline(always)]
     fn specialize(self, run: impl FnOnce(Self)) {
         self.specialize(run);
+    }
+    #[inline(always)]
+    fn reads_outputs(self, _inputs: usize) -> bool {
+        false
     }
 }
 
