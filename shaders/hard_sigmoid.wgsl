@@ -69,9 +69,9 @@ fn prescaled(operand: vec4<u32>, params: Params) -> vec4<f32> {
     return bitcast<vec4<f32>>(operand);
 }
 
-// t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6 (x + 3 gives no other); WGSL's own division may be 2.5 ulp off. q is at most one step off, and the
-// remainder r = t - 6q is exact, because both differences are. t / 6 is never near the middle between two floats, so one more
-// rounding, or two, of q + r / 6 make no difference.
+// t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6 (x + 3 gives no other); WGSL's own division may be 2.5 ulp off. q is
+// at most one step off, and the remainder r = t - 6q is exact, because both differences are. t / 6 is never near the middle
+// between two floats, so one more rounding, or two, of q + r / 6 make no difference.
 fn sixth(t: vec4<f32>, params: Params) -> vec4<f32> {
     let q = opaque(t * SIXTH, params);
     let r = opaque(opaque(t - 4.0 * q, params) - 2.0 * q, params);

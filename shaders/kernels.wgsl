@@ -2,8 +2,8 @@
 // has the name of the function that computes it, here and on the CPU.
 //
 // An entry point works on four words at a time (four f32, eight halves). NAME_tail works on the words that are left. Tensors
-// come first, in the order of the call, then the parameters. A binding may be longer than its tensor: params.len says how long that is. Where an odd number
-// of halves ends within a word, the word's other half keeps its value.
+// come first, in the order of the call, then the parameters. A binding may be longer than its tensor: params.len says how long
+// that is. Where an odd number of halves ends within a word, the word's other half keeps its value.
 //
 //   entry point             KERNEL                                    tensors, in the order of their bindings
 //   unary                   FORWARD, HARD_SWISH, BINARIZE             x, y

@@ -12,27 +12,33 @@ use hard_sigmoid::{
 use naga::{back, proc::BoundsCheckPolicies, valid};
 use std::ffi::CString;
 
+/// A kernel from vectors x to vectors y.
+macro_rules! control {
+    ($element:literal, $result:literal) => {
+        concat!(
+            "struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }\n",
+            "@group(0) @binding(0) var<storage, read> x: array<vec4<",
+            $element,
+            ">>;\n",
+            "@group(0) @binding(1) var<storage, read_write> y: array<vec4<",
+            $element,
+            ">>;\n",
+            "@group(0) @binding(2) var<uniform> params: Params;\n",
+            "@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {\n",
+            "    let i = id.y * params.row + id.x;\n",
+            "    if i < params.len / 4u { y[i] = ",
+            $result,
+            "; }\n",
+            "}"
+        )
+    };
+}
+
 /// What a copy of vectors takes, for comparison.
-pub const COPY: &str = "
-struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
-@group(0) @binding(2) var<uniform> params: Params;
-@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let i = id.y * params.row + id.x;
-    if i < params.len / 4u { y[i] = x[i]; }
-}";
+pub const COPY: &str = control!("u32", "x[i]");
 
 /// What everybody writes first: it is fused.
-pub const PLAIN: &str = "
-struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }
-@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
-@group(0) @binding(2) var<uniform> params: Params;
-@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    let i = id.y * params.row + id.x;
-    if i < params.len / 4u { y[i] = clamp(0.2 * x[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0)); }
-}";
+pub const PLAIN: &str = control!("f32", "clamp(0.2 * x[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0))");
 
 /// A module that is checked, and can be compiled many times.
 pub struct Module {
