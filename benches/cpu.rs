@@ -15,7 +15,13 @@ fn main() {
         "{:<6}{:<10}{:>10} {:>11} {:>8} {:>8}",
         "type", "pass", "elements", "median", "GB/s", "memcpy"
     );
-    for exponent in [10, 14, 18, 22, 24, 26] {
+    let chosen: Vec<u32> = std::env::args().filter_map(|exponent| exponent.parse().ok()).collect();
+    let exponents = if chosen.is_empty() {
+        vec![10, 14, 18, 22, 24, 26]
+    } else {
+        chosen
+    };
+    for exponent in exponents {
         rows::<f32>(1 << exponent);
         rows::<f16>(1 << exponent);
         rows::<bf16>(1 << exponent);

@@ -11,64 +11,69 @@ const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 /// On one core, and in the cache.
 const LEN: usize = 1 << 14;
 
-const LIMITS: [(DType, &str, f64); 6] = [
-    (DType::F32, "forward", 2.1),
-    (DType::F32, "backward", 2.7),
-    (DType::F16, "forward", 2.3),
-    (DType::F16, "backward", 4.0),
-    (DType::Bf16, "forward", 3.2),
-    (DType::Bf16, "backward", 3.5),
+/// Operations with their limits in f32, f16 and bf16.
+const LIMITS: [(&str, [f64; 3]); 9] = [
+    ("forward", [2.1, 2.1, 2.8]),
+    ("hard_swish", [3.1, 3.1, 3.8]),
+    ("backward", [1.8, 2.3, 3.0]),
+    ("backward_from_output", [2.1, 2.4, 3.1]),
+    ("backward_accumulate", [3.2, 4.0, 4.3]),
+    ("hard_swish_backward", [6.5, 7.8, 7.9]),
+    ("gate", [3.4, 3.6, 4.2]),
+    ("straight_through", [1.4, 1.8, 2.5]),
+    ("gate_backward", [5.8, 8.0, 8.1]),
 ];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, counted, element, pass, times] = &arguments[..]
+    if let [_, counted, element, name, times] = &arguments[..]
         && counted == "--counted"
     {
         let times = times.parse().unwrap();
         return match element.parse().unwrap() {
-            DType::F32 => run::<f32>(pass, times),
-            DType::F16 => run::<f16>(pass, times),
-            DType::Bf16 => run::<bf16>(pass, times),
+            DType::F32 => run::<f32>(name, times),
+            DType::F16 => run::<f16>(name, times),
+            DType::Bf16 => run::<bf16>(name, times),
         };
     }
     println!(
-        "{:<6}{:<10} {:>22} {:>8}",
-        "type", "pass", "instructions/element", "limit"
+        "{:<6}{:<21} {:>20} {:>6}",
+        "type", "operation", "instructions/element", "limit"
     );
     let mut above = 0;
-    for (element, pass, limit) in LIMITS {
-        let [once, thrice] = [1, 3].map(|times| instructions(element, pass, times));
-        let count = (thrice - once) as f64 / (2 * LEN) as f64;
-        println!("{element:<6}{pass:<10} {count:>22.2} {limit:>8.2}");
-        above += usize::from(count > limit);
+    for (name, limits) in LIMITS {
+        for (element, limit) in DType::ALL.iter().zip(limits) {
+            let [once, thrice] = [1, 3].map(|times| instructions(*element, name, times));
+            let count = (thrice - once) as f64 / (2 * LEN) as f64;
+            println!("{element:<6}{name:<21} {count:>20.2} {limit:>6.2}");
+            above += usize::from(count > limit);
+        }
     }
     assert_eq!(above, 0, "so many counts are above their limits");
 }
 
-fn run<T: Scalar>(pass: &str, times: usize) {
+fn run<T: Scalar>(name: &str, times: usize) {
     let (x, g) = (vec![T::from_f32(1.0); LEN], vec![T::from_f32(0.5); LEN]);
-    let mut out = vec![T::from_f32(7.0); LEN];
+    let (mut out, mut other) = (vec![T::from_f32(7.0); LEN], vec![T::from_f32(7.0); LEN]);
+    let unary = Unary::all(DEFINITION).into_iter().find(|op| op.name() == name);
+    let binary = Binary::all(DEFINITION).into_iter().find(|op| op.name() == name);
     for _ in 0..times {
-        match pass {
-            "forward" => cpu::unary(Unary::Forward(DEFINITION), black_box(&x), black_box(&mut out)),
-            _ => cpu::binary(
-                Binary::Backward(DEFINITION),
-                black_box(&x),
-                black_box(&g),
-                black_box(&mut out),
-            ),
+        let (x, g, out) = (black_box(&x), black_box(&g), black_box(&mut out));
+        match (unary, binary) {
+            (Some(op), _) => cpu::unary(op, x, out),
+            (_, Some(op)) => cpu::binary(op, x, g, out),
+            _ => cpu::gate_backward(DEFINITION, x, g, x, out, black_box(&mut other)),
         }
         .unwrap();
     }
 }
 
 /// Of this program computing so many times.
-fn instructions(element: DType, pass: &str, times: usize) -> u64 {
+fn instructions(element: DType, name: &str, times: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--counted", &element.to_string(), pass, &times.to_string()])
+        .args(["--counted", &element.to_string(), name, &times.to_string()])
         .output()
         .unwrap_or_else(|error| panic!("valgrind ({error}): install it with your package manager"));
     let report = String::from_utf8_lossy(&output.stderr);

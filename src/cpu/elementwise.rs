@@ -5,8 +5,15 @@ use crate::{
     cpu::vectors::{Vectors, vectorized},
     math::dtype::Scalar,
 };
+use std::hint::black_box;
 #[cfg(feature = "parallel")]
-use std::sync::{Mutex, PoisonError};
+use std::{
+    hint::spin_loop,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 /// An operation with cases that are worth a loop each. In one loop, vectors would compute every case for every element.
 pub(super) trait Specialize: Copy + Sync {
@@ -55,6 +62,9 @@ fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
         return elements(op, start, inputs, outputs, of);
     }
     let len = outputs[0].len();
+    // A number that the compiler doesn't know. Else it sees that the numbers come from f16, and compares them there, slowly.
+    let zero = black_box(0_u32);
+    let opaque = |wide: f32| f32::from_bits(wide.to_bits() ^ zero);
     let whole = len / STRIP * STRIP;
     for first in (0..whole).step_by(STRIP) {
         let strip = first..first + STRIP;
@@ -69,8 +79,13 @@ fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
             }
         }
         for i in 0..STRIP {
-            let operands = std::array::from_fn(|n| wide[n][i]);
-            let result = of(op, start + first + i, operands, std::array::from_fn(|m| new[m][i]));
+            let operands = std::array::from_fn(|n| opaque(wide[n][i]));
+            let result = of(
+                op,
+                start + first + i,
+                operands,
+                std::array::from_fn(|m| opaque(new[m][i])),
+            );
             for m in 0..M {
                 new[m][i] = result[m];
             }
@@ -220,7 +235,11 @@ const TASK_LEN: usize = 1 << 15;
 
 /// From this length on, several cores are faster than one although they have to be woken.
 #[cfg(feature = "parallel")]
-const PARALLEL_MIN_LEN: usize = 1 << 18;
+const PARALLEL_MIN_LEN: usize = 1 << 17;
+
+/// Turns that the caller waits for the others before it sleeps: some 20 microseconds.
+#[cfg(feature = "parallel")]
+const LAST_SPINS: usize = 1 << 11;
 
 /// Runs `run` on all of `len` elements, split among the cores. `run` gets the index of its part's first element.
 #[cfg(feature = "parallel")]
@@ -262,10 +281,21 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
             run(start, inputs, outputs);
         }
     };
+    let helpers = AtomicUsize::new(rayon::current_num_threads() - 1);
     rayon::in_place_scope(|scope| {
         for _ in 1..rayon::current_num_threads() {
-            scope.spawn(|_| work());
+            scope.spawn(|_| {
+                work();
+                helpers.fetch_sub(1, Ordering::Relaxed);
+            });
         }
         work();
+        // A sleeping thread takes longer to wake than the others need for their last parts.
+        for _ in 0..LAST_SPINS {
+            if helpers.load(Ordering::Relaxed) == 0 {
+                break;
+            }
+            spin_loop();
+        }
     });
 }

@@ -295,7 +295,9 @@ impl HardSigmoid {
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
-        if self.passes(x) { product(self.slope(), g) } else { 0.0 }
+        // Computed in any case: behind a branch it keeps some loops from becoming vectors.
+        let dx = product(self.slope(), g);
+        if self.passes(x) { dx } else { 0.0 }
     }
 
     /// Whether the gradient rule passes the gradient at `x`.
@@ -339,11 +341,8 @@ impl HardSigmoid {
     /// ```
     #[inline(always)]
     pub fn backward_from_output(self, y: f32, g: f32) -> f32 {
-        if y > 0.0 && y < 1.0 {
-            product(self.slope(), g)
-        } else {
-            0.0
-        }
+        let dx = product(self.slope(), g);
+        if (y > 0.0) & (y < 1.0) { dx } else { 0.0 }
     }
 
     /// `fl(dx + backward(x, g))`: the gradient added to one that is there already.
@@ -429,15 +428,10 @@ fn sum(a: f32, b: f32) -> f32 {
 /// payload, or [`INVALID_NAN`] if none is.
 #[inline(always)]
 fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
-    if !result.is_nan() {
-        result
-    } else if a.is_nan() {
-        quieted(a)
-    } else if b.is_nan() {
-        quieted(b)
-    } else {
-        f32::from_bits(INVALID_NAN)
-    }
+    // In this order vectors need no masks of masks.
+    let of_b = if b.is_nan() { b } else { f32::from_bits(INVALID_NAN) };
+    let nan = if a.is_nan() { a } else { of_b };
+    if result.is_nan() { quieted(nan) } else { result }
 }
 
 /// A NaN with its quiet bit set, spelt out because Rust doesn't promise which NaN arithmetic gives.

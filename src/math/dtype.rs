@@ -73,7 +73,7 @@ pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
     /// [`to_f32`](Self::to_f32) for vectorized loops; it may not quiet a signalling NaN.
     #[doc(hidden)]
     fn widened(self) -> f32;
-    /// [`from_f32`](Self::from_f32) for vectorized loops.
+    /// [`from_f32`](Self::from_f32) for vectorized loops, of the result of an operation on these: its NaN is one of these too.
     #[doc(hidden)]
     fn narrowed(value: f32) -> Self;
 }
@@ -162,9 +162,8 @@ impl Scalar for bf16 {
     fn narrowed(value: f32) -> Self {
         let bits = value.to_bits();
         // Rounds to nearest even: adds just under half an ulp, and one more where the last kept bit is odd.
-        let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16;
-        let nan = bits >> 16 | 0x40;
-        Self::from_bits(if value.is_nan() { nan } else { rounded } as u16)
+        // A NaN of this type ends in 16 zeros, which stay as they are.
+        Self::from_bits((bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16)
     }
 }
 
@@ -231,11 +230,15 @@ mod tests {
                 f16::from_f32(value).to_bits(),
                 "{bits:#010x}"
             );
-            assert_eq!(
-                bf16::narrowed(value).to_bits(),
-                bf16::from_f32(value).to_bits(),
-                "{bits:#010x}"
-            );
+            // Operations give no other NaN of bf16.
+            let is_possible = !value.is_nan() || bits & 0x0040_ffff == 0x0040_0000;
+            if is_possible {
+                assert_eq!(
+                    bf16::narrowed(value).to_bits(),
+                    bf16::from_f32(value).to_bits(),
+                    "{bits:#010x}"
+                );
+            }
             count += 1;
         }
         count
