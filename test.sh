@@ -11,6 +11,7 @@
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions for an element
 #                          (about 4 minutes)
+#   ./test.sh aarch64     the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -63,11 +64,14 @@ compilers)
 isa)
     tests/isa.sh
     ;;
+aarch64)
+    tests/aarch64.sh
+    ;;
 web)
     tests/web/run.sh
     ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|web]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|web]" >&2
     exit 2
     ;;
 esac

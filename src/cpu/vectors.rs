@@ -12,6 +12,8 @@ pub(super) enum Vectors {
     /// x86 with AVX2, which has F16C.
     #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
     Avx2(fearless_simd::Avx2),
+    #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
+    Neon(fearless_simd::Neon),
 }
 
 /// Runs `run` on the machine's widest vectors. What isn't inlined into it isn't compiled for them.
@@ -29,6 +31,11 @@ pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
         Level::Avx2(avx2) => avx2.vectorize(
             #[inline(always)]
             || run(Vectors::Avx2(avx2)),
+        ),
+        #[cfg(target_arch = "aarch64")]
+        Level::Neon(neon) => neon.vectorize(
+            #[inline(always)]
+            || run(Vectors::Neon(neon)),
         ),
         level => dispatch!(level, simd => simd.vectorize(
             #[inline(always)]
@@ -57,6 +64,8 @@ impl Vectors {
         match self {
             #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
             Self::Avx2(avx2) if self.convert(T::DTYPE) => avx2::widen(avx2, bytemuck::cast_slice(values), wide),
+            #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
+            Self::Neon(neon) if self.convert(T::DTYPE) => neon::widen(neon, bytemuck::cast_slice(values), wide),
             _ => {
                 for (wide, value) in wide.iter_mut().zip(values) {
                     *wide = value.widened();
@@ -71,6 +80,8 @@ impl Vectors {
         match self {
             #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
             Self::Avx2(avx2) if self.convert(T::DTYPE) => avx2::narrow(avx2, wide, bytemuck::cast_slice_mut(values)),
+            #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
+            Self::Neon(neon) if self.convert(T::DTYPE) => neon::narrow(neon, wide, bytemuck::cast_slice_mut(values)),
             _ => {
                 for (value, &wide) in values.iter_mut().zip(wide) {
                     *value = T::narrowed(wide);
@@ -80,41 +91,71 @@ impl Vectors {
     }
 }
 
+/// The conversions of a level's own. `widen` and `narrow` convert `$lanes` numbers; what is left after the last whole vector is
+/// compiled.
+#[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+macro_rules! conversions {
+    ($Level:ident, $lanes:literal, widen: |$half:ident| $widened:expr, narrow: |$single:ident| $narrowed:expr) => {
+        fearless_simd::kernel!(
+            #[inline]
+            pub(super) fn widen(level: $Level, values: &[f16], wide: &mut [f32]) {
+                let _ = level;
+                let (vectors, rest) = values.as_chunks::<$lanes>();
+                let (wide, wide_rest) = wide.split_at_mut($lanes * vectors.len());
+                for (wide, &$half) in wide.as_chunks_mut::<$lanes>().0.iter_mut().zip(vectors) {
+                    *wide = $widened;
+                }
+                for (wide, value) in wide_rest.iter_mut().zip(rest) {
+                    *wide = value.widened();
+                }
+            }
+        );
+
+        fearless_simd::kernel!(
+            #[inline]
+            pub(super) fn narrow(level: $Level, wide: &[f32], values: &mut [f16]) {
+                let _ = level;
+                let (vectors, rest) = values.as_chunks_mut::<$lanes>();
+                let (wide, wide_rest) = wide.split_at($lanes * vectors.len());
+                for (vector, &$single) in vectors.iter_mut().zip(wide.as_chunks::<$lanes>().0) {
+                    *vector = $narrowed;
+                }
+                for (value, &wide) in rest.iter_mut().zip(wide_rest) {
+                    *value = f16::narrowed(wide);
+                }
+            }
+        );
+    };
+}
+
 #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
 #[clippy::msrv = "1.89.0"]
 mod avx2 {
     use crate::math::dtype::Scalar;
-    use fearless_simd::kernel;
+    use bytemuck::cast;
     use half::f16;
     use std::arch::x86_64::{_MM_FROUND_TO_NEAREST_INT, _mm256_cvtph_ps, _mm256_cvtps_ph};
 
-    kernel!(
-        #[inline]
-        pub(super) fn widen(avx2: Avx2, values: &[f16], wide: &mut [f32]) {
-            let _ = avx2;
-            let (vectors, rest) = values.as_chunks::<8>();
-            let (wide, wide_rest) = wide.split_at_mut(8 * vectors.len());
-            for (wide, &vector) in wide.as_chunks_mut::<8>().0.iter_mut().zip(vectors) {
-                *wide = bytemuck::cast(_mm256_cvtph_ps(bytemuck::cast(vector)));
-            }
-            for (wide, value) in wide_rest.iter_mut().zip(rest) {
-                *wide = value.widened();
-            }
-        }
+    conversions!(
+        Avx2,
+        8,
+        widen: |half| cast(_mm256_cvtph_ps(cast(half))),
+        narrow: |single| cast(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(cast(single)))
     );
+}
 
-    kernel!(
-        #[inline]
-        pub(super) fn narrow(avx2: Avx2, wide: &[f32], values: &mut [f16]) {
-            let _ = avx2;
-            let (vectors, rest) = values.as_chunks_mut::<8>();
-            let (wide, wide_rest) = wide.split_at(8 * vectors.len());
-            for (vector, &wide) in vectors.iter_mut().zip(wide.as_chunks::<8>().0) {
-                *vector = bytemuck::cast(_mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(bytemuck::cast(wide)));
-            }
-            for (value, &wide) in rest.iter_mut().zip(wide_rest) {
-                *value = f16::narrowed(wide);
-            }
-        }
+#[cfg(all(feature = "parallel", target_arch = "aarch64"))]
+#[clippy::msrv = "1.94.0"]
+mod neon {
+    use crate::math::dtype::Scalar;
+    use bytemuck::cast;
+    use half::f16;
+    use std::arch::aarch64::{vcvt_f16_f32, vcvt_f32_f16, vreinterpret_f16_u16, vreinterpret_u16_f16};
+
+    conversions!(
+        Neon,
+        4,
+        widen: |half| cast(vcvt_f32_f16(vreinterpret_f16_u16(cast(half)))),
+        narrow: |single| cast(vreinterpret_u16_f16(vcvt_f16_f32(cast(single))))
     );
 }
