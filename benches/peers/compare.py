@@ -219,10 +219,10 @@ def main():
                 turns = {"ours": []} | {peer: [] for peer in peers}
                 for _ in range(5):
                     # The others' threads spin for a while when they have done their work.
-                    time.sleep(0.05)
+                    time.sleep(0.2)
                     turns["ours"].append(ours.time(f"cpu {kind} {name} {length} {rounds}"))
                     for peer, run in peers.items():
-                        time.sleep(0.05)
+                        time.sleep(0.2)
                         turns[peer].append(median(run, rounds))
                 times = {who: float(np.median(of)) for who, of in turns.items()}
                 ratio = lambda peer: f"{times[peer] / times['ours']:.2f}" if peer in times else "-"
