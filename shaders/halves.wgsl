@@ -115,7 +115,7 @@ fn backward_f16(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     let product = params.slope * bitcast<vec4<f32>>(widened_finite(magnitude));
     let finite = narrowed_finite(bitcast<vec4<u32>>(product), params);
     let dx = select(finite, magnitude, magnitude >= vec4<u32>(0x7c00u)) | (g & vec4<u32>(0x8000u));
-    return select(vec4<u32>(0u), dx, passes(x, params));
+    return select(vec4<u32>(0u), dx, lies_in(params.passing, x));
 }
 fn backward_f16_words(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     let first = backward_f16(x << vec4<u32>(16u), g, params);

@@ -1,15 +1,12 @@
-// What a launch tells the kernels, 64 bytes. `Params` in Rust fills it.
+// What a launch tells the kernels, 80 bytes. `Params` in Rust fills it.
 struct Params {
     slope: f32,           // of the linear zone, and the factor of the gradient
     shift: f32,           // the value at x = 0 before clamping
     prescale: f32,        // RARE: a subnormal slope comes scaled up, and its operand is scaled down by this
     nan_threshold: u32,   // RARE: an operand whose bits without sign are at least this gives NaN
-    // The gradient passes where the bits of x lie in [first_positive, first_positive + positives) or in
-    // [first_negative, first_negative + negatives). Halves stand in the upper 16 bits.
-    first_positive: u32,
-    positives: u32,
-    first_negative: u32,
-    negatives: u32,
+    // A window (f, n, g, m) has the numbers whose bits lie in [f, f + n) or in [g, g + m). Halves stand in the upper 16 bits.
+    passing: vec4<u32>,   // the gradient passes where x lies in this window
+    whole: vec4<u32>,     // RARE: it is halved outside this one
     opaque_zero: u32,     // always 0, but no compiler knows: see opaque()
     len: u32,             // elements
     row_invocations: u32, // invocations in a row of the grid

@@ -21,7 +21,7 @@ pub fn run(out: &mut Out) -> Outcome {
     }
     writeln!(
         out,
-        "Any other: hard-sigmoid run --alpha A --beta B [--kinks strict|inclusive]"
+        "Any other: hard-sigmoid run --alpha A --beta B [--kinks strict|inclusive|half]"
     )?;
     Ok(true)
 }

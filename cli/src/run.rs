@@ -29,8 +29,8 @@ pub struct Arguments {
     /// Value at 0 of clamp(ALPHA * x + BETA, 0, 1)
     #[arg(long, requires = "alpha", allow_negative_numbers = true)]
     beta: Option<f32>,
-    /// Gradient at the kinks of that: 0 (strict) or ALPHA (inclusive)
-    #[arg(long, requires = "alpha", value_name = "strict|inclusive")]
+    /// Gradient at the kinks of that: 0 (strict), ALPHA (inclusive) or half of it (half)
+    #[arg(long, requires = "alpha", value_name = "strict|inclusive|half")]
     kinks: Option<KinkRule>,
     /// forward or backward; both in the table, forward for a file
     #[arg(long, value_parser = ["forward", "backward"], value_name = "forward|backward")]

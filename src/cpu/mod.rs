@@ -39,7 +39,9 @@ use elementwise::Specialize;
 /// division by 6 are one number. (`tests/host/halves.rs` goes through all of them.)
 fn cheapest<T: Scalar>(op: Unary) -> Unary {
     match op {
-        Unary::Forward(HardSigmoid::PYTORCH) if T::DTYPE != DType::F32 => Unary::Forward(HardSigmoid::JAX),
+        Unary::Forward(HardSigmoid::PYTORCH | HardSigmoid::KERAS3) if T::DTYPE != DType::F32 => {
+            Unary::Forward(HardSigmoid::JAX)
+        }
         op => op,
     }
 }

@@ -31,8 +31,8 @@ use std::fmt;
 /// let x = [-3.5, -2.5, -1.0, 0.5, 1.0, 2.9];
 /// let y = x.map(|x: f32| (x + 3.0).clamp(0.0, 6.0) / 6.0);
 /// let identification = identify(&x, &y, None)?;
-/// assert_eq!(identification.verdict, Verdict::Preset(HardSigmoid::PYTORCH));
-/// assert_eq!(identification.to_string(), "pytorch");
+/// assert_eq!(identification.verdict, Verdict::OneOf(vec![HardSigmoid::PYTORCH, HardSigmoid::KERAS3]));
+/// assert_eq!(identification.to_string(), "pytorch or keras3");
 ///
 /// // Their y is the same everywhere; the gradient at 2.5 tells.
 /// let y = x.map(|x| HardSigmoid::KERAS.forward(x));
@@ -58,7 +58,13 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
     let data = Data::new(x, y, gradient);
     let presets = HardSigmoid::PRESETS.iter();
     let matches: Vec<_> = presets.map(|preset| data.best_match(preset.definition)).collect();
-    let fitting: Vec<_> = matches.iter().filter(|m| m.fits()).map(|m| m.definition).collect();
+    let fitting = || matches.iter().filter(|m| m.fits());
+    // One that fits as it is defined goes before those that were written out: KERAS3 is PyTorch's, written out.
+    let is_exact = fitting().any(|m| m.precision == Precision::EXACT);
+    let fitting: Vec<_> = fitting()
+        .filter(|m| !is_exact || m.precision == Precision::EXACT)
+        .map(|m| m.definition)
+        .collect();
     let (verdict, found) = match fitting[..] {
         [one] => (Verdict::Preset(one), None),
         [] => match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
@@ -208,7 +214,7 @@ impl Precision {
         let limited = if v.is_nan() { v } else { v.clamp(0.0, top) };
         match definition.form() {
             Form::Affine { .. } => limited,
-            Form::Relu6Divide => rounded(self.output, limited / 6.0),
+            Form::Relu6Divide | Form::Relu6DivideBoth => rounded(self.output, limited / 6.0),
             Form::Relu6Multiply => rounded(self.output, limited * self.factor(SIXTH)),
         }
     }
@@ -221,15 +227,25 @@ impl Precision {
         let (v, low, high) = self.gradient_window(definition, x);
         let passes = match definition.kink_rule() {
             KinkRule::Strict => v > low && v < high,
-            KinkRule::Inclusive => v >= low && v <= high,
+            KinkRule::Inclusive | KinkRule::Half => v >= low && v <= high,
         };
         if !passes {
             return 0.0;
         }
-        match definition.form() {
-            Form::Relu6Divide => rounded(self.output, g / 6.0),
-            _ => rounded(self.output, self.factor(definition.slope()) * g),
-        }
+        let whole = match definition.form() {
+            Form::Relu6Divide | Form::Relu6DivideBoth => g / 6.0,
+            _ => self.factor(definition.slope()) * g,
+        };
+        let is_halved = definition.kink_rule() == KinkRule::Half && (v == low || v == high);
+        // Halving rounds a subnormal alone.
+        rounded(
+            self.output,
+            if is_halved {
+                0.5 * rounded(self.output, whole)
+            } else {
+                whole
+            },
+        )
     }
 
     /// The value whose range decides on the gradient at `x`, and the ends of that range.
@@ -250,7 +266,7 @@ impl Precision {
                 (r(alpha.get().mul_add(x, beta.get())), 1.0)
             }
             Form::Affine { alpha, beta } => (r(r(self.factor(alpha.get()) * x) + r(beta.get())), 1.0),
-            Form::Relu6Divide | Form::Relu6Multiply => (r(x + 3.0), 6.0),
+            Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => (r(x + 3.0), 6.0),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use crate::math::{
     binarize::Binarization,
-    definition::{HardSigmoid, INVALID_NAN, Region},
+    definition::{HardSigmoid, INVALID_NAN, KinkRule, Region},
     dtype::Scalar,
     op::{Binary, Op, Other, Unary},
 };
@@ -153,7 +153,14 @@ impl Flush {
         let gate = |definition, a, b| self.product(zero(a), zero(self.forward(definition, b)));
         // The kernels compare x with the kinks as an integer, which keeps subnormals.
         let backward = |definition: HardSigmoid, x, g| match definition.region(x) {
-            Some(Region::Linear) => self.product(definition.slope(), zero(g)),
+            // They divide integers too.
+            Some(Region::Linear) if definition == HardSigmoid::KERAS3 => zero(definition.backward(x, g)),
+            Some(Region::Linear) => {
+                let whole = self.product(definition.slope(), zero(g));
+                let is_halved = definition.with_kinks(KinkRule::Strict).region(x) != Some(Region::Linear)
+                    && definition.kink_rule() == KinkRule::Half;
+                if is_halved { self.product(0.5, whole) } else { whole }
+            }
             _ => 0.0,
         };
         let gate_backward = |definition, a, b, g| {
@@ -162,9 +169,16 @@ impl Flush {
         };
         match op {
             Op::Unary(Unary::Forward(definition)) => [self.forward(definition, a); 2],
+            Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) => [HardSigmoid::PYTORCH.hard_swish(zero(a)); 2],
             Op::Unary(Unary::HardSwish(definition)) => [gate(definition, a, a); 2],
             Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
             Op::Binary(Binary::BackwardAccumulate(definition)) => [zero(of.before) + backward(definition, a, b); 2],
+            Op::Binary(Binary::HardSwishBackward(HardSigmoid::PYTORCH)) => {
+                // What g is multiplied with is never subnormal.
+                let factor = HardSigmoid::PYTORCH.hard_swish_backward(a, 1.0);
+                let is_below = a <= -3.0;
+                [if is_below { 0.0 } else { self.product(zero(b), factor) }; 2]
+            }
             Op::Binary(Binary::HardSwishBackward(definition)) => {
                 let [da, db] = gate_backward(definition, a, a, b);
                 [da + db; 2]
@@ -294,7 +308,7 @@ mod tests {
 
     #[test]
     fn any_nan_is_compared_by_its_bits() {
-        let op = Unary::Forward(HardSigmoid::affine(2.0, 1e-40, crate::math::definition::KinkRule::Strict).unwrap());
+        let op = Unary::Forward(HardSigmoid::affine(2.0, 1e-40, KinkRule::Strict).unwrap());
         assert_eq!(compare(op, [f32::NAN; 3], -f32::NAN), Difference::Wrong);
         assert_eq!(compare(op, [f32::NAN; 3], f32::NAN), Difference::None);
         // A subnormal shift may be lost.

@@ -44,9 +44,11 @@ pub struct HardSigmoid {
 pub(crate) enum Form {
     /// `clamp(fl(fl(alpha·x) + beta), 0, 1)`
     Affine { alpha: Finite, beta: Finite },
-    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`
+    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`, the gradient multiplied by `fl(1/6)`
     Relu6Divide,
-    /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`
+    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`, the gradient divided by 6 too
+    Relu6DivideBoth,
+    /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`, and the gradient
     Relu6Multiply,
 }
 
@@ -58,6 +60,8 @@ pub enum KinkRule {
     Strict,
     /// The slope at both kinks: the gradient passes where `0 <= v <= 1`.
     Inclusive,
+    /// Half the slope at both kinks, `fl(dx / 2)` of what `Inclusive` gives: minimum and maximum in JAX share the gradient of a tie.
+    Half,
 }
 
 /// Which of the three pieces of the curve an input lies on.
@@ -114,7 +118,7 @@ impl HardSigmoid {
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
     ///
     /// `torch.nn.functional.hardsigmoid`, and so Keras 3 on torch. Bits compared with PyTorch 2.15.0 on the CPU and
-    /// Keras 3.15.1 on it.
+    /// Keras 3.15.1 on it. Its hard swish is `torch.nn.functional.hardswish`.
     pub const PYTORCH: Self = Self {
         form: Form::Relu6Divide,
         kinks: KinkRule::Strict,
@@ -123,11 +127,28 @@ impl HardSigmoid {
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
     ///
     /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Bits compared
-    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, by its source.
+    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, by its source. Its hard swish is `jax.nn.hard_silu`.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
         kinks: KinkRule::Strict,
     };
+
+    /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g / 6)` where `0 < fl(x + 3) < 6`.
+    ///
+    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend: PyTorch's `y`, JAX's rule at the kinks, and a
+    /// gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on the CPU, but that TensorFlow multiplies by a mask:
+    /// outside the kinks it gives a zero with the sign of `g`, or NaN where `g` isn't finite. Its hard swish is
+    /// `keras.activations.hard_silu`.
+    pub const KERAS3: Self = Self {
+        form: Form::Relu6DivideBoth,
+        kinks: KinkRule::Strict,
+    };
+
+    /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 < v < 1`, and half of that at the kinks.
+    ///
+    /// `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. Bits compared with JAX 0.10.2 on the
+    /// CPU, but that JAX multiplies by a mask, as TensorFlow for [`KERAS3`](Self::KERAS3).
+    pub const SPARSE: Self = Self::plain(0.5, KinkRule::Half);
 
     /// Every named definition.
     pub const PRESETS: &'static [Preset] = &[
@@ -157,7 +178,7 @@ impl HardSigmoid {
         },
         Preset {
             name: "pytorch",
-            aliases: &["torch", "keras3", "keras3-torch"],
+            aliases: &["torch", "keras3-torch"],
             definition: Self::PYTORCH,
             source: "torch.nn.functional.hardsigmoid, Keras 3 on torch; bits of PyTorch 2.15.0 on the CPU",
         },
@@ -166,6 +187,18 @@ impl HardSigmoid {
             aliases: &["xla", "flax", "keras3-jax", "torch-cuda"],
             definition: Self::JAX,
             source: "jax.nn.hard_sigmoid (XLA), Keras 3 on JAX; bits of JAX 0.10.2 on the CPU",
+        },
+        Preset {
+            name: "keras3",
+            aliases: &["keras3-tensorflow", "keras3-tf"],
+            definition: Self::KERAS3,
+            source: "Keras 3 on TensorFlow; bits of Keras 3.15.1 on TensorFlow 2.21.0 on the CPU",
+        },
+        Preset {
+            name: "sparse",
+            aliases: &["sparse-sigmoid", "jax-sparse"],
+            definition: Self::SPARSE,
+            source: "jax.nn.sparse_sigmoid; bits of JAX 0.10.2 on the CPU",
         },
     ];
 
@@ -214,13 +247,13 @@ impl HardSigmoid {
     /// The forward formula as text.
     pub fn formula(self) -> String {
         match self.form {
-            _ if self == Self::COURBARIAUX => "clamp((x + 1) / 2, 0, 1)".into(),
-            _ if self == Self::TANGENT => "clamp((x + 2) / 4, 0, 1)".into(),
+            _ if self.form == Self::COURBARIAUX.form => "clamp((x + 1) / 2, 0, 1)".into(),
+            _ if self.form == Self::TANGENT.form => "clamp((x + 2) / 4, 0, 1)".into(),
             Form::Affine { alpha, beta } if beta.get() < 0.0 => {
                 format!("clamp({alpha}·x - {}, 0, 1)", beta.to_string().trim_start_matches('-'))
             }
             Form::Affine { alpha, beta } => format!("clamp({alpha}·x + {beta}, 0, 1)"),
-            Form::Relu6Divide => "clamp(x + 3, 0, 6) / 6".into(),
+            Form::Relu6Divide | Form::Relu6DivideBoth => "clamp(x + 3, 0, 6) / 6".into(),
             Form::Relu6Multiply => "clamp(x + 3, 0, 6) · (1/6)".into(),
         }
     }
@@ -228,6 +261,10 @@ impl HardSigmoid {
     /// The gradient rule at the kinks.
     pub fn kink_rule(self) -> KinkRule {
         self.kinks
+    }
+
+    pub(crate) fn with_kinks(self, kinks: KinkRule) -> Self {
+        Self { kinks, ..self }
     }
 
     /// Where the curve bends: the two `x` at which `y` reaches 0 and 1, smaller one first, rounded to `f32`.
@@ -240,24 +277,24 @@ impl HardSigmoid {
                 let (zero, one) = ((-beta / alpha) as f32, ((1.0 - beta) / alpha) as f32);
                 Some((zero.min(one), zero.max(one)))
             }
-            Form::Relu6Divide | Form::Relu6Multiply => Some((-3.0, 3.0)),
+            Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => Some((-3.0, 3.0)),
         }
     }
 
     /// Runs `run` with this definition, compiled for each form and gradient rule by itself.
     #[inline(always)]
     pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
-        use KinkRule::{Inclusive, Strict};
+        use KinkRule::{Half, Inclusive, Strict};
+        let affine = |alpha, beta, kinks| Self {
+            form: Form::Affine { alpha, beta },
+            kinks,
+        };
         match (self.form, self.kinks) {
-            (Form::Affine { alpha, beta }, Strict) => run(Self {
-                form: Form::Affine { alpha, beta },
-                kinks: Strict,
-            }),
-            (Form::Affine { alpha, beta }, Inclusive) => run(Self {
-                form: Form::Affine { alpha, beta },
-                kinks: Inclusive,
-            }),
+            (Form::Affine { alpha, beta }, Strict) => run(affine(alpha, beta, Strict)),
+            (Form::Affine { alpha, beta }, Inclusive) => run(affine(alpha, beta, Inclusive)),
+            (Form::Affine { alpha, beta }, Half) => run(affine(alpha, beta, Half)),
             (Form::Relu6Divide, _) => run(Self::PYTORCH),
+            (Form::Relu6DivideBoth, _) => run(Self::KERAS3),
             (Form::Relu6Multiply, _) => run(Self::JAX),
         }
     }
@@ -267,7 +304,7 @@ impl HardSigmoid {
     pub fn slope(self) -> f32 {
         match self.form {
             Form::Affine { alpha, .. } => alpha.get(),
-            Form::Relu6Divide | Form::Relu6Multiply => SIXTH,
+            Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => SIXTH,
         }
     }
 
@@ -275,7 +312,7 @@ impl HardSigmoid {
     pub fn shift(self) -> f32 {
         match self.form {
             Form::Affine { beta, .. } => beta.get(),
-            Form::Relu6Divide | Form::Relu6Multiply => 0.5,
+            Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => 0.5,
         }
     }
 
@@ -287,7 +324,7 @@ impl HardSigmoid {
         }
         match self.form {
             Form::Affine { alpha, beta } => clamp(alpha.get() * x + beta.get(), 1.0),
-            Form::Relu6Divide => clamp(x + 3.0, 6.0) / 6.0,
+            Form::Relu6Divide | Form::Relu6DivideBoth => clamp(x + 3.0, 6.0) / 6.0,
             Form::Relu6Multiply => clamp(x + 3.0, 6.0) * SIXTH,
         }
     }
@@ -296,8 +333,27 @@ impl HardSigmoid {
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
         // Computed in any case: behind a branch it keeps some loops from becoming vectors.
-        let dx = product(self.slope(), g);
+        let dx = self.scaled(g);
+        let dx = match self.kinks {
+            KinkRule::Half if self.is_kink(x) => product(0.5, dx),
+            _ => dx,
+        };
         if self.passes(x) { dx } else { 0.0 }
+    }
+
+    /// The upstream gradient times the slope, in the definition's rounding.
+    #[inline(always)]
+    fn scaled(self, g: f32) -> f32 {
+        match self.form {
+            Form::Relu6DivideBoth => quotient(g, 6.0),
+            _ => product(self.slope(), g),
+        }
+    }
+
+    #[inline(always)]
+    fn is_kink(self, x: f32) -> bool {
+        let (v, low, high) = self.gradient_window(x);
+        (v == low) | (v == high)
     }
 
     /// Whether the gradient rule passes the gradient at `x`.
@@ -307,7 +363,7 @@ impl HardSigmoid {
         match self.kinks {
             // One condition rather than two jumps, for the sake of vectors. NaN is neither above nor below.
             KinkRule::Strict => (v > low) & (v < high),
-            KinkRule::Inclusive => (v >= low) & (v <= high),
+            KinkRule::Inclusive | KinkRule::Half => (v >= low) & (v <= high),
         }
     }
 
@@ -318,7 +374,7 @@ impl HardSigmoid {
             Form::Affine { alpha, beta } => (alpha.get() * x + beta.get(), 0.0, 1.0),
             // PyTorch's rule looks at x itself, JAX's at the rounded sum: they differ at 2.9999998.
             Form::Relu6Divide => (x, -3.0, 3.0),
-            Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
+            Form::Relu6DivideBoth | Form::Relu6Multiply => (x + 3.0, 0.0, 6.0),
         }
     }
 
@@ -326,7 +382,7 @@ impl HardSigmoid {
     ///
     /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. That is [`backward`](Self::backward) but where
     /// `x` lies in the linear zone and `y` is 0 or 1 all the same, because saturation and the kink look alike in `y`:
-    /// - none for `ONNX`, `TANGENT` and `JAX`, whose rule looks at the rounded value too;
+    /// - none for `ONNX`, `TANGENT`, `JAX` and `KERAS3`, whose rule looks at the rounded value too;
     /// - for `PYTORCH` one input, 2.9999998, just inside the upper kink, whose `y` rounds to 1;
     /// - for definitions that include the kinks, the inputs there: `y` is exactly 0 or 1.
     ///
@@ -341,7 +397,7 @@ impl HardSigmoid {
     /// ```
     #[inline(always)]
     pub fn backward_from_output(self, y: f32, g: f32) -> f32 {
-        let dx = product(self.slope(), g);
+        let dx = self.scaled(g);
         if (y > 0.0) & (y < 1.0) { dx } else { 0.0 }
     }
 
@@ -365,21 +421,44 @@ impl HardSigmoid {
         (product(g, self.forward(b)), self.backward(b, product(g, a)))
     }
 
-    /// `fl(x·forward(x))`, the hard swish (hard SiLU): the [`gate`](Self::gate) of `x` by itself.
+    /// The hard swish (hard SiLU), `fl(x·forward(x))`; with `PYTORCH` `fl(fl(x·clamp(fl(x + 3), 0, 6)) / 6)`.
     ///
-    /// With `JAX` that is `jax.nn.hard_silu`, with `affine(0.16666667, 0.5)` ONNX's `HardSwish`.
-    /// `torch.nn.functional.hardswish` is another function in bits: it multiplies before it divides, `x·t / 6`.
+    /// | definition | the function with these bits |
+    /// |---|---|
+    /// | `PYTORCH` | `torch.nn.functional.hardswish` |
+    /// | `JAX` | `jax.nn.hard_silu` |
+    /// | `KERAS3` | `keras.activations.hard_silu` on TensorFlow; `x * hardsigmoid(x)` in PyTorch |
+    /// | `affine(0.16666667, 0.5)` | `HardSwish` of ONNX Runtime, `hard_swish` of burn |
+    ///
+    /// Negative infinity gives NaN (it is multiplied by zero), and other `x` below the lower kink give `-0`.
     #[inline(always)]
     pub fn hard_swish(self, x: f32) -> f32 {
-        self.gate(x, x)
+        match self.form {
+            Form::Relu6Divide => quotient(product(x, clamp(x + 3.0, 6.0)), 6.0),
+            _ => self.gate(x, x),
+        }
     }
 
     /// The gradient of [`hard_swish`](Self::hard_swish): the sum of the two gradients of the gate,
-    /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`.
+    /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`. With `PYTORCH` it is that of `torch.nn.functional.hardswish`: `+0` where
+    /// `x <= -3`, `g` where `x >= 3`, else `fl(fl(fl(x / 3) + 0.5)·g)`.
+    ///
+    /// `KERAS3` has the bits of Keras 3 on TensorFlow. `JAX` has JAX's formula, but not its bits: XLA fuses the sum, which no GPU
+    /// does alike. Where `x` is NaN, PyTorch's vector code gives NaN, as this does; its scalar code, which takes the elements after
+    /// the last whole vector, gives `g`.
     #[inline(always)]
     pub fn hard_swish_backward(self, x: f32, g: f32) -> f32 {
-        let (da, db) = self.gate_backward(x, x, g);
-        sum(da, db)
+        match self.form {
+            Form::Relu6Divide => {
+                let inside = nan_settled(x / 3.0 + 0.5, x, x);
+                let dx = product(if x >= 3.0 { 1.0 } else { inside }, g);
+                if x <= -3.0 { 0.0 } else { dx }
+            }
+            _ => {
+                let (da, db) = self.gate_backward(x, x, g);
+                sum(da, db)
+            }
+        }
     }
 
     /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
@@ -418,6 +497,12 @@ fn product(a: f32, b: f32) -> f32 {
     nan_settled(a * b, a, b)
 }
 
+/// `fl(a / b)`; NaN as in [`nan_settled`].
+#[inline(always)]
+fn quotient(a: f32, b: f32) -> f32 {
+    nan_settled(a / b, a, b)
+}
+
 /// `fl(a + b)`; NaN as in [`nan_settled`].
 #[inline(always)]
 fn sum(a: f32, b: f32) -> f32 {
@@ -442,7 +527,7 @@ pub(crate) fn quieted(nan: f32) -> f32 {
 
 impl KinkRule {
     /// Every rule.
-    pub const ALL: &'static [Self] = &[Self::Strict, Self::Inclusive];
+    pub const ALL: &'static [Self] = &[Self::Strict, Self::Inclusive, Self::Half];
 }
 
 impl fmt::Display for KinkRule {
@@ -450,6 +535,7 @@ impl fmt::Display for KinkRule {
         f.pad(match self {
             Self::Strict => "strict",
             Self::Inclusive => "inclusive",
+            Self::Half => "half",
         })
     }
 }
@@ -462,7 +548,7 @@ impl FromStr for KinkRule {
     }
 }
 
-/// Writes the preset's name, or `affine(ALPHA, BETA, strict|inclusive)`; [`str::parse`] reads it back.
+/// Writes the preset's name, or `affine(ALPHA, BETA, strict|inclusive|half)`; [`str::parse`] reads it back.
 impl fmt::Display for HardSigmoid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.preset(), self.form) {
@@ -472,7 +558,7 @@ impl fmt::Display for HardSigmoid {
     }
 }
 
-/// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive])`; case doesn't matter, and
+/// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive|half])`; case doesn't matter, and
 /// the gradient rule is strict where it isn't given.
 impl FromStr for HardSigmoid {
     type Err = ParseError;
@@ -487,7 +573,7 @@ impl FromStr for HardSigmoid {
         }
         let unknown = || {
             let names = Self::PRESETS.iter().map(|preset| preset.name);
-            let names: Vec<_> = names.chain(["affine(ALPHA, BETA, strict|inclusive)"]).collect();
+            let names: Vec<_> = names.chain(["affine(ALPHA, BETA, strict|inclusive|half)"]).collect();
             ParseError::Unknown {
                 what: "hard sigmoid",
                 given: text.into(),
@@ -518,7 +604,7 @@ impl FromStr for HardSigmoid {
         let (alpha, beta) = (number("alpha", alpha)?, number("beta", beta)?);
         let rule = kinks
             .parse()
-            .map_err(|_| wrong("kink rule", kinks, "strict or inclusive"))?;
+            .map_err(|_| wrong("kink rule", kinks, "strict, inclusive or half"))?;
         Self::affine(alpha, beta, rule).map_err(|error| wrong(error.parameter, text, "a finite number of f32"))
     }
 }
@@ -547,11 +633,11 @@ mod tests {
             assert_eq!(rule.to_string().parse(), Ok(*rule));
         }
         assert!(
-            "half"
+            "none"
                 .parse::<KinkRule>()
                 .unwrap_err()
                 .to_string()
-                .contains("strict, inclusive")
+                .contains("strict, inclusive, half")
         );
     }
 
@@ -586,7 +672,7 @@ mod tests {
             ("affine(1,2,strict,4)", "affine takes alpha, beta"),
             (
                 "affine(1, 2, inclusiv)",
-                "kink rule of affine must be strict or inclusive, but \"inclusiv\" was given",
+                "kink rule of affine must be strict, inclusive or half, but \"inclusiv\" was given",
             ),
             (
                 "affine(1/6, 0.5)",
@@ -618,6 +704,8 @@ mod tests {
                 ("clamp((x + 2) / 4, 0, 1)", (-2.0, 2.0)),
                 ("clamp(x + 3, 0, 6) / 6", (-3.0, 3.0)),
                 ("clamp(x + 3, 0, 6) · (1/6)", (-3.0, 3.0)),
+                ("clamp(x + 3, 0, 6) / 6", (-3.0, 3.0)),
+                ("clamp((x + 1) / 2, 0, 1)", (-1.0, 1.0)),
             ]
         );
         let falling = HardSigmoid::affine(-2.0, 0.5, KinkRule::Strict).unwrap();

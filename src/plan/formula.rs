@@ -1,9 +1,9 @@
 //! Which of the shader's formulas a pipeline is compiled for.
 
 use crate::math::{
-    definition::{Form, HardSigmoid},
+    definition::{Form, HardSigmoid, KinkRule},
     dtype::DType,
-    op::{Binary, Op, Unary},
+    op::{Binary, Op, Other, Unary},
 };
 
 /// The values of `FORMULA` in `hard_sigmoid.wgsl`.
@@ -14,6 +14,7 @@ pub(crate) enum Formula {
     Rare,
     Relu6Divide,
     Relu6Multiply,
+    Relu6DivideBoth,
     Halves,
 }
 
@@ -23,10 +24,21 @@ impl Formula {
         match op {
             Op::Unary(Unary::Forward(definition)) if is_preset_of_halves(definition) => Self::Halves,
             Op::Binary(Binary::StraightThrough(_)) if dtype != DType::F32 => Self::Halves,
+            Op::Binary(
+                Binary::Backward(definition)
+                | Binary::BackwardAccumulate(definition)
+                | Binary::HardSwishBackward(definition),
+            )
+            | Op::Other(Other::GateBackward(definition))
+                if definition.kink_rule() == KinkRule::Half =>
+            {
+                Self::Rare
+            }
             Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
                 match Self::of_definition(definition) {
                     _ if is_preset_of_halves(definition) => Self::Halves,
                     Self::Rare => Self::Rare,
+                    Self::Relu6DivideBoth => Self::Relu6DivideBoth,
                     // A gradient takes the slope alone.
                     _ => Self::Affine,
                 }
@@ -48,6 +60,7 @@ impl Formula {
                 }
             }
             Form::Relu6Divide => Self::Relu6Divide,
+            Form::Relu6DivideBoth => Self::Relu6DivideBoth,
             Form::Relu6Multiply => Self::Relu6Multiply,
         }
     }

@@ -17,8 +17,9 @@ pub(crate) const WORKGROUP: u32 = 256;
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
 
-/// The most elements of a part: rounded up to whole words they still fit a u32.
-const MAX_ELEMENTS: u64 = u32::MAX as u64 - 1;
+/// The most bytes of a binding, whatever the device allows: on Metal wgpu 30 may lose what lies beyond (gfx-rs/wgpu #10305). So the
+/// elements of a part fit a u32.
+pub(crate) const MAX_BINDING: u64 = (1 << 32) - WORD;
 
 /// What an invocation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +84,9 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     let groups = u64::from(workgroups).pow(2);
     let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
     // A binding holds whole words, also where the last one is half full.
-    let in_binding = limits.max_storage_buffer_binding_size / WORD * (WORD / work.dtype().size());
-    let most = in_binding.min(in_grid).min(MAX_ELEMENTS);
+    let binding = limits.max_storage_buffer_binding_size.min(MAX_BINDING);
+    let in_binding = binding / WORD * (WORD / work.dtype().size());
+    let most = in_binding.min(in_grid);
     let step = work.step(limits.min_storage_buffer_offset_alignment);
     // At least one step: `check_limits` refuses devices that allow less.
     let longest = if len <= most { len.max(1) } else { most / step * step };
@@ -214,12 +216,19 @@ mod tests {
         assert_eq!(parts(51, bf16, 102, 65535), [(0, 48), (48, 3)]);
         // The grid limits too.
         assert_eq!(parts(16 * 1024 + 4, f32, 1 << 27, 4), [(0, 16 * 1024), (16 * 1024, 4)]);
-        // More elements than 32 bits count, in one binding and in many.
-        let most = u32::MAX - 15;
+        // No binding reaches 4 GiB, however much the device allows.
+        assert_eq!(parts((1 << 30) - 1, f32, 1 << 40, 65535), [(0, (1 << 30) - 1)]);
         assert_eq!(
-            parts((1 << 32) + 5, bf16, 1 << 40, 65535),
-            [(0, most), (most.into(), 21)]
+            parts(1 << 30, f32, 1 << 32, 65535),
+            [(0, (1 << 30) - 8), ((1 << 30) - 8, 8)]
         );
+        assert_eq!(parts((1 << 31) - 2, bf16, 1 << 40, 65535), [(0, (1 << 31) - 2)]);
+        let most = (1 << 31) - 16;
+        assert_eq!(
+            parts((1 << 31) - 1, bf16, 1 << 40, 65535),
+            [(0, most), (most.into(), 15)]
+        );
+        // More elements than 32 bits count.
         let many = parts((1 << 33) + 1, f32, 1 << 27, 65535);
         assert_eq!((many.len(), many[256]), (257, (1 << 33, 1)));
         let many = parts((1 << 34) + 3, bf16, 1 << 27, 65535);
@@ -261,7 +270,7 @@ mod tests {
                 };
                 for unit in units {
                     prop_assert_eq!(unit.size(start, dtype.size()) % u64::from(limits.min_storage_buffer_offset_alignment), 0);
-                    prop_assert!(unit.size(len.into(), dtype.size()).next_multiple_of(WORD) <= binding);
+                    prop_assert!(unit.size(len.into(), dtype.size()).next_multiple_of(WORD) <= binding.min(MAX_BINDING));
                 }
 
                 prop_assert!(x <= workgroups && y <= workgroups && row == x * WORKGROUP);

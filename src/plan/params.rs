@@ -2,7 +2,7 @@
 
 use crate::math::{
     binarize::{Binarization, StraightThrough},
-    definition::{HardSigmoid, Region},
+    definition::{HardSigmoid, KinkRule, Region},
     dtype::DType,
     finite::Finite,
     op::{Binary, Op, Other},
@@ -22,10 +22,8 @@ pub struct Params {
     shift: f32,
     prescale: f32,
     nan_threshold: u32,
-    first_positive: u32,
-    positives: u32,
-    first_negative: u32,
-    negatives: u32,
+    passing: Window,
+    whole: Window,
     opaque_zero: u32,
     len: u32,
     row_invocations: u32,
@@ -36,15 +34,17 @@ pub struct Params {
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 14] = {
+pub(crate) const FIELDS: [(&str, usize); 12] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
     offsets!(
-        slope shift prescale nan_threshold first_positive positives first_negative negatives opaque_zero len
-        row_invocations magnitude seed offset
+        slope shift prescale nan_threshold passing whole opaque_zero len row_invocations magnitude seed offset
     )
 };
+
+/// The floats between two, in bits: the first positive one, how many positive ones, the first negative one, how many.
+type Window = [u32; 4];
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
 const SIGN: u32 = 0x8000_0000;
@@ -67,35 +67,39 @@ impl Params {
         } else {
             (1.0, 1.0)
         };
-        let window = match op {
-            Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => (key(-1.0), key(1.0)),
-            Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => (i32::MIN, i32::MAX),
-            Op::Binary(Binary::BackwardFromOutput(_)) => (key(0.0) + 1, key(1.0) - 1),
-            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => linear_keys(definition),
+        // The first and the last key where the gradient passes, and where it is whole: see `key`.
+        let (passing, whole) = match op {
+            Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => same((key(-1.0), key(1.0))),
+            Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => same((i32::MIN, i32::MAX)),
+            Op::Binary(Binary::BackwardFromOutput(_)) => same((key(0.0) + 1, key(1.0) - 1)),
+            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => {
+                let whole = match definition.kink_rule() {
+                    KinkRule::Half => definition.with_kinks(KinkRule::Strict),
+                    KinkRule::Strict | KinkRule::Inclusive => definition,
+                };
+                (linear_keys(definition), linear_keys(whole))
+            }
             // No gradient, so no window.
-            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => (1, 0),
+            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => same((1, 0)),
         };
         let (seed, offset) = match op.binarization() {
             Some(Binarization::Stochastic { seed, offset, .. }) => (seed, offset),
             Some(Binarization::Deterministic) | None => (0, 0),
         };
-        let params = Self {
+        Self {
             slope: slope * up,
             shift: definition.shift(),
             prescale,
             nan_threshold: if slope == 0.0 { INFINITY_BITS } else { INFINITY_BITS + 1 },
-            first_positive: 0,
-            positives: 0,
-            first_negative: 0,
-            negatives: 0,
+            passing: window(passing),
+            whole: window(whole),
             opaque_zero: 0,
             len: 0,
             row_invocations: 0,
             magnitude: op.scale().map_or(1.0, Finite::get),
             seed: halves(seed),
             offset: halves(offset),
-        };
-        params.with_window(window)
+        }
     }
 
     /// As the kernel for an element type takes them.
@@ -113,39 +117,12 @@ impl Params {
             Op::Unary(_) | Op::Other(_) => false,
         };
         match dtype {
-            DType::F16 | DType::Bf16 if takes_half => params.with_windows_of(dtype),
+            DType::F16 | DType::Bf16 if takes_half => Self {
+                passing: window_of_halves(dtype, params.passing),
+                whole: window_of_halves(dtype, params.whole),
+                ..params
+            },
             _ => params,
-        }
-    }
-
-    /// The gradient passes from the first key to the last: see [`key`].
-    fn with_window(self, (first, last): (i32, i32)) -> Self {
-        let count = |first: i32, last: i32| (i64::from(last) - i64::from(first) + 1).max(0) as u32;
-        let (first_positive, last_negative) = (first.max(0), last.min(-1));
-        Self {
-            first_positive: first_positive as u32,
-            positives: count(first_positive, last),
-            // Of negative numbers the last has the smallest bits.
-            first_negative: from_key(last_negative).to_bits(),
-            negatives: count(first, last_negative),
-            ..self
-        }
-    }
-
-    /// The same windows of the halves of a type, which stand in the upper 16 bits.
-    fn with_windows_of(self, dtype: DType) -> Self {
-        let window = |first: u32, count: u32| {
-            let [first, end] = [first, first + count].map(|bits| halves_below(dtype, bits));
-            (first << 16, (end - first) << 16)
-        };
-        let (first_positive, positives) = window(self.first_positive, self.positives);
-        let (first_negative, negatives) = window(self.first_negative & !SIGN, self.negatives);
-        Self {
-            first_positive,
-            positives,
-            first_negative: first_negative | SIGN,
-            negatives,
-            ..self
         }
     }
 
@@ -160,6 +137,34 @@ impl Params {
             ..self
         }
     }
+}
+
+fn same(keys: (i32, i32)) -> ((i32, i32), (i32, i32)) {
+    (keys, keys)
+}
+
+/// The floats from the first key to the last: see [`key`].
+fn window((first, last): (i32, i32)) -> Window {
+    let count = |first: i32, last: i32| (i64::from(last) - i64::from(first) + 1).max(0) as u32;
+    let (first_positive, last_negative) = (first.max(0), last.min(-1));
+    [
+        first_positive as u32,
+        count(first_positive, last),
+        // Of negative numbers the last has the smallest bits.
+        from_key(last_negative).to_bits(),
+        count(first, last_negative),
+    ]
+}
+
+/// The same window of the halves of a type, which stand in the upper 16 bits.
+fn window_of_halves(dtype: DType, [first_positive, positives, first_negative, negatives]: Window) -> Window {
+    let halves = |first: u32, count: u32| {
+        let [first, end] = [first, first + count].map(|bits| halves_below(dtype, bits));
+        (first << 16, (end - first) << 16)
+    };
+    let (first_positive, positives) = halves(first_positive, positives);
+    let (first_negative, negatives) = halves(first_negative & !SIGN, negatives);
+    [first_positive, positives, first_negative | SIGN, negatives]
 }
 
 /// How many positive halves come before the f32 of these bits. NaN comes last.
@@ -220,7 +225,7 @@ fn linear_keys(definition: HardSigmoid) -> (i32, i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{definition::KinkRule, op::Unary};
+    use crate::math::op::Unary;
     use proptest::prelude::*;
 
     fn interval(definition: HardSigmoid) -> (f32, f32) {
@@ -241,8 +246,8 @@ mod tests {
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
         let params = Params::new(Binary::BackwardFromOutput(HardSigmoid::KERAS));
-        let window = (params.first_positive, params.positives, params.negatives);
-        assert_eq!(window, (1, 1.0f32.to_bits() - 1, 0));
+        let [first_positive, positives, _, negatives] = params.passing;
+        assert_eq!((first_positive, positives, negatives), (1, 1.0f32.to_bits() - 1, 0));
     }
 
     #[test]
@@ -269,8 +274,12 @@ mod tests {
 
         /// The interval says what the rule says, for any definition, at random inputs and around its own ends.
         #[test]
-        fn the_interval_is_the_rule(alpha in any_float(), beta in any_float(), inclusive: bool, x in any_float()) {
-            let kinks = if inclusive { KinkRule::Inclusive } else { KinkRule::Strict };
+        fn the_interval_is_the_rule(
+            alpha in any_float(),
+            beta in any_float(),
+            kinks in prop::sample::select(KinkRule::ALL),
+            x in any_float(),
+        ) {
             let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) else { return Ok(()) };
             let (lo, hi) = linear_keys(definition);
             let around = [lo, hi].into_iter().flat_map(|k| (-3..=3).map(move |d| k.saturating_add(d)));
@@ -307,11 +316,15 @@ mod tests {
         assert_eq!(*span as usize, size_of::<Params>());
         // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
         assert_eq!(span % 16, 0);
-        for (member, kind) in members.iter().zip("fffuuuuuuuufvv".chars()) {
+        for (member, kind) in members.iter().zip("fffuwwuuufvv".chars()) {
             use naga::{Scalar, TypeInner, VectorSize};
             let expected = match kind {
                 'f' => TypeInner::Scalar(Scalar::F32),
                 'u' => TypeInner::Scalar(Scalar::U32),
+                'w' => TypeInner::Vector {
+                    size: VectorSize::Quad,
+                    scalar: Scalar::U32,
+                },
                 _ => TypeInner::Vector {
                     size: VectorSize::Bi,
                     scalar: Scalar::U32,

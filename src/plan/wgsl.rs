@@ -206,6 +206,7 @@ mod tests {
             (Formula::Rare, "RARE"),
             (Formula::Relu6Divide, "RELU6_DIVIDE"),
             (Formula::Relu6Multiply, "RELU6_MULTIPLY"),
+            (Formula::Relu6DivideBoth, "RELU6_DIVIDE_BOTH"),
             (Formula::Halves, "HALVES"),
         ] {
             assert_eq!(constant(&module, name), naga::Literal::U32(formula as u32));

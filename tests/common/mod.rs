@@ -45,6 +45,8 @@ pub fn definitions() -> Vec<HardSigmoid> {
         "affine(-1e-45, 0.5)",
         "affine(1e30, -2)",
         "affine(1, 0, inclusive)",
+        "affine(1, 0, half)",
+        "affine(3e-39, 0, half)",
         "affine(0.16666667, 0.5)",
     ];
     let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);

@@ -14,7 +14,9 @@ composed/NAME.npy is what frameworks make of written-out hard sigmoids and in ha
 
 import os
 import platform
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "torch"
@@ -71,9 +73,49 @@ def with_torch(x, g):
     return y.detach().numpy(), leaf.grad.numpy()
 
 
-def with_jax(x, g):
-    y, pull = jax.vjp(jax.jit(jax.nn.hard_sigmoid), jax.numpy.asarray(x))
-    return np.asarray(y), np.asarray(jax.jit(pull)(jax.numpy.asarray(g))[0])
+def with_jax(function):
+    def run(x, g):
+        y, pull = jax.vjp(jax.jit(function), jax.numpy.asarray(x))
+        return np.asarray(y), np.asarray(jax.jit(pull)(jax.numpy.asarray(g))[0])
+
+    return run
+
+
+KERAS3 = """
+import sys, numpy as np, tensorflow as tf, keras
+folder, name = sys.argv[1:]
+assert keras.backend.backend() == "tensorflow"
+x = tf.constant(np.load(folder + "/x.npy"))
+with tf.GradientTape() as tape:
+    tape.watch(x)
+    y = getattr(keras.activations, name)(x)
+dx = tape.gradient(y, x, output_gradients=tf.constant(np.load(folder + "/g.npy")))
+np.save(folder + "/y.npy", y.numpy())
+np.save(folder + "/dx.npy", dx.numpy())
+"""
+
+
+def with_keras3(name):
+    """Keras 3 on TensorFlow, in a process of its own: Keras takes one backend."""
+
+    def run(x, g):
+        with tempfile.TemporaryDirectory() as folder:
+            np.save(Path(folder) / "x.npy", x)
+            np.save(Path(folder) / "g.npy", g)
+            environment = os.environ | {"KERAS_BACKEND": "tensorflow"}
+            subprocess.run([sys.executable, "-c", KERAS3, folder, name], env=environment, check=True)
+            return tuple(np.load(Path(folder) / file) for file in ("y.npy", "dx.npy"))
+
+    return run
+
+
+def hardswish_with_torch(x, g):
+    """By its vector code: the elements after the last whole vector take other code, with another NaN."""
+    padded = lambda values: torch.cat([values, torch.zeros(64, dtype=values.dtype)])
+    leaf = padded(x).requires_grad_()
+    y = torch.nn.functional.hardswish(leaf)
+    y.backward(padded(g))
+    return y.detach()[:-64], leaf.grad[:-64]
 
 
 def with_tf(function):
@@ -121,11 +163,15 @@ def around_the_hard_sigmoid(x, g):
     yield "pytorch.gate.y", y.detach().numpy()
     yield "pytorch.gate.da", a.grad.numpy()
     yield "pytorch.gate.db", b.grad.numpy()
-    b = leaf(x)
-    y = b * hardsigmoid(b)
-    y.backward(torch.from_numpy(g.copy()))
-    yield "pytorch.hard_swish.y", y.detach().numpy()
-    yield "pytorch.hard_swish.dx", b.grad.numpy()
+    y, dx = hardswish_with_torch(torch.from_numpy(x.copy()), torch.from_numpy(g.copy()))
+    yield "pytorch.hard_swish.y", y.numpy()
+    yield "pytorch.hard_swish.dx", dx.numpy()
+    y, dx = with_keras3("hard_silu")(x, g)
+    composed = (torch.from_numpy(x) * hardsigmoid(torch.from_numpy(x))).numpy()
+    differ = (composed.view(np.uint32) != y.view(np.uint32)) & ~np.isnan(y) & (np.abs(composed) >= np.finfo(F).tiny)
+    assert not differ.any(), "x * hardsigmoid(x) in PyTorch differs from Keras 3's hard_silu"
+    yield "keras3.hard_swish.y", y
+    yield "keras3.hard_swish.dx", dx
     b = leaf(x)
     b.grad = torch.from_numpy(third.copy())
     hardsigmoid(b).backward(torch.from_numpy(g.copy()))
@@ -171,7 +217,7 @@ def halves_with_torch(dtype, x, g):
     y = torch.nn.functional.hardsigmoid(x)
     y.backward(tensor(g))
     bits = lambda t: t.detach().view(torch.int16).numpy().view(np.uint16)
-    return bits(y), bits(x.grad)
+    return *map(bits, (y, x.grad)), *map(bits, hardswish_with_torch(x.detach(), tensor(g)))
 
 
 def halves_with_onnxruntime():
@@ -243,7 +289,9 @@ ROWS = {
     "courbariaux": with_tf(lambda x: tf.clip_by_value((x + 1.0) / 2.0, 0.0, 1.0)),
     "tangent": with_numpy(2, 4),
     "pytorch": with_torch,
-    "jax": with_jax,
+    "jax": with_jax(jax.nn.hard_sigmoid),
+    "keras3": with_keras3("hard_sigmoid"),
+    "sparse": with_jax(jax.nn.sparse_sigmoid),
     # Any alpha and beta; the file's name is what the crate parses.
     "affine(0.16666667, 0.5)": with_onnxruntime(alpha=1 / 6, beta=0.5),
     "affine(-0.7, 0.3)": with_onnxruntime(alpha=-0.7, beta=0.3),
@@ -267,9 +315,9 @@ def main():
     np.save(HERE / "straight_through.dx.npy", straight_through(x, g))
     np.save(HERE / "philox.npy", random_words())
     for name, dtype in [("f16", torch.float16), ("bf16", torch.bfloat16)]:
-        y, dx = halves_with_torch(dtype, np.arange(65536, dtype=np.uint16), half_gradients())
-        np.save(HERE / f"pytorch.{name}.y.npy", y)
-        np.save(HERE / f"pytorch.{name}.dx.npy", dx)
+        results = halves_with_torch(dtype, np.arange(65536, dtype=np.uint16), half_gradients())
+        for result, values in zip(("y", "dx", "hard_swish.y", "hard_swish.dx"), results):
+            np.save(HERE / f"pytorch.{name}.{result}.npy", values)
     np.save(HERE / "onnx.f16.y.npy", halves_with_onnxruntime())
     (HERE / "composed").mkdir(exist_ok=True)
     for name, rows in composed():

@@ -42,9 +42,13 @@ fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16)
         let mut dx = vec![of(0x1234); x.len()];
         cpu::binary(Binary::Backward(definition), &x, &g, &mut dx).unwrap();
         compare(file, &dx, &npy_u16(&format!("{file}.dx.npy")), bits, of);
-        let mut in_place = g;
+        let mut in_place = g.clone();
         cpu::binary_in_place(Binary::Backward(definition), &x, &mut in_place).unwrap();
         assert!(in_place.iter().zip(&dx).all(|(a, b)| bits(*a) == bits(*b)));
+        cpu::unary(Unary::HardSwish(definition), &x, &mut y).unwrap();
+        compare(file, &y, &npy_u16(&format!("{file}.hard_swish.y.npy")), bits, of);
+        cpu::binary(Binary::HardSwishBackward(definition), &x, &g, &mut dx).unwrap();
+        compare(file, &dx, &npy_u16(&format!("{file}.hard_swish.dx.npy")), bits, of);
     }
 }
 
@@ -150,6 +154,23 @@ fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
             .iter()
             .all(|&count| count > 0)
     );
+}
+
+/// So the kernels multiply where `KERAS3` divides the gradient.
+#[test]
+fn a_sixth_of_a_half_is_a_product() {
+    fn differing<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, sixth: f32) -> usize {
+        let all = (0..=u16::MAX).map(of).filter(|g| !g.to_f32().is_nan());
+        let differs = |g: &T| {
+            let dx = T::from_f32(HardSigmoid::KERAS3.backward(0.0, g.to_f32()));
+            bits(dx) != bits(T::from_f32(sixth * g.to_f32()))
+        };
+        all.filter(differs).count()
+    }
+    let sixth = 1.0f32 / 6.0;
+    assert_eq!(differing(f16::from_bits, f16::to_bits, sixth), 0);
+    assert_eq!(differing(bf16::from_bits, bf16::to_bits, sixth), 0);
+    assert!(differing(f16::from_bits, f16::to_bits, 0.167) > 0);
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod common;
 mod cpu;
 mod halves;
 mod identify;
+mod mobilenet;

@@ -11,7 +11,9 @@ fn identify(folder: &std::path::Path, arguments: &str) -> (Option<i32>, String) 
 
 #[test]
 fn it_names_it_on_its_first_line() {
-    let (status, out) = identify(&golden(""), "x.npy pytorch.y.npy");
+    let (status, out) = identify(&golden(""), "x.npy jax.y.npy");
+    assert_eq!((status, out.lines().next()), (Some(0), Some("jax")));
+    let (status, out) = identify(&golden(""), "x.npy pytorch.y.npy --grad g.npy --dx pytorch.dx.npy");
     assert_eq!((status, out.lines().next()), (Some(0), Some("pytorch")));
     let (status, out) = identify(&golden(""), "x.npy keras.y.npy");
     assert_eq!((status, out.lines().next()), (Some(1), Some("keras or onnx")));

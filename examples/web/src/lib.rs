@@ -18,7 +18,7 @@ pub struct Definition(HardSigmoid);
 
 #[wasm_bindgen]
 impl Definition {
-    /// By name or alias, or `affine(ALPHA, BETA, strict|inclusive)`.
+    /// By name or alias, or `affine(ALPHA, BETA, strict|inclusive|half)`.
     #[wasm_bindgen(constructor)]
     pub fn new(text: &str) -> Result<Self, JsError> {
         Ok(Self(text.parse::<HardSigmoid>()?))

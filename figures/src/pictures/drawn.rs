@@ -85,6 +85,7 @@ fn kinks(theme: &Theme) -> Result<String> {
             let rule = match definition.kink_rule() {
                 KinkRule::Inclusive => "passes at the kink".into(),
                 KinkRule::Strict => "nothing at the kink".into(),
+                KinkRule::Half => "half of it at the kink".into(),
                 other => other.to_string(),
             };
             let mut chart = ChartBuilder::on(area)
