@@ -15,10 +15,8 @@ struct Params {
     float shift;
     float prescale;
     uint nan_threshold;
-    uint first_positive;
-    uint positives;
-    uint first_negative;
-    uint negatives;
+    metal::uint4 passing;
+    metal::uint4 whole;
     uint opaque_zero;
     uint len;
     uint row_invocations;
@@ -38,11 +36,13 @@ constant uint AFFINE = 0u;
 constant uint RARE = 1u;
 constant uint RELU6_DIVIDE = 2u;
 constant uint RELU6_MULTIPLY = 3u;
-constant uint HALVES = 4u;
+constant uint RELU6_DIVIDE_BOTH = 4u;
+constant uint HALVES = 5u;
 constant uint QUIET = 4194304u;
 constant uint INVALID_NAN = 4290772992u;
 constant uint INFINITE = 2139095040u;
 constant float SIXTH = 0.16666667;
+constant float THIRD = 0.33333334;
 constant float TWO_MINUS_112_ = 0.000000000000000000000000000000000192593;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
@@ -81,18 +81,11 @@ metal::uint4 unless_nan(
     return metal::select(product, quieted, _e23 > metal::uint4(2139095040u));
 }
 
-metal::uint4 clamped(
-    metal::float4 v_1,
-    float top
-) {
-    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(top))));
-}
-
 metal::float4 opaque(
-    metal::float4 v_2,
+    metal::float4 v_1,
     Params params_1
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v_2) ^ metal::uint4(params_1.opaque_zero));
+    return as_type<metal::float4>(as_type<metal::uint4>(v_1) ^ metal::uint4(params_1.opaque_zero));
 }
 
 metal::float4 sixth(
@@ -103,6 +96,20 @@ metal::float4 sixth(
     metal::float4 _e8 = opaque(t - (4.0 * _e4), params_2);
     metal::float4 _e12 = opaque(_e8 - (2.0 * _e4), params_2);
     return _e4 + (_e12 * SIXTH);
+}
+
+metal::uint4 clamped(
+    metal::float4 v_2,
+    float top
+) {
+    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_2), metal::int4(0), metal::int4(as_type<int>(top))));
+}
+
+metal::float4 relu6_(
+    metal::uint4 x
+) {
+    metal::uint4 _e6 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
+    return as_type<metal::float4>(_e6);
 }
 
 metal::float4 prescaled(
@@ -117,7 +124,7 @@ metal::float4 prescaled(
 }
 
 metal::uint4 value4_(
-    metal::uint4 x,
+    metal::uint4 x_1,
     Params params_4
 ) {
     bool local = {};
@@ -128,46 +135,95 @@ metal::uint4 value4_(
     }
     bool _e16 = local;
     if (_e16) {
-        metal::uint4 _e22 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
-        metal::float4 t_1 = as_type<metal::float4>(_e22);
-        if (false) {
-            metal::float4 _e29 = sixth(t_1, params_4);
-            return as_type<metal::uint4>(_e29);
-        }
-        return as_type<metal::uint4>(t_1 * SIXTH);
+        metal::float4 _e17 = relu6_(x_1);
+        metal::float4 _e18 = sixth(_e17, params_4);
+        return as_type<metal::uint4>(_e18);
     }
-    metal::float4 _e35 = prescaled(x, params_4);
-    metal::float4 _e37 = opaque(params_4.slope * _e35, params_4);
-    metal::uint4 _e42 = clamped(_e37 + metal::float4(params_4.shift), 1.0);
-    return _e42;
+    if (false) {
+        metal::float4 _e25 = relu6_(x_1);
+        return as_type<metal::uint4>(_e25 * SIXTH);
+    }
+    metal::float4 _e30 = prescaled(x_1, params_4);
+    metal::float4 _e32 = opaque(params_4.slope * _e30, params_4);
+    metal::uint4 _e37 = clamped(_e32 + metal::float4(params_4.shift), 1.0);
+    return _e37;
 }
 
 metal::uint4 forward4_(
-    metal::uint4 x_1,
+    metal::uint4 x_2,
     Params params_5
 ) {
-    metal::uint4 _e2 = value4_(x_1, params_5);
-    metal::uint4 _e3 = unless_nan(_e2, x_1, params_5);
+    metal::uint4 _e2 = value4_(x_2, params_5);
+    metal::uint4 _e3 = unless_nan(_e2, x_2, params_5);
     return _e3;
 }
 
-metal::bool4 passes(
-    metal::uint4 x_2,
-    Params params_6
+metal::uint4 naga_div(metal::uint4 lhs, metal::uint4 rhs) {
+    return lhs / metal::select(rhs, 1u, rhs == 0u);
+}
+
+metal::uint4 divided_by_6_(
+    metal::uint4 p
 ) {
-    return ((x_2 - metal::uint4(params_6.first_positive)) < metal::uint4(params_6.positives)) | ((x_2 - metal::uint4(params_6.first_negative)) < metal::uint4(params_6.negatives));
+    metal::uint4 _e1 = magnitude4_(p);
+    metal::uint4 exponent = _e1 >> metal::uint4(23u);
+    metal::uint4 fraction = p & metal::uint4(8388607u);
+    metal::bool4 is_tiny = exponent < metal::uint4(4u);
+    metal::uint4 shift = metal::select(metal::uint4(3u), metal::uint4(2u), fraction >= metal::uint4(4194304u));
+    metal::uint4 shift_of_tiny = metal::max(exponent, metal::uint4(1u)) - metal::uint4(1u);
+    metal::uint4 mantissa = fraction | metal::select(metal::uint4(8388608u), metal::uint4(0u), exponent == metal::uint4(0u));
+    metal::uint4 dividend = mantissa << metal::select(shift, shift_of_tiny, is_tiny);
+    metal::uint4 quotient = naga_div(dividend, metal::uint4(6u));
+    metal::uint4 remainder = dividend - (metal::uint4(6u) * quotient);
+    metal::bool4 rounds_up = (remainder + (quotient & metal::uint4(1u))) > metal::uint4(3u);
+    metal::uint4 above = metal::select(((exponent - shift) - metal::uint4(1u)) << metal::uint4(23u), metal::uint4(0u), is_tiny);
+    metal::uint4 finite = (above + quotient) + metal::select(metal::uint4(0u), metal::uint4(1u), rounds_up);
+    return (p & metal::uint4(2147483648u)) | metal::select(finite, metal::uint4(2139095040u), exponent == metal::uint4(255u));
+}
+
+metal::bool4 lies_in(
+    metal::uint4 window,
+    metal::uint4 x_3
+) {
+    return ((x_3 - window.xxxx) < window.yyyy) | ((x_3 - window.zzzz) < window.wwww);
 }
 
 metal::uint4 backward4_(
-    metal::uint4 x_3,
+    metal::uint4 x_4,
     metal::uint4 g,
+    Params params_6
+) {
+    metal::float4 dx = {};
+    if (false) {
+        metal::uint4 _e10 = divided_by_6_(g);
+        metal::uint4 _e11 = unless_nan(_e10, g, params_6);
+        metal::bool4 _e13 = lies_in(params_6.passing, x_4);
+        return metal::select(metal::uint4(0u), _e11, _e13);
+    }
+    metal::float4 _e16 = prescaled(g, params_6);
+    dx = params_6.slope * _e16;
+    if (false) {
+        metal::float4 _e24 = dx;
+        metal::float4 _e25 = opaque(_e24, params_6);
+        metal::float4 _e28 = dx;
+        metal::bool4 _e30 = lies_in(params_6.whole, x_4);
+        dx = metal::select(0.5 * _e25, _e28, _e30);
+    }
+    metal::float4 _e34 = dx;
+    metal::uint4 _e36 = unless_nan(as_type<metal::uint4>(_e34), g, params_6);
+    metal::bool4 _e38 = lies_in(params_6.passing, x_4);
+    return metal::select(metal::uint4(0u), _e36, _e38);
+}
+
+metal::float4 third(
+    metal::float4 x_5,
     Params params_7
 ) {
-    metal::float4 _e4 = prescaled(g, params_7);
-    metal::uint4 dx_1 = as_type<metal::uint4>(params_7.slope * _e4);
-    metal::uint4 _e9 = unless_nan(dx_1, g, params_7);
-    metal::bool4 _e10 = passes(x_3, params_7);
-    return metal::select(metal::uint4(0u), _e9, _e10);
+    metal::float4 _e4 = opaque(x_5 * THIRD, params_7);
+    metal::float4 _e8 = opaque(x_5 - (2.0 * _e4), params_7);
+    metal::float4 _e10 = opaque(_e8 - _e4, params_7);
+    metal::float4 _e13 = opaque(_e10 * THIRD, params_7);
+    return _e4 + _e13;
 }
 
 metal::uint4 unless_either_nan(
@@ -232,23 +288,36 @@ metal::uint4 sum4_(
     return _e4;
 }
 
+bool is_composed(
+) {
+    bool local_1 = {};
+    if (true) {
+        local_1 = false;
+    } else {
+        local_1 = true;
+    }
+    bool _e14 = local_1;
+    return _e14;
+}
+
 metal::uint4 backward_accumulate4_(
-    metal::uint4 x_4,
+    metal::uint4 x_6,
     metal::uint4 g_1,
-    metal::uint4 dx,
+    metal::uint4 dx_1,
     Params params_11
 ) {
-    if (false) {
-        metal::uint4 _e9 = backward4_(x_4, g_1, params_11);
-        metal::uint4 _e10 = sum4_(dx, _e9, params_11);
-        return _e10;
+    bool _e4 = is_composed();
+    if (_e4) {
+        metal::uint4 _e5 = backward4_(x_6, g_1, params_11);
+        metal::uint4 _e6 = sum4_(dx_1, _e5, params_11);
+        return _e6;
     }
     metal::uint4 zero = metal::uint4(0u);
-    metal::bool4 _e13 = passes(x_4, params_11);
-    metal::uint4 added = metal::select(zero, as_type<metal::uint4>(params_11.slope * as_type<metal::float4>(g_1)), _e13);
-    metal::uint4 _e19 = sum_of_numbers(dx, added, params_11);
-    metal::uint4 _e21 = unless_either_nan(_e19, dx, metal::select(zero, g_1, _e13));
-    return _e21;
+    metal::bool4 _e10 = lies_in(params_11.passing, x_6);
+    metal::uint4 added = metal::select(zero, as_type<metal::uint4>(params_11.slope * as_type<metal::float4>(g_1)), _e10);
+    metal::uint4 _e16 = sum_of_numbers(dx_1, added, params_11);
+    metal::uint4 _e18 = unless_either_nan(_e16, dx_1, metal::select(zero, g_1, _e10));
+    return _e18;
 }
 
 metal::uint4 gate4_(
@@ -277,40 +346,58 @@ GateGradients gate_backward4_(
     Params params_13
 ) {
     metal::uint4 _e4 = gate4_(g_2, b_6, params_13);
-    if (false) {
-        metal::uint4 _e10 = product4_(g_2, a_6, params_13);
-        metal::uint4 _e11 = backward4_(b_6, _e10, params_13);
-        return GateGradients {_e4, _e11};
+    bool _e5 = is_composed();
+    if (_e5) {
+        metal::uint4 _e6 = product4_(g_2, a_6, params_13);
+        metal::uint4 _e7 = backward4_(b_6, _e6, params_13);
+        return GateGradients {_e4, _e7};
     }
-    metal::float4 _e17 = opaque(as_type<metal::float4>(g_2) * as_type<metal::float4>(a_6), params_13);
-    metal::float4 product_3 = params_13.slope * _e17;
-    metal::uint4 _e21 = settled(product_3, g_2, a_6, as_type<uint>(params_13.slope));
-    metal::bool4 _e24 = passes(b_6, params_13);
-    return GateGradients {_e4, metal::select(metal::uint4(0u), _e21, _e24)};
+    metal::float4 _e13 = opaque(as_type<metal::float4>(g_2) * as_type<metal::float4>(a_6), params_13);
+    metal::float4 product_3 = params_13.slope * _e13;
+    metal::uint4 _e17 = settled(product_3, g_2, a_6, as_type<uint>(params_13.slope));
+    metal::bool4 _e21 = lies_in(params_13.passing, b_6);
+    return GateGradients {_e4, metal::select(metal::uint4(0u), _e17, _e21)};
 }
 
 metal::uint4 hard_swish_backward4_(
-    metal::uint4 x_5,
+    metal::uint4 x_7,
     metal::uint4 g_3,
     Params params_14
 ) {
     if (false) {
-        GateGradients _e8 = gate_backward4_(x_5, x_5, g_3, params_14);
-        metal::uint4 _e11 = sum4_(_e8.da, _e8.db, params_14);
-        return _e11;
+        metal::float4 _e9 = third(as_type<metal::float4>(x_7), params_14);
+        metal::float4 _e10 = opaque(_e9, params_14);
+        metal::uint4 inside = as_type<metal::uint4>(_e10 + metal::float4(0.5));
+        metal::bool4 is_above = as_type<metal::int4>(x_7) >= metal::int4(as_type<int>(3.0));
+        metal::uint4 factor = metal::select(inside, metal::uint4(as_type<uint>(1.0)), is_above);
+        metal::float4 _e26 = opaque(as_type<metal::float4>(factor), params_14);
+        metal::float4 product_4 = as_type<metal::float4>(g_3) * _e26;
+        metal::uint4 _e28 = magnitude4_(g_3);
+        metal::bool4 invalid_1 = (_e28 == metal::uint4(2139095040u)) & (factor == metal::uint4(0u));
+        metal::uint4 _e40 = unless_either_nan(metal::select(as_type<metal::uint4>(product_4), metal::uint4(4290772992u), invalid_1), x_7, g_3);
+        metal::uint4 _e41 = magnitude4_(x_7);
+        metal::bool4 is_nan = _e41 > metal::uint4(2139095040u);
+        metal::bool4 _e48 = lies_in(params_14.passing, x_7);
+        return metal::select(metal::uint4(0u), _e40, (_e48 | is_above) | is_nan);
     }
-    metal::uint4 _e12 = value4_(x_5, params_14);
-    metal::bool4 _e13 = passes(x_5, params_14);
-    metal::float4 _e16 = opaque(as_type<metal::float4>(_e12), params_14);
-    metal::float4 _e18 = opaque(as_type<metal::float4>(g_3) * _e16, params_14);
-    metal::float4 _e22 = opaque(as_type<metal::float4>(g_3) * as_type<metal::float4>(x_5), params_14);
-    metal::float4 _e25 = opaque(params_14.slope * _e22, params_14);
-    metal::uint4 sum_1 = as_type<metal::uint4>(_e18 + as_type<metal::float4>(metal::select(metal::uint4(0u), as_type<metal::uint4>(_e25), _e13)));
-    metal::bool4 db_has_sign_of_g = as_type<metal::int4>(x_5 ^ metal::uint4(as_type<uint>(params_14.slope) & 2147483648u)) > metal::int4(0);
-    metal::uint4 infinite_1 = metal::select(metal::uint4(4290772992u), g_3, (_e12 != metal::uint4(0u)) & (db_has_sign_of_g | !(_e13)));
-    metal::uint4 _e52 = magnitude4_(g_3);
-    metal::uint4 _e57 = unless_either_nan(metal::select(sum_1, infinite_1, _e52 == metal::uint4(2139095040u)), g_3, x_5);
-    return _e57;
+    bool _e52 = is_composed();
+    if (_e52) {
+        GateGradients _e53 = gate_backward4_(x_7, x_7, g_3, params_14);
+        metal::uint4 _e56 = sum4_(_e53.da, _e53.db, params_14);
+        return _e56;
+    }
+    metal::uint4 _e57 = value4_(x_7, params_14);
+    metal::bool4 _e59 = lies_in(params_14.passing, x_7);
+    metal::float4 _e62 = opaque(as_type<metal::float4>(_e57), params_14);
+    metal::float4 _e64 = opaque(as_type<metal::float4>(g_3) * _e62, params_14);
+    metal::float4 _e68 = opaque(as_type<metal::float4>(g_3) * as_type<metal::float4>(x_7), params_14);
+    metal::float4 _e71 = opaque(params_14.slope * _e68, params_14);
+    metal::uint4 sum_1 = as_type<metal::uint4>(_e64 + as_type<metal::float4>(metal::select(metal::uint4(0u), as_type<metal::uint4>(_e71), _e59)));
+    metal::bool4 db_has_sign_of_g = as_type<metal::int4>(x_7 ^ metal::uint4(as_type<uint>(params_14.slope) & 2147483648u)) > metal::int4(0);
+    metal::uint4 infinite_1 = metal::select(metal::uint4(4290772992u), g_3, (_e57 != metal::uint4(0u)) & (db_has_sign_of_g | !(_e59)));
+    metal::uint4 _e98 = magnitude4_(g_3);
+    metal::uint4 _e103 = unless_either_nan(metal::select(sum_1, infinite_1, _e98 == metal::uint4(2139095040u)), g_3, x_7);
+    return _e103;
 }
 
 metal::uint4 widened_finite(
@@ -322,15 +409,15 @@ metal::uint4 widened_finite(
 }
 
 metal::uint4 widened(
-    metal::uint4 x_6
+    metal::uint4 x_8
 ) {
     if (false) {
-        return x_6 & metal::uint4(4294901760u);
+        return x_8 & metal::uint4(4294901760u);
     }
-    metal::uint4 magnitude = metal::extract_bits(x_6, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
+    metal::uint4 magnitude = metal::extract_bits(x_8, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
     metal::uint4 _e12 = widened_finite(magnitude);
     metal::uint4 special = (magnitude << metal::uint4(13u)) + metal::uint4(1879048192u);
-    return (x_6 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
+    return (x_8 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
 }
 
 metal::uint4 rounded(
@@ -364,9 +451,9 @@ metal::uint4 narrowed_magnitude(
     metal::uint4 _e2 = magnitude4_(bits_3);
     metal::uint4 _e3 = narrowed_normal(_e2);
     metal::uint4 _e4 = narrowed_finite(_e2, params_16);
-    metal::uint4 finite = metal::min(_e4, metal::uint4(31744u));
+    metal::uint4 finite_1 = metal::min(_e4, metal::uint4(31744u));
     metal::uint4 nan_1 = (_e3 & metal::uint4(1023u)) | metal::uint4(31744u);
-    return metal::select(finite, nan_1, _e2 > metal::uint4(2139095040u));
+    return metal::select(finite_1, nan_1, _e2 > metal::uint4(2139095040u));
 }
 
 metal::uint4 low(
@@ -400,26 +487,26 @@ metal::uint4 packed(
 }
 
 metal::uint4 backward_f16_(
-    metal::uint4 x_7,
+    metal::uint4 x_9,
     metal::uint4 g_4,
     Params params_18
 ) {
     metal::uint4 magnitude_1 = g_4 & metal::uint4(32767u);
     metal::uint4 _e7 = widened_finite(magnitude_1);
-    metal::float4 product_4 = params_18.slope * as_type<metal::float4>(_e7);
-    metal::uint4 _e11 = narrowed_finite(as_type<metal::uint4>(product_4), params_18);
+    metal::float4 product_5 = params_18.slope * as_type<metal::float4>(_e7);
+    metal::uint4 _e11 = narrowed_finite(as_type<metal::uint4>(product_5), params_18);
     metal::uint4 dx_2 = metal::select(_e11, magnitude_1, magnitude_1 >= metal::uint4(31744u)) | (g_4 & metal::uint4(32768u));
-    metal::bool4 _e22 = passes(x_7, params_18);
-    return metal::select(metal::uint4(0u), dx_2, _e22);
+    metal::bool4 _e23 = lies_in(params_18.passing, x_9);
+    return metal::select(metal::uint4(0u), dx_2, _e23);
 }
 
 metal::uint4 backward_f16_words(
-    metal::uint4 x_8,
+    metal::uint4 x_10,
     metal::uint4 g_5,
     Params params_19
 ) {
-    metal::uint4 _e6 = backward_f16_(x_8 << metal::uint4(16u), g_5, params_19);
-    metal::uint4 _e10 = backward_f16_(x_8, g_5 >> metal::uint4(16u), params_19);
+    metal::uint4 _e6 = backward_f16_(x_10 << metal::uint4(16u), g_5, params_19);
+    metal::uint4 _e10 = backward_f16_(x_10, g_5 >> metal::uint4(16u), params_19);
     metal::uint4 dx_3 = _e6 | (_e10 << metal::uint4(16u));
     metal::uint4 sums = (dx_3 & metal::uint4(2147450879u)) + metal::uint4(67044351u);
     return dx_3 | ((sums >> metal::uint4(6u)) & metal::uint4(33554944u));
@@ -453,20 +540,20 @@ metal::uint4 binary_words(
     metal::uint4 before_2,
     Params params_21
 ) {
-    bool local_1 = {};
+    bool local_2 = {};
     metal::uint4 first_low = {};
     metal::uint4 first_high = {};
-    bool local_2 = {};
+    bool local_3 = {};
     if (true) {
         metal::uint4 _e9 = binary4_(first_1, second_1, before_2, params_21);
         return _e9;
     }
     if (false) {
-        local_1 = false;
+        local_2 = false;
     } else {
-        local_1 = false;
+        local_2 = false;
     }
-    bool _e23 = local_1;
+    bool _e23 = local_2;
     if (_e23) {
         metal::uint4 _e24 = backward_f16_words(first_1, second_1, params_21);
         return _e24;
@@ -474,11 +561,11 @@ metal::uint4 binary_words(
     first_low = first_1 << metal::uint4(16u);
     first_high = first_1;
     if (false) {
-        local_2 = true;
+        local_3 = true;
     } else {
-        local_2 = false;
+        local_3 = false;
     }
-    bool _e43 = local_2;
+    bool _e43 = local_3;
     if (_e43) {
         metal::uint4 _e44 = low(first_1);
         first_low = _e44;

@@ -14,10 +14,8 @@ struct Params {
     float shift;
     float prescale;
     uint nan_threshold;
-    uint first_positive;
-    uint positives;
-    uint first_negative;
-    uint negatives;
+    metal::uint4 passing;
+    metal::uint4 whole;
     uint opaque_zero;
     uint len;
     uint row_invocations;
@@ -37,11 +35,13 @@ constant uint AFFINE = 0u;
 constant uint RARE = 1u;
 constant uint RELU6_DIVIDE = 2u;
 constant uint RELU6_MULTIPLY = 3u;
-constant uint HALVES = 4u;
+constant uint RELU6_DIVIDE_BOTH = 4u;
+constant uint HALVES = 5u;
 constant uint QUIET = 4194304u;
 constant uint INVALID_NAN = 4290772992u;
 constant uint INFINITE = 2139095040u;
 constant float SIXTH = 0.16666667;
+constant float THIRD = 0.33333334;
 constant float TWO_MINUS_112_ = 0.000000000000000000000000000000000192593;
 constant uint FORWARD = 0u;
 constant uint BACKWARD = 1u;
@@ -81,18 +81,11 @@ metal::uint4 unless_nan(
     return metal::select(product, quieted, _e23 > metal::uint4(2139095040u));
 }
 
-metal::uint4 clamped(
-    metal::float4 v_1,
-    float top
-) {
-    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(top))));
-}
-
 metal::float4 opaque(
-    metal::float4 v_2,
+    metal::float4 v_1,
     Params params_1
 ) {
-    return as_type<metal::float4>(as_type<metal::uint4>(v_2) ^ metal::uint4(params_1.opaque_zero));
+    return as_type<metal::float4>(as_type<metal::uint4>(v_1) ^ metal::uint4(params_1.opaque_zero));
 }
 
 metal::float4 sixth(
@@ -103,6 +96,20 @@ metal::float4 sixth(
     metal::float4 _e8 = opaque(t - (4.0 * _e4), params_2);
     metal::float4 _e12 = opaque(_e8 - (2.0 * _e4), params_2);
     return _e4 + (_e12 * SIXTH);
+}
+
+metal::uint4 clamped(
+    metal::float4 v_2,
+    float top
+) {
+    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_2), metal::int4(0), metal::int4(as_type<int>(top))));
+}
+
+metal::float4 relu6_(
+    metal::uint4 x
+) {
+    metal::uint4 _e6 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
+    return as_type<metal::float4>(_e6);
 }
 
 metal::float4 prescaled(
@@ -117,7 +124,7 @@ metal::float4 prescaled(
 }
 
 metal::uint4 value4_(
-    metal::uint4 x,
+    metal::uint4 x_1,
     Params params_4
 ) {
     bool local = {};
@@ -128,27 +135,50 @@ metal::uint4 value4_(
     }
     bool _e16 = local;
     if (_e16) {
-        metal::uint4 _e22 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
-        metal::float4 t_1 = as_type<metal::float4>(_e22);
-        if (true) {
-            metal::float4 _e29 = sixth(t_1, params_4);
-            return as_type<metal::uint4>(_e29);
-        }
-        return as_type<metal::uint4>(t_1 * SIXTH);
+        metal::float4 _e17 = relu6_(x_1);
+        metal::float4 _e18 = sixth(_e17, params_4);
+        return as_type<metal::uint4>(_e18);
     }
-    metal::float4 _e35 = prescaled(x, params_4);
-    metal::float4 _e37 = opaque(params_4.slope * _e35, params_4);
-    metal::uint4 _e42 = clamped(_e37 + metal::float4(params_4.shift), 1.0);
-    return _e42;
+    if (false) {
+        metal::float4 _e25 = relu6_(x_1);
+        return as_type<metal::uint4>(_e25 * SIXTH);
+    }
+    metal::float4 _e30 = prescaled(x_1, params_4);
+    metal::float4 _e32 = opaque(params_4.slope * _e30, params_4);
+    metal::uint4 _e37 = clamped(_e32 + metal::float4(params_4.shift), 1.0);
+    return _e37;
 }
 
 metal::uint4 forward4_(
-    metal::uint4 x_1,
+    metal::uint4 x_2,
     Params params_5
 ) {
-    metal::uint4 _e2 = value4_(x_1, params_5);
-    metal::uint4 _e3 = unless_nan(_e2, x_1, params_5);
+    metal::uint4 _e2 = value4_(x_2, params_5);
+    metal::uint4 _e3 = unless_nan(_e2, x_2, params_5);
     return _e3;
+}
+
+metal::uint4 naga_div(metal::uint4 lhs, metal::uint4 rhs) {
+    return lhs / metal::select(rhs, 1u, rhs == 0u);
+}
+
+metal::uint4 divided_by_6_(
+    metal::uint4 p
+) {
+    metal::uint4 _e1 = magnitude4_(p);
+    metal::uint4 exponent = _e1 >> metal::uint4(23u);
+    metal::uint4 fraction = p & metal::uint4(8388607u);
+    metal::bool4 is_tiny = exponent < metal::uint4(4u);
+    metal::uint4 shift = metal::select(metal::uint4(3u), metal::uint4(2u), fraction >= metal::uint4(4194304u));
+    metal::uint4 shift_of_tiny = metal::max(exponent, metal::uint4(1u)) - metal::uint4(1u);
+    metal::uint4 mantissa = fraction | metal::select(metal::uint4(8388608u), metal::uint4(0u), exponent == metal::uint4(0u));
+    metal::uint4 dividend = mantissa << metal::select(shift, shift_of_tiny, is_tiny);
+    metal::uint4 quotient = naga_div(dividend, metal::uint4(6u));
+    metal::uint4 remainder = dividend - (metal::uint4(6u) * quotient);
+    metal::bool4 rounds_up = (remainder + (quotient & metal::uint4(1u))) > metal::uint4(3u);
+    metal::uint4 above = metal::select(((exponent - shift) - metal::uint4(1u)) << metal::uint4(23u), metal::uint4(0u), is_tiny);
+    metal::uint4 finite = (above + quotient) + metal::select(metal::uint4(0u), metal::uint4(1u), rounds_up);
+    return (p & metal::uint4(2147483648u)) | metal::select(finite, metal::uint4(2139095040u), exponent == metal::uint4(255u));
 }
 
 metal::uint4 unless_either_nan(
@@ -210,11 +240,18 @@ metal::uint4 gate4_(
 }
 
 metal::uint4 hard_swish4_(
-    metal::uint4 x_2,
+    metal::uint4 x_3,
     Params params_8
 ) {
-    metal::uint4 _e2 = gate4_(x_2, x_2, params_8);
-    return _e2;
+    if (true) {
+        metal::float4 _e8 = relu6_(x_3);
+        metal::uint4 _e11 = divided_by_6_(as_type<metal::uint4>(as_type<metal::float4>(x_3) * _e8));
+        metal::uint4 settled_1 = metal::select(_e11, metal::uint4(4290772992u), x_3 == metal::uint4(4286578688u));
+        metal::uint4 _e18 = unless_nan(settled_1, x_3, params_8);
+        return _e18;
+    }
+    metal::uint4 _e19 = gate4_(x_3, x_3, params_8);
+    return _e19;
 }
 
 metal::uint2 product_high(
@@ -299,14 +336,14 @@ metal::uint4 naga_f2u32(metal::float4 value) {
 }
 
 metal::bool4 is_plus4_(
-    metal::uint4 x_3,
+    metal::uint4 x_4,
     metal::uint4 random,
     Params params_10
 ) {
     if (true) {
-        return (x_3 <= metal::uint4(2139095040u)) | (x_3 == metal::uint4(2147483648u));
+        return (x_4 <= metal::uint4(2139095040u)) | (x_4 == metal::uint4(2147483648u));
     }
-    metal::uint4 _e13 = forward4_(x_3, params_10);
+    metal::uint4 _e13 = forward4_(x_4, params_10);
     metal::uint4 below = naga_f2u32(metal::ceil(as_type<metal::float4>(_e13) * 4294967300.0));
     metal::bool4 drawn = random < metal::max(below, metal::min(_e13, metal::uint4(1u)));
     metal::uint4 one = metal::uint4(1065353216u);
@@ -322,11 +359,11 @@ metal::uint4 signed4_(
 }
 
 metal::uint4 binarize4_(
-    metal::uint4 x_4,
+    metal::uint4 x_5,
     metal::uint4 random_1,
     Params params_12
 ) {
-    metal::bool4 _e3 = is_plus4_(x_4, random_1, params_12);
+    metal::bool4 _e3 = is_plus4_(x_5, random_1, params_12);
     metal::uint4 _e4 = signed4_(_e3, params_12);
     return _e4;
 }
@@ -340,15 +377,15 @@ metal::uint4 widened_finite(
 }
 
 metal::uint4 widened(
-    metal::uint4 x_5
+    metal::uint4 x_6
 ) {
     if (false) {
-        return x_5 & metal::uint4(4294901760u);
+        return x_6 & metal::uint4(4294901760u);
     }
-    metal::uint4 magnitude = metal::extract_bits(x_5, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
+    metal::uint4 magnitude = metal::extract_bits(x_6, metal::min(16u, 32u), metal::min(15u, 32u - metal::min(16u, 32u)));
     metal::uint4 _e12 = widened_finite(magnitude);
     metal::uint4 special = (magnitude << metal::uint4(13u)) + metal::uint4(1879048192u);
-    return (x_5 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
+    return (x_6 & metal::uint4(2147483648u)) | metal::select(_e12, special, magnitude >= metal::uint4(31744u));
 }
 
 metal::uint4 rounded(
@@ -382,9 +419,9 @@ metal::uint4 narrowed_magnitude(
     metal::uint4 _e2 = magnitude4_(bits_3);
     metal::uint4 _e3 = narrowed_normal(_e2);
     metal::uint4 _e4 = narrowed_finite(_e2, params_14);
-    metal::uint4 finite = metal::min(_e4, metal::uint4(31744u));
+    metal::uint4 finite_1 = metal::min(_e4, metal::uint4(31744u));
     metal::uint4 nan_1 = (_e3 & metal::uint4(1023u)) | metal::uint4(31744u);
-    return metal::select(finite, nan_1, _e2 > metal::uint4(2139095040u));
+    return metal::select(finite_1, nan_1, _e2 > metal::uint4(2139095040u));
 }
 
 metal::uint4 low(
@@ -430,9 +467,9 @@ metal::uint4 signed_halves(
 }
 
 metal::bool4 is_not_negative(
-    metal::uint4 x_6
+    metal::uint4 x_7
 ) {
-    return (x_6 <= metal::uint4(2139160575u)) | ((x_6 & metal::uint4(4294901760u)) == metal::uint4(2147483648u));
+    return (x_7 <= metal::uint4(2139160575u)) | ((x_7 & metal::uint4(4294901760u)) == metal::uint4(2147483648u));
 }
 
 metal::bool4 is_plus_low(
@@ -464,32 +501,32 @@ metal::bool4 is_plus_high(
 }
 
 metal::uint4 forward_half(
-    metal::uint4 x_7,
+    metal::uint4 x_8,
     Params params_19
 ) {
     if (false) {
-        metal::uint4 _e8 = widened(x_7);
+        metal::uint4 _e8 = widened(x_8);
         metal::uint4 _e15 = clamped((params_19.slope * as_type<metal::float4>(_e8)) + metal::float4(params_19.shift), 1.0);
-        metal::uint4 _e16 = widened(x_7);
+        metal::uint4 _e16 = widened(x_8);
         metal::uint4 _e17 = unless_nan(_e15, _e16, params_19);
         metal::uint4 _e19 = rounded(_e17, 16u);
         return _e19;
     }
-    metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_7) >> metal::uint4(3u)) & metal::uint4(2415910912u));
+    metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_8) >> metal::uint4(3u)) & metal::uint4(2415910912u));
     metal::float4 v_3 = (params_19.slope * small) + metal::float4(params_19.shift * TWO_MINUS_112_);
     metal::uint4 _e37 = clamped(v_3, TWO_MINUS_112_);
     metal::uint4 _e39 = rounded(_e37, 13u);
     metal::uint4 y = _e39 << metal::uint4(3u);
-    metal::uint4 _e46 = magnitude4_(x_7);
-    return metal::select(y, x_7 | metal::uint4(33554432u), _e46 > metal::uint4(2080440319u));
+    metal::uint4 _e46 = magnitude4_(x_8);
+    return metal::select(y, x_8 | metal::uint4(33554432u), _e46 > metal::uint4(2080440319u));
 }
 
 metal::uint4 forward_halves(
-    metal::uint4 x_8,
+    metal::uint4 x_9,
     Params params_20
 ) {
-    metal::uint4 _e5 = forward_half(x_8 << metal::uint4(16u), params_20);
-    metal::uint4 _e9 = forward_half(x_8, params_20);
+    metal::uint4 _e5 = forward_half(x_9 << metal::uint4(16u), params_20);
+    metal::uint4 _e9 = forward_half(x_9, params_20);
     return (_e5 >> metal::uint4(16u)) | (_e9 & metal::uint4(4294901760u));
 }
 
@@ -510,45 +547,45 @@ Random random_of_words(
 }
 
 metal::uint4 unary4_(
-    metal::uint4 x_9,
+    metal::uint4 x_10,
     metal::uint4 random_4,
     Params params_22
 ) {
     if (false) {
-        metal::uint4 _e8 = hard_swish4_(x_9, params_22);
+        metal::uint4 _e8 = hard_swish4_(x_10, params_22);
         return _e8;
     }
     if (false) {
-        metal::uint4 _e14 = binarize4_(x_9, random_4, params_22);
+        metal::uint4 _e14 = binarize4_(x_10, random_4, params_22);
         return _e14;
     }
-    metal::uint4 _e15 = forward4_(x_9, params_22);
+    metal::uint4 _e15 = forward4_(x_10, params_22);
     return _e15;
 }
 
 metal::uint4 unary_words(
-    metal::uint4 x_10,
+    metal::uint4 x_11,
     uint word_1,
     Params params_23
 ) {
     if (false) {
-        metal::uint4 _e8 = forward_halves(x_10, params_23);
+        metal::uint4 _e8 = forward_halves(x_11, params_23);
         return _e8;
     }
     Random _e9 = random_of_words(word_1, params_23);
     if (true) {
-        metal::uint4 _e16 = unary4_(x_10, _e9.low, params_23);
+        metal::uint4 _e16 = unary4_(x_11, _e9.low, params_23);
         return _e16;
     }
     if (false) {
-        metal::bool4 _e23 = is_plus_low(x_10, _e9.low, params_23);
-        metal::bool4 _e25 = is_plus_high(x_10, _e9.high, params_23);
+        metal::bool4 _e23 = is_plus_low(x_11, _e9.low, params_23);
+        metal::bool4 _e25 = is_plus_high(x_11, _e9.high, params_23);
         metal::uint4 _e26 = signed_halves(_e23, _e25, params_23);
         return _e26;
     }
-    metal::uint4 _e27 = low(x_10);
+    metal::uint4 _e27 = low(x_11);
     metal::uint4 _e29 = unary4_(_e27, _e9.low, params_23);
-    metal::uint4 _e30 = high(x_10);
+    metal::uint4 _e30 = high(x_11);
     metal::uint4 _e32 = unary4_(_e30, _e9.high, params_23);
     metal::uint4 _e33 = packed(_e29, _e32, params_23);
     return _e33;
