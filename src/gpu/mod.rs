@@ -17,7 +17,10 @@ pub use wgpu;
 
 use crate::{
     gpu::pipelines::{Offsets, Pipelines, Variant},
-    math::{dtype::DType, op::Op},
+    math::{
+        dtype::DType,
+        op::{Op, Other},
+    },
     plan::{
         grid::{WORKGROUP, check_limits},
         limits::{Limits, UnsupportedDevice},
@@ -121,6 +124,9 @@ impl Kernels {
         for &placement in Placement::ALL {
             if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
                 let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
+                if let Op::Other(Other::GateBroadcastBackward(_)) = op {
+                    self.pipelines().sums(variant);
+                }
                 self.pipelines().body(variant);
                 self.pipelines().tail(variant);
             }
@@ -141,8 +147,8 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Whether the device can bind the operation's tensors. `Kernels::new` has checked for three; only `gate_backward` needs
-    /// more.
+    /// Whether the device can bind the operation's tensors. `Kernels::new` has checked for three; only the gradients
+    /// of gates need more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",
