@@ -28,7 +28,21 @@ fn places(word: u32, params: Params) -> Places {
     let element = params.first + select(2u * word, word, DTYPE == F32);
     let outer = element / row;
     let in_row = element - outer * row;
-    let p0 = Place(params.b_first + outer * params.inner, in_row, in_row % params.inner);
+    var p0 = Place(params.b_first + outer * params.inner, in_row, 0u);
+    // Elements to come in the same step; if it has but one, those that share its number.
+    var run = row - in_row;
+    if params.inner > 1u {
+        p0.column = in_row % params.inner;
+        run = params.inner - p0.column;
+    }
+    if run >= select(8u, 4u, DTYPE == F32) {
+        let stride = select(1u, 0u, params.inner == 1u);
+        if DTYPE == F32 {
+            return Places(vec4<u32>(place(p0)) + vec4<u32>(0u, 1u, 2u, 3u) * stride, vec4<u32>(0u));
+        }
+        let low = vec4<u32>(place(p0)) + vec4<u32>(0u, 2u, 4u, 6u) * stride;
+        return Places(low, low + vec4<u32>(stride));
+    }
     let p1 = next_place(p0, row, params);
     let p2 = next_place(p1, row, params);
     let p3 = next_place(p2, row, params);

@@ -156,14 +156,18 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
     }
 }
 
-/// The most sums that are made at a time: their partial sums stay in the first-level cache.
-const COLUMNS: usize = 64;
+/// The most sums that are made at a time. Their partial sums take 64 KiB, and memory is read in long runs.
+const COLUMNS: usize = 256;
+
+/// The same where there are so few sums that cores would go without.
+const FEW_COLUMNS: usize = 64;
 
 fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {
     let (row, inner) = (gate.row() as usize, gate.inner() as usize);
+    let most = if db.len() < 4 * COLUMNS { FEW_COLUMNS } else { COLUMNS };
     let task = (TASK_LEN / gate.middle() as usize)
         .max(1)
-        .next_multiple_of(inner.min(COLUMNS));
+        .next_multiple_of(inner.min(most));
     tasks(
         db.len(),
         task,
@@ -174,13 +178,13 @@ fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T])
             gate.specialize(
                 #[inline(always)]
                 |gate| {
-                    let mut partials = [0.0; PARTIALS * COLUMNS];
                     // Those that stay +0 change nothing.
                     let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
+                    let mut partials = vec![0.0; lanes * inner.min(most)];
                     let mut at = 0;
                     while at < db.len() {
                         let (outer, column) = ((start + at) / inner, (start + at) % inner);
-                        let columns = (inner - column).min(db.len() - at).min(COLUMNS);
+                        let columns = (inner - column).min(db.len() - at).min(most);
                         let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
                         let partials = &mut partials[..lanes * columns];
                         column_sums(vectors, inner, column..column + columns, [g, a], partials);
