@@ -19,6 +19,9 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
+//! [`gate_broadcast`] and its gradients take one gate for many elements, in the shape of a
+//! [`BroadcastGate`](crate::BroadcastGate).
+//!
 //! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::ScaleTooLarge`] if `T`
 //! can't hold the scale of a binarization. A call that fails has written nothing.
 

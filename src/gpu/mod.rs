@@ -22,6 +22,7 @@ use crate::{
         op::{Op, Other},
     },
     plan::{
+        broadcast::WORKGROUP_MEMORY,
         grid::{WORKGROUP, check_limits},
         limits::{Limits, UnsupportedDevice},
         params::Params,
@@ -147,14 +148,22 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Whether the device can bind the operation's tensors. `Kernels::new` has checked for three; only the gradients
-    /// of gates need more.
+    /// Whether the device can bind the operation's tensors, and has the workgroup memory that it takes. `Kernels::new` has
+    /// checked for three tensors and none; only the gradients of gates need more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",
             bound(op, placement).len() as u64,
             self.0.limits.max_storage_buffers_per_shader_stage.into(),
-        )
+        )?;
+        if let Op::Other(Other::GateBroadcastBackward(_)) = op {
+            UnsupportedDevice::check(
+                "max_compute_workgroup_storage_size",
+                WORKGROUP_MEMORY.into(),
+                self.device().limits().max_compute_workgroup_storage_size.into(),
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::math::{
 /// Partial sums of the gradient of a gate.
 pub(crate) const PARTIALS: usize = 64;
 
-/// The most elements of a row, less one, so that places in two rows are counted in 32 bits.
+/// Rows have fewer elements, so that places in two of them are counted in 32 bits.
 const MAX_ROW: u64 = 1 << 31;
 
 /// A gate that is shared: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
@@ -28,7 +28,7 @@ const MAX_ROW: u64 = 1 << 31;
 ///
 /// With `u = 2^-24`, `S` is off by `(ceil(middle / 64) + 6)·u·Σ|g·a|` at most, to first order in `u` and apart from overflow and
 /// underflow: a product is rounded once when it is made, then in each later sum of its partial (the first, with `+0`, is
-/// exact), and six times in the tree. A `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
+/// exact), and six times in the tree. An `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
 /// or `g` doesn't keep its sign and payload in `db`. (As elsewhere, it gives `+0` where the gradient doesn't pass.)
 ///
 /// ```
@@ -120,7 +120,7 @@ impl BroadcastGate {
         self.definition.backward(b, sum)
     }
 
-    /// The same gate with another definition, which is the same in fact: see [`HardSigmoid::specialize`].
+    /// Runs `run` with this gate, compiled for each form of its definition: see [`HardSigmoid::specialize`].
     #[inline(always)]
     pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
         self.definition.specialize(

@@ -19,6 +19,10 @@ use crate::{
 /// Sums of a workgroup; `SUMS` in the shader.
 const SUMS: u64 = 16;
 
+/// Bytes of workgroup memory that the sums take; `partials` in the shader.
+#[cfg(any(feature = "wgpu", test))]
+pub(crate) const WORKGROUP_MEMORY: u32 = 4 * WORKGROUP;
+
 /// The most elements of a part, so that places in it are counted in 32 bits, also from the start of a row on.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
@@ -400,6 +404,26 @@ mod tests {
                 Err(other) => panic!("{other}"),
             }
         }
+    }
+
+    #[test]
+    fn the_shader_has_the_same_workgroups() {
+        let module = naga::front::wgsl::parse_str(crate::plan::wgsl::SEPARATE).unwrap();
+        let sums = module
+            .constants
+            .iter()
+            .find(|(_, constant)| constant.name.as_deref() == Some("SUMS"));
+        let sums = &module.global_expressions[sums.unwrap().1.init];
+        assert!(matches!(sums, naga::Expression::Literal(naga::Literal::U32(sums)) if u64::from(*sums) == SUMS));
+        let in_workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
+        let memory = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| in_workgroup(variable));
+        let sizes: Vec<_> = memory
+            .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+            .collect();
+        assert_eq!(sizes, [WORKGROUP_MEMORY]);
     }
 
     /// Beyond 32 bits of elements and of bytes, with the limits that devices have.

@@ -10,7 +10,8 @@
 //!    holds [`Part::params`] (80 bytes). [`Plan::access`] tells how each tensor is bound. Make the layout from that: in a broadcast
 //!    gate's gradient no entry point uses all of them, and a layout made from the shader would lack some.
 //! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
-//!    depends on nothing else), and dispatch its workgroups. Keep the order of the parts.
+//!    depends on nothing else), and dispatch its workgroups. Keep the order of the parts. (Sums take 1 KiB of workgroup memory, for
+//!    which WebGPU's default limits are enough.)
 //!
 //! ```
 //! use hard_sigmoid::{DType, HardSigmoid, Unary, plan::{Limits, Operand, Placement, Plan}};

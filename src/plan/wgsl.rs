@@ -1,7 +1,7 @@
 //! The WGSL text of the kernels: whole modules, one kernel with its constants written in, or the functions alone.
 //!
-//! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the head of
-//! `kernels.wgsl` explains entry points, bindings and grids.
+//! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the heads of
+//! `kernels.wgsl` and `broadcast.wgsl` explain entry points, bindings and grids.
 
 use crate::{
     math::{binarize::Binarization, definition::HardSigmoid, dtype::DType, op::Op},

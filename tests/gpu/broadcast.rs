@@ -474,6 +474,27 @@ pub fn errors(adapter: &wgpu::Adapter) {
         forward(gate(2, fits + 1), [2 * fits + 2, fits + 1, 2 * fits + 2]),
         Err(LaunchError::UnsupportedDevice(_))
     ));
+    // The sums need workgroup memory, the gate doesn't.
+    let without = Gpu::new(adapter, |limits| limits.max_compute_workgroup_storage_size = 1000);
+    let buffer = without.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4096,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    let at = |offset: u64| BufferRange {
+        buffer: &buffer,
+        offset: 256 * offset,
+        size: 64,
+    };
+    let k = &without.kernels;
+    let launch = k.gate_broadcast_backward(gate(1, 16), DType::F32, at(0), at(1), at(2), at(3), at(4));
+    let message = launch.unwrap_err().to_string();
+    assert!(
+        message.contains("max_compute_workgroup_storage_size of at least 1024"),
+        "{message}"
+    );
+    k.gate_broadcast(gate(1, 16), DType::F32, at(0), at(1), at(2)).unwrap();
     // Sums beyond a grid of 16 workgroups.
     assert_eq!(backward(gate(1, 255), [255; 5]), Ok(()));
     let message = backward(gate(1, 256), [256; 5]).unwrap_err().to_string();
