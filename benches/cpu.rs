@@ -3,7 +3,7 @@
 //! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and the
 //! ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
 
-use hard_sigmoid::{Binary, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
+use hard_sigmoid::{Binary, BroadcastGate, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
 use std::{hint::black_box, time::Instant};
 
@@ -12,7 +12,7 @@ const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 fn main() {
     println!("{} cores, {DEFINITION}", std::thread::available_parallelism().unwrap());
     println!(
-        "{:<6}{:<10}{:>10} {:>11} {:>8} {:>8}",
+        "{:<6}{:<12}{:>10} {:>11} {:>8} {:>8}",
         "type", "pass", "elements", "median", "GB/s", "memcpy"
     );
     let chosen: Vec<u32> = std::env::args().filter_map(|exponent| exponent.parse().ok()).collect();
@@ -40,8 +40,20 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     cpu::binary(Binary::Backward(DEFINITION), &x, &g, &mut out).unwrap();
     assert_bits(&out, |i| DEFINITION.backward(x[i].to_f32(), g[i].to_f32()));
 
+    // Channels first and last, of images of 56 by 56 or so.
+    let channels = 256.min(len as u32 / 4);
+    let gates = [1, channels].map(|inner| BroadcastGate::new(DEFINITION, 4096.min(len as u32 / inner), inner).unwrap());
+    let mut sums = vec![T::from_f32(7.0); len];
+    for gate in gates {
+        let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
+        let b = &g[..len / middle];
+        cpu::gate_broadcast(gate, &x, b, &mut out).unwrap();
+        let of_a = |i: usize| b[i / (middle * inner) * inner + i % inner].to_f32();
+        assert_bits(&out, |i| DEFINITION.gate(x[i].to_f32(), of_a(i)));
+    }
+
     let rounds = (1 << 27 >> len.ilog2()).clamp(7, 2001);
-    let mut times = [(); 3].map(|()| Vec::new());
+    let mut times = [(); 7].map(|()| Vec::new());
     for _ in 0..rounds {
         let mut time = |i: usize, run: &mut dyn FnMut()| {
             let start = Instant::now();
@@ -55,8 +67,18 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
             cpu::binary(Binary::Backward(DEFINITION), black_box(&x), black_box(&g), &mut out).unwrap()
         });
         time(2, &mut || copy(black_box(&x), black_box(&mut copied)));
+        for (i, gate) in gates.into_iter().enumerate() {
+            let count = len / gate.middle() as usize;
+            time(3 + i, &mut || {
+                cpu::gate_broadcast(gate, black_box(&x), &g[..count], &mut out).unwrap()
+            });
+            time(5 + i, &mut || {
+                let (x, b, db) = (black_box(&x), &g[..count], &mut sums[..count]);
+                cpu::gate_broadcast_backward(gate, x, b, &g, &mut out, db).unwrap();
+            });
+        }
     }
-    let [forward, backward, memcpy] = times.map(|mut times| {
+    let [forward, backward, memcpy, nchw, nhwc, nchw_backward, nhwc_backward] = times.map(|mut times| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     });
@@ -66,9 +88,13 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
         ("forward", forward, 2.0 * bytes),
         ("backward", backward, 3.0 * bytes),
         ("memcpy", memcpy, 2.0 * bytes),
+        ("gate nchw", nchw, 2.0 * bytes),
+        ("gate nhwc", nhwc, 2.0 * bytes),
+        ("gate' nchw", nchw_backward, 3.0 * bytes),
+        ("gate' nhwc", nhwc_backward, 3.0 * bytes),
     ] {
         println!(
-            "{:<6}{pass:<10}{len:>10} {:>8.1} us {:>8.2} {:>8.2}",
+            "{:<6}{pass:<12}{len:>10} {:>8.1} us {:>8.2} {:>8.2}",
             T::DTYPE.to_string(),
             seconds * 1e6,
             bytes / seconds / 1e9,

@@ -1,12 +1,12 @@
 //! Kernels on device-resident tensors beside two copies of the same bytes, on every adapter that the environment allows.
 //!
 //! `cargo bench --bench device` asserts each result against the CPU path first. Columns: median time of one launch, GB/s by
-//! the bytes that must move, and the ratios of that to `copy_buffer_to_buffer` and to the simplest WGSL copy kernel, run in
+//! the bytes that must move (each tensor once), and the ratios of that to `copy_buffer_to_buffer` and to the simplest WGSL copy kernel, run in
 //! turn with it. Time is the device's own where it has timestamp queries, else from submission to completion.
 //! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench device -- 28` adds tensors of 2^28 elements.
 
 use hard_sigmoid::{
-    Binarization, Binary, HardSigmoid, Scalar, Unary, f16,
+    Binarization, Binary, BroadcastGate, HardSigmoid, Scalar, Unary, cpu, f16,
     gpu::{Kernels, Launch},
 };
 use std::time::Instant;
@@ -131,6 +131,12 @@ impl Bench {
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let [x, g, y, dx, bits] =
             [size, size, size, size, (size / 8).max(4)].map(|size| buffer(&self.device, size, storage));
+        // Channels first and last, of images of 56 by 56 or so.
+        let channels = 256.min(len as u32 / 4);
+        let middle = |inner: u32| 4096.min(len as u32 / inner);
+        let [nchw, nhwc] = [1, channels].map(|inner| BroadcastGate::new(DEFINITION, middle(inner), inner).unwrap());
+        let of_b = |gate: BroadcastGate| size / u64::from(gate.middle());
+        let db = buffer(&self.device, of_b(nhwc).max(of_b(nchw)), storage);
         let data: Vec<T> = (0..len).map(value).collect();
         self.queue.write_buffer(&x, 0, bytemuck::cast_slice(&data));
         self.queue.write_buffer(&g, 0, bytemuck::cast_slice(&data));
@@ -138,7 +144,15 @@ impl Bench {
         let k = &self.kernels;
         let sign_bytes = (len / 8) as u64;
         let bits = bits.slice(..len.div_ceil(32) as u64 * 4);
-        let launches: [(_, Launch, u64); 6] = [
+        let gate = |gate: BroadcastGate| {
+            let b = g.slice(..of_b(gate));
+            k.gate_broadcast(gate, element, &x, b, &y).unwrap()
+        };
+        let gate_backward = |gate: BroadcastGate| {
+            let [b, db] = [&g, &db].map(|buffer| buffer.slice(..of_b(gate)));
+            k.gate_broadcast_backward(gate, element, &x, b, &g, &dx, db).unwrap()
+        };
+        let launches: [(_, Launch, u64); 10] = [
             (
                 "forward",
                 k.unary(Unary::Forward(DEFINITION), element, &x, &y).unwrap(),
@@ -165,6 +179,10 @@ impl Bench {
                 2 * size,
             ),
             ("pack", k.pack(DRAWS, element, &x, bits).unwrap(), size + sign_bytes),
+            ("gate nchw", gate(nchw), 2 * size + of_b(nchw)),
+            ("gate nhwc", gate(nhwc), 2 * size + of_b(nhwc)),
+            ("gate' nchw", gate_backward(nchw), 3 * size + 2 * of_b(nchw)),
+            ("gate' nhwc", gate_backward(nhwc), 3 * size + 2 * of_b(nhwc)),
         ];
         for (name, launch, _) in &launches[..2] {
             self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));
@@ -177,6 +195,25 @@ impl Bench {
                 }
             };
             self.assert_starts(output, &data, expected);
+        }
+
+        for (gate, [forward, backward]) in [(nchw, [6, 8]), (nhwc, [7, 9])] {
+            // As many rows as the CPU path computes in no time.
+            let rows = (1 << 22 >> gate.row().ilog2()).clamp(1, len / gate.row() as usize);
+            let (data, b) = (
+                &data[..rows * gate.row() as usize],
+                &data[..rows * gate.inner() as usize],
+            );
+            let (mut of_a, mut of_b) = (data.to_vec(), b.to_vec());
+            for index in [forward, backward] {
+                let launch = &launches[index].1;
+                self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));
+            }
+            cpu::gate_broadcast(gate, data, b, &mut of_a).unwrap();
+            self.assert_begins(&y, &of_a);
+            cpu::gate_broadcast_backward(gate, data, b, data, &mut of_a, &mut of_b).unwrap();
+            self.assert_begins(&dx, &of_a);
+            self.assert_begins(&db, &of_b);
         }
 
         let (bind_group, groups) = self.copy_of(&x, &y, size);
@@ -273,12 +310,14 @@ impl Bench {
     /// Compares the first elements, bit for bit.
     fn assert_starts<T: Scalar>(&self, output: &wgpu::Buffer, x: &[T], expected: impl Fn(f32) -> f32) {
         let len = x.len().min(1 << 16);
-        let bytes = self.read(output, (len * size_of::<T>()) as u64);
         let expected: Vec<T> = x[..len].iter().map(|x| T::from_f32(expected(x.to_f32()))).collect();
-        assert!(
-            bytes == bytemuck::cast_slice::<T, u8>(&expected),
-            "other bits than the CPU path"
-        );
+        self.assert_begins(output, &expected);
+    }
+
+    fn assert_begins<T: Scalar>(&self, output: &wgpu::Buffer, expected: &[T]) {
+        let expected = bytemuck::cast_slice::<T, u8>(expected);
+        let bytes = self.read(output, expected.len().next_multiple_of(4) as u64);
+        assert!(bytes[..expected.len()] == *expected, "other bits than the CPU path");
     }
 
     fn read(&self, from: &wgpu::Buffer, size: u64) -> Vec<u8> {

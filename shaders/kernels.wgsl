@@ -16,6 +16,7 @@
 //   pack                    PACK                                      x, bits
 //   unpack                  UNPACK                                    bits, y
 //
+// (broadcast.wgsl has the broadcast gate.)
 // The grid of NAME is ceil(whole words / 4 / 256) workgroups, in rows of params.row_invocations. NAME_tail takes one
 // workgroup, if the length is no multiple of 4 words. An invocation of pack makes one word of 32 signs instead: its grid
 // is ceil(whole words of bits / 256) workgroups, and it has a tail if the length is no multiple of 32.

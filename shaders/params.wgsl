@@ -1,4 +1,4 @@
-// What a launch tells the kernels, 80 bytes. `Params` in Rust fills it.
+// What a launch tells the kernels, 96 bytes. `Params` in Rust fills it.
 struct Params {
     slope: f32,           // of the linear zone, and the factor of the gradient
     shift: f32,           // the value at x = 0 before clamping
@@ -13,6 +13,11 @@ struct Params {
     magnitude: f32,       // a binarized number is this or minus this
     seed: vec2<u32>,      // of the random stream; low word first, as in offset
     offset: vec2<u32>,    // the random word that the first element takes
+    // Of a broadcast gate: see broadcast.wgsl.
+    middle: u32,          // steps for which a number of b is the gate
+    inner: u32,           // elements of a step
+    first: u32,           // where the first element stands in its row; for the sums, where the first row begins in a and g
+    b_first: u32,         // where the first row begins in b; for the sums in db too
 }
 
 // Values of DTYPE.

@@ -13,6 +13,7 @@ pub mod plan;
 pub use half::{bf16, f16};
 pub use math::{
     binarize::{Binarization, Signs, StraightThrough},
+    broadcast::BroadcastGate,
     contract::{Difference, Element},
     definition::{HardSigmoid, KinkRule, Preset, Region},
     dtype::{DType, Scalar},

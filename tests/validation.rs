@@ -490,7 +490,7 @@ fn weak_devices_are_refused() {
         max_bindings_per_bind_group 6;
         max_storage_buffers_per_shader_stage 3;
         max_uniform_buffers_per_shader_stage 1;
-        max_uniform_buffer_binding_size 80;
+        max_uniform_buffer_binding_size 96;
         max_storage_buffer_binding_size 2048;
         max_compute_invocations_per_workgroup 256;
         max_compute_workgroup_size_x 256;

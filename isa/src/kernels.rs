@@ -5,7 +5,7 @@ use crate::{
     driver::{Compiled, Driver},
 };
 use hard_sigmoid::{
-    DType, HardSigmoid, Op,
+    BroadcastGate, DType, HardSigmoid, Op, Other,
     plan::{Limits, Placement, Plan},
     wgsl,
 };
@@ -139,7 +139,15 @@ impl Kernel {
             .op
             .definition()
             .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
-        self.is_body && self.placement == Placement::Separate && (is_plain || is_first)
+        // Its body is the gate's, and its sums take a number of instructions that depends on the data's shape.
+        let is_known = self.op.name() == "gate_broadcast_backward";
+        self.is_body && self.placement == Placement::Separate && (is_plain || is_first) && !is_known
+    }
+
+    /// Whether all operands are read by vectors: not packed signs, and not what is broadcast.
+    pub fn takes_vectors(&self) -> bool {
+        let name = self.op.name();
+        self.is_body && !["pack", "unpack", "gate_broadcast", "gate_broadcast_backward"].contains(&name)
     }
 
     /// Elements of an invocation of the body.
@@ -172,23 +180,37 @@ fn definitions() -> [HardSigmoid; 6] {
     ]
 }
 
+/// With one definition, broadcast gates too.
+fn operations(definition: HardSigmoid) -> Vec<Op> {
+    let gate = BroadcastGate::new(definition, 3, 11).expect("it is small");
+    let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
+    Op::all(definition).into_iter().chain(broadcast).collect()
+}
+
 /// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline with another name only where the
 /// tables show both.
 pub fn all() -> Result<Vec<Kernel>> {
     let mut seen = vec![];
     let mut all: Vec<Kernel> = vec![];
-    for op in definitions().into_iter().flat_map(Op::all) {
+    for op in definitions().into_iter().flat_map(operations) {
         for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
             for &dtype in DType::ALL {
                 // 33 elements have a body and a tail in every kernel.
                 let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
-                let part = plan.parts().next().ok_or("33 elements have a part")?;
-                for (dispatch, is_body) in [(part.body, true), (part.tail, false)] {
+                let parts: Vec<_> = plan.parts().collect();
+                let sums = parts.iter().find_map(|part| part.sums);
+                let body = parts.iter().find_map(|part| part.body);
+                let tail = parts.iter().find_map(|part| part.tail);
+                let (body, tail) = body.zip(tail).ok_or("33 elements have a body and a tail")?;
+                for (dispatch, is_body) in [(body, true), (tail, false)]
+                    .into_iter()
+                    .chain(sums.map(|sums| (sums, false)))
+                {
                     let kernel = Kernel {
                         op,
                         dtype,
                         placement,
-                        entry_point: dispatch.ok_or("33 elements have a body and a tail")?.entry_point,
+                        entry_point: dispatch.entry_point,
                         is_body,
                         constants: plan.constants(),
                         tensors: plan.access().len(),

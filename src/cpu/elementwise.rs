@@ -46,11 +46,11 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
 }
 
 /// Half floats that are converted before the next step: they stay in registers. With fewer the compiler makes no vectors.
-const STRIP: usize = 64;
+pub(super) const STRIP: usize = 64;
 
 /// Strips of f16, which the processor converts. Other types are left to the compiler.
 #[inline(always)]
-fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     vectors: Vectors,
     start: usize,
@@ -207,21 +207,43 @@ fn widen<T: Scalar>(wide: &mut WideBlock, values: &[T]) {
 }
 
 /// Slices to be split, and how many elements an item of theirs holds.
-struct Split<S, const N: usize> {
+pub(super) struct Split<S, const N: usize> {
     slices: [S; N],
     #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "one core splits nothing"))]
     elements: usize,
 }
 
 impl<S, const N: usize> Split<S, N> {
-    fn of(slices: [S; N], elements: usize) -> Self {
+    pub(super) fn of(slices: [S; N], elements: usize) -> Self {
         Self { slices, elements }
     }
 }
 
+/// Runs `run` on all of `len` elements, split among the cores. `run` gets the index of its part's first element.
+fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
+    len: usize,
+    inputs: Split<&[I], N>,
+    outputs: Split<&mut [O], M>,
+    run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
+) {
+    tasks(
+        len,
+        TASK_LEN,
+        inputs,
+        outputs,
+        #[inline(always)]
+        move |vectors, start, inputs, outputs| run(vectors, start, inputs, outputs),
+    );
+}
+
+/// Elements that a core takes at a time: about 10 microseconds of work.
+pub(super) const TASK_LEN: usize = 1 << 15;
+
+/// [`parts`] of `task` elements each.
 #[cfg(not(feature = "parallel"))]
-fn parts<I, O, const N: usize, const M: usize>(
+pub(super) fn tasks<I, O, const N: usize, const M: usize>(
     _len: usize,
+    _task: usize,
     inputs: Split<&[I], N>,
     outputs: Split<&mut [O], M>,
     run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]),
@@ -229,22 +251,19 @@ fn parts<I, O, const N: usize, const M: usize>(
     vectorized(|vectors| run(vectors, 0, inputs.slices, outputs.slices));
 }
 
-/// Elements that a core takes at a time: about 10 microseconds of work.
+/// From so many tasks on, several cores are faster than one although they have to be woken.
 #[cfg(feature = "parallel")]
-const TASK_LEN: usize = 1 << 15;
-
-/// From this length on, several cores are faster than one although they have to be woken.
-#[cfg(feature = "parallel")]
-const PARALLEL_MIN_LEN: usize = 1 << 17;
+const PARALLEL_MIN_TASKS: usize = 4;
 
 /// Turns that the caller waits for the others before it sleeps: some 20 microseconds.
 #[cfg(feature = "parallel")]
 const LAST_SPINS: usize = 1 << 11;
 
-/// Runs `run` on all of `len` elements, split among the cores. `run` gets the index of its part's first element.
+/// [`parts`] of `task` elements each.
 #[cfg(feature = "parallel")]
-fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
+pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
     len: usize,
+    task: usize,
     inputs: Split<&[I], N>,
     outputs: Split<&mut [O], M>,
     run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
@@ -255,14 +274,14 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
             |vectors| run(vectors, start, inputs, outputs),
         );
     };
-    if len < PARALLEL_MIN_LEN {
+    if len / PARALLEL_MIN_TASKS < task {
         return run(0, inputs.slices, outputs.slices);
     }
     let rest = Mutex::new((0, outputs.slices));
     let next = || {
         let mut rest = rest.lock().unwrap_or_else(PoisonError::into_inner);
         let (start, slices) = &mut *rest;
-        let part = *start..len.min(*start + TASK_LEN);
+        let part = *start..len.min(*start + task);
         *start = part.end;
         let outputs = slices.each_mut().map(|slice| {
             let items = part.len().div_ceil(outputs.elements);

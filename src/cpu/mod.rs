@@ -19,9 +19,13 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
+//! [`gate_broadcast`] and its gradients take one gate for many elements, in the shape of a
+//! [`BroadcastGate`](crate::BroadcastGate).
+//!
 //! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::ScaleTooLarge`] if `T`
 //! can't hold the scale of a binarization. A call that fails has written nothing.
 
+mod broadcast;
 mod elementwise;
 mod vectors;
 
@@ -33,6 +37,7 @@ use crate::math::{
     finite::Finite,
     op::{Binary, Op, Other, Unary},
 };
+pub use broadcast::{gate_broadcast, gate_broadcast_backward, gate_broadcast_in_place};
 use elementwise::Specialize;
 
 /// The operation with the same bits in `T` that takes the least time: rounded to a half float, a product with 1/6 and a

@@ -100,6 +100,7 @@ struct Recorded {
     /// Of every binding, in order; those of the tensors only where they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
+    sums: Option<[u32; 3]>,
     body: Option<[u32; 3]>,
     tail: Option<[u32; 3]>,
 }
@@ -250,6 +251,7 @@ impl Batch {
         let mut offsets = bound.dynamic;
         offsets[dynamic - 1] = at;
         // They compile now if they haven't yet.
+        let sums = part.sums.inspect(|_| _ = kernels.pipelines().sums(variant));
         let body = part.body.inspect(|_| _ = kernels.pipelines().body(variant));
         let tail = part.tail.inspect(|_| _ = kernels.pipelines().tail(variant));
         self.parts.push(Recorded {
@@ -257,6 +259,7 @@ impl Batch {
             group,
             offsets,
             dynamic,
+            sums: sums.map(|sums| sums.workgroups),
             body: body.map(|body| body.workgroups),
             tail: tail.map(|tail| tail.workgroups),
         });
@@ -431,6 +434,10 @@ impl Written<'_> {
         for part in parts {
             let bind_group = &self.0.groups.all[part.group].bind_group;
             pass.set_bind_group(0, bind_group, &part.offsets[..part.dynamic]);
+            if let Some([x, y, z]) = part.sums {
+                pass.set_pipeline(pipelines.sums(part.variant));
+                pass.dispatch_workgroups(x, y, z);
+            }
             if let Some([x, y, z]) = part.body {
                 pass.set_pipeline(pipelines.body(part.variant));
                 pass.dispatch_workgroups(x, y, z);

@@ -7,6 +7,7 @@ use crate::{
     },
     math::{
         binarize::Binarization,
+        broadcast::BroadcastGate,
         definition::HardSigmoid,
         dtype::DType,
         error::OpError,
@@ -33,6 +34,7 @@ pub struct Launch {
 #[derive(Clone, Debug)]
 struct Recorded {
     bind_group: wgpu::BindGroup,
+    sums: Option<(wgpu::ComputePipeline, [u32; 3])>,
     body: Option<(wgpu::ComputePipeline, [u32; 3])>,
     tail: Option<(wgpu::ComputePipeline, [u32; 3])>,
 }
@@ -42,7 +44,7 @@ impl Launch {
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         for part in &self.parts {
             pass.set_bind_group(0, &part.bind_group, &[]);
-            for (pipeline, [x, y, z]) in part.body.iter().chain(&part.tail) {
+            for (pipeline, [x, y, z]) in part.sums.iter().chain(&part.body).chain(&part.tail) {
                 pass.set_pipeline(pipeline);
                 pass.dispatch_workgroups(*x, *y, *z);
             }
@@ -112,6 +114,45 @@ impl Kernels {
         self.prepare(Other::GateBackward(definition).into(), dtype, &ranges)
     }
 
+    /// Prepares `y = a·forward(b)`, each number of `b` being the gate of many of `a`; `y` may be the range of `a`.
+    ///
+    /// # Errors
+    /// See [`Kernels`]; [`OpError::PartialRow`] and [`OpError::BroadcastLength`] if the lengths of `a` and `b` aren't those of
+    /// the gate, and [`UnsupportedDevice`](crate::plan::UnsupportedDevice) if `a` doesn't fit into one binding and `inner`
+    /// numbers of `b` don't either.
+    pub fn gate_broadcast<'a>(
+        &self,
+        gate: BroadcastGate,
+        dtype: DType,
+        a: impl Into<BufferRange<'a>>,
+        b: impl Into<BufferRange<'a>>,
+        y: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        let ranges = [a.into(), b.into(), y.into()];
+        self.prepare(Other::GateBroadcast(gate).into(), dtype, &ranges)
+    }
+
+    /// Prepares both gradients of [`Kernels::gate_broadcast`] in one launch; `da` may be the range of `g`. The sums have the
+    /// order that [`BroadcastGate`] promises.
+    ///
+    /// # Errors
+    /// As [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into one
+    /// binding, with as many bytes as buffers are aligned to (`min_storage_buffer_offset_alignment`).
+    #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
+    pub fn gate_broadcast_backward<'a>(
+        &self,
+        gate: BroadcastGate,
+        dtype: DType,
+        a: impl Into<BufferRange<'a>>,
+        b: impl Into<BufferRange<'a>>,
+        g: impl Into<BufferRange<'a>>,
+        da: impl Into<BufferRange<'a>>,
+        db: impl Into<BufferRange<'a>>,
+    ) -> Result<Launch, LaunchError> {
+        let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
+        self.prepare(Other::GateBroadcastBackward(gate).into(), dtype, &ranges)
+    }
+
     /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus. The
     /// bits after the last element are 0. `bits` takes 4 bytes for every 32 elements, rounded up.
     ///
@@ -160,6 +201,7 @@ impl Kernels {
             let pipelines = self.pipelines();
             Ok(Recorded {
                 bind_group,
+                sums: part.sums.map(|sums| (pipelines.sums(variant).clone(), sums.workgroups)),
                 body: part.body.map(|body| (pipelines.body(variant).clone(), body.workgroups)),
                 tail: part.tail.map(|tail| (pipelines.tail(variant).clone(), tail.workgroups)),
             })
@@ -181,6 +223,7 @@ impl Kernels {
         plan::check(op, dtype)?;
         let checked = tensors.check(&self.0.limits, self.0.max_buffer_size)?;
         self.check_tensors(op, checked.placement)?;
+        plan::check_rows(op, dtype, checked.len, &self.0.limits)?;
         let variant = Variant::new(op, dtype, checked.placement, Offsets::Fixed);
         let plan = Plan::of_checked(op, dtype, checked.placement, checked.len, self.0.limits, params());
         Ok((plan, variant))

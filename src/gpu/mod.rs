@@ -17,8 +17,12 @@ pub use wgpu;
 
 use crate::{
     gpu::pipelines::{Offsets, Pipelines, Variant},
-    math::{dtype::DType, op::Op},
+    math::{
+        dtype::DType,
+        op::{Op, Other},
+    },
     plan::{
+        broadcast::WORKGROUP_MEMORY,
         grid::{WORKGROUP, check_limits},
         limits::{Limits, UnsupportedDevice},
         params::Params,
@@ -121,6 +125,9 @@ impl Kernels {
         for &placement in Placement::ALL {
             if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
                 let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
+                if let Op::Other(Other::GateBroadcastBackward(_)) = op {
+                    self.pipelines().sums(variant);
+                }
                 self.pipelines().body(variant);
                 self.pipelines().tail(variant);
             }
@@ -141,14 +148,22 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Whether the device can bind the operation's tensors. `Kernels::new` has checked for three; only `gate_backward` needs
-    /// more.
+    /// Whether the device can bind the operation's tensors, and has the workgroup memory that it takes. `Kernels::new` has
+    /// checked for three tensors and none; only the gradients of gates need more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",
             bound(op, placement).len() as u64,
             self.0.limits.max_storage_buffers_per_shader_stage.into(),
-        )
+        )?;
+        if let Op::Other(Other::GateBroadcastBackward(_)) = op {
+            UnsupportedDevice::check(
+                "max_compute_workgroup_storage_size",
+                WORKGROUP_MEMORY.into(),
+                self.device().limits().max_compute_workgroup_storage_size.into(),
+            )?;
+        }
+        Ok(())
     }
 }
 

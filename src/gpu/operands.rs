@@ -2,7 +2,7 @@
 
 use crate::{
     gpu::error::LaunchError,
-    math::{dtype::DType, error::OpError, op::Op},
+    math::{broadcast::BroadcastGate, dtype::DType, error::OpError, op::Op},
     plan::{
         grid::WORD,
         limits::Limits,
@@ -170,6 +170,9 @@ impl<'b> Tensors<'_, 'b> {
             return Ok(0);
         };
         let a_len = self.ranges[first].size / size;
+        if let Some(gate) = self.op.broadcast() {
+            return self.check_rows(gate).map(|()| a_len);
+        }
         for index in 0..self.ranges.len() {
             let found = self.ranges[index].size;
             match self.unit(index) {
@@ -192,6 +195,26 @@ impl<'b> Tensors<'_, 'b> {
             }
         }
         Ok(a_len)
+    }
+
+    /// The lengths of a broadcast gate's tensors: `b` and `db` have the same, and all others that of `a`.
+    fn check_rows(&self, gate: BroadcastGate) -> Result<(), OpError> {
+        let named = |index: usize| (self.name(index), self.ranges[index].size / self.dtype.size());
+        let (a, b) = (named(0), named(1));
+        gate.check(a, b)?;
+        for index in 2..self.ranges.len() {
+            let (name, len) = named(index);
+            let (as_long, needed) = if name == "db" { b } else { a };
+            if len != needed {
+                return Err(OpError::LengthMismatch {
+                    a: as_long,
+                    a_len: needed,
+                    b: name,
+                    b_len: len,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// How the tensors lie, unless two overlap in a way that no kernel supports.

@@ -47,7 +47,8 @@ impl Variant {
     }
 
     const FORMS: usize = (Formula::Halves as usize + 1) * 2;
-    const COUNT: usize = (Kernel::Unpack as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
+    const COUNT: usize =
+        (Kernel::GateBroadcastBackward as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
 
     fn index(self) -> usize {
         let placed = self.op.row().kernel as usize * Placement::ALL.len() + self.placement as usize;
@@ -75,7 +76,7 @@ pub(crate) struct Pipelines {
     /// By offsets, whether operands are read-only, and the number of tensors.
     layouts: [[[OnceLock<Layout>; MAX_TENSORS + 1]; 2]; 3],
     /// By [`Variant::index`].
-    pipelines: Box<[Pair]>,
+    pipelines: Box<[Slots]>,
 }
 
 /// What kernels that bind the same tensors share.
@@ -86,7 +87,8 @@ struct Layout {
 }
 
 #[derive(Debug, Default)]
-struct Pair {
+struct Slots {
+    sums: OnceLock<wgpu::ComputePipeline>,
     body: OnceLock<wgpu::ComputePipeline>,
     tail: OnceLock<wgpu::ComputePipeline>,
 }
@@ -99,7 +101,7 @@ impl Pipelines {
             separate: OnceLock::new(),
             shared: OnceLock::new(),
             layouts: Default::default(),
-            pipelines: (0..Variant::COUNT).map(|_| Pair::default()).collect(),
+            pipelines: (0..Variant::COUNT).map(|_| Slots::default()).collect(),
         }
     }
 
@@ -109,6 +111,12 @@ impl Pipelines {
 
     pub(crate) fn bindings(&self, variant: Variant) -> &wgpu::BindGroupLayout {
         &self.layout(variant).bindings
+    }
+
+    /// Of a broadcast gate's gradient.
+    pub(crate) fn sums(&self, variant: Variant) -> &wgpu::ComputePipeline {
+        let slot = &self.pipelines[variant.index()].sums;
+        slot.get_or_init(|| self.compile(variant, EntryPoints::sums(variant.placement)))
     }
 
     pub(crate) fn body(&self, variant: Variant) -> &wgpu::ComputePipeline {
@@ -148,7 +156,7 @@ impl Pipelines {
             entry_point: Some(entry_point),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &plan::constants(variant.op, variant.options),
-                // No kernel uses workgroup memory.
+                // A kernel writes all of its workgroup memory before it reads any.
                 zero_initialize_workgroup_memory: false,
             },
             cache: self.cache.as_ref(),

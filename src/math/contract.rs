@@ -32,7 +32,8 @@ pub enum Difference {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operation's operands in its order; what stands after them is ignored. A sign counts as 1 or -1.
+    /// The operation's operands in its order; what stands after them is ignored. A sign counts as 1 or -1. Of a broadcast
+    /// gate they are those of one `a`: `db` is what it would be if `middle` were 1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
     pub before: T,
@@ -50,7 +51,7 @@ impl<T: Scalar> Element<T> {
     /// Compares `actual`, the result number `output` of a device, with the CPU path's.
     ///
     /// # Panics
-    /// If `op` has no such output: only [`Other::GateBackward`] has an output 1.
+    /// If `op` has no such output: only [`Other::GateBackward`] and [`Other::GateBroadcastBackward`] have an output 1.
     pub fn compare(self, op: impl Into<Op>, output: usize, actual: T) -> Difference {
         let op = op.into();
         assert!(output < op.outputs().len(), "{} has no output {output}", op.name());
@@ -95,6 +96,9 @@ impl Op {
             Self::Unary(op) => [op.apply(a, of.index); 2],
             Self::Binary(op) => [op.apply(a, b, of.before); 2],
             Self::Other(Other::GateBackward(definition)) => definition.gate_backward(a, b, c).into(),
+            Self::Other(Other::GateBroadcast(gate)) => [gate.definition().gate(a, b); 2],
+            // A partial sum of one product starts at +0.
+            Self::Other(Other::GateBroadcastBackward(gate)) => [gate.definition().gate(c, b), gate.db(b, 0.0 + c * a)],
             Self::Other(Other::Pack(how)) => [sign(how.is_plus(of.index, a)); 2],
             Self::Other(Other::Unpack(scale)) => [sign(a > 0.0) * scale.get(); 2],
         }
@@ -184,6 +188,12 @@ impl Flush {
                 [da + db; 2]
             }
             Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
+            Op::Other(Other::GateBroadcast(of)) => [gate(of.definition(), a, b); 2],
+            Op::Other(Other::GateBroadcastBackward(of)) => {
+                let sum = 0.0 + self.product(zero(c), zero(a));
+                let sum = if sum.is_nan() { f32::from_bits(INVALID_NAN) } else { sum };
+                [gate(of.definition(), c, b), backward(of.definition(), b, sum)]
+            }
             Op::Binary(_) => op.apply(Element {
                 operands: [a, zero(b), c],
                 ..of

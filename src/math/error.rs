@@ -116,6 +116,37 @@ pub enum OpError {
         /// Size of the packed signs in bytes.
         bits_size: u64,
     },
+    /// A broadcast gate has no elements in a row of `a`, or too many.
+    BroadcastShape {
+        /// What was given.
+        middle: u32,
+        /// What was given.
+        inner: u32,
+    },
+    /// A tensor of a broadcast gate isn't whole rows.
+    PartialRow {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Its length in elements.
+        len: u64,
+        /// For how many steps a number is the gate.
+        middle: u32,
+        /// Elements of a step.
+        inner: u32,
+    },
+    /// The gate of a broadcast gate, or its gradient, hasn't the length that the gated tensor asks for.
+    BroadcastLength {
+        /// Name of the gated tensor.
+        a: &'static str,
+        /// Its length in elements.
+        a_len: u64,
+        /// Name of the gate or of its gradient.
+        b: &'static str,
+        /// Its length in elements.
+        b_len: u64,
+        /// For how many steps a number is the gate.
+        middle: u32,
+    },
     /// The result of this operation can't replace an operand.
     NotInPlace {
         /// Name of the operation.
@@ -145,6 +176,31 @@ impl fmt::Display for OpError {
                 "{operand} holds {len} elements, whose signs take {} bytes (4 for every 32 elements, rounded up), but \
                  bits has {bits_size}",
                 len.div_ceil(32) * 4,
+            ),
+            Self::BroadcastShape { middle, inner } => write!(
+                f,
+                "middle is {middle} and inner is {inner}; both must be at least 1, and their product below 2^31"
+            ),
+            Self::PartialRow {
+                operand,
+                len,
+                middle,
+                inner,
+            } => write!(
+                f,
+                "{operand} holds {len} elements, which is no multiple of middle·inner = {middle}·{inner} = {}; give whole rows",
+                u64::from(*middle) * u64::from(*inner)
+            ),
+            Self::BroadcastLength {
+                a,
+                a_len,
+                b,
+                b_len,
+                middle,
+            } => write!(
+                f,
+                "{a} holds {a_len} elements and middle is {middle}, so {b} must hold {}, but it holds {b_len}",
+                a_len / u64::from(*middle)
             ),
             Self::NotInPlace { op } => write!(f, "{op} can't be computed in place; give its result a range of its own"),
         }

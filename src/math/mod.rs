@@ -1,6 +1,7 @@
 //! What is computed: definitions, binarizations, element types, and the operations that they make.
 
 pub(crate) mod binarize;
+pub(crate) mod broadcast;
 pub(crate) mod contract;
 pub(crate) mod definition;
 pub(crate) mod dtype;

@@ -2,6 +2,7 @@
 
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
+    broadcast::BroadcastGate,
     definition::HardSigmoid,
     error::NotFinite,
     finite::Finite,
@@ -34,6 +35,8 @@ pub(crate) enum Kernel {
     Binarize,
     Pack,
     Unpack,
+    GateBroadcast,
+    GateBroadcastBackward,
 }
 
 /// What a row carries, such as a definition: which definition, binarization and scale it has, and values to test it with.
@@ -114,6 +117,17 @@ impl Carried for StraightThrough {
     }
 }
 
+/// Its tensors have different lengths and its sums go over many elements, which no test of all operations can know: it has no
+/// samples, and tests of its own.
+impl Carried for BroadcastGate {
+    fn samples(_: HardSigmoid) -> Vec<Self> {
+        Vec::new()
+    }
+    fn definition(self) -> Option<HardSigmoid> {
+        Some(self.definition())
+    }
+}
+
 /// Makes an enum of operations from its rows. A row has the variant and what it carries, the name, the kernel, the operands and
 /// results, and the index of the operand that the first result may replace.
 macro_rules! operations {
@@ -143,11 +157,12 @@ macro_rules! operations {
 
             fn carried(self) -> (Option<HardSigmoid>, Option<Binarization>, Option<Finite>) {
                 match self {
-                    $(Self::$Variant(it) => (it.definition(), it.binarization(), it.scale()),)*
+                    $(Self::$Variant(it) => (Carried::definition(it), it.binarization(), it.scale()),)*
                 }
             }
 
-            /// Every operation of this shape with `definition`, binarizations both ways: for tests and tables.
+            /// Every operation of this shape with `definition`, binarizations both ways: for tests and tables. Broadcast
+            /// gates aren't among them, since their tensors differ in length.
             pub fn all(definition: HardSigmoid) -> Vec<Self> {
                 let mut all = Vec::new();
                 $(all.extend(<$Carried>::samples(definition).into_iter().map(Self::$Variant));)*
@@ -202,6 +217,11 @@ operations! {
         Pack(Binarization): "pack" by Pack, ["x"] -> ["bits"], None;
         /// `y = scale` where a bit is 1, else `-scale`.
         Unpack(Finite): "unpack" by Unpack, ["bits"] -> ["y"], None;
+        /// `y = a·forward(b)` with one `b` for many `a`: [`BroadcastGate`].
+        GateBroadcast(BroadcastGate): "gate_broadcast" by GateBroadcast, ["a", "b"] -> ["y"], Some(0);
+        /// `da` and `db`, both gradients of a broadcast gate, from `a`, `b` and `g`: [`BroadcastGate`].
+        GateBroadcastBackward(BroadcastGate):
+            "gate_broadcast_backward" by GateBroadcastBackward, ["a", "b", "g"] -> ["da", "db"], Some(2);
     }
 }
 
@@ -243,7 +263,8 @@ impl Op {
         }
     }
 
-    /// Every operation with `definition`, binarizations both ways: for tests and tables.
+    /// Every operation with `definition`, binarizations both ways: for tests and tables. Broadcast gates aren't among them,
+    /// since their tensors differ in length.
     pub fn all(definition: HardSigmoid) -> Vec<Self> {
         let unary = Unary::all(definition).into_iter().map(Self::Unary);
         let binary = Binary::all(definition).into_iter().map(Self::Binary);
@@ -276,6 +297,14 @@ impl Op {
             Self::Unary(op) => op.carried(),
             Self::Binary(op) => op.carried(),
             Self::Other(op) => op.carried(),
+        }
+    }
+
+    /// The shape of a broadcast gate, if it is one.
+    pub(crate) const fn broadcast(self) -> Option<BroadcastGate> {
+        match self {
+            Self::Other(Other::GateBroadcast(gate) | Other::GateBroadcastBackward(gate)) => Some(gate),
+            _ => None,
         }
     }
 

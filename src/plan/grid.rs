@@ -37,7 +37,11 @@ impl Work {
         match op {
             Op::Other(Other::Pack(_)) => Self::Signs(dtype),
             Op::Other(Other::Unpack(_)) => Self::FromSigns(dtype),
-            Op::Other(Other::GateBackward(_)) | Op::Unary(_) | Op::Binary(_) => Self::Words(dtype),
+            Op::Unary(_)
+            | Op::Binary(_)
+            | Op::Other(Other::GateBackward(_) | Other::GateBroadcast(_) | Other::GateBroadcastBackward(_)) => {
+                Self::Words(dtype)
+            }
         }
     }
 

@@ -7,9 +7,11 @@
 //! To follow a plan:
 //! 1. Make a shader module of [`Plan::module`].
 //! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform buffer that
-//!    holds [`Part::params`] (80 bytes). [`Plan::access`] tells how each tensor is bound.
+//!    holds [`Part::params`] (96 bytes). [`Plan::access`] tells how each tensor is bound. Make the layout from that: in a broadcast
+//!    gate's gradient no entry point uses all of them, and a layout made from the shader would lack some.
 //! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
-//!    depends on nothing else), and dispatch its workgroups.
+//!    depends on nothing else), and dispatch its workgroups. Keep the order of the parts. (Sums take 1 KiB of workgroup memory, for
+//!    which WebGPU's default limits are enough.)
 //!
 //! ```
 //! use hard_sigmoid::{DType, HardSigmoid, Unary, plan::{Limits, Operand, Placement, Plan}};
@@ -26,6 +28,7 @@
 //! # Ok::<(), hard_sigmoid::plan::PlanError>(())
 //! ```
 
+pub(crate) mod broadcast;
 pub(crate) mod formula;
 pub(crate) mod grid;
 pub(crate) mod limits;
@@ -36,6 +39,7 @@ pub mod wgsl;
 use crate::{
     math::{dtype::DType, error::OpError, op::Op},
     plan::{
+        broadcast::Cut,
         grid::{WORD, Work, check_limits},
         placement::{EntryPoints, MAX_TENSORS, Unit, bound},
         wgsl::Options,
@@ -117,6 +121,8 @@ pub struct Plan {
 pub struct Part {
     /// The parameters, to be bound after the last tensor; `bytemuck::bytes_of` gives their bytes.
     pub params: Params,
+    /// Computes sums of a broadcast gate's gradient, which has parts for these alone. They come first, since `da` may replace `g`.
+    pub sums: Option<Dispatch>,
     /// Computes the vectors of four words.
     pub body: Option<Dispatch>,
     /// Computes the words that are left. It shares no word with the body, so their order is free.
@@ -152,6 +158,9 @@ impl Plan {
     /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::ScaleTooLarge`] if the element type can't hold its
     /// scale, [`UnsupportedDevice`] if the limits are too small, [`PlanError::Alignment`] if the alignment isn't WebGPU's,
     /// [`PlanError::TooLong`] if `len` is 2^61 or more.
+    ///
+    /// For a broadcast gate `len` is the length of `a`: [`OpError::PartialRow`] if it is no multiple of `middle·inner`, and
+    /// [`UnsupportedDevice`] also where a row of a gradient, or a step of a gate, doesn't fit into a binding.
     pub fn new(
         op: impl Into<Op>,
         dtype: DType,
@@ -172,6 +181,10 @@ impl Plan {
         if len > MAX_LEN {
             return Err(PlanError::TooLong { len });
         }
+        if let Some(gate) = op.broadcast() {
+            gate.check(("a", len), ("b", len / u64::from(gate.middle())))?;
+        }
+        check_rows(op, dtype, len, limits)?;
         let params = Params::of_kernel(op, dtype);
         Ok(Self::of_checked(op, dtype, placement, len, *limits, params))
     }
@@ -223,7 +236,13 @@ impl Plan {
         } = *self;
         let names = EntryPoints::new(op, placement);
         let tensors = bound(op, placement);
-        grid::parts(limits, len, Work::of(op, dtype)).map(move |part| {
+        let cut = Cut::of(op, dtype, len, &limits);
+        let sums = cut
+            .into_iter()
+            .flat_map(Cut::sums)
+            .map(move |rows| rows.part(placement, params));
+        let element_limits = cut.map_or(limits, Cut::element_limits);
+        let elements = grid::parts(element_limits, len, Work::of(op, dtype)).map(move |part| {
             let mut bindings = [Binding {
                 operand: Operand::Input(0),
                 offset: 0,
@@ -237,18 +256,24 @@ impl Plan {
                     size: unit.size(part.len.into(), dtype.size()).next_multiple_of(WORD),
                 };
             }
+            let mut params = params.of_part(part.start, part.len, part.grid.row);
+            if let Some(cut) = cut {
+                params = cut.bind_elements(part.start, part.len, &mut bindings, params);
+            }
             let dispatch = |entry_point, workgroups| Dispatch {
                 entry_point,
                 workgroups,
             };
             Part {
-                params: params.of_part(part.start, part.len, part.grid.row),
+                params,
                 bindings,
                 tensors: tensors.len(),
+                sums: None,
                 body: (part.grid.x > 0).then(|| dispatch(names.body, [part.grid.x, part.grid.y, 1])),
                 tail: part.has_tail.then(|| dispatch(names.tail, [1, 1, 1])),
             }
-        })
+        });
+        sums.chain(elements)
     }
 }
 
@@ -258,15 +283,20 @@ impl Part {
         &self.bindings[..self.tensors]
     }
 
-    /// Body and tail, as far as there are elements for them.
+    /// Sums, body and tail, as far as there are any.
     pub fn dispatches(&self) -> impl Iterator<Item = Dispatch> + use<> {
-        self.body.into_iter().chain(self.tail)
+        self.sums.into_iter().chain(self.body).chain(self.tail)
     }
 }
 
 /// Whether the operation's numbers are of that element type.
 pub(crate) fn check(op: Op, dtype: DType) -> Result<(), OpError> {
     op.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
+}
+
+/// Whether a device can take the rows of a broadcast gate, which aren't all cut.
+pub(crate) fn check_rows(op: Op, dtype: DType, len: u64, limits: &Limits) -> Result<(), UnsupportedDevice> {
+    Cut::of(op, dtype, len, limits).map_or(Ok(()), Cut::check_limits)
 }
 
 pub(crate) fn constants(op: Op, options: Options) -> [(&'static str, f64); 4] {

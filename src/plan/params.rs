@@ -2,6 +2,7 @@
 
 use crate::math::{
     binarize::{Binarization, StraightThrough},
+    broadcast::BroadcastGate,
     definition::{HardSigmoid, KinkRule, Region},
     dtype::DType,
     finite::Finite,
@@ -30,16 +31,21 @@ pub struct Params {
     magnitude: f32,
     seed: [u32; 2],
     offset: [u32; 2],
+    middle: u32,
+    inner: u32,
+    first: u32,
+    b_first: u32,
 }
 
 /// Names and byte offsets of the fields, for the test that reflects the shader.
 #[cfg(test)]
-pub(crate) const FIELDS: [(&str, usize); 12] = {
+pub(crate) const FIELDS: [(&str, usize); 16] = {
     macro_rules! offsets {
         ($($field:ident)*) => { [$((stringify!($field), std::mem::offset_of!(Params, $field))),*] };
     }
     offsets!(
         slope shift prescale nan_threshold passing whole opaque_zero len row_invocations magnitude seed offset
+        middle inner first b_first
     )
 };
 
@@ -72,7 +78,7 @@ impl Params {
             Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => same((key(-1.0), key(1.0))),
             Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => same((i32::MIN, i32::MAX)),
             Op::Binary(Binary::BackwardFromOutput(_)) => same((key(0.0) + 1, key(1.0) - 1)),
-            Op::Binary(_) | Op::Other(Other::GateBackward(_)) => {
+            Op::Binary(_) | Op::Other(Other::GateBackward(_) | Other::GateBroadcastBackward(_)) => {
                 let whole = match definition.kink_rule() {
                     KinkRule::Half => definition.with_kinks(KinkRule::Strict),
                     KinkRule::Strict | KinkRule::Inclusive => definition,
@@ -80,7 +86,7 @@ impl Params {
                 (linear_keys(definition), linear_keys(whole))
             }
             // No gradient, so no window.
-            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_)) => same((1, 0)),
+            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_) | Other::GateBroadcast(_)) => same((1, 0)),
         };
         let (seed, offset) = match op.binarization() {
             Some(Binarization::Stochastic { seed, offset, .. }) => (seed, offset),
@@ -99,6 +105,10 @@ impl Params {
             magnitude: op.scale().map_or(1.0, Finite::get),
             seed: halves(seed),
             offset: halves(offset),
+            middle: op.broadcast().map_or(1, BroadcastGate::middle),
+            inner: op.broadcast().map_or(1, BroadcastGate::inner),
+            first: 0,
+            b_first: 0,
         }
     }
 
@@ -136,6 +146,11 @@ impl Params {
             offset,
             ..self
         }
+    }
+
+    /// The same where a broadcast gate's part begins at such places.
+    pub(crate) fn broadcast_from(self, first: u32, b_first: u32) -> Self {
+        Self { first, b_first, ..self }
     }
 }
 
@@ -316,7 +331,7 @@ mod tests {
         assert_eq!(*span as usize, size_of::<Params>());
         // GL drivers round a block up to 16 bytes, and expect all of them to be bound.
         assert_eq!(span % 16, 0);
-        for (member, kind) in members.iter().zip("fffuwwuuufvv".chars()) {
+        for (member, kind) in members.iter().zip("fffuwwuuufvvuuuu".chars()) {
             use naga::{Scalar, TypeInner, VectorSize};
             let expected = match kind {
                 'f' => TypeInner::Scalar(Scalar::F32),

@@ -68,6 +68,16 @@ impl EntryPoints {
             Op::Other(Other::GateBackward(_)) => named!("gate_backward"),
             Op::Other(Other::Pack(_)) => named!("pack"),
             Op::Other(Other::Unpack(_)) => named!("unpack"),
+            Op::Other(Other::GateBroadcast(_)) => named!("gate_broadcast"),
+            Op::Other(Other::GateBroadcastBackward(_)) => named!("gate_broadcast_backward"),
+        }
+    }
+
+    /// Of the sums of a broadcast gate's gradient, which no other operation has.
+    pub(crate) fn sums(placement: Placement) -> &'static str {
+        match placement {
+            Placement::InPlace => "gate_broadcast_sums_in_place",
+            Placement::Separate | Placement::Shared => "gate_broadcast_sums",
         }
     }
 }

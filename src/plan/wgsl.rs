@@ -1,7 +1,7 @@
 //! The WGSL text of the kernels: whole modules, one kernel with its constants written in, or the functions alone.
 //!
-//! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the head of
-//! `kernels.wgsl` explains entry points, bindings and grids.
+//! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the heads of
+//! `kernels.wgsl` and `broadcast.wgsl` explain entry points, bindings and grids.
 
 use crate::{
     math::{binarize::Binarization, definition::HardSigmoid, dtype::DType, op::Op},
@@ -40,7 +40,9 @@ pub const SEPARATE: &str = concat!(
     "\n",
     part!("bindings"),
     "\n",
-    part!("kernels")
+    part!("kernels"),
+    "\n",
+    part!("broadcast")
 );
 
 /// The same kernels for tensors that share a buffer: every binding is read-write.
@@ -51,7 +53,9 @@ pub const SHARED: &str = concat!(
     "\n",
     part!("bindings_shared"),
     "\n",
-    part!("kernels")
+    part!("kernels"),
+    "\n",
+    part!("broadcast")
 );
 
 /// The module that has the kernels for a placement.
@@ -73,7 +77,13 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
         Placement::InPlace | Placement::Shared => part!("bindings_shared"),
     };
     let options = Options::of(op, dtype);
-    let text = [&*options.text(), FUNCTIONS, bindings, part!("kernels")];
+    let text = [
+        &*options.text(),
+        FUNCTIONS,
+        bindings,
+        part!("kernels"),
+        part!("broadcast"),
+    ];
     format!("const KERNEL: u32 = {}u;\n{}", op.row().kernel as u32, text.join("\n"))
 }
 
@@ -128,6 +138,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::math::{broadcast::BroadcastGate, op::Other};
     use crate::plan::{
         grid::WORKGROUP,
         placement::{Access, EntryPoints, access, bound},
@@ -252,16 +263,29 @@ mod tests {
             let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
             let info = validator.validate(&module).unwrap();
             let mut named = BTreeSet::new();
-            for op in Op::all(HardSigmoid::PYTORCH) {
+            let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
+            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
+            for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
                 for &placement in placements.iter().filter(|placement| placement.allows(op)) {
                     let EntryPoints { body, tail } = EntryPoints::new(op, placement);
-                    for (name, workgroup) in [(body, WORKGROUP), (tail, 4)] {
+                    let sums = (op == broadcast[1]).then(|| (EntryPoints::sums(placement), WORKGROUP));
+                    for (name, workgroup) in [(body, WORKGROUP), (tail, 4)].into_iter().chain(sums) {
                         named.insert(name);
                         let index = module.entry_points.iter().position(|entry| entry.name == name);
                         let index = index.unwrap_or_else(|| panic!("no entry point {name}"));
                         assert_eq!(module.entry_points[index].workgroup_size, [workgroup, 1, 1]);
                         let expected = bound(op, placement).map(|operand| Some(access(placement, operand)));
-                        let expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();
+                        let mut expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();
+                        if op == broadcast[1] {
+                            // Only the sums take a and db, and only the other entry points write da.
+                            let unused: &[u32] = match (sums, placement) {
+                                (Some((of_sums, _)), Placement::InPlace) if name == of_sums => &[],
+                                (Some((of_sums, _)), _) if name == of_sums => &[3],
+                                (_, Placement::InPlace) => &[0, 3],
+                                _ => &[0, 4],
+                            };
+                            expected.retain(|binding, _| !unused.contains(binding));
+                        }
                         assert_eq!(used(&module, &info, index), expected, "{name} {placement:?}");
                     }
                 }
@@ -278,6 +302,9 @@ mod tests {
         let mut found = BTreeMap::new();
         for (handle, variable) in module.global_variables.iter() {
             if info.get_entry_point(entry)[handle].is_empty() {
+                continue;
+            }
+            if variable.space == AddressSpace::WorkGroup {
                 continue;
             }
             let binding = variable.binding.unwrap();

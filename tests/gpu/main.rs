@@ -1,6 +1,7 @@
 //! Every kernel on every adapter against the CPU path, bit for bit.
 
 mod adapters;
+mod broadcast;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
@@ -25,6 +26,10 @@ fn main() {
         ("halves", halves),
         ("offsets", offsets),
         ("split", split),
+        ("broadcast_shapes", broadcast::shapes),
+        ("broadcast_special_values", broadcast::special_values),
+        ("broadcast_split", broadcast::split),
+        ("broadcast_errors", broadcast::errors),
         ("draws_at_the_boundary", draws_at_the_boundary),
         ("draws_in_parts", draws_in_parts),
         ("draws_at_the_end", draws_at_the_end),

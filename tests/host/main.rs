@@ -1,6 +1,7 @@
 //! Tests that need no GPU and no device: the CPU path, and `identify`.
 
 mod binarize;
+mod broadcast;
 #[path = "../common/mod.rs"]
 mod common;
 mod cpu;

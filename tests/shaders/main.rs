@@ -5,7 +5,7 @@ mod compilers;
 
 use expect_test::expect_file;
 use hard_sigmoid::{
-    Binary, DType, HardSigmoid, Op, Unary,
+    Binary, BroadcastGate, DType, HardSigmoid, Op, Other, Unary,
     plan::{Limits, Placement, Plan},
     wgsl,
 };
@@ -50,7 +50,14 @@ struct Variant<'a> {
 fn each_variant(shaders: &Modules, mut translate: impl FnMut(Variant) -> Result<Vec<u8>, String>) {
     let mut count = 0;
     // One that divides, and one that doesn't.
-    for op in [HardSigmoid::PYTORCH, HardSigmoid::KERAS].into_iter().flat_map(Op::all) {
+    let operations = [HardSigmoid::PYTORCH, HardSigmoid::KERAS]
+        .into_iter()
+        .flat_map(|definition| {
+            let gate = BroadcastGate::new(definition, 3, 11).unwrap();
+            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
+            Op::all(definition).into_iter().chain(broadcast)
+        });
+    for op in operations {
         for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
             let shader = &shaders[usize::from(placement == Placement::Shared)];
             for &dtype in DType::ALL {

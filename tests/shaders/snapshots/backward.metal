@@ -23,6 +23,10 @@ struct Params {
     float magnitude;
     metal::uint2 seed;
     metal::uint2 offset;
+    uint middle;
+    uint inner;
+    uint first;
+    uint b_first;
 };
 struct GateGradients {
     metal::uint4 da;
@@ -55,6 +59,9 @@ constant uint BINARIZE = 7u;
 constant uint PACK = 8u;
 constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
+constant uint SUMS = 16u;
+constant uint LANES = 16u;
+constant uint WIDE = 8u;
 constant uint KERNEL = 1u;
 constant uint DTYPE = 0u;
 constant uint FORMULA = 0u;

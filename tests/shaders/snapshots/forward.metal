@@ -22,6 +22,10 @@ struct Params {
     float magnitude;
     metal::uint2 seed;
     metal::uint2 offset;
+    uint middle;
+    uint inner;
+    uint first;
+    uint b_first;
 };
 typedef metal::uint4 type_7[1];
 struct Random {
@@ -54,6 +58,9 @@ constant uint BINARIZE = 7u;
 constant uint PACK = 8u;
 constant uint UNPACK = 9u;
 constant uint WORKGROUP = 256u;
+constant uint SUMS = 16u;
+constant uint LANES = 16u;
+constant uint WIDE = 8u;
 constant uint KERNEL = 0u;
 constant uint DTYPE = 0u;
 constant uint FORMULA = 2u;

@@ -1,0 +1,257 @@
+//! The broadcast gate. It is the plain gate, with `b` repeated as far as a few vectors go; `db` sums in the order that
+//! [`BroadcastGate`] promises, which is one of vectors too.
+
+use crate::{
+    cpu::{
+        elementwise::{STRIP, Specialize, Split, TASK_LEN, converted, tasks},
+        vectors::Vectors,
+    },
+    math::{
+        broadcast::{BroadcastGate, PARTIALS},
+        dtype::Scalar,
+        error::OpError,
+        op::Binary,
+    },
+};
+use std::ops::Range;
+
+/// `y = a·forward(b)`, each number of `b` being the gate of many of `a`: see [`BroadcastGate`].
+///
+/// # Errors
+/// [`OpError::PartialRow`] if the length of `a` is no multiple of `middle·inner`, [`OpError::BroadcastLength`] if that of `b`
+/// isn't that of `a` divided by `middle`; [`OpError::LengthMismatch`] if `a` and `y` differ in length.
+pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut [T]) -> Result<(), OpError> {
+    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
+    same_length("a", a, "y", y)?;
+    gated(gate, [a], b, y);
+    Ok(())
+}
+
+/// [`gate_broadcast`] with `y` over `a`.
+///
+/// # Errors
+/// As [`gate_broadcast`].
+pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &[T]) -> Result<(), OpError> {
+    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
+    gated(gate, [], b, a);
+    Ok(())
+}
+
+/// Both gradients of [`gate_broadcast`], from `a`, `b` and `g`: see [`BroadcastGate`].
+///
+/// # Errors
+/// As [`gate_broadcast`]; `g` and `da` are as long as `a`, and `db` as `b`.
+pub fn gate_broadcast_backward<T: Scalar>(
+    gate: BroadcastGate,
+    a: &[T],
+    b: &[T],
+    g: &[T],
+    da: &mut [T],
+    db: &mut [T],
+) -> Result<(), OpError> {
+    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
+    same_length("a", a, "g", g)?;
+    same_length("a", a, "da", da)?;
+    same_length("b", b, "db", db)?;
+    sums(gate, a, b, g, db);
+    gated(gate, [g], b, da);
+    Ok(())
+}
+
+fn same_length<T>(a: &'static str, of_a: &[T], b: &'static str, of_b: &[T]) -> Result<(), OpError> {
+    let (a_len, b_len) = (of_a.len() as u64, of_b.len() as u64);
+    if a_len == b_len {
+        return Ok(());
+    }
+    Err(OpError::LengthMismatch { a, a_len, b, b_len })
+}
+
+/// Numbers of `b`, repeated.
+const TILE: usize = 1024;
+
+/// The plain gate, of `a` or in place.
+fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], y: &mut [T]) {
+    let (row, inner) = (gate.row() as usize, gate.inner() as usize);
+    tasks(
+        y.len(),
+        TASK_LEN,
+        Split::of(a, 1),
+        Split::of([y], 1),
+        #[inline(always)]
+        move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
+            Binary::Gate(gate.definition()).specialize(
+                #[inline(always)]
+                |op| {
+                    let mut tile = [T::zeroed(); TILE];
+                    let mut at = 0;
+                    while at < y.len() {
+                        let (outer, in_row) = ((start + at) / row, (start + at) % row);
+                        let left = (row - in_row).min(y.len() - at);
+                        let b = &b[outer * inner..][..inner];
+                        let from = in_row % inner;
+                        // A tile that is all of a row, or whole steps of it, or a part of one step.
+                        let (b, run) = if inner > TILE / 2 {
+                            let step = (inner - from).min(left);
+                            (&b[from..][..step], step)
+                        } else {
+                            let len = (TILE / inner * inner).min(left);
+                            repeat(b, from, &mut tile[..len]);
+                            (&tile[..len], left)
+                        };
+                        for first in (at..at + run).step_by(b.len()) {
+                            let chunk = first..(at + run).min(first + b.len());
+                            gate_chunk(
+                                op,
+                                vectors,
+                                a.map(|a| &a[chunk.clone()]),
+                                &b[..chunk.len()],
+                                &mut y[chunk],
+                            );
+                        }
+                        at += run;
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// Fills a tile with `b` again and again, from its number `from` on.
+#[inline(always)]
+fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
+    if let [only] = b {
+        return tile.fill(*only);
+    }
+    let first = tile.len().min(b.len() - from);
+    tile[..first].copy_from_slice(&b[from..][..first]);
+    let mut filled = first;
+    while filled < tile.len() {
+        let next = b.len().min(tile.len() - filled);
+        tile[filled..][..next].copy_from_slice(&b[..next]);
+        filled += next;
+    }
+}
+
+#[inline(always)]
+fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T]; N], b: &[T], y: &mut [T]) {
+    match a.first() {
+        Some(a) => converted(
+            op,
+            vectors,
+            0,
+            [a, b],
+            [y],
+            #[inline(always)]
+            |op: Binary, _, [a, b], _| [op.apply(a, b, 0.0)],
+        ),
+        None => converted(
+            op,
+            vectors,
+            0,
+            [b],
+            [y],
+            #[inline(always)]
+            |op: Binary, _, [b], [a]| [op.apply(a, b, 0.0)],
+        ),
+    }
+}
+
+/// The most sums that are made at a time. Their partial sums take 64 KiB, and memory is read in long runs.
+const COLUMNS: usize = 256;
+
+/// The same where there are so few sums that cores would go without.
+const FEW_COLUMNS: usize = 64;
+
+fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {
+    let (row, inner) = (gate.row() as usize, gate.inner() as usize);
+    let most = if db.len() < 4 * COLUMNS { FEW_COLUMNS } else { COLUMNS };
+    let task = (TASK_LEN / gate.middle() as usize)
+        .max(1)
+        .next_multiple_of(inner.min(most));
+    tasks(
+        db.len(),
+        task,
+        Split::of([b], 1),
+        Split::of([db], 1),
+        #[inline(always)]
+        move |vectors, start, [b]: [&[T]; 1], [db]: [&mut [T]; 1]| {
+            gate.specialize(
+                #[inline(always)]
+                |gate| {
+                    // Those that stay +0 change nothing.
+                    let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
+                    let mut partials = vec![0.0; lanes * inner.min(most)];
+                    let mut at = 0;
+                    while at < db.len() {
+                        let (outer, column) = ((start + at) / inner, (start + at) % inner);
+                        let columns = (inner - column).min(db.len() - at).min(most);
+                        let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
+                        let partials = &mut partials[..lanes * columns];
+                        column_sums(vectors, inner, column..column + columns, [g, a], partials);
+                        for i in 0..columns {
+                            db[at + i] = T::narrowed(gate.db(b[at + i].widened(), partials[i]));
+                        }
+                        at += columns;
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// Sums of the products in some columns of a row. They become the first of `partials`, which has places for each partial sum of
+/// all these columns, one partial sum after the other.
+#[inline(always)]
+fn column_sums<T: Scalar>(
+    vectors: Vectors,
+    inner: usize,
+    columns: Range<usize>,
+    factors: [&[T]; 2],
+    partials: &mut [f32],
+) {
+    let lanes = partials.len() / columns.len();
+    partials.fill(0.0);
+    let [g, a] = factors;
+    if columns.len() == inner {
+        // All columns lie one after the other, step by step.
+        for (g, a) in g.chunks(partials.len()).zip(a.chunks(partials.len())) {
+            add_products(vectors, [g, a], partials);
+        }
+    } else {
+        for (m, (g, a)) in g.chunks_exact(inner).zip(a.chunks_exact(inner)).enumerate() {
+            let factors = [g, a].map(|values| &values[columns.clone()]);
+            add_products(
+                vectors,
+                factors,
+                &mut partials[m % lanes * columns.len()..][..columns.len()],
+            );
+        }
+    }
+    let mut half = lanes / 2;
+    while half > 0 {
+        let (sums, others) = partials.split_at_mut(half * columns.len());
+        for (sum, other) in sums.iter_mut().zip(others) {
+            *sum += *other;
+        }
+        half /= 2;
+    }
+}
+
+/// Adds each product to the sum in its place.
+#[inline(always)]
+fn add_products<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]) {
+    if !vectors.convert(T::DTYPE) {
+        for ((sum, g), a) in sums.iter_mut().zip(g).zip(a) {
+            *sum += g.widened() * a.widened();
+        }
+        return;
+    }
+    for ((sums, g), a) in sums.chunks_mut(STRIP).zip(g.chunks(STRIP)).zip(a.chunks(STRIP)) {
+        let mut wide = [[0.0; STRIP]; 2];
+        vectors.widen(g, &mut wide[0]);
+        vectors.widen(a, &mut wide[1]);
+        for ((sum, g), a) in sums.iter_mut().zip(&wide[0][..g.len()]).zip(&wide[1]) {
+            *sum += g * a;
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The broadcast gate: one gate for a whole channel, as in squeeze-and-excitation.
+
+use crate::math::{
+    definition::{HardSigmoid, INVALID_NAN},
+    error::OpError,
+};
+
+/// Partial sums of the gradient of a gate.
+pub(crate) const PARTIALS: usize = 64;
+
+/// Rows have fewer elements, so that places in two of them are counted in 32 bits.
+const MAX_ROW: u64 = 1 << 31;
+
+/// A gate that is shared: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
+///
+/// That is the gate of squeeze-and-excitation. With channels first, `[n, c, h, w]`, it is `middle = h·w` and `inner = 1`,
+/// with channels last, `[n, h, w, c]`, `middle = h·w` and `inner = c`; `b` has one number for each image and channel. With
+/// `middle = 1` it is the plain [gate](HardSigmoid::gate). `outer` follows from the length of `a`, and may be 0.
+///
+/// `y` has the bits of the plain gate with `b` repeated, and so has `da`, the plain gate of `g` by `b`.
+///
+/// `db` is [`backward(b, S)`](HardSigmoid::backward) with `S` the sum of `fl(g·a)` over `middle`, all of it in `f32`, rounded
+/// once more at the end if the tensors hold halves. The order of the sum is part of the promise; it is the same on every device
+/// and however a tensor is cut:
+/// 1. There are 64 partial sums. Each starts at `+0`, and partial `l` adds the products of `m = l`, `l + 64`, `l + 128` and so on,
+///    in this order.
+/// 2. A tree adds them: for `s` = 32, 16, 8, 4, 2, 1, each partial `l < s` becomes `fl(p[l] + p[l + s])`. `S` is `p[0]`.
+///
+/// With `u = 2^-24`, `S` is off by `(ceil(middle / 64) + 6)·u·Σ|g·a|` at most, to first order in `u` and apart from overflow and
+/// underflow: a product is rounded once when it is made, then in each later sum of its partial (the first, with `+0`, is
+/// exact), and six times in the tree. An `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
+/// or `g` doesn't keep its sign and payload in `db`. (As elsewhere, it gives `+0` where the gradient doesn't pass.)
+///
+/// ```
+/// use hard_sigmoid::{BroadcastGate, HardSigmoid, cpu};
+///
+/// // Two channels of three pixels: the first half open, the second closed.
+/// let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 3, 1)?;
+/// let (a, b) = ([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0, -3.0]);
+/// let mut y = [7.0; 6];
+/// cpu::gate_broadcast(gate, &a, &b, &mut y)?;
+/// assert_eq!(y, [0.5, 1.0, 1.5, 0.0, 0.0, 0.0]);
+///
+/// let (mut da, mut db) = ([7.0; 6], [7.0; 2]);
+/// cpu::gate_broadcast_backward(gate, &a, &b, &[1.0; 6], &mut da, &mut db)?;
+/// assert_eq!((da, db), ([0.5, 0.5, 0.5, 0.0, 0.0, 0.0], [1.0, 0.0]));
+/// # Ok::<(), hard_sigmoid::OpError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BroadcastGate {
+    definition: HardSigmoid,
+    middle: u32,
+    inner: u32,
+}
+
+impl BroadcastGate {
+    /// The gate of `definition`, the same for `middle` steps of `inner` elements.
+    ///
+    /// # Errors
+    /// [`OpError::BroadcastShape`] if one of them is 0, or `middle·inner` is 2^31 or more.
+    pub const fn new(definition: HardSigmoid, middle: u32, inner: u32) -> Result<Self, OpError> {
+        let row = middle as u64 * inner as u64;
+        if row == 0 || row >= MAX_ROW {
+            return Err(OpError::BroadcastShape { middle, inner });
+        }
+        Ok(Self {
+            definition,
+            middle,
+            inner,
+        })
+    }
+
+    /// The definition of the gate.
+    pub const fn definition(self) -> HardSigmoid {
+        self.definition
+    }
+
+    /// For how many steps each number of `b` is the gate.
+    pub const fn middle(self) -> u32 {
+        self.middle
+    }
+
+    /// Elements of a step.
+    pub const fn inner(self) -> u32 {
+        self.inner
+    }
+
+    /// Elements of a row of `a`: `middle·inner`.
+    pub const fn row(self) -> u32 {
+        self.middle * self.inner
+    }
+
+    /// Checks the lengths of `a` and of `b`, or of their gradients, by their names.
+    pub(crate) fn check(self, (a, a_len): (&'static str, u64), (b, b_len): (&'static str, u64)) -> Result<(), OpError> {
+        let Self { middle, inner, .. } = self;
+        if !a_len.is_multiple_of(self.row().into()) {
+            return Err(OpError::PartialRow {
+                operand: a,
+                len: a_len,
+                middle,
+                inner,
+            });
+        }
+        if a_len / u64::from(middle) != b_len {
+            return Err(OpError::BroadcastLength {
+                a,
+                a_len,
+                b,
+                b_len,
+                middle,
+            });
+        }
+        Ok(())
+    }
+
+    /// `db` from the sum of the products, whose NaN is one and the same.
+    #[inline(always)]
+    pub(crate) fn db(self, b: f32, sum: f32) -> f32 {
+        let sum = if sum.is_nan() { f32::from_bits(INVALID_NAN) } else { sum };
+        self.definition.backward(b, sum)
+    }
+
+    /// Runs `run` with this gate, compiled for each form of its definition: see [`HardSigmoid::specialize`].
+    #[inline(always)]
+    pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
+        self.definition.specialize(
+            #[inline(always)]
+            |definition| run(Self { definition, ..self }),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_has_elements_and_they_can_be_counted() {
+        let new = |middle, inner| BroadcastGate::new(HardSigmoid::JAX, middle, inner);
+        assert_eq!(new(3, 5).map(BroadcastGate::row), Ok(15));
+        assert!(new((1 << 31) - 1, 1).is_ok() && new(1, (1 << 31) - 1).is_ok());
+        for (middle, inner) in [
+            (0, 1),
+            (1, 0),
+            (0, 0),
+            (1 << 31, 1),
+            (1 << 16, 1 << 15),
+            (u32::MAX, u32::MAX),
+        ] {
+            assert_eq!(new(middle, inner), Err(OpError::BroadcastShape { middle, inner }));
+        }
+    }
+
+    #[test]
+    fn lengths_go_together() {
+        let gate = BroadcastGate::new(HardSigmoid::JAX, 3, 5).unwrap();
+        let check = |a, b| gate.check(("a", a), ("b", b));
+        assert_eq!(check(0, 0), Ok(()));
+        assert_eq!(check(45, 15), Ok(()));
+        for (a, b, message) in [
+            (
+                14,
+                5,
+                "a holds 14 elements, which is no multiple of middle·inner = 3·5 = 15",
+            ),
+            (
+                15,
+                15,
+                "a holds 15 elements and middle is 3, so b must hold 5, but it holds 15",
+            ),
+            (30, 5, "b must hold 10, but it holds 5"),
+        ] {
+            let error = check(a, b).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+}

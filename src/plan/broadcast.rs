@@ -1,0 +1,471 @@
+//! How the tensors of a broadcast gate are cut and bound. `b` and `db` are shorter than `a`, so a part of them begins where a
+//! buffer can be bound, at or before its first number, and the parameters say how far before.
+
+use crate::{
+    math::{
+        broadcast::BroadcastGate,
+        dtype::DType,
+        op::{Op, Other},
+    },
+    plan::{
+        Binding, Dispatch, Part,
+        grid::{WORD, WORKGROUP},
+        limits::{Limits, UnsupportedDevice},
+        params::Params,
+        placement::{EntryPoints, MAX_TENSORS, Operand, Placement, bound},
+    },
+};
+
+/// Sums of a workgroup; `SUMS` in the shader.
+const SUMS: u64 = 16;
+
+/// Bytes of workgroup memory that the sums take; `partials` in the shader.
+#[cfg(any(feature = "wgpu", test))]
+pub(crate) const WORKGROUP_MEMORY: u32 = 4 * WORKGROUP;
+
+/// The most elements of a part, so that places in it are counted in 32 bits, also from the start of a row on.
+const MAX_ELEMENTS: u64 = 1 << 31;
+
+/// A broadcast gate on tensors of one length, and what a device allows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    op: Op,
+    gate: BroadcastGate,
+    dtype: DType,
+    /// Elements of `a`.
+    len: u64,
+    limits: Limits,
+}
+
+/// Elements of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    start: u64,
+    len: u64,
+}
+
+/// Whole rows, whose sums one dispatch makes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rows {
+    cut: Cut,
+    start: u64,
+    count: u64,
+}
+
+impl Cut {
+    /// If the operation is a broadcast gate.
+    pub(super) fn of(op: Op, dtype: DType, len: u64, limits: &Limits) -> Option<Self> {
+        op.broadcast().map(|gate| Self {
+            op,
+            gate,
+            dtype,
+            len,
+            limits: *limits,
+        })
+    }
+
+    fn row(self) -> u64 {
+        self.gate.row().into()
+    }
+
+    fn inner(self) -> u64 {
+        self.gate.inner().into()
+    }
+
+    fn has_sums(self) -> bool {
+        matches!(self.op, Op::Other(Other::GateBroadcastBackward(_)))
+    }
+
+    /// Bytes that a binding may begin before its part, and one more.
+    fn alignment(self) -> u64 {
+        u64::from(self.limits.min_storage_buffer_offset_alignment).max(WORD)
+    }
+
+    /// Whether one binding takes a whole tensor, which begins where a buffer can be bound.
+    fn is_one_part(self) -> bool {
+        let size = (self.len * self.dtype.size()).next_multiple_of(WORD);
+        self.len <= MAX_ELEMENTS && size <= self.limits.max_storage_buffer_binding_size
+    }
+
+    /// Workgroups of a dispatch in each dimension. No more are needed, and they fit 32 bits.
+    fn workgroups(self) -> u64 {
+        u64::from(self.limits.max_compute_workgroups_per_dimension).min(65535)
+    }
+
+    /// The most sums of a dispatch. The first workgroup may make one less, where it begins within a word.
+    fn sums_in_grid(self) -> u64 {
+        (self.workgroups().pow(2) * SUMS).saturating_sub(1)
+    }
+
+    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of a gradient, a step of a gate.
+    pub(super) fn check_limits(self) -> Result<(), UnsupportedDevice> {
+        let whole = match self.op {
+            _ if self.is_one_part() || self.len == 0 => 0,
+            Op::Other(Other::GateBroadcastBackward(_)) => self.row(),
+            // A part within one step takes no more of b than of a.
+            _ if self.gate.middle() == 1 => 0,
+            _ => self.inner(),
+        };
+        if whole > 0 {
+            UnsupportedDevice::check(
+                "max_storage_buffer_binding_size",
+                whole * self.dtype.size() + self.alignment(),
+                self.limits.max_storage_buffer_binding_size,
+            )?;
+        }
+        if self.has_sums() && self.len > 0 && self.sums_in_grid() < self.inner() {
+            let groups = (self.inner() + 1).div_ceil(SUMS);
+            let root = groups.isqrt();
+            UnsupportedDevice::check(
+                "max_compute_workgroups_per_dimension",
+                root + u64::from(root * root < groups),
+                self.limits.max_compute_workgroups_per_dimension.into(),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// The limits for parts of elements, so that a part's `b` fits a binding too.
+    pub(super) fn element_limits(self) -> Limits {
+        let mut limits = self.limits;
+        if !self.is_one_part() {
+            let size = &mut limits.max_storage_buffer_binding_size;
+            *size = (*size - self.alignment()).min(MAX_ELEMENTS * self.dtype.size());
+        }
+        limits
+    }
+
+    /// The numbers of `b` that elements of `a` take, and perhaps some between them.
+    fn gates(self, part: Span) -> Span {
+        let (row, inner, middle) = (self.row(), self.inner(), u64::from(self.gate.middle()));
+        let last = part.start + part.len - 1;
+        let [first_row, last_row] = [part.start, last].map(|element| element / row);
+        let [first_step, last_step] = [part.start, last].map(|element| element / inner);
+        let [first_column, last_column] = [part.start, last].map(|element| element % inner);
+        let same_step = first_step == last_step;
+        // In the last step of a row no column before comes again, and in the first no column after came before.
+        let from = if same_step || (first_row < last_row && (first_step + 1) % middle == 0) {
+            first_column
+        } else {
+            0
+        };
+        let to = if same_step || (first_row < last_row && last_step % middle == 0) {
+            last_column
+        } else {
+            inner - 1
+        };
+        let start = first_row * inner + from;
+        Span {
+            start,
+            len: last_row * inner + to + 1 - start,
+        }
+    }
+
+    /// Where a part is bound, and how many elements that is before it begins.
+    fn binding(self, operand: Operand, part: Span) -> (Binding, u32) {
+        let size = self.dtype.size();
+        let (start, end) = (part.start * size, (part.start + part.len) * size);
+        let offset = start / self.alignment() * self.alignment();
+        let binding = Binding {
+            operand,
+            offset,
+            size: (end - offset).next_multiple_of(WORD),
+        };
+        (binding, ((start - offset) / size) as u32)
+    }
+
+    /// A tensor that the dispatch doesn't use, but which its layout has.
+    fn unused(operand: Operand) -> Binding {
+        Binding {
+            operand,
+            offset: 0,
+            size: WORD,
+        }
+    }
+
+    /// Binds what a part of elements needs instead of the same elements of every tensor, and completes its parameters.
+    pub(super) fn bind_elements(
+        self,
+        start: u64,
+        len: u32,
+        bindings: &mut [Binding; MAX_TENSORS],
+        params: Params,
+    ) -> Params {
+        let part = Span { start, len: len.into() };
+        let gates = self.gates(part);
+        let (of_b, skipped) = self.binding(Operand::Input(1), gates);
+        for binding in bindings {
+            *binding = match binding.operand {
+                Operand::Input(1) => of_b,
+                Operand::Input(0) | Operand::Output(1) if self.has_sums() => Self::unused(binding.operand),
+                _ => *binding,
+            };
+        }
+        // Where the row begins that the first number of b is of. That may be before the binding; sums in the shader wrap.
+        let b_first = skipped.wrapping_sub((gates.start % self.inner()) as u32);
+        params.broadcast_from((start % self.row()) as u32, b_first)
+    }
+
+    /// The parts of the sums, if the operation has any.
+    pub(super) fn sums(self) -> impl Iterator<Item = Rows> + use<> {
+        let outer = if self.has_sums() { self.len / self.row() } else { 0 };
+        let in_grid = self.sums_in_grid() / self.inner();
+        let in_binding = if self.is_one_part() {
+            outer
+        } else {
+            let size = self.limits.max_storage_buffer_binding_size - self.alignment();
+            (size / self.dtype.size()).min(MAX_ELEMENTS) / self.row()
+        };
+        // At least one row: `check_limits` refuses devices that allow less.
+        let most = in_grid.min(in_binding).max(1);
+        (0..outer.div_ceil(most)).map(move |part| Rows {
+            cut: self,
+            start: part * most,
+            count: most.min(outer - part * most),
+        })
+    }
+}
+
+impl Rows {
+    pub(super) fn part(self, placement: Placement, params: Params) -> Part {
+        let Self { cut, start, count } = self;
+        let of_rows = |row: u64| Span {
+            start: start * row,
+            len: count * row,
+        };
+        let (elements, sums) = (of_rows(cut.row()), of_rows(cut.inner()));
+        let tensors = bound(cut.op, placement);
+        let mut bindings = [Cut::unused(Operand::Input(0)); MAX_TENSORS];
+        let (mut first, mut b_first) = (0, 0);
+        for (binding, operand) in bindings.iter_mut().zip(tensors.clone()) {
+            match operand {
+                Operand::Input(1) | Operand::Output(1) => (*binding, b_first) = cut.binding(operand, sums),
+                Operand::Input(_) => (*binding, first) = cut.binding(operand, elements),
+                Operand::Output(_) => *binding = Cut::unused(operand),
+            }
+        }
+        let in_word = match cut.dtype {
+            DType::F32 => 0,
+            DType::F16 | DType::Bf16 => u64::from(b_first % 2),
+        };
+        let groups = (sums.len + in_word).div_ceil(SUMS);
+        let rows = groups.div_ceil(cut.workgroups());
+        let columns = groups.div_ceil(rows);
+        Part {
+            params: params
+                .of_part(0, sums.len as u32, columns as u32 * WORKGROUP)
+                .broadcast_from(first, b_first),
+            sums: Some(Dispatch {
+                entry_point: EntryPoints::sums(placement),
+                workgroups: [columns as u32, rows as u32, 1],
+            }),
+            body: None,
+            tail: None,
+            bindings,
+            tensors: tensors.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        math::definition::HardSigmoid,
+        plan::{Plan, PlanError, params::FIELDS},
+    };
+    use proptest::prelude::*;
+
+    fn field(params: Params, name: &str) -> u32 {
+        let offset = FIELDS.iter().find(|field| field.0 == name).unwrap().1;
+        let bytes = &bytemuck::bytes_of(&params)[offset..][..4];
+        u32::from_ne_bytes(bytes.try_into().unwrap())
+    }
+
+    fn binding(part: &Part, operand: Operand) -> Binding {
+        *part
+            .bindings()
+            .iter()
+            .find(|binding| binding.operand == operand)
+            .unwrap()
+    }
+
+    /// Does as the shader with every part, and asserts that each element meets its number of `b` and each sum its elements.
+    fn check(gate: BroadcastGate, dtype: DType, outer: u64, limits: &Limits) -> Result<usize, PlanError> {
+        let (row, inner, size) = (u64::from(gate.row()), u64::from(gate.inner()), dtype.size());
+        let len = outer * row;
+        let mut parts = 0;
+        for op in [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)] {
+            let is_forward = matches!(op, Other::GateBroadcast(_));
+            let gated = if is_forward {
+                Operand::Input(0)
+            } else {
+                Operand::Input(2)
+            };
+            let plan = Plan::new(op, dtype, Placement::Separate, len, limits)?;
+            let (mut elements, mut sums) = (0, 0);
+            for part in plan.parts() {
+                parts += 1;
+                let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
+                for &Binding {
+                    operand,
+                    offset,
+                    size: bytes,
+                } in part.bindings()
+                {
+                    let is_short = matches!(operand, Operand::Input(1) | Operand::Output(1));
+                    let all = if is_short { outer * inner } else { len };
+                    assert!(bytes > 0 && bytes <= limits.max_storage_buffer_binding_size, "{part:?}");
+                    assert!(offset.is_multiple_of(alignment) && offset + bytes <= (all * size).next_multiple_of(WORD));
+                }
+                let [x, y, _] = part.dispatches().next().unwrap().workgroups;
+                let most = limits.max_compute_workgroups_per_dimension;
+                assert!(x <= most && y <= most);
+                let [first, b_first, part_len, row_invocations] =
+                    ["first", "b_first", "len", "row_invocations"].map(|name| field(part.params, name));
+                let of_b = binding(&part, Operand::Input(1));
+                let b_words = of_b.size / size;
+                if part.sums.is_some() {
+                    assert!(elements == 0, "sums come first");
+                    let of_a = binding(&part, Operand::Input(0));
+                    let of_db = binding(&part, Operand::Output(1));
+                    assert_eq!((of_db.offset, of_db.size), (of_b.offset, of_b.size));
+                    assert_eq!(row_invocations, x * WORKGROUP);
+                    let even = if dtype == DType::F32 { 0 } else { u64::from(b_first % 2) };
+                    assert!(u64::from(x) * u64::from(y) * SUMS >= u64::from(part_len) + even);
+                    for number in [0, part_len / 2, part_len - 1] {
+                        assert_eq!(
+                            of_b.offset / size + u64::from(b_first + number),
+                            sums + u64::from(number)
+                        );
+                        let begin = first + number / gate.inner() * gate.row() + number % gate.inner();
+                        let last = begin + (gate.middle() - 1) * gate.inner();
+                        assert!((u64::from(last) + 1) * size <= of_a.size);
+                        let expected = (sums + u64::from(number)) / inner * row + (sums + u64::from(number)) % inner;
+                        assert_eq!(of_a.offset / size + u64::from(begin), expected);
+                    }
+                    sums += u64::from(part_len);
+                } else {
+                    assert_eq!(binding(&part, gated).offset, elements * size);
+                    for e in [
+                        0,
+                        1,
+                        part_len / 3,
+                        part_len / 2,
+                        part_len.saturating_sub(2),
+                        part_len - 1,
+                    ] {
+                        let e = e.min(part_len - 1);
+                        let place = first + e;
+                        let (outer, in_row) = (place / gate.row(), place % gate.row());
+                        let at = b_first
+                            .wrapping_add(outer * gate.inner())
+                            .wrapping_add(in_row % gate.inner());
+                        assert!(u64::from(at) < b_words, "{part:?} {e}");
+                        let element = elements + u64::from(e);
+                        let expected = element / row * inner + element % inner;
+                        assert_eq!(of_b.offset / size + u64::from(at), expected, "{part:?} {e}");
+                    }
+                    elements += u64::from(part_len);
+                }
+            }
+            assert_eq!((elements, sums), (len, if is_forward { 0 } else { outer * inner }));
+        }
+        Ok(parts)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+
+        #[test]
+        fn parts_bind_what_they_need(
+            outer in 0u64..90,
+            middle in prop_oneof![Just(1u32), 1u32..8, 1u32..600],
+            inner in prop_oneof![Just(1u32), 1u32..8, 1u32..600],
+            dtype in prop::sample::select(DType::ALL),
+            binding in 512u64..20_000,
+            shift in 2u32..=8,
+            workgroups in 2u32..=65535,
+        ) {
+            let limits = Limits {
+                max_storage_buffer_binding_size: binding.max(32 << shift),
+                min_storage_buffer_offset_alignment: 1 << shift,
+                max_compute_workgroups_per_dimension: workgroups,
+                ..Default::default()
+            };
+            let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
+            match check(gate, dtype, outer, &limits) {
+                Ok(parts) => prop_assert!(parts > 0 || outer == 0),
+                // Only where a row, or its sums, isn't small beside the limits.
+                Err(PlanError::UnsupportedDevice(error)) => prop_assert!(match error.limit {
+                    "max_storage_buffer_binding_size" => u64::from(gate.row()) * dtype.size() + 256 > binding,
+                    _ => u64::from(inner) >= 16 * u64::from(workgroups).pow(2) - 1,
+                }, "{}", error),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn the_shader_has_the_same_workgroups() {
+        let module = naga::front::wgsl::parse_str(crate::plan::wgsl::SEPARATE).unwrap();
+        let sums = module
+            .constants
+            .iter()
+            .find(|(_, constant)| constant.name.as_deref() == Some("SUMS"));
+        let sums = &module.global_expressions[sums.unwrap().1.init];
+        assert!(matches!(sums, naga::Expression::Literal(naga::Literal::U32(sums)) if u64::from(*sums) == SUMS));
+        let in_workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
+        let memory = module
+            .global_variables
+            .iter()
+            .filter(|(_, variable)| in_workgroup(variable));
+        let sizes: Vec<_> = memory
+            .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
+            .collect();
+        assert_eq!(sizes, [WORKGROUP_MEMORY]);
+    }
+
+    /// Beyond 32 bits of elements and of bytes, with the limits that devices have.
+    #[test]
+    fn large_tensors_are_cut() {
+        for (outer, middle, inner) in [
+            (1 << 20, 3136, 1),
+            (1 << 10, 3136, 256),
+            (1 << 33, 1, 1),
+            (3, (1 << 24) - 1, 2),
+            (5, 1, (1 << 24) - 1),
+            (1, (1 << 25) - 64, 1),
+        ] {
+            let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
+            for binding in [(1 << 27) + (1 << 10), 1 << 30, u64::from(u32::MAX), 1 << 40] {
+                let limits = Limits {
+                    max_storage_buffer_binding_size: binding,
+                    ..Default::default()
+                };
+                for &dtype in DType::ALL {
+                    assert!(check(gate, dtype, outer, &limits).unwrap() >= 2);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_cut_is_refused() {
+        let plan = |op, len| Plan::new(op, DType::F32, Placement::Separate, len, &Limits::default()).map(|_| ());
+        let gate = |middle, inner| BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
+        let long = gate((1 << 25) - 63, 1);
+        // One row fits as it is, two don't: the second may begin within an alignment.
+        assert_eq!(plan(Other::GateBroadcastBackward(long), long.row().into()), Ok(()));
+        let error = plan(Other::GateBroadcastBackward(long), 2 * u64::from(long.row()));
+        let needed = UnsupportedDevice {
+            limit: "max_storage_buffer_binding_size",
+            needed: (1 << 27) + 4,
+            has: 1 << 27,
+        };
+        assert_eq!(error, Err(needed.into()));
+        assert_eq!(plan(Other::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
+        assert!(plan(Other::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
+        assert!(plan(Other::GateBroadcast(long), 100).is_err());
+    }
+}

@@ -1,0 +1,505 @@
+//! The broadcast gate against the CPU path: every byte of every buffer.
+
+use crate::{adapters, cases::Gpu};
+use hard_sigmoid::{
+    BroadcastGate, DType, Difference, Element, HardSigmoid, KinkRule, Op, OpError, Other, Scalar, bf16, cpu, f16,
+    gpu::{Batch, BufferRange, LaunchError},
+    plan::Placement,
+};
+use std::fmt::Debug;
+use wgpu::util::DeviceExt;
+
+const P: HardSigmoid = HardSigmoid::PYTORCH;
+
+/// Fills everything that is no operand, so that a missing or a stray write shows.
+const SENTINEL: u8 = 0xed;
+/// Bytes after each tensor.
+const GUARD: usize = 32;
+
+/// The buffer of each tensor; `None` for the first result, where it replaces its operand.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    placement: Placement,
+    inputs: [usize; 3],
+    first: Option<usize>,
+    db: usize,
+}
+
+const LAYOUTS: [Layout; 4] = [
+    Layout {
+        placement: Placement::Separate,
+        inputs: [0, 1, 2],
+        first: Some(3),
+        db: 4,
+    },
+    Layout {
+        placement: Placement::InPlace,
+        inputs: [0, 1, 2],
+        first: None,
+        db: 3,
+    },
+    Layout {
+        placement: Placement::InPlace,
+        inputs: [0, 0, 0],
+        first: None,
+        db: 0,
+    },
+    Layout {
+        placement: Placement::Shared,
+        inputs: [0, 0, 0],
+        first: Some(0),
+        db: 0,
+    },
+];
+
+/// The operands of a gate, and what its gradients need.
+struct Data<T> {
+    a: Vec<T>,
+    b: Vec<T>,
+    g: Vec<T>,
+}
+
+/// Numbers of many sizes in no order.
+fn numbers<T: Scalar>(gate: BroadcastGate, outer: usize) -> Data<T> {
+    let of = |len: usize, seed: u64| {
+        let number = |i: usize| {
+            let random = (i as u64 ^ seed << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let random = (random ^ random >> 31).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let fraction = (random >> 40) as f32 / (1 << 23) as f32 - 1.0;
+            T::from_f32(fraction * [4.0, 0.01, 30.0, 1.0][(random >> 8) as usize % 4])
+        };
+        (0..len).map(number).collect()
+    };
+    Data {
+        a: of(outer * gate.row() as usize, 1),
+        b: of(outer * gate.inner() as usize, 2),
+        g: of(outer * gate.row() as usize, 3),
+    }
+}
+
+/// Runs forward and backward in each layout, and compares whole buffers with the CPU path's.
+fn check<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, data: &Data<T>, layouts: &[Layout]) {
+    for layout in layouts {
+        for op in [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)] {
+            run(gpu, gate, op.into(), data, layout);
+        }
+    }
+}
+
+fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>, layout: &Layout) {
+    let what = || format!("{op:?} of {} {}, {layout:?}", data.a.len(), T::DTYPE);
+    let alignment = u64::from(gpu.device.limits().min_storage_buffer_offset_alignment);
+    let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 5];
+    let mut place = |buffer: usize, bytes: &[u8]| {
+        let content = &mut contents[buffer];
+        let offset = ((content.len() as u64).div_ceil(alignment) + 1) * alignment;
+        content.resize(offset as usize, SENTINEL);
+        content.extend(bytes);
+        content.resize(content.len().next_multiple_of(4) + GUARD, SENTINEL);
+        (buffer, offset as usize, bytes.len())
+    };
+    let inputs: Vec<_> = [&data.a, &data.b, &data.g]
+        .into_iter()
+        .zip(layout.inputs)
+        .take(op.inputs().len())
+        .map(|(values, buffer)| place(buffer, bytemuck::cast_slice(values)))
+        .collect();
+    let size = size_of_val(&data.a[..]);
+    let mut results = vec![match layout.first {
+        Some(buffer) => place(buffer, &vec![SENTINEL; size]),
+        None => inputs[op.replaces().unwrap()],
+    }];
+    if op.outputs().len() == 2 {
+        results.push(place(layout.db, &vec![SENTINEL; size_of_val(&data.b[..])]));
+    }
+    let buffers: Vec<_> = contents
+        .iter()
+        .map(|content| {
+            let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+            let spare = [0; 4];
+            gpu.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents: if content.is_empty() { &spare } else { content },
+                usage,
+            })
+        })
+        .collect();
+    let ranges = inputs
+        .iter()
+        .chain(&results)
+        .map(|&(buffer, offset, size)| BufferRange {
+            buffer: &buffers[buffer],
+            offset: offset as u64,
+            size: size as u64,
+        });
+    let r: Vec<_> = ranges.collect();
+    let mut encoder = gpu.device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    if let Some(batch) = &gpu.batch {
+        let mut batch = batch.lock().unwrap();
+        batch.clear();
+        let launch = batch.add(op, T::DTYPE, &r).unwrap();
+        batch.write(&gpu.queue).encode(launch, &mut pass).unwrap();
+    } else {
+        let launch = match op.inputs().len() {
+            2 => gpu.kernels.gate_broadcast(gate, T::DTYPE, r[0], r[1], r[2]),
+            _ => gpu
+                .kernels
+                .gate_broadcast_backward(gate, T::DTYPE, r[0], r[1], r[2], r[3], r[4]),
+        };
+        let launch = launch.unwrap_or_else(|error| panic!("{}: {error}", what()));
+        let is_empty = data.a.is_empty();
+        assert!(
+            is_empty || launch.placement() == layout.placement,
+            "{:?} for {}",
+            launch.placement(),
+            what()
+        );
+        launch.encode(&mut pass);
+    }
+    drop(pass);
+    gpu.queue.submit([encoder.finish()]);
+
+    let mut expected = [data.a.clone(), data.b.clone()];
+    let [first, second] = &mut expected;
+    if op.inputs().len() == 2 {
+        cpu::gate_broadcast(gate, &data.a, &data.b, first).unwrap();
+    } else {
+        cpu::gate_broadcast_backward(gate, &data.a, &data.b, &data.g, first, second).unwrap();
+    }
+    for (buffer, before) in contents.iter().enumerate().filter(|(_, before)| !before.is_empty()) {
+        let mut after: Vec<u8> =
+            bytemuck::pod_collect_to_vec(&adapters::read(&gpu.device, &gpu.queue, &buffers[buffer]));
+        for (output, &(_, offset, size)) in results.iter().enumerate().filter(|(_, place)| place.0 == buffer) {
+            let range = offset..offset + size;
+            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&after[range.clone()]);
+            for (i, (&actual, &expected)) in actual.iter().zip(&expected[output]).enumerate() {
+                let bits = [actual, expected].map(|value| value.to_f32().to_bits());
+                if bits[0] != bits[1] && !is_allowed(gate, op, data, output, i, actual) {
+                    let name = op.outputs()[output];
+                    panic!(
+                        "{name}[{i}] is {:#010x}, expected {:#010x}: {}",
+                        bits[0],
+                        bits[1],
+                        what()
+                    );
+                }
+            }
+            after[range.clone()].copy_from_slice(&before[range]);
+        }
+        assert!(
+            after == *before,
+            "something outside the results has changed: {}",
+            what()
+        );
+    }
+}
+
+/// Whether a result that isn't the CPU path's comes from subnormals that count as zero, as WGSL lets them.
+fn is_allowed<T: Scalar>(gate: BroadcastGate, op: Op, data: &Data<T>, output: usize, i: usize, actual: T) -> bool {
+    let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
+    if output == 0 {
+        let element = Element {
+            operands: [
+                data.a[i],
+                data.b[i / (middle * inner) * inner + i % inner],
+                data.g.get(i).copied().unwrap_or(data.a[i]),
+            ],
+            before: T::from_f32(0.0),
+            index: i as u64,
+        };
+        return element.compare(op, 0, actual) != Difference::Wrong;
+    }
+    let zero = |value: f32| {
+        if value.is_subnormal() {
+            0.0_f32.copysign(value)
+        } else {
+            value
+        }
+    };
+    let first = i / inner * middle * inner + i % inner;
+    let mut p = [0.0_f32; 64];
+    for m in 0..middle {
+        let [a, g] = [&data.a, &data.g].map(|values| zero(values[first + m * inner].to_f32()));
+        p[m % 64] = zero(p[m % 64] + zero(g * a));
+    }
+    for s in [32, 16, 8, 4, 2, 1] {
+        for l in 0..s {
+            p[l] = zero(p[l] + p[l + s]);
+        }
+    }
+    let db = zero(gate.definition().backward(data.b[i].to_f32(), p[0]));
+    [T::from_f32(db), T::from_f32(zero(T::from_f32(db).to_f32()))]
+        .iter()
+        .any(|value| value.to_f32().to_bits() == actual.to_f32().to_bits())
+}
+
+fn check_numbers<T: Scalar + Debug>(gpu: &Gpu, outer: usize, middle: u32, inner: u32, layouts: &[Layout]) {
+    let gate = BroadcastGate::new(P, middle, inner).unwrap();
+    check(gpu, gate, &numbers::<T>(gate, outer), layouts);
+}
+
+/// Around the 64 partial sums, the sums of a workgroup, vectors, and the two ways of sharing a workgroup out.
+pub fn shapes(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 6);
+    let mut count = 0;
+    for middle in [1, 2, 15, 16, 17, 63, 64, 65, 129, 4097] {
+        for inner in [1, 2, 3, 7, 8, 16, 17, 33, 64] {
+            for outer in [1, 2, 5, 37] {
+                if outer as u32 * middle * inner > 70_000 {
+                    continue;
+                }
+                // The plainest layout for all, and another one in turn.
+                let layouts = [LAYOUTS[0], LAYOUTS[1 + count % 3]];
+                check_numbers::<f32>(&gpu, outer, middle, inner, &layouts);
+                check_numbers::<f16>(&gpu, outer, middle, inner, &layouts[1..]);
+                check_numbers::<bf16>(&gpu, outer, middle, inner, &layouts[1..]);
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 250, "{count}");
+    // In several dispatches of 36 workgroups, and nothing at all.
+    for (outer, middle, inner) in [(0, 3, 5), (600, 3, 2), (1201, 1, 1), (7, 5, 111)] {
+        check_numbers::<f32>(&gpu, outer, middle, inner, &LAYOUTS);
+        check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
+    }
+}
+
+/// Every pair of special values at each place of a row, and every definition.
+pub fn special_values(adapter: &wgpu::Adapter) {
+    fn of<T: Scalar + Debug>(gpu: &Gpu) {
+        let edges = [
+            0.0,
+            1e-45,
+            1e-40,
+            f32::MIN_POSITIVE,
+            1e-3,
+            0.7,
+            3.0,
+            1e20,
+            f32::MAX,
+            f32::INFINITY,
+            f32::NAN,
+        ];
+        let values: Vec<T> = edges
+            .iter()
+            .copied()
+            .chain([f32::from_bits(0x7f80_2000)])
+            .flat_map(|v| [v, -v])
+            .map(T::from_f32)
+            .collect();
+        let count = values.len();
+        for definition in crate::common::definitions() {
+            for (middle, inner) in [(1, 1), (5, 1), (70, 2), (130, 1), (3, 9)] {
+                let gate = BroadcastGate::new(definition, middle, inner).unwrap();
+                let (row, inner) = (gate.row() as usize, inner as usize);
+                let mut data = numbers::<T>(gate, count * count);
+                for i in 0..count * count {
+                    let at = i * row + i * 37 % row;
+                    (data.a[at], data.g[at]) = (values[i % count], values[i / count]);
+                    data.b[i * inner] = values[(i * 5 + i / count) % count];
+                }
+                check(gpu, gate, &data, &LAYOUTS[..1]);
+            }
+        }
+    }
+    let gpu = Gpu::new(adapter, |_| ());
+    of::<f32>(&gpu);
+    of::<f16>(&gpu);
+    of::<bf16>(&gpu);
+}
+
+/// Tensors beyond a binding: rows cut anywhere, rows that just fit, steps longer than a binding, and the gradients of odd halves,
+/// which share words between parts. Through a batch too.
+pub fn split(adapter: &wgpu::Adapter) {
+    let mut gpu = Gpu::new(adapter, |limits| {
+        let least = 32 * u64::from(limits.min_storage_buffer_offset_alignment);
+        limits.max_storage_buffer_binding_size = least.max(4096);
+    });
+    let limits = gpu.kernels.limits();
+    let most = limits.max_storage_buffer_binding_size - u64::from(limits.min_storage_buffer_offset_alignment);
+    let [whole, halves] = [most as u32 / 4, most as u32 / 2];
+    for _ in 0..2 {
+        for (outer, middle, inner) in [
+            (5, whole, 1),
+            (3, whole / 7, 7),
+            (2, 1, whole),
+            (40, 65, 3),
+            (7, 9, 33),
+            (3001, 1, 1),
+            (1501, 3, 1),
+            (4003, 1, 3),
+        ] {
+            check_numbers::<f32>(&gpu, outer, middle, inner, &LAYOUTS);
+        }
+        for (outer, middle, inner) in [
+            (5, halves - 1, 1),
+            (3, halves / 7, 7),
+            (61, 129, 1),
+            (43, 129, 3),
+            (6001, 3, 1),
+        ] {
+            check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
+            check_numbers::<bf16>(&gpu, outer, middle, inner, &LAYOUTS[..2]);
+        }
+        // Of these only the gate itself: a row, and a step, beyond a binding.
+        for (outer, middle, inner) in [
+            (2, 3 * whole + 5, 1),
+            (1, 5, whole),
+            (2, 1, 3 * whole + 1),
+            (1, 700, 31),
+        ] {
+            let gate = BroadcastGate::new(P, middle, inner).unwrap();
+            run(
+                &gpu,
+                gate,
+                Other::GateBroadcast(gate).into(),
+                &numbers::<f32>(gate, outer),
+                &LAYOUTS[0],
+            );
+            run(
+                &gpu,
+                gate,
+                Other::GateBroadcast(gate).into(),
+                &numbers::<f16>(gate, outer),
+                &LAYOUTS[1],
+            );
+        }
+        gpu.batch = Some(Batch::new(&gpu.kernels).unwrap().into());
+    }
+}
+
+/// What is refused, and that the errors name what was given and what is allowed.
+pub fn errors(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |limits| {
+        limits.max_storage_buffer_binding_size = 32 * u64::from(limits.min_storage_buffer_offset_alignment).max(128);
+        limits.max_compute_workgroups_per_dimension = 4;
+    });
+    let limits = gpu.kernels.limits();
+    let binding = limits.max_storage_buffer_binding_size;
+    let k = &gpu.kernels;
+    let [a, b, g, da, db] = [(); 5].map(|()| {
+        gpu.device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 8 * binding,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    });
+    fn of(buffer: &wgpu::Buffer, elements: u32) -> BufferRange<'_> {
+        BufferRange {
+            buffer,
+            offset: 0,
+            size: 4 * u64::from(elements),
+        }
+    }
+    let gate = |middle, inner| {
+        BroadcastGate::new(HardSigmoid::affine(1.0, 0.0, KinkRule::Strict).unwrap(), middle, inner).unwrap()
+    };
+    let forward = |gate: BroadcastGate, lengths: [u32; 3]| {
+        let [x, y, z] = lengths;
+        k.gate_broadcast(gate, DType::F32, of(&a, x), of(&b, y), of(&da, z))
+            .map(|_| ())
+    };
+    let backward = |gate: BroadcastGate, lengths: [u32; 5]| {
+        let [v, w, x, y, z] = lengths;
+        let launch = k.gate_broadcast_backward(
+            gate,
+            DType::F32,
+            of(&a, v),
+            of(&b, w),
+            of(&g, x),
+            of(&da, y),
+            of(&db, z),
+        );
+        launch.map(|_| ())
+    };
+    let g32 = gate(3, 2);
+    assert_eq!(forward(g32, [12, 4, 12]), Ok(()));
+    assert!(matches!(
+        forward(g32, [13, 4, 13]),
+        Err(LaunchError::Op(OpError::PartialRow { .. }))
+    ));
+    assert!(matches!(
+        forward(g32, [12, 12, 12]),
+        Err(LaunchError::Op(OpError::BroadcastLength { .. }))
+    ));
+    assert!(matches!(
+        forward(g32, [12, 4, 6]),
+        Err(LaunchError::Op(OpError::LengthMismatch { .. }))
+    ));
+    assert_eq!(backward(g32, [12, 4, 12, 12, 4]), Ok(()));
+    for lengths in [[12, 4, 6, 12, 4], [12, 4, 12, 6, 4], [12, 4, 12, 12, 2]] {
+        let error = backward(g32, lengths);
+        assert!(
+            matches!(error, Err(LaunchError::Op(OpError::LengthMismatch { .. }))),
+            "{error:?}"
+        );
+    }
+    let overlapping = k.gate_broadcast_backward(
+        g32,
+        DType::F32,
+        of(&a, 12),
+        of(&b, 4),
+        of(&g, 12),
+        of(&g, 12),
+        of(&g, 4),
+    );
+    assert!(matches!(overlapping, Err(LaunchError::Overlap { .. })));
+    let over_b = k.gate_broadcast(gate(1, 4), DType::F32, of(&a, 4), of(&b, 4), of(&b, 4));
+    assert!(matches!(over_b, Err(LaunchError::Overlap { .. })));
+
+    // A row that isn't the only one, and the bytes that it may begin after its binding.
+    let alignment = limits.min_storage_buffer_offset_alignment;
+    let fits = (binding as u32 - alignment) / 4;
+    let rows = |row: u32| backward(gate(row, 1), [2 * row, 2, 2 * row, 2 * row, 2]);
+    assert_eq!(rows(fits), Ok(()));
+    let error = rows(fits + 1).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.contains("max_storage_buffer_binding_size") && message.contains(&binding.to_string()),
+        "{message}"
+    );
+    // A single row may be as long as a binding.
+    let one = binding as u32 / 4;
+    assert_eq!(backward(gate(one, 1), [one, 1, one, one, 1]), Ok(()));
+    assert!(matches!(
+        backward(gate(one + 1, 1), [one + 1, 1, one + 1, one + 1, 1]),
+        Err(LaunchError::UnsupportedDevice(_))
+    ));
+    // A step, for the gate.
+    assert_eq!(forward(gate(2, fits), [2 * fits, fits, 2 * fits]), Ok(()));
+    assert!(matches!(
+        forward(gate(2, fits + 1), [2 * fits + 2, fits + 1, 2 * fits + 2]),
+        Err(LaunchError::UnsupportedDevice(_))
+    ));
+    // The sums need workgroup memory, the gate doesn't.
+    let without = Gpu::new(adapter, |limits| limits.max_compute_workgroup_storage_size = 1000);
+    let buffer = without.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 4096,
+        usage: wgpu::BufferUsages::STORAGE,
+        mapped_at_creation: false,
+    });
+    let at = |offset: u64| BufferRange {
+        buffer: &buffer,
+        offset: 256 * offset,
+        size: 64,
+    };
+    let k = &without.kernels;
+    let launch = k.gate_broadcast_backward(gate(1, 16), DType::F32, at(0), at(1), at(2), at(3), at(4));
+    let message = launch.unwrap_err().to_string();
+    assert!(
+        message.contains("max_compute_workgroup_storage_size of at least 1024"),
+        "{message}"
+    );
+    k.gate_broadcast(gate(1, 16), DType::F32, at(0), at(1), at(2)).unwrap();
+    // Sums beyond a grid of 16 workgroups.
+    assert_eq!(backward(gate(1, 255), [255; 5]), Ok(()));
+    let message = backward(gate(1, 256), [256; 5]).unwrap_err().to_string();
+    assert!(
+        message.contains("max_compute_workgroups_per_dimension of at least 5"),
+        "{message}"
+    );
+}
