@@ -9,7 +9,7 @@ use crate::{
     },
     plan::{
         Binding, Dispatch, Part,
-        grid::{WORD, WORKGROUP},
+        grid::{MAX_BINDING, WORD, WORKGROUP},
         limits::{Limits, UnsupportedDevice},
         params::Params,
         placement::{EntryPoints, MAX_TENSORS, Operand, Placement, bound},
@@ -60,7 +60,10 @@ impl Cut {
             gate,
             dtype,
             len,
-            limits: *limits,
+            limits: Limits {
+                max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
+                ..*limits
+            },
         })
     }
 

@@ -34,7 +34,9 @@ impl Formula {
             {
                 Self::Rare
             }
-            Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => Self::Rare,
+            Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => {
+                Self::Rare
+            }
             Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
                 match Self::of_definition(definition) {
                     _ if is_preset_of_halves(definition) => Self::Halves,

@@ -128,7 +128,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(await text(page, "#device"), /through WebGPU/);
   // Each preset by its button: its bits against the CPU path, and the framework's own output.
   const names = await page.locator("#presets button").allTextContents();
-  assert.deepEqual(names, ["keras", "onnx", "courbariaux", "tangent", "pytorch", "jax"]);
+  assert.deepEqual(names, ["keras", "onnx", "courbariaux", "tangent", "pytorch", "jax", "keras3", "sparse"]);
   for (const name of names) {
     await page.getByRole("button", { name, exact: true }).click();
     assert.equal(await text(page, "#name"), name);
@@ -139,6 +139,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     assert.ok(elements(bytes).length > 4000 && equal(elements(bytes), elements(expected)), `${name}: y of the framework`);
   }
   // The gradient for g = 1.
+  await page.getByRole("button", { name: "jax", exact: true }).click();
   await page.locator("#wanted").selectOption("gradient");
   const { name, bytes } = await roundTrip(page, golden("x.npy"));
   assert.equal(name, "x.jax.gradient.npy");

@@ -131,7 +131,7 @@ async function draw() {
 /** Takes a text that Definition reads. */
 function choose(text) {
   definition = new Definition(text);
-  const { name, beta, kinks, isInclusive } = definition;
+  const { name, beta, kinks, kinkRule } = definition;
   $("name").textContent = name === "affine" ? "any other" : name;
   $("formula").textContent = `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
@@ -143,7 +143,7 @@ function choose(text) {
     for (const slider of [$(id), $(`${id}-handle`)]) slider.setAttribute("aria-valuetext", short(value));
     $(`${id}-handle`).setAttribute("aria-valuenow", moved(value, id));
   }
-  document.querySelector(`[name=kinks][value=${isInclusive ? "inclusive" : "strict"}]`).checked = true;
+  document.querySelector(`[name=kinks][value=${kinkRule}]`).checked = true;
   $("kinks").textContent = kinks.length
     ? `Kinks at ${short(kinks[0])} and ${short(kinks[1])}; value at 0 is ${short(Math.min(Math.max(beta, 0), 1))}.`
     : "A constant: no kinks.";
@@ -153,13 +153,13 @@ function choose(text) {
   return draw();
 }
 
-const kinkRule = () => document.querySelector("[name=kinks]:checked").value;
+const chosenKinkRule = () => document.querySelector("[name=kinks]:checked").value;
 /** What a slider or a drag gave, within the slider's range. */
 function moved(value, id) {
   const limited = Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
   return Math.round(limited * 1000) / 1000;
 }
-const affine = (alpha, beta) => choose(`affine(${alpha}, ${beta}, ${kinkRule()})`);
+const affine = (alpha, beta) => choose(`affine(${alpha}, ${beta}, ${chosenKinkRule()})`);
 const moveAlpha = (alpha) => affine(moved(alpha, "alpha"), definition.beta);
 const moveBeta = (beta) => affine(definition.alpha, moved(beta, "beta"));
 $("alpha").addEventListener("input", () => moveAlpha(Number($("alpha").value)));

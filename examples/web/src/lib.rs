@@ -5,7 +5,7 @@ mod npy;
 mod speed;
 
 use hard_sigmoid::{
-    Binary, Difference, Element, HardSigmoid, KinkRule, Op, Scalar, Unary, bf16, cpu, f16,
+    Binary, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
     offload::{Offload, Target},
 };
 pub use speed::Speed;
@@ -66,10 +66,10 @@ impl Definition {
         self.0.shift()
     }
 
-    /// Whether the gradient passes at the kinks.
-    #[wasm_bindgen(getter, js_name = isInclusive)]
-    pub fn is_inclusive(&self) -> bool {
-        self.0.kink_rule() == KinkRule::Inclusive
+    /// The gradient at the kinks: `strict`, `inclusive` or `half`.
+    #[wasm_bindgen(getter, js_name = kinkRule)]
+    pub fn kink_rule(&self) -> String {
+        self.0.kink_rule().to_string()
     }
 
     /// The two inputs where the curve bends; empty for a constant.
