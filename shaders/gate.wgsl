@@ -34,7 +34,7 @@ fn sum_of_numbers(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
 // Each function below has two forms. One composes the functions above. The other settles NaN and infinity once; it may where the
 // gradient is a product, y is neither subnormal nor infinite, and the slope neither zero nor subnormal.
 fn is_composed() -> bool {
-    return FORMULA == RARE || FORMULA == RELU6_DIVIDE_BOTH;
+    return is_rare() || FORMULA == RELU6_DIVIDE_BOTH;
 }
 
 // dx + backward4(x, g).
@@ -50,7 +50,7 @@ fn backward_accumulate4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, params: Param
 
 // a * forward4(b).
 fn gate4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
-    if FORMULA == RARE {
+    if is_rare() {
         return product4(a, forward4(b, params), params);
     }
     let y = value4(b, params);

@@ -5,11 +5,12 @@
 
 // Values of FORMULA.
 const AFFINE: u32 = 0u;         // clamp(slope * x + shift, 0, 1), in two roundings
-const RARE: u32 = 1u;           // the same where the slope is zero or subnormal, y may be subnormal, or a kink halves the gradient
+const RARE: u32 = 1u;           // the same where the slope is zero or subnormal, or y may be subnormal
 const RELU6_DIVIDE: u32 = 2u;   // clamp(x + 3, 0, 6) / 6
 const RELU6_MULTIPLY: u32 = 3u; // clamp(x + 3, 0, 6) * (1/6)
 const RELU6_DIVIDE_BOTH: u32 = 4u; // as RELU6_DIVIDE; the gradient too is divided by 6
-const HALVES: u32 = 5u;         // in halves: forward and backward of a preset, and straight-through: halves.wgsl
+const HALF_KINKS: u32 = 5u;     // as RARE; the gradient is halved at the kinks
+const HALVES: u32 = 6u;         // in halves: forward and backward of a preset, and straight-through: halves.wgsl
 
 // y from x.
 fn forward4(x: vec4<u32>, params: Params) -> vec4<u32> {
@@ -22,7 +23,7 @@ fn backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
         return select(vec4<u32>(0u), unless_nan(divided_by_6(g), g, params), lies_in(params.passing, x));
     }
     var dx = params.slope * prescaled(g, params);
-    if FORMULA == RARE {
+    if FORMULA == HALF_KINKS {
         dx = select(0.5 * opaque(dx, params), dx, lies_in(params.whole, x));
     }
     return select(vec4<u32>(0u), unless_nan(bitcast<vec4<u32>>(dx), g, params), lies_in(params.passing, x));
@@ -51,6 +52,10 @@ fn lies_in(window: vec4<u32>, x: vec4<u32>) -> vec4<bool> {
 
 // Helpers
 
+fn is_rare() -> bool {
+    return FORMULA == RARE || FORMULA == HALF_KINKS;
+}
+
 const QUIET: u32 = 0x00400000u;
 const INFINITE: u32 = 0x7f800000u;
 const INVALID_NAN: u32 = 0xffc00000u; // what x86 gives for zero times infinity
@@ -74,7 +79,7 @@ fn magnitude4(v: vec4<u32>) -> vec4<u32> {
 
 // What a slope is multiplied with.
 fn prescaled(operand: vec4<u32>, params: Params) -> vec4<f32> {
-    if FORMULA == RARE {
+    if is_rare() {
         return opaque(bitcast<vec4<f32>>(operand) * params.prescale, params);
     }
     return bitcast<vec4<f32>>(operand);
@@ -119,7 +124,7 @@ fn third(x: vec4<f32>, params: Params) -> vec4<f32> {
 // quieted, or for zero times infinity the NaN that x86 gives.
 fn unless_nan(product: vec4<u32>, operand: vec4<u32>, params: Params) -> vec4<u32> {
     let quieted = operand | vec4<u32>(QUIET);
-    if FORMULA == RARE {
+    if is_rare() {
         let nan = select(quieted, vec4<u32>(INVALID_NAN), magnitude4(operand) == vec4<u32>(INFINITE));
         return select(product, nan, magnitude4(operand) >= vec4<u32>(params.nan_threshold));
     }

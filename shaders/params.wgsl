@@ -6,7 +6,7 @@ struct Params {
     nan_threshold: u32,   // RARE: an operand whose bits without sign are at least this gives NaN
     // A window (f, n, g, m) has the numbers whose bits lie in [f, f + n) or in [g, g + m). Halves stand in the upper 16 bits.
     passing: vec4<u32>,   // the gradient passes where x lies in this window
-    whole: vec4<u32>,     // RARE: it is halved outside this one
+    whole: vec4<u32>,     // HALF_KINKS: it is halved outside this one
     opaque_zero: u32,     // always 0, but no compiler knows: see opaque()
     len: u32,             // elements
     row_invocations: u32, // invocations in a row of the grid

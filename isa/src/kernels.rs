@@ -115,7 +115,7 @@ impl Kernel {
 
     /// Whether the shader leaves the compiler free to fuse: the forward pass of presets in halves, where it can't be seen.
     pub fn may_fuse(&self) -> bool {
-        self.formula() == 5.0 && self.op.name() == "forward"
+        self.formula() == 6.0 && self.op.name() == "forward"
     }
 
     /// How many products by 1/6 may be fused: the last step of each element's division by 6.
@@ -168,13 +168,14 @@ impl Kernel {
 }
 
 /// One definition for each formula of the shader; in halves the last two have another than presets.
-fn definitions() -> [HardSigmoid; 6] {
+fn definitions() -> [HardSigmoid; 7] {
     let other = ["affine(0.16666667, 0.5)", "affine(0, 0.25)"].map(|text| text.parse().expect("it is one"));
     [
         HardSigmoid::PYTORCH,
         HardSigmoid::KERAS,
         HardSigmoid::JAX,
         HardSigmoid::KERAS3,
+        HardSigmoid::SPARSE,
         other[0],
         other[1],
     ]

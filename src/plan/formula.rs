@@ -15,6 +15,7 @@ pub(crate) enum Formula {
     Relu6Divide,
     Relu6Multiply,
     Relu6DivideBoth,
+    HalfKinks,
     Halves,
 }
 
@@ -32,11 +33,13 @@ impl Formula {
             | Op::Other(Other::GateBackward(definition))
                 if definition.kink_rule() == KinkRule::Half =>
             {
-                Self::Rare
+                Self::HalfKinks
             }
             Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => {
-                Self::Rare
+                Self::HalfKinks
             }
+            // In f16 a product with 1/6 gives the same halves. In bf16 the division shows where the product overflows.
+            Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) if dtype == DType::F16 => Self::Relu6Multiply,
             Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
                 match Self::of_definition(definition) {
                     _ if is_preset_of_halves(definition) => Self::Halves,

@@ -218,6 +218,7 @@ mod tests {
             (Formula::Relu6Divide, "RELU6_DIVIDE"),
             (Formula::Relu6Multiply, "RELU6_MULTIPLY"),
             (Formula::Relu6DivideBoth, "RELU6_DIVIDE_BOTH"),
+            (Formula::HalfKinks, "HALF_KINKS"),
             (Formula::Halves, "HALVES"),
         ] {
             assert_eq!(constant(&module, name), naga::Literal::U32(formula as u32));

@@ -72,6 +72,11 @@ fn operations() -> Vec<Op> {
     let mut all: Vec<Op> = presets
         .flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()])
         .collect();
+    // PYTORCH's, below, is none of these two forms.
+    for d in [HardSigmoid::JAX, HardSigmoid::KERAS3] {
+        all.extend([Op::from(Unary::HardSwish(d)), Binary::HardSwishBackward(d).into()]);
+    }
+    all.push(Binary::BackwardAccumulate(HardSigmoid::SPARSE).into());
     let mut names = vec!["forward", "backward", "pack", "unpack"];
     for op in Op::all(HardSigmoid::PYTORCH) {
         if !names.contains(&op.name()) {
@@ -146,7 +151,7 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
         }
         for (row, total) in rows.iter().zip(&mut totals) {
             let op = row.case.op;
-            let accumulates = op == Binary::BackwardAccumulate(HardSigmoid::PYTORCH).into();
+            let accumulates = matches!(op, Op::Binary(Binary::BackwardAccumulate(_)));
             let outputs = &[&out, &second_out][..op.outputs().len()];
             let mut encoder = device.create_command_encoder(&Default::default());
             for output in outputs {

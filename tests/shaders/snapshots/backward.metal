@@ -41,7 +41,8 @@ constant uint RARE = 1u;
 constant uint RELU6_DIVIDE = 2u;
 constant uint RELU6_MULTIPLY = 3u;
 constant uint RELU6_DIVIDE_BOTH = 4u;
-constant uint HALVES = 5u;
+constant uint HALF_KINKS = 5u;
+constant uint HALVES = 6u;
 constant uint QUIET = 4194304u;
 constant uint INVALID_NAN = 4290772992u;
 constant uint INFINITE = 2139095040u;
@@ -66,6 +67,18 @@ constant uint KERNEL = 1u;
 constant uint DTYPE = 0u;
 constant uint FORMULA = 0u;
 
+bool is_rare(
+) {
+    bool local = {};
+    if (true) {
+        local = false;
+    } else {
+        local = true;
+    }
+    bool _e14 = local;
+    return _e14;
+}
+
 metal::uint4 magnitude4_(
     metal::uint4 v
 ) {
@@ -78,14 +91,15 @@ metal::uint4 unless_nan(
     Params params
 ) {
     metal::uint4 quieted = operand | metal::uint4(4194304u);
-    if (false) {
-        metal::uint4 _e13 = magnitude4_(operand);
-        metal::uint4 nan = metal::select(quieted, metal::uint4(4290772992u), _e13 == metal::uint4(2139095040u));
-        metal::uint4 _e18 = magnitude4_(operand);
-        return metal::select(product, nan, _e18 >= metal::uint4(params.nan_threshold));
+    bool _e6 = is_rare();
+    if (_e6) {
+        metal::uint4 _e9 = magnitude4_(operand);
+        metal::uint4 nan = metal::select(quieted, metal::uint4(4290772992u), _e9 == metal::uint4(2139095040u));
+        metal::uint4 _e14 = magnitude4_(operand);
+        return metal::select(product, nan, _e14 >= metal::uint4(params.nan_threshold));
     }
-    metal::uint4 _e23 = magnitude4_(operand);
-    return metal::select(product, quieted, _e23 > metal::uint4(2139095040u));
+    metal::uint4 _e19 = magnitude4_(operand);
+    return metal::select(product, quieted, _e19 > metal::uint4(2139095040u));
 }
 
 metal::float4 opaque(
@@ -123,9 +137,10 @@ metal::float4 prescaled(
     metal::uint4 operand_1,
     Params params_3
 ) {
-    if (false) {
-        metal::float4 _e10 = opaque(as_type<metal::float4>(operand_1) * params_3.prescale, params_3);
-        return _e10;
+    bool _e2 = is_rare();
+    if (_e2) {
+        metal::float4 _e6 = opaque(as_type<metal::float4>(operand_1) * params_3.prescale, params_3);
+        return _e6;
     }
     return as_type<metal::float4>(operand_1);
 }
@@ -134,13 +149,13 @@ metal::uint4 value4_(
     metal::uint4 x_1,
     Params params_4
 ) {
-    bool local = {};
+    bool local_1 = {};
     if (true) {
-        local = false;
+        local_1 = false;
     } else {
-        local = true;
+        local_1 = true;
     }
-    bool _e16 = local;
+    bool _e16 = local_1;
     if (_e16) {
         metal::float4 _e17 = relu6_(x_1);
         metal::float4 _e18 = sixth(_e17, params_4);
@@ -297,14 +312,15 @@ metal::uint4 sum4_(
 
 bool is_composed(
 ) {
-    bool local_1 = {};
-    if (true) {
-        local_1 = false;
+    bool local_2 = {};
+    bool _e0 = is_rare();
+    if (!(_e0)) {
+        local_2 = false;
     } else {
-        local_1 = true;
+        local_2 = true;
     }
-    bool _e14 = local_1;
-    return _e14;
+    bool _e10 = local_2;
+    return _e10;
 }
 
 metal::uint4 backward_accumulate4_(
@@ -332,18 +348,19 @@ metal::uint4 gate4_(
     metal::uint4 b_5,
     Params params_12
 ) {
-    if (false) {
-        metal::uint4 _e8 = forward4_(b_5, params_12);
-        metal::uint4 _e9 = product4_(a_5, _e8, params_12);
-        return _e9;
+    bool _e3 = is_rare();
+    if (_e3) {
+        metal::uint4 _e4 = forward4_(b_5, params_12);
+        metal::uint4 _e5 = product4_(a_5, _e4, params_12);
+        return _e5;
     }
-    metal::uint4 _e10 = value4_(b_5, params_12);
-    metal::float4 _e13 = opaque(as_type<metal::float4>(_e10), params_12);
-    metal::uint4 product_2 = as_type<metal::uint4>(as_type<metal::float4>(a_5) * _e13);
-    metal::uint4 _e16 = magnitude4_(a_5);
-    metal::bool4 invalid = (_e16 == metal::uint4(2139095040u)) & (_e10 == metal::uint4(0u));
-    metal::uint4 _e27 = unless_either_nan(metal::select(product_2, metal::uint4(4290772992u), invalid), a_5, b_5);
-    return _e27;
+    metal::uint4 _e6 = value4_(b_5, params_12);
+    metal::float4 _e9 = opaque(as_type<metal::float4>(_e6), params_12);
+    metal::uint4 product_2 = as_type<metal::uint4>(as_type<metal::float4>(a_5) * _e9);
+    metal::uint4 _e12 = magnitude4_(a_5);
+    metal::bool4 invalid = (_e12 == metal::uint4(2139095040u)) & (_e6 == metal::uint4(0u));
+    metal::uint4 _e23 = unless_either_nan(metal::select(product_2, metal::uint4(4290772992u), invalid), a_5, b_5);
+    return _e23;
 }
 
 GateGradients gate_backward4_(
@@ -547,20 +564,20 @@ metal::uint4 binary_words(
     metal::uint4 before_2,
     Params params_21
 ) {
-    bool local_2 = {};
+    bool local_3 = {};
     metal::uint4 first_low = {};
     metal::uint4 first_high = {};
-    bool local_3 = {};
+    bool local_4 = {};
     if (true) {
         metal::uint4 _e9 = binary4_(first_1, second_1, before_2, params_21);
         return _e9;
     }
     if (false) {
-        local_2 = false;
+        local_3 = false;
     } else {
-        local_2 = false;
+        local_3 = false;
     }
-    bool _e23 = local_2;
+    bool _e23 = local_3;
     if (_e23) {
         metal::uint4 _e24 = backward_f16_words(first_1, second_1, params_21);
         return _e24;
@@ -568,11 +585,11 @@ metal::uint4 binary_words(
     first_low = first_1 << metal::uint4(16u);
     first_high = first_1;
     if (false) {
-        local_3 = true;
+        local_4 = true;
     } else {
-        local_3 = false;
+        local_4 = false;
     }
-    bool _e43 = local_3;
+    bool _e43 = local_4;
     if (_e43) {
         metal::uint4 _e44 = low(first_1);
         first_low = _e44;
