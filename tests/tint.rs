@@ -6,7 +6,7 @@ mod common;
 
 use common::{golden, npy};
 use hard_sigmoid::{
-    Binary, Difference, Element, HardSigmoid, Op, Other, Scalar, Unary, bf16, f16,
+    Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Other, Scalar, Unary, bf16, cpu, f16,
     plan::{Limits, Operand, Placement, Plan},
     wgsl,
 };
@@ -46,10 +46,12 @@ impl<'a, T: Scalar> Case<'a, T> {
     }
 
     /// Bytes of an output.
-    fn size(&self) -> usize {
-        match self.packs() {
-            true => self.operands[0].len().div_ceil(32) * 4,
-            false => size_of_val(self.operands[0]),
+    fn size(&self, output: usize) -> usize {
+        match self.op {
+            Op::Other(Other::Pack(_)) => self.operands[0].len().div_ceil(32) * 4,
+            // The gradient of a gate is as long as the gate.
+            Op::Other(Other::GateBroadcastBackward(_)) if output == 1 => size_of_val(self.operands[1]),
+            _ => size_of_val(self.operands[0]),
         }
     }
 
@@ -58,48 +60,62 @@ impl<'a, T: Scalar> Case<'a, T> {
         let Self { name, op, operands } = self;
         let (len, placement) = (operands[0].len() as u64, Placement::Separate);
         let plan = Plan::new(*op, T::DTYPE, placement, len, &Limits::default()).unwrap();
-        let [part] = plan.parts().collect::<Vec<_>>()[..] else {
-            panic!("{name} takes one part")
-        };
+        let parts: Vec<_> = plan.parts().collect();
         let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
         put("wgsl", wgsl::kernel(*op, T::DTYPE, placement).as_bytes());
-        put("params", bytemuck::bytes_of(&part.params));
         for (i, operand) in operands.iter().enumerate() {
             put(&i.to_string(), bytemuck::cast_slice(operand));
         }
-        let bound = part.bindings().iter().map(|binding| binding.operand);
         let inputs = (0..op.inputs().len()).map(Operand::Input);
         let outputs = (0..op.outputs().len()).map(Operand::Output);
+        let tensors: Vec<_> = inputs.chain(outputs).collect();
+        let mut dispatches = vec![];
+        for (i, part) in parts.iter().enumerate() {
+            let bound = part.bindings().iter().map(|binding| (binding.operand, binding.offset));
+            assert!(
+                bound.eq(tensors.iter().map(|&operand| (operand, 0))),
+                "the script binds whole operands and then results"
+            );
+            put(&format!("params.{i}"), bytemuck::bytes_of(&part.params));
+            dispatches.extend(part.dispatches().map(|dispatch| {
+                let [x, y, z] = dispatch.workgroups;
+                format!("{}:{i}:{x}:{y}:{z}", dispatch.entry_point)
+            }));
+        }
+        let sizes: Vec<_> = (0..op.outputs().len())
+            .map(|output| self.size(output).to_string())
+            .collect();
+        format!(
+            "{name}\t{}\t{}\t{}\n",
+            operands.len(),
+            sizes.join(" "),
+            dispatches.join(" ")
+        )
+    }
+
+    /// The bytes of an output, whose guard is intact.
+    fn actual(&self, folder: &Path, output: usize) -> Vec<u8> {
+        let mut bytes = fs::read(folder.join(format!("{}.actual.{output}", self.name))).unwrap();
+        let guard = bytes.split_off(self.size(output));
         assert!(
-            bound.eq(inputs.chain(outputs)),
-            "the script binds operands and then results"
+            guard.len() >= GUARD && guard.iter().all(|&byte| byte == SENTINEL),
+            "wrote after its end"
         );
-        let sizes = vec![self.size().to_string(); op.outputs().len()].join(" ");
-        let dispatches = part.dispatches().map(|dispatch| {
-            let [x, y, z] = dispatch.workgroups;
-            format!("{}:{x}:{y}:{z}", dispatch.entry_point)
-        });
-        let dispatches = dispatches.collect::<Vec<_>>().join(" ");
-        format!("{name}\t{}\t{sizes}\t{dispatches}\n", operands.len())
+        bytes
     }
 
     /// Compares what the script wrote; returns how many results were compared, and how many are wrong.
     fn compare(&self, folder: &Path) -> [usize; 2] {
         let (mut compared, mut wrong, mut subnormal) = (0, 0, 0);
         for output in 0..self.op.outputs().len() {
-            let bytes = fs::read(folder.join(format!("{}.actual.{output}", self.name))).unwrap();
-            let (actual, guard) = bytes.split_at(self.size());
-            assert!(
-                guard.len() >= GUARD && guard.iter().all(|&byte| byte == SENTINEL),
-                "wrote after its end"
-            );
+            let actual = self.actual(folder, output);
             let before: T = bytemuck::pod_read_unaligned(&[SENTINEL; 4][..size_of::<T>()]);
             let actual: Vec<T> = if self.packs() {
-                let words: Vec<u32> = bytemuck::pod_collect_to_vec(actual);
+                let words: Vec<u32> = bytemuck::pod_collect_to_vec(&actual);
                 let sign = |i: usize| T::from_f32(if words[i / 32] >> (i % 32) & 1 == 1 { 1.0 } else { -1.0 });
                 (0..self.operands[0].len()).map(sign).collect()
             } else {
-                bytemuck::pod_collect_to_vec(actual)
+                bytemuck::pod_collect_to_vec(&actual)
             };
             for (index, &actual) in actual.iter().enumerate() {
                 let operand = |i: usize| self.operands.get(i).map_or(before, |operand| operand[index]);
@@ -121,6 +137,102 @@ impl<'a, T: Scalar> Case<'a, T> {
             self.name
         );
         [compared, wrong]
+    }
+}
+
+/// Operands of a broadcast gate whose products and sums are no subnormals, so that the bits are one and the same.
+struct Gated<T> {
+    gate: BroadcastGate,
+    a: Vec<T>,
+    b: Vec<T>,
+    g: Vec<T>,
+}
+
+impl<T: Scalar> Gated<T> {
+    fn new(outer: usize, middle: u32, inner: u32) -> Self {
+        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, middle, inner).unwrap();
+        let of = |len: usize, step: usize| {
+            let number = |i: usize| T::from_f32((i * step % 8191) as f32 / 1024.0 - 3.9);
+            (0..len).map(number).collect()
+        };
+        Self {
+            gate,
+            a: of(outer * gate.row() as usize, 7919),
+            b: of(outer * gate.inner() as usize, 5003),
+            g: of(outer * gate.row() as usize, 3571),
+        }
+    }
+
+    fn cases<'a>(&'a self) -> [Case<'a, T>; 2] {
+        let Self { gate, a, b, g } = self;
+        let case = |op: Other, operands: &[&'a [T]]| Case {
+            name: format!(
+                "{}-{}x{}-{}",
+                Op::from(op).name(),
+                gate.middle(),
+                gate.inner(),
+                T::DTYPE
+            ),
+            op: op.into(),
+            operands: operands.to_vec(),
+        };
+        [
+            case(Other::GateBroadcast(*gate), &[a, b]),
+            case(Other::GateBroadcastBackward(*gate), &[a, b, g]),
+        ]
+    }
+
+    /// As [`Case::compare`].
+    fn compare(&self, folder: &Path) -> [usize; 2] {
+        let Self { gate, a, b, g } = self;
+        let [forward, backward] = self.cases();
+        let (mut y, mut da, mut db) = (a.clone(), a.clone(), b.clone());
+        cpu::gate_broadcast(*gate, a, b, &mut y).unwrap();
+        cpu::gate_broadcast_backward(*gate, a, b, g, &mut da, &mut db).unwrap();
+        let (mut compared, mut wrong) = (0, 0);
+        for (case, output, expected) in [(&forward, 0, y), (&backward, 0, da), (&backward, 1, db)] {
+            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&case.actual(folder, output));
+            let differ = actual
+                .iter()
+                .zip(&expected)
+                .filter(|(actual, expected)| bytemuck::bytes_of(*actual) != bytemuck::bytes_of(*expected))
+                .count();
+            println!("{:<42} {} results, {differ} differ", case.name, expected.len());
+            (compared, wrong) = (compared + expected.len(), wrong + differ);
+        }
+        [compared, wrong]
+    }
+}
+
+/// Channels first and last: outer, middle, inner, with odd lengths and more steps than partial sums.
+const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
+
+/// All that is compared with one type.
+struct Cases<'a, T> {
+    elementwise: Vec<Case<'a, T>>,
+    gated: [Gated<T>; 2],
+}
+
+impl<'a, T: Scalar> Cases<'a, T> {
+    fn new(operations: &[Op], x: &'a [T], g: &'a [T]) -> Self {
+        Self {
+            elementwise: operations.iter().map(|&op| Case::new(op, x, g)).collect(),
+            gated: SHAPES.map(|(outer, middle, inner)| Gated::new(outer, middle, inner)),
+        }
+    }
+
+    /// As [`Case::write`].
+    fn write(&self, folder: &Path) -> String {
+        let gated = self.gated.iter().flat_map(Gated::cases);
+        let elementwise = self.elementwise.iter().map(|case| case.write(folder));
+        elementwise.chain(gated.map(|case| case.write(folder))).collect()
+    }
+
+    /// As [`Case::compare`], of each.
+    fn compare(&self, folder: &Path) -> Vec<[usize; 2]> {
+        let gated = self.gated.iter().map(|gated| gated.compare(folder));
+        let elementwise = self.elementwise.iter().map(|case| case.compare(folder));
+        elementwise.chain(gated).collect()
     }
 }
 
@@ -148,12 +260,10 @@ fn tint_gives_the_same_bits() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
     let ([x16, g16], [xb, gb]) = (all_halves(f16::from_bits), all_halves(bf16::from_bits));
     let operations = operations();
-    let of_f32: Vec<_> = operations.iter().map(|&op| Case::new(op, &x, &g)).collect();
-    let of_f16: Vec<_> = operations.iter().map(|&op| Case::new(op, &x16, &g16)).collect();
-    let of_bf16: Vec<_> = operations.iter().map(|&op| Case::new(op, &xb, &gb)).collect();
-    let lines = of_f32.iter().map(|case| case.write(folder));
-    let lines = lines.chain(of_f16.iter().map(|case| case.write(folder)));
-    let lines: Vec<_> = lines.chain(of_bf16.iter().map(|case| case.write(folder))).collect();
+    let of_f32 = Cases::new(&operations, &x, &g);
+    let of_f16 = Cases::new(&operations, &x16, &g16);
+    let of_bf16 = Cases::new(&operations, &xb, &gb);
+    let lines = [of_f32.write(folder), of_f16.write(folder), of_bf16.write(folder)];
     fs::write(folder.join("cases"), lines.concat()).unwrap();
 
     let modules = std::env::var("HARD_SIGMOID_NODE_MODULES").expect("set by test.sh");
@@ -161,12 +271,10 @@ fn tint_gives_the_same_bits() {
     let status = Command::new("node").arg(script).arg(folder).arg(modules).status();
     assert!(status.expect("node is installed").success());
 
-    let counts = of_f32.iter().map(|case| case.compare(folder));
-    let counts = counts.chain(of_f16.iter().map(|case| case.compare(folder)));
-    let counts: Vec<_> = counts.chain(of_bf16.iter().map(|case| case.compare(folder))).collect();
+    let counts = [of_f32.compare(folder), of_f16.compare(folder), of_bf16.compare(folder)].concat();
     let [compared, wrong] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
     println!("{} cases, {compared} results, {wrong} differ", counts.len());
-    assert_eq!((counts.len(), wrong), (3 * operations.len(), 0));
+    assert_eq!((counts.len(), wrong), (3 * (operations.len() + SHAPES.len()), 0));
 
     println!("and as they have to be seen, the results of another definition:");
     let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);

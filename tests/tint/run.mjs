@@ -34,17 +34,22 @@ async function results({ text, inputs, sizes, params, dispatches }) {
   };
   const tensors = inputs.map((bytes) => upload(bytes, 0, usage));
   const outputs = sizes.map((size) => upload(new Uint8Array(size).fill(0xab), GUARD, usage));
-  const uniform = upload(params, 0, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST);
+  const uniforms = params.map((bytes) => upload(bytes, 0, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST));
   const module = device.createShaderModule({ code: text });
+  // Not "auto": an entry point may leave a tensor unused.
+  const types = [...inputs.map(() => "read-only-storage"), ...sizes.map(() => "storage"), "uniform"];
+  const bindings = types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
+  const bindGroupLayout = device.createBindGroupLayout({ entries: bindings });
+  const layout = device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] });
   const encoder = device.createCommandEncoder();
-  for (const { entryPoint, workgroups } of dispatches) {
-    const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint } });
+  for (const { entryPoint, part, workgroups } of dispatches) {
+    const pipeline = device.createComputePipeline({ layout, compute: { module, entryPoint } });
     const written = outputs.map((buffer, i) => ({ buffer, size: words(sizes[i]) }));
-    const bound = [...tensors.map((buffer) => ({ buffer })), ...written, { buffer: uniform }];
+    const bound = [...tensors.map((buffer) => ({ buffer })), ...written, { buffer: uniforms[part] }];
     const entries = bound.map((resource, binding) => ({ binding, resource }));
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+    pass.setBindGroup(0, device.createBindGroup({ layout: bindGroupLayout, entries }));
     pass.dispatchWorkgroups(...workgroups);
     pass.end();
   }
@@ -60,21 +65,23 @@ async function results({ text, inputs, sizes, params, dispatches }) {
     await staging.mapAsync(GPUMapMode.READ);
     read.push(new Uint8Array(staging.getMappedRange().slice(0)));
   }
-  for (const buffer of [...tensors, ...outputs, uniform, ...staged]) buffer.destroy();
+  for (const buffer of [...tensors, ...outputs, ...uniforms, ...staged]) buffer.destroy();
   return read;
 }
 
 for (const line of readFileSync(join(folder, "cases"), "utf8").trim().split("\n")) {
   const [name, inputs, sizes, dispatches] = line.split("\t");
+  const plan = dispatches.split(" ").map((dispatch) => {
+    const [entryPoint, part, ...workgroups] = dispatch.split(":");
+    return { entryPoint, part: Number(part), workgroups: workgroups.map(Number) };
+  });
+  const parts = Math.max(...plan.map(({ part }) => part)) + 1;
   const actual = await results({
     text: readFileSync(join(folder, `${name}.wgsl`), "utf8"),
     inputs: [...Array(Number(inputs)).keys()].map((i) => read(`${name}.${i}`)),
     sizes: sizes.split(" ").map(Number),
-    params: read(`${name}.params`),
-    dispatches: dispatches.split(" ").map((dispatch) => {
-      const [entryPoint, ...workgroups] = dispatch.split(":");
-      return { entryPoint, workgroups: workgroups.map(Number) };
-    }),
+    params: [...Array(parts).keys()].map((i) => read(`${name}.params.${i}`)),
+    dispatches: plan,
   });
   actual.forEach((bytes, i) => writeFileSync(join(folder, `${name}.actual.${i}`), bytes));
 }
