@@ -11,7 +11,7 @@ use burn::backend::{
     },
     tensor::FloatTensor,
 };
-use hard_sigmoid::{Binary, HardSigmoid};
+use hard_sigmoid::{Binary, BroadcastGate};
 
 #[derive(Debug)]
 struct UnaryBackward(Binary);
@@ -22,12 +22,12 @@ impl<B: HardSigmoidBackend> Backward<B, 1> for UnaryBackward {
 
     fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
         let x = checkpointer.retrieve_node_output(ops.state);
-        unary::<B, _>(ops.parents, ops.node, grads, |g| B::hard_sigmoid_binary(x, g, self.0));
+        unary::<B, _>(ops.parents, ops.node, grads, |g| B::hard_sigmoid_gradient(x, g, self.0));
     }
 }
 
 #[derive(Debug)]
-struct GateBackward(HardSigmoid);
+struct GateBackward(BroadcastGate);
 
 impl<B: HardSigmoidBackend> Backward<B, 2> for GateBackward {
     /// `a` and `b`.
@@ -57,18 +57,19 @@ impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodi
         }
     }
 
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
-        let Binary::Gate(definition) = op else {
-            panic!("the hard sigmoid has no second derivatives here");
-        };
+    fn hard_sigmoid_gradient(_x: FloatTensor<Self>, _g: FloatTensor<Self>, _op: Binary) -> FloatTensor<Self> {
+        panic!("the hard sigmoid has no second derivatives here")
+    }
+
+    fn hard_sigmoid_gate(a: FloatTensor<Self>, b: FloatTensor<Self>, gate: BroadcastGate) -> FloatTensor<Self> {
         let nodes = [a.node(), b.node()];
-        match GateBackward(definition).prepare::<C>(nodes).compute_bound().stateful() {
+        match GateBackward(gate).prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(mut prep) => {
                 let inputs = [prep.checkpoint(&a), prep.checkpoint(&b)];
-                let y = B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), op);
+                let y = B::hard_sigmoid_gate(a.into_primitive(), b.into_primitive(), gate);
                 prep.finish(inputs, y)
             }
-            OpsKind::UnTracked(prep) => prep.finish(B::hard_sigmoid_binary(a.into_primitive(), b.into_primitive(), op)),
+            OpsKind::UnTracked(prep) => prep.finish(B::hard_sigmoid_gate(a.into_primitive(), b.into_primitive(), gate)),
         }
     }
 
@@ -76,7 +77,7 @@ impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodi
         _a: FloatTensor<Self>,
         _b: FloatTensor<Self>,
         _g: FloatTensor<Self>,
-        _definition: HardSigmoid,
+        _gate: BroadcastGate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         panic!("the gate has no second derivatives here")
     }

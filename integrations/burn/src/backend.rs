@@ -2,7 +2,7 @@
 
 use crate::{host, op::Differentiable};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
-use hard_sigmoid::{Binary, HardSigmoid};
+use hard_sigmoid::{Binary, BroadcastGate};
 
 /// The operations. By default they are computed on the host, by the CPU path, which has the bits of the kernels.
 #[backend_extension(
@@ -18,21 +18,27 @@ pub trait HardSigmoidBackend: Backend {
         host::unary::<Self>(x, of.op)
     }
 
-    /// `a` and `b` are the operands in the order of the operation.
+    /// The gradient `op` of `x`, from the upstream gradient `g`.
+    #[fusion(dtype = x, shape = x)]
+    fn hard_sigmoid_gradient(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        host::gradient::<Self>(x, g, op)
+    }
+
+    /// `a·hs(b)`.
     #[fusion(dtype = a, shape = a)]
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
-        host::binary::<Self>(a, b, op)
+    fn hard_sigmoid_gate(a: FloatTensor<Self>, b: FloatTensor<Self>, gate: BroadcastGate) -> FloatTensor<Self> {
+        host::gate::<Self>(a, b, gate)
     }
 
     /// `da` and `db` of a gate.
-    #[fusion(meta = |a, b, _g, _definition| (a.clone(), b.clone()))]
+    #[fusion(meta = |a, b, _g, _gate| (a.clone(), b.clone()))]
     fn hard_sigmoid_gate_backward(
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: FloatTensor<Self>,
-        definition: HardSigmoid,
+        gate: BroadcastGate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        host::gate_backward::<Self>(a, b, g, definition)
+        host::gate_backward::<Self>(a, b, g, gate)
     }
 }
 

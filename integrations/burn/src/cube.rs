@@ -1,24 +1,25 @@
-//! burn's wgpu backend, on which cubecl launches our WGSL text as the plan says.
+//! burn on wgpu, where cubecl launches our WGSL text as the plan says.
 
-use crate::{backend::HardSigmoidBackend, host, op::Differentiable};
+use crate::{
+    backend::HardSigmoidBackend,
+    host,
+    op::{self, Differentiable},
+    text,
+};
 use burn::backend::{TensorMetadata, tensor::FloatTensor};
 use burn_cubecl::{
     CubeBackend,
     cubecl::{
-        CubeKernel, PrecompiledSource,
-        client::Client,
-        ir::{UIntKind, metadata::Info},
         prelude::*,
-        server::{KernelArguments, MetadataBindingInfo},
+        server::{Handle, KernelArguments, MetadataBindingInfo},
     },
     kernel::into_contiguous,
     ops::numeric::empty_device_contiguous_dtype,
     tensor::CubeTensor,
 };
 use hard_sigmoid::{
-    Binary, DType, HardSigmoid, Op, Other,
-    plan::{Limits, Operand, Placement, Plan},
-    wgsl,
+    Binary, BroadcastGate, DType, Op,
+    plan::{Binding, Operand, Placement, Plan},
 };
 
 impl HardSigmoidBackend for CubeBackend {
@@ -30,11 +31,19 @@ impl HardSigmoidBackend for CubeBackend {
         }
     }
 
-    fn hard_sigmoid_binary(a: FloatTensor<Self>, b: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+    fn hard_sigmoid_gradient(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        let [x, g] = [x, g].map(into_contiguous);
+        match run(op, &[&x, &g]) {
+            Some([dx]) => dx,
+            None => host::gradient::<Self>(x, g, op),
+        }
+    }
+
+    fn hard_sigmoid_gate(a: FloatTensor<Self>, b: FloatTensor<Self>, gate: BroadcastGate) -> FloatTensor<Self> {
         let [a, b] = [a, b].map(into_contiguous);
-        match run(op, &[&a, &b]) {
+        match run(op::gate(gate), &[&a, &b]) {
             Some([y]) => y,
-            None => host::binary::<Self>(a, b, op),
+            None => host::gate::<Self>(a, b, gate),
         }
     }
 
@@ -42,19 +51,18 @@ impl HardSigmoidBackend for CubeBackend {
         a: FloatTensor<Self>,
         b: FloatTensor<Self>,
         g: FloatTensor<Self>,
-        definition: HardSigmoid,
+        gate: BroadcastGate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
         let [a, b, g] = [a, b, g].map(into_contiguous);
-        match run(Other::GateBackward(definition), &[&a, &b, &g]) {
+        match run(op::gate_backward(gate), &[&a, &b, &g]) {
             Some([da, db]) => (da, db),
-            None => host::gate_backward::<Self>(a, b, g, definition),
+            None => host::gate_backward::<Self>(a, b, g, gate),
         }
     }
 }
 
-/// Launches an operation on contiguous tensors. `None` where the kernels can't compute it: on a runtime that takes no WGSL
-/// (CUDA, ROCm, and burn's features `vulkan` and `metal`, which compile for the driver themselves), for other types, on a
-/// device whose limits are too small, and where the plan has several parts, since burn binds whole tensors.
+/// Launches an operation on contiguous tensors. `None` where the kernels can't compute it: on a runtime that isn't wgpu's, for
+/// other types, and on a device whose limits are too small.
 fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
     let op = op.into();
     let first = inputs[0];
@@ -63,6 +71,7 @@ fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Optio
         inputs.iter().all(|input| input.dtype == first.dtype),
         "the tensors have to hold the same type"
     );
+    let limits = text::limits(&first.client)?;
     // A tensor that nobody else holds is overwritten. Others may lie in one buffer of burn's pool.
     let replaced = op.replaces().filter(|&index| inputs[index].can_mut());
     let placement = match replaced {
@@ -70,37 +79,36 @@ fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Optio
         None => Placement::Shared,
     };
     let len = first.shape().num_elements() as u64;
-    let plan = Plan::new(op, dtype, placement, len, &limits(&first.client)).ok()?;
-    let mut parts = plan.parts();
-    let (part, None) = (parts.next(), parts.next()) else {
-        return None;
-    };
+    let plan = Plan::new(op, dtype, placement, len, &limits).ok()?;
+    // The first result is as large as the first operand, the gradient of a gate as the gate.
     let outputs = std::array::from_fn(|output| match replaced {
         Some(index) if output == 0 => inputs[index].clone(),
-        _ => like(first),
+        _ => like(inputs[output]),
     });
-    // An empty tensor has no part.
-    if let Some(part) = part {
+    for part in plan.parts() {
         for dispatch in part.dispatches() {
-            let tensors = part.bindings().iter().map(|binding| match binding.operand {
-                Operand::Input(index) => inputs[index],
-                Operand::Output(index) => &outputs[index],
-            });
-            let arguments = tensors.fold(KernelArguments::new(), |arguments, tensor| {
-                arguments.with_buffer(tensor.handle.clone().binding())
-            });
+            let arguments = part
+                .bindings()
+                .iter()
+                .fold(KernelArguments::new(), |arguments, binding| {
+                    let tensor = match binding.operand {
+                        Operand::Input(index) => inputs[index],
+                        Operand::Output(index) => &outputs[index],
+                    };
+                    arguments.with_buffer(bound(&tensor.handle, binding).binding())
+                });
             // cubecl binds them after the last buffer, as the plan does.
             let params = bytemuck::pod_collect_to_vec(bytemuck::bytes_of(&part.params));
             let [x, y, z] = dispatch.workgroups;
-            let entry_point = EntryPoint {
-                op,
-                dtype,
-                placement,
-                constants: plan.constants().map(|(_, value)| value.to_bits()),
-                name: dispatch.entry_point,
-            };
-            first.client.launch(
-                Box::new(entry_point),
+            text::launch(
+                &first.client,
+                text::EntryPoint {
+                    op,
+                    dtype,
+                    placement,
+                    constants: plan.constants().map(|(_, value)| value.to_bits()),
+                    name: dispatch.entry_point,
+                },
                 CubeCount::Static(x, y, z),
                 arguments.with_info(MetadataBindingInfo::custom(params)),
             );
@@ -109,27 +117,20 @@ fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Optio
     Some(outputs)
 }
 
+/// What a part of the plan takes of a tensor.
+fn bound(handle: &Handle, binding: &Binding) -> Handle {
+    // The last word of an odd number of halves is bound whole; cubecl rounds up too.
+    let after = handle.size_in_used().saturating_sub(binding.offset + binding.size);
+    handle.clone().offset_start(binding.offset).offset_end(after)
+}
+
 /// What the kernels call the tensor's type.
 fn dtype(tensor: &CubeTensor) -> Option<DType> {
-    if tensor.client.name() != "wgpu<wgsl>" {
-        return None;
-    }
     match tensor.dtype {
         burn::tensor::DType::F32 => Some(DType::F32),
         burn::tensor::DType::F16 => Some(DType::F16),
         burn::tensor::DType::BF16 => Some(DType::Bf16),
         _ => None,
-    }
-}
-
-fn limits(client: &Client) -> Limits {
-    let properties = client.properties();
-    Limits {
-        max_storage_buffers_per_shader_stage: properties.hardware.max_bindings,
-        // wgpu's largest binding, or its largest buffer if that is smaller.
-        max_storage_buffer_binding_size: properties.memory.max_page_size,
-        min_storage_buffer_offset_alignment: properties.memory.alignment as u32,
-        max_compute_workgroups_per_dimension: properties.hardware.max_cube_count.0,
     }
 }
 
@@ -142,52 +143,12 @@ fn like(tensor: &CubeTensor) -> CubeTensor {
     )
 }
 
-/// An entry point of a kernel's text, as cubecl wants it.
-struct EntryPoint {
-    op: Op,
-    dtype: DType,
-    placement: Placement,
-    /// The bits of the plan's constants: all of the operation and the element type that the text depends on.
-    constants: [u64; 4],
-    name: &'static str,
-}
-
-impl KernelMetadata for EntryPoint {
-    fn id(&self) -> KernelId {
-        KernelId::new::<Self>().info((self.constants, self.name, env!("CARGO_PKG_VERSION")))
-    }
-
-    fn address_type(&self) -> ElemType {
-        UIntKind::U32.into()
-    }
-}
-
-impl CubeKernel for EntryPoint {
-    /// Never compiled: [`source`](Self::source) replaces it. The text says how large a workgroup is.
-    fn define(&self) -> KernelDefinition {
-        let settings = KernelSettings::new(CubeDim::new_single().0, ExecutionMode::Checked, AddressType::U32);
-        KernelDefinition {
-            body: Scope::root(settings.clone()),
-            settings,
-            info: Info::default(),
-        }
-    }
-
-    fn source(&self) -> Option<PrecompiledSource> {
-        Some(PrecompiledSource {
-            source: wgsl::kernel(self.op, self.dtype, self.placement),
-            entrypoint_name: self.name.into(),
-            lang: "wgsl",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use burn::{backend::Backend, tensor::TensorData};
     use burn_cubecl::CubeDevice;
-    use hard_sigmoid::Unary;
+    use hard_sigmoid::{HardSigmoid, Other, Unary};
 
     fn upload<B: Backend>(values: &[f32], device: &B::Device) -> FloatTensor<B> {
         B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)

@@ -1,10 +1,11 @@
 //! Any backend without kernels of ours: the tensors travel to the host and back, and the CPU path computes.
 
+use crate::op;
 use burn::{
     backend::{Backend, TensorMetadata, tensor::FloatTensor},
     tensor::{DType, Element, TensorData, bf16, f16, try_read_sync},
 };
-use hard_sigmoid::{Binary, HardSigmoid, Op, OpError, Scalar, Unary, cpu};
+use hard_sigmoid::{Binary, BroadcastGate, OpError, Scalar, Unary, cpu};
 
 /// Runs `$run` with `$T` as the type that tensors of `$dtype` hold.
 macro_rules! for_dtype {
@@ -34,36 +35,39 @@ pub fn unary<B: Backend>(x: FloatTensor<B>, op: Unary) -> FloatTensor<B> {
     B::float_from_data(x, &device)
 }
 
-pub fn binary<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, op: Binary) -> FloatTensor<B> {
+pub fn gradient<B: Backend>(x: FloatTensor<B>, g: FloatTensor<B>, op: Binary) -> FloatTensor<B> {
+    let device = x.device();
+    let [x, mut g] = [x, g].map(fetch::<B>);
+    succeed(for_dtype!(x.dtype(), T => cpu::binary_in_place::<T>(op, values(&x), values_mut(&mut g))));
+    B::float_from_data(g, &device)
+}
+
+pub fn gate<B: Backend>(a: FloatTensor<B>, b: FloatTensor<B>, gate: BroadcastGate) -> FloatTensor<B> {
     let device = a.device();
-    let [a, b] = [a, b].map(fetch::<B>);
-    let (kept, mut replaced) = match Op::from(op).replaces() {
-        Some(0) => (b, a),
-        _ => (a, b),
-    };
-    succeed(for_dtype!(kept.dtype(), T => {
-        cpu::binary_in_place::<T>(op, values(&kept), values_mut(&mut replaced))
+    let [mut a, b] = [a, b].map(fetch::<B>);
+    succeed(for_dtype!(b.dtype(), T => match op::is_plain(gate) {
+        true => cpu::binary_in_place::<T>(Binary::Gate(gate.definition()), values(&b), values_mut(&mut a)),
+        false => cpu::gate_broadcast_in_place::<T>(gate, values_mut(&mut a), values(&b)),
     }));
-    B::float_from_data(replaced, &device)
+    B::float_from_data(a, &device)
 }
 
 pub fn gate_backward<B: Backend>(
     a: FloatTensor<B>,
     b: FloatTensor<B>,
     g: FloatTensor<B>,
-    definition: HardSigmoid,
+    gate: BroadcastGate,
 ) -> (FloatTensor<B>, FloatTensor<B>) {
     let device = a.device();
     let [a, b, g] = [a, b, g].map(fetch::<B>);
     let (mut da, mut db) = (a.clone(), b.clone());
-    succeed(for_dtype!(a.dtype(), T => cpu::gate_backward::<T>(
-        definition,
-        values(&a),
-        values(&b),
-        values(&g),
-        values_mut(&mut da),
-        values_mut(&mut db),
-    )));
+    succeed(for_dtype!(a.dtype(), T => {
+        let (da, db) = (values_mut::<T>(&mut da), values_mut::<T>(&mut db));
+        match op::is_plain(gate) {
+            true => cpu::gate_backward(gate.definition(), values(&a), values(&b), values(&g), da, db),
+            false => cpu::gate_broadcast_backward(gate, values(&a), values(&b), values(&g), da, db),
+        }
+    }));
     (B::float_from_data(da, &device), B::float_from_data(db, &device))
 }
 

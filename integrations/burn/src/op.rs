@@ -1,6 +1,8 @@
-//! An operation as autodiff takes it: with its gradient.
+//! Operations as autodiff takes them: each with its gradient.
 
-use hard_sigmoid::{Binarization, Binary, Finite, HardSigmoid, Signs, StraightThrough, Unary};
+use hard_sigmoid::{
+    Binarization, Binary, BroadcastGate, Finite, HardSigmoid, Op, Other, Signs, StraightThrough, Unary,
+};
 
 /// An operation on one tensor, and the one that computes its gradient from that tensor and the upstream gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,5 +33,26 @@ impl Differentiable {
             op: Unary::Binarize(Signs { how, scale }),
             gradient: Binary::StraightThrough(estimator),
         }
+    }
+}
+
+/// A gate that is as large as what goes through it has kernels of its own: its gradient adds nothing.
+pub fn is_plain(gate: BroadcastGate) -> bool {
+    gate.middle() == 1
+}
+
+/// `a·hs(b)`.
+pub fn gate(gate: BroadcastGate) -> Op {
+    match is_plain(gate) {
+        true => Binary::Gate(gate.definition()).into(),
+        false => Other::GateBroadcast(gate).into(),
+    }
+}
+
+/// `da` and `db`.
+pub fn gate_backward(gate: BroadcastGate) -> Op {
+    match is_plain(gate) {
+        true => Other::GateBackward(gate.definition()).into(),
+        false => Other::GateBroadcastBackward(gate).into(),
     }
 }

@@ -1,16 +1,24 @@
 //! On burn's wgpu backend (and on Flex, by the host) the bits are those of the main crate's CPU path. Needs an adapter, if
-//! only a software one; run it with and without `--features fusion`.
+//! only a software one; run it as it is, with `--features fusion`, and with `--features vulkan` or `metal`, where burn compiles
+//! its own kernels to SPIR-V or MSL.
 
 use burn::{
     backend::wgpu::WgpuSetup,
-    tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, bf16, f16},
+    tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, activation::relu, bf16, f16},
 };
-use hard_sigmoid::{Binarization, Binary, HardSigmoid, Scalar, StraightThrough, Unary, cpu};
-use hard_sigmoid_burn::{HardSigmoidLayer, binarize, gate, hard_sigmoid, hard_swish};
+use hard_sigmoid::{Binarization, Binary, BroadcastGate, HardSigmoid, Scalar, StraightThrough, Unary, cpu};
+use hard_sigmoid_burn::{
+    HardSigmoidLayer, HardSwishLayer, SqueezeExcitationConfig, binarize, gate, hard_sigmoid, hard_swish,
+};
 
 const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 7, 8, 1023, 1024, 1025, (1 << 20) + 1];
 
 fn wgpu() -> Device {
+    #[cfg(feature = "vulkan")]
+    return Device::vulkan(DeviceKind::DefaultDevice);
+    #[cfg(all(feature = "metal", not(feature = "vulkan")))]
+    return Device::metal(DeviceKind::DefaultDevice);
+    #[cfg(not(any(feature = "vulkan", feature = "metal")))]
     Device::wgpu(DeviceKind::DefaultDevice)
 }
 
@@ -170,21 +178,186 @@ fn the_other_operations_on_another_backend() {
     the_other_operations::<bf16>(&Device::flex());
 }
 
-/// Squeeze-and-excitation: one gate for each channel.
+/// A gate repeated to `shape` along the dimensions where it is 1: y, da and db by the plain definition, db in the documented order.
+fn expected_of_gate<T: Scalar>(shape: [usize; 4], gate: [usize; 4], [a, b, g]: [&[T]; 3]) -> [Vec<T>; 3] {
+    let definition = HardSigmoid::PYTORCH;
+    let mut y = a.to_vec();
+    let mut da = g.to_vec();
+    // Places of the elements that each number of the gate goes with, in order.
+    let mut places = vec![vec![]; b.len()];
+    for at in 0..a.len() {
+        let (mut rest, mut of_b, mut stride) = (at, 0, 1);
+        for d in (0..4).rev() {
+            let index = rest % shape[d];
+            rest /= shape[d];
+            of_b += if gate[d] == 1 { 0 } else { index * stride };
+            stride *= gate[d];
+        }
+        let b = b[of_b].to_f32();
+        y[at] = T::from_f32(definition.gate(a[at].to_f32(), b));
+        da[at] = T::from_f32(definition.gate(g[at].to_f32(), b));
+        places[of_b].push(at);
+    }
+    let db = places.iter().zip(b).map(|(places, b)| {
+        let product = |&at: &usize| g[at].to_f32() * a[at].to_f32();
+        if shape == gate {
+            let of = places.first().map(product).unwrap();
+            return T::from_f32(definition.backward(b.to_f32(), of));
+        }
+        let mut partials = [0.0f32; 64];
+        for (m, at) in places.iter().enumerate() {
+            partials[m % 64] += product(at);
+        }
+        for s in [32, 16, 8, 4, 2, 1] {
+            for l in 0..s {
+                partials[l] += partials[l + s];
+            }
+        }
+        T::from_f32(definition.backward(b.to_f32(), partials[0]))
+    });
+    [y, da, db.collect()]
+}
+
+/// Every way in which a gate can be repeated.
+fn gates_are_repeated<T: Scalar + Element>(device: &Device) {
+    let shape = [3, 5, 11, 7];
+    let len = shape.iter().product();
+    let tracking = device.clone().autodiff();
+    let of_4 = |values: &[T], shape: [usize; 4], device: &Device| tensor(values, device).reshape(shape);
+    for mask in 0..16 {
+        let gate_shape: [usize; 4] = std::array::from_fn(|d| if mask >> d & 1 == 1 { 1 } else { shape[d] });
+        let what = format!("{gate_shape:?} {:?}", T::dtype());
+        let b: Vec<T> = inputs(gate_shape.iter().product::<usize>() + 32)[32..].to_vec();
+        let (a, g) = (inputs::<T>(len + 32)[32..].to_vec(), gradients::<T>(len));
+        let [y, da, db] = expected_of_gate(shape, gate_shape, [&a, &b, &g]);
+        let gated = gate(
+            of_4(&a, shape, device),
+            of_4(&b, gate_shape, device),
+            HardSigmoid::PYTORCH,
+        );
+        assert_bits(&what, &values(gated), &y);
+        let ta = of_4(&a, shape, &tracking).require_grad();
+        let tb = of_4(&b, gate_shape, &tracking).require_grad();
+        let gated = gate(ta.clone(), tb.clone(), HardSigmoid::PYTORCH);
+        assert_bits(&what, &values::<T, 4>(gated.clone().inner()), &y);
+        let gradients = (gated * of_4(&g, shape, &tracking)).sum().backward();
+        assert_bits(&format!("da, {what}"), &values(ta.grad(&gradients).unwrap()), &da);
+        assert_bits(&format!("db, {what}"), &values(tb.grad(&gradients).unwrap()), &db);
+    }
+}
+
 #[test]
-fn gates_are_broadcast() {
+fn gates_are_repeated_in_f32() {
+    gates_are_repeated::<f32>(&wgpu());
+}
+
+#[test]
+fn gates_are_repeated_in_f16() {
+    gates_are_repeated::<f16>(&wgpu());
+}
+
+#[test]
+fn gates_are_repeated_on_another_backend() {
+    gates_are_repeated::<f32>(&Device::flex());
+    gates_are_repeated::<bf16>(&Device::flex());
+}
+
+#[test]
+fn an_empty_tensor_has_a_gate() {
     let device = wgpu().autodiff();
-    let definition = HardSigmoid::JAX;
-    let a = Tensor::<3>::from_data([[[1.0f32, 2.0], [3.0, 4.0]]], &device).require_grad();
-    let b = Tensor::<3>::from_data([[[0.5f32], [-9.0]]], &device).require_grad();
-    let y = gate(a.clone(), b.clone(), definition);
-    let h = definition.forward(0.5);
-    assert_bits("y", &values::<f32, 3>(y.clone().inner()), &[h, 2.0 * h, 0.0, 0.0]);
+    let a = Tensor::<2>::zeros([0, 3], &device).require_grad();
+    let b = Tensor::<2>::ones([1, 3], &device).require_grad();
+    let y = gate(a.clone(), b.clone(), HardSigmoid::JAX);
+    assert_eq!(y.dims(), [0, 3]);
     let gradients = y.sum().backward();
-    assert_bits("da", &values(a.grad(&gradients).unwrap()), &[h, h, 0.0, 0.0]);
-    let slope = definition.slope();
-    let db = [slope + 2.0 * slope, 0.0];
-    assert_bits("db", &values(b.grad(&gradients).unwrap()), &db);
+    assert_bits("db", &values::<f32, 2>(b.grad(&gradients).unwrap()), &[0.0; 3]);
+}
+
+#[test]
+#[should_panic(
+    expected = "a gate of shape [2, 3] doesn't go with a tensor of shape [2, 1]: each extent has to be the same, or 1"
+)]
+fn a_gate_isnt_larger() {
+    let device = Device::flex();
+    gate(
+        Tensor::<2>::zeros([2, 1], &device),
+        Tensor::zeros([2, 3], &device),
+        HardSigmoid::JAX,
+    );
+}
+
+/// The activations of torchvision's MobileNetV3: see `tests/golden/mobilenet.py`.
+#[test]
+fn mobilenet_is_torchvision() {
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/mobilenet");
+    let read = |path: &std::path::Path| -> Vec<f32> {
+        let bytes = std::fs::read(path).unwrap();
+        npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
+    };
+    let device = wgpu().autodiff();
+    let definition = HardSigmoid::PYTORCH;
+
+    let rows = read(&golden.join("hard_swish.npy"));
+    let len = rows.len() / 4;
+    let [x, y, g, dx] = [0, 1, 2, 3].map(|row| &rows[row * len..][..len]);
+    let swish = HardSwishLayer::new(definition);
+    let tracked = tensor(x, &device).require_grad();
+    let ours = swish.forward(tracked.clone());
+    assert_bits("hard_swish", &values::<f32, 1>(ours.clone().inner()), y);
+    let gradients = (ours * tensor(g, &device)).sum().backward();
+    assert_bits("its gradient", &values(tracked.grad(&gradients).unwrap()), dx);
+
+    let mut gates = 0;
+    for file in std::fs::read_dir(&golden).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let Some(shape) = name.strip_prefix("gate_") else {
+            continue;
+        };
+        let shape: Vec<usize> = shape.split(['x', '_']).map(|size| size.parse().unwrap()).collect();
+        // Channels first: the extents are channels, pixels and 1.
+        let (channels, pixels) = (shape[0], shape[1]);
+        assert_eq!(shape[2], 1);
+        let side = pixels.isqrt();
+        let (all, len) = (read(&path), channels * pixels);
+        let [a, g, y, da] = [0, 1, 2, 3].map(|part| &all[part * len..][..len]);
+        let b = &all[4 * len..][..channels];
+        let image = |values: &[f32]| tensor(values, &device).reshape([1, channels, side, side]);
+        let ta = image(a).require_grad();
+        let tb = tensor(b, &device).reshape([1, channels, 1, 1]).require_grad();
+        let gated = gate(ta.clone(), tb.clone(), definition);
+        assert_bits(name, &values::<f32, 4>(gated.clone().inner()), y);
+        let gradients = (gated * image(g)).sum().backward();
+        assert_bits(name, &values(ta.grad(&gradients).unwrap()), da);
+        // PyTorch sums in an order of its own; the main crate's test compares ours with the exact sum.
+        let (mut ours_da, mut db) = (vec![0.0; len], vec![0.0; channels]);
+        let of = BroadcastGate::new(definition, pixels as u32, 1).unwrap();
+        cpu::gate_broadcast_backward(of, a, b, g, &mut ours_da, &mut db).unwrap();
+        assert_bits(name, &values(tb.grad(&gradients).unwrap()), &db);
+        gates += 1;
+    }
+    assert_eq!(gates, 9);
+}
+
+/// The block is its parts, and keeps its parameters in a record.
+#[test]
+fn squeeze_and_excitation() {
+    let device = wgpu().autodiff();
+    let definition = HardSigmoid::PYTORCH;
+    let config = SqueezeExcitationConfig::new(6, 2);
+    let block = config.init(definition, &device);
+    assert_eq!(block.definition(), definition);
+    let x = tensor(&inputs::<f32>(2 * 6 * 5 * 3 + 32)[32..], &device).reshape([2, 6, 5, 3]);
+    let y = block.forward(x.clone());
+    let b = block.fc2.forward(relu(block.fc1.forward(x.clone().mean_dims(&[2, 3]))));
+    assert_eq!(b.dims(), [2, 6, 1, 1]);
+    let [a, b] = [values::<f32, 4>(x.inner()), values::<f32, 4>(b.inner())];
+    let [expected, ..] = expected_of_gate([2, 6, 5, 3], [2, 6, 1, 1], [&a, &b, &a]);
+    assert_bits("block", &values::<f32, 4>(y.clone().inner()), &expected);
+    let gradients = y.sum().backward();
+    let weight = block.fc1.weight.val();
+    assert!(weight.grad(&gradients).is_some());
+    assert!(format!("{block}").contains("fc1"), "{block}");
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Our text on cubecl's wgpu runtime, whichever shading language burn compiles its own kernels to.
+//!
+//! cubecl takes WGSL text where it compiles to WGSL itself. With burn's features `vulkan` and `metal` it compiles to SPIR-V and
+//! MSL and refuses text, although wgpu below it takes it as ever. There a pipeline of ours is made while the runtime's options say
+//! that it compiles to WGSL, with the device to ourselves; then cubecl has the pipeline, and launches it as any other.
+
+use burn_cubecl::cubecl::{
+    CubeKernel, PrecompiledSource,
+    client::Client,
+    device::ServiceId,
+    device_handle::DeviceHandle,
+    environment::stream::StreamId,
+    ir::{UIntKind, metadata::Info},
+    prelude::*,
+    server::KernelArguments,
+    wgpu::{AutoCompiler, WgpuServer},
+};
+use cubecl_server::stream::WriteScoped;
+use hard_sigmoid::{
+    DType, Op,
+    plan::{Limits, Placement},
+    wgsl,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
+};
+
+/// cubecl's runtime on wgpu. Its compiler is one of three, chosen when the device starts.
+type Server = WgpuServer<AutoCompiler>;
+
+/// What is known of a device.
+struct Known {
+    limits: Limits,
+    /// Kernels whose pipelines cubecl has.
+    made: HashSet<KernelId>,
+}
+
+/// Of every device, as long as the program runs: so are cubecl's own.
+static KNOWN: LazyLock<Mutex<HashMap<ServiceId, Known>>> = LazyLock::new(Mutex::default);
+
+/// A panic elsewhere leaves nothing half done in it.
+fn known() -> MutexGuard<'static, HashMap<ServiceId, Known>> {
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn server(client: &Client) -> DeviceHandle<Server> {
+    DeviceHandle::new(client.service_id().device)
+}
+
+/// The device's limits. `None` if it isn't wgpu's (CUDA and ROCm).
+pub fn limits(client: &Client) -> Option<Limits> {
+    let id = client.service_id();
+    if !client.name().starts_with("wgpu<") {
+        return None;
+    }
+    if let Some(known) = known().get(&id) {
+        return Some(known.limits);
+    }
+    // Without the lock: the device's thread may be about to ask the same.
+    let limits = server(client)
+        .submit_blocking(|server| server.write_streams().stream(&StreamId::current()).device.limits())
+        .ok()?;
+    let limits = Limits {
+        max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+        min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
+        max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+    };
+    let made = HashSet::new();
+    known().entry(id).or_insert(Known { limits, made });
+    Some(limits)
+}
+
+/// Enqueues a launch after everything that is enqueued.
+pub fn launch(client: &Client, entry_point: EntryPoint, count: CubeCount, arguments: KernelArguments) {
+    let (id, kernel) = (client.service_id(), entry_point.id());
+    let takes_text = client.name() == "wgpu<wgsl>";
+    let is_made = || known().get(&id).is_some_and(|known| known.made.contains(&kernel));
+    if takes_text || is_made() {
+        client.launch(Box::new(entry_point), count, arguments);
+        return;
+    }
+    let server = server(client);
+    let launched = client.exclusive(move || {
+        let _text = TakingText::new(server);
+        client.launch(Box::new(entry_point), count, arguments);
+    });
+    launched.unwrap_or_else(|error| panic!("launching a hard sigmoid: {error}"));
+    if let Some(known) = known().get_mut(&id) {
+        known.made.insert(kernel);
+    }
+}
+
+/// While it lives, the runtime makes pipelines from WGSL. Only on the device's own thread, where nothing comes between.
+struct TakingText {
+    server: DeviceHandle<Server>,
+    before: [bool; 2],
+}
+
+impl TakingText {
+    fn new(server: DeviceHandle<Server>) -> Self {
+        let before = set(&server, [false; 2]);
+        Self { server, before }
+    }
+}
+
+impl Drop for TakingText {
+    fn drop(&mut self) {
+        set(&self.server, self.before);
+    }
+}
+
+/// Sets whether the runtime compiles to SPIR-V and to MSL, and returns what it did before.
+fn set(server: &DeviceHandle<Server>, compiles: [bool; 2]) -> [bool; 2] {
+    let set = server.submit_blocking(move |server| {
+        let options = &mut server.compilation_options;
+        let before = [options.supports_vulkan_compiler, options.supports_msl_compiler];
+        [options.supports_vulkan_compiler, options.supports_msl_compiler] = compiles;
+        before
+    });
+    set.unwrap_or_else(|error| panic!("the device's thread: {error:?}"))
+}
+
+/// An entry point of a kernel's text, as cubecl wants it.
+pub struct EntryPoint {
+    pub op: Op,
+    pub dtype: DType,
+    pub placement: Placement,
+    /// The bits of the plan's constants: all of the operation and the element type that the text depends on.
+    pub constants: [u64; 4],
+    pub name: &'static str,
+}
+
+impl KernelMetadata for EntryPoint {
+    fn id(&self) -> KernelId {
+        KernelId::new::<Self>().info((self.constants, self.name, env!("CARGO_PKG_VERSION")))
+    }
+
+    fn address_type(&self) -> ElemType {
+        UIntKind::U32.into()
+    }
+}
+
+impl CubeKernel for EntryPoint {
+    /// Never compiled: [`source`](Self::source) replaces it. The text says how large a workgroup is.
+    fn define(&self) -> KernelDefinition {
+        let settings = KernelSettings::new(CubeDim::new_single().0, ExecutionMode::Checked, AddressType::U32);
+        KernelDefinition {
+            body: Scope::root(settings.clone()),
+            settings,
+            info: Info::default(),
+        }
+    }
+
+    fn source(&self) -> Option<PrecompiledSource> {
+        Some(PrecompiledSource {
+            source: wgsl::kernel(self.op, self.dtype, self.placement),
+            entrypoint_name: self.name.into(),
+            lang: "wgsl",
+        })
+    }
+}
