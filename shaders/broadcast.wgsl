@@ -9,6 +9,8 @@
 //   gate_broadcast_sums                a, b, g, da, db                             db
 //   gate_broadcast_sums_in_place       a, b, g = da, db                            db
 //
+// Each entry point names every tensor, if only for its length, so that a layout made from the text ("auto") has them all.
+//
 // The first four work on words as those of kernels.wgsl do, and have a NAME_tail. A binding may begin before its part of b
 // does, where a buffer can be bound: params.b_first says where its first row begins. The part of a begins params.first elements
 // into a row.
@@ -175,6 +177,8 @@ fn gate_broadcast_in_place_tail(@builtin(local_invocation_index) lane: u32) {
 
 @compute @workgroup_size(WORKGROUP)
 fn gate_broadcast_backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    _ = arrayLength(&read0_word);
+    _ = arrayLength(&write4_word);
     let i = vector_index(id, params5);
     if in_body(i, params5) {
         write3_vec[i] = gate_read(read2_vec[i], 4u * i, params5);
@@ -182,6 +186,8 @@ fn gate_broadcast_backward(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 @compute @workgroup_size(4)
 fn gate_broadcast_backward_tail(@builtin(local_invocation_index) lane: u32) {
+    _ = arrayLength(&read0_word);
+    _ = arrayLength(&write4_word);
     let i = tail_index(lane, params5);
     if in_tail(i, params5) {
         write3_word[i] = merged(gate_read_tail(read2_word[i], i, params5), write3_word[i], i, params5);
@@ -190,6 +196,8 @@ fn gate_broadcast_backward_tail(@builtin(local_invocation_index) lane: u32) {
 
 @compute @workgroup_size(WORKGROUP)
 fn gate_broadcast_backward_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
+    _ = arrayLength(&write0_word);
+    _ = arrayLength(&write3_word);
     let i = vector_index(id, params4);
     if in_body(i, params4) {
         write2_vec[i] = gate_write(write2_vec[i], 4u * i, params4);
@@ -197,6 +205,8 @@ fn gate_broadcast_backward_in_place(@builtin(global_invocation_id) id: vec3<u32>
 }
 @compute @workgroup_size(4)
 fn gate_broadcast_backward_in_place_tail(@builtin(local_invocation_index) lane: u32) {
+    _ = arrayLength(&write0_word);
+    _ = arrayLength(&write3_word);
     let i = tail_index(lane, params4);
     if in_tail(i, params4) {
         let g = write2_word[i];
@@ -314,6 +324,7 @@ fn gradients(b: u32, before: u32, mask: u32, invocation: u32, params: Params) ->
 
 @compute @workgroup_size(WORKGROUP)
 fn gate_broadcast_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
+    _ = arrayLength(&write3_word);
     let share = share_of(group, invocation, params5);
     var sums = vec4<f32>(0.0);
     if share.exists {

@@ -150,6 +150,13 @@ mod tests {
     use burn_cubecl::CubeDevice;
     use hard_sigmoid::{HardSigmoid, Other, Unary};
 
+    fn device() -> CubeDevice {
+        #[cfg(feature = "vulkan")]
+        return CubeDevice::vulkan(Default::default());
+        #[cfg(not(feature = "vulkan"))]
+        CubeDevice::Wgpu(Default::default())
+    }
+
     fn upload<B: Backend>(values: &[f32], device: &B::Device) -> FloatTensor<B> {
         B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)
     }
@@ -157,13 +164,29 @@ mod tests {
     /// The bits can't tell the kernels from the host.
     #[test]
     fn wgpu_takes_the_kernels() {
-        let device = CubeDevice::Wgpu(Default::default());
+        let device = device();
         let definition = HardSigmoid::PYTORCH;
+        let gate = BroadcastGate::new(definition, 5, 1).unwrap();
         for len in [0, 1, 1025] {
             let [a, b, g] = [1.0, 2.0, 3.0].map(|value| upload::<CubeBackend>(&vec![value; len], &device));
             assert!(run::<1>(Unary::Forward(definition), &[&a]).is_some());
             assert!(run::<1>(Binary::Gate(definition), &[&a, &b]).is_some());
             assert!(run::<2>(Other::GateBackward(definition), &[&a, &b, &g]).is_some());
+            let [a, g] = [1.0, 3.0].map(|value| upload::<CubeBackend>(&vec![value; 5 * len], &device));
+            assert!(run::<1>(Other::GateBroadcast(gate), &[&a, &b]).is_some());
+            assert!(run::<2>(Other::GateBroadcastBackward(gate), &[&a, &b, &g]).is_some());
         }
+    }
+
+    #[test]
+    fn burn_goes_on_compiling_to_its_own_language() {
+        let x = upload::<CubeBackend>(&[1.0; 8], &device());
+        let name = x.client.name();
+        let before = text::languages(&x.client);
+        if cfg!(feature = "vulkan") {
+            assert_eq!((name, before), ("wgpu<spirv>", [true, false]));
+        }
+        run::<1>(Unary::Forward(HardSigmoid::TANGENT), &[&x]).unwrap();
+        assert_eq!(text::languages(&x.client), before);
     }
 }

@@ -7,9 +7,8 @@
 use burn_cubecl::cubecl::{
     CubeKernel, PrecompiledSource,
     client::Client,
-    device::ServiceId,
+    device::DeviceId,
     device_handle::DeviceHandle,
-    environment::stream::StreamId,
     ir::{UIntKind, metadata::Info},
     prelude::*,
     server::KernelArguments,
@@ -37,10 +36,10 @@ struct Known {
 }
 
 /// Of every device, as long as the program runs: so are cubecl's own.
-static KNOWN: LazyLock<Mutex<HashMap<ServiceId, Known>>> = LazyLock::new(Mutex::default);
+static KNOWN: LazyLock<Mutex<HashMap<DeviceId, Known>>> = LazyLock::new(Mutex::default);
 
 /// A panic elsewhere leaves nothing half done in it.
-fn known() -> MutexGuard<'static, HashMap<ServiceId, Known>> {
+fn known() -> MutexGuard<'static, HashMap<DeviceId, Known>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -50,7 +49,7 @@ fn server(client: &Client) -> DeviceHandle<Server> {
 
 /// The device's limits. `None` if it isn't wgpu's (CUDA and ROCm).
 pub fn limits(client: &Client) -> Option<Limits> {
-    let id = client.service_id();
+    let id = client.service_id().device;
     if !client.name().starts_with("wgpu<") {
         return None;
     }
@@ -59,8 +58,15 @@ pub fn limits(client: &Client) -> Option<Limits> {
     }
     // Without the lock: the device's thread may be about to ask the same.
     let limits = server(client)
-        .submit_blocking(|server| server.write_streams().stream(&StreamId::current()).device.limits())
-        .ok()?;
+        // The tensor has a stream.
+        .submit_blocking(|server| {
+            server
+                .write_streams()
+                .streams()
+                .next()
+                .map(|stream| stream.device.limits())
+        })
+        .ok()??;
     let limits = Limits {
         max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
         max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
@@ -74,7 +80,7 @@ pub fn limits(client: &Client) -> Option<Limits> {
 
 /// Enqueues a launch after everything that is enqueued.
 pub fn launch(client: &Client, entry_point: EntryPoint, count: CubeCount, arguments: KernelArguments) {
-    let (id, kernel) = (client.service_id(), entry_point.id());
+    let (id, kernel) = (client.service_id().device, entry_point.id());
     let takes_text = client.name() == "wgpu<wgsl>";
     let is_made = || known().get(&id).is_some_and(|known| known.made.contains(&kernel));
     if takes_text || is_made() {
@@ -109,6 +115,14 @@ impl Drop for TakingText {
     fn drop(&mut self) {
         set(&self.server, self.before);
     }
+}
+
+/// Whether the runtime compiles to SPIR-V and to MSL.
+#[cfg(test)]
+pub fn languages(client: &Client) -> [bool; 2] {
+    let options = server(client).submit_blocking(|server| server.compilation_options);
+    let options = options.unwrap();
+    [options.supports_vulkan_compiler, options.supports_msl_compiler]
 }
 
 /// Sets whether the runtime compiles to SPIR-V and to MSL, and returns what it did before.
