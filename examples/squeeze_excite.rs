@@ -1,6 +1,8 @@
 //! The activations of a squeeze-and-excitation block, as in MobileNetV3, in a program that owns its device: hard swish, the
 //! gate of each channel, and both gradients, in one pass. Every bit is compared with the CPU path.
 //!
+//! The gate b is given here. In a network it comes from the mean of h, so its gradient db goes back to h and adds to dh there.
+//!
 //! `cargo run --release --example squeeze_excite`
 
 use hard_sigmoid::{

@@ -27,8 +27,8 @@ const MAX_ROW: u64 = 1 << 31;
 /// 2. A tree adds them: for `s` = 32, 16, 8, 4, 2, 1, each partial `l < s` becomes `fl(p[l] + p[l + s])`. `S` is `p[0]`.
 ///
 /// With `u = 2^-24`, `S` is off by `(ceil(middle / 64) + 6)·u·Σ|g·a|` at most, to first order in `u` and apart from overflow and
-/// underflow: a product is rounded once when it is made, then in each later sum of its partial (the first, with `+0`, is
-/// exact), and six times in the tree. An `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
+/// underflow: each product is rounded once when it is made, then once for every later addition in its partial (the first, to `+0`, is exact),
+/// and six times in the tree. An `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
 /// or `g` doesn't keep its sign and payload in `db`. (As elsewhere, it gives `+0` where the gradient doesn't pass.)
 ///
 /// ```

@@ -135,8 +135,8 @@ impl HardSigmoid {
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g / 6)` where `0 < fl(x + 3) < 6`.
     ///
-    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend: PyTorch's `y`, JAX's rule at the kinks, and a
-    /// gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on the CPU, but that TensorFlow multiplies by a mask:
+    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode: PyTorch's `y`, JAX's rule at the kinks, and a
+    /// gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on the CPU, except that TensorFlow multiplies by a mask:
     /// outside the kinks it gives a zero with the sign of `g`, or NaN where `g` isn't finite. Its hard swish is
     /// `keras.activations.hard_silu`.
     pub const KERAS3: Self = Self {
@@ -147,7 +147,7 @@ impl HardSigmoid {
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 < v < 1`, and half of that at the kinks.
     ///
     /// `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. Bits compared with JAX 0.10.2 on the
-    /// CPU, but that JAX multiplies by a mask, as TensorFlow for [`KERAS3`](Self::KERAS3).
+    /// CPU, except that JAX multiplies by a mask, as TensorFlow for [`KERAS3`](Self::KERAS3).
     pub const SPARSE: Self = Self::plain(0.5, KinkRule::Half);
 
     /// Every named definition.
@@ -380,8 +380,8 @@ impl HardSigmoid {
 
     /// The gradient from the saved output `y = forward(x)` instead of the saved input, for a forward pass in place.
     ///
-    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. That is [`backward`](Self::backward) but where
-    /// `x` lies in the linear zone and `y` is 0 or 1 all the same, because saturation and the kink look alike in `y`:
+    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. That is [`backward`](Self::backward) except where
+    /// `x` lies in the linear zone and `y` is nevertheless 0 or 1, because saturation and the kink look alike in `y`:
     /// - none for `ONNX`, `TANGENT`, `JAX` and `KERAS3`, whose rule looks at the rounded value too;
     /// - for `PYTORCH` one input, 2.9999998, just inside the upper kink, whose `y` rounds to 1;
     /// - for definitions that include the kinks, the inputs there: `y` is exactly 0 or 1.
@@ -427,7 +427,7 @@ impl HardSigmoid {
     /// |---|---|
     /// | `PYTORCH` | `torch.nn.functional.hardswish` |
     /// | `JAX` | `jax.nn.hard_silu` |
-    /// | `KERAS3` | `keras.activations.hard_silu` on TensorFlow; `x * hardsigmoid(x)` in PyTorch |
+    /// | `KERAS3` | `keras.activations.hard_silu` on TensorFlow in eager mode; `x * hardsigmoid(x)` in PyTorch (not its gradient) |
     /// | `affine(0.16666667, 0.5)` | `HardSwish` of ONNX Runtime, `hard_swish` of burn |
     ///
     /// Negative infinity gives NaN (it is multiplied by zero), and other `x` below the lower kink give `-0`.
@@ -443,7 +443,8 @@ impl HardSigmoid {
     /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`. With `PYTORCH` it is that of `torch.nn.functional.hardswish`: `+0` where
     /// `x <= -3`, `g` where `x >= 3`, else `fl(fl(fl(x / 3) + 0.5)·g)`.
     ///
-    /// `KERAS3` has the bits of Keras 3 on TensorFlow. `JAX` has JAX's formula, but not its bits: XLA fuses the sum, which no GPU
+    /// `KERAS3` has the bits of Keras 3 on TensorFlow, which multiplies `g·x` by a mask outside the kinks: it gives NaN where that product
+    /// isn't finite. `JAX` has JAX's formula, but not its bits: XLA fuses the sum, which no GPU
     /// does alike. Where `x` is NaN, PyTorch's vector code gives NaN, as this does; its scalar code, which takes the elements after
     /// the last whole vector, gives `g`.
     #[inline(always)]
@@ -726,9 +727,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn display_round_trips(alpha: f32, beta: f32, inclusive: bool) {
-            let kinks = if inclusive { KinkRule::Inclusive } else { KinkRule::Strict };
-            if let Ok(definition) = HardSigmoid::affine(alpha, beta, kinks) {
+        fn display_round_trips(alpha: f32, beta: f32, rule in 0..KinkRule::ALL.len()) {
+            if let Ok(definition) = HardSigmoid::affine(alpha, beta, KinkRule::ALL[rule]) {
                 prop_assert_eq!(definition.to_string().parse(), Ok(definition));
             }
         }

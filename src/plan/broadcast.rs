@@ -79,7 +79,7 @@ impl Cut {
         matches!(self.op, Op::Other(Other::GateBroadcastBackward(_)))
     }
 
-    /// Bytes that a binding may begin before its part, and one more.
+    /// What the offset of a binding is a multiple of, so that it begins fewer bytes than this before its part.
     fn alignment(self) -> u64 {
         u64::from(self.limits.min_storage_buffer_offset_alignment).max(WORD)
     }
@@ -146,7 +146,7 @@ impl Cut {
         let [first_step, last_step] = [part.start, last].map(|element| element / inner);
         let [first_column, last_column] = [part.start, last].map(|element| element % inner);
         let same_step = first_step == last_step;
-        // In the last step of a row no column before comes again, and in the first no column after came before.
+        // The last step of a row repeats no earlier column, and its first step follows no later one.
         let from = if same_step || (first_row < last_row && (first_step + 1) % middle == 0) {
             first_column
         } else {
@@ -204,7 +204,7 @@ impl Cut {
                 _ => *binding,
             };
         }
-        // Where the row begins that the first number of b is of. That may be before the binding; sums in the shader wrap.
+        // Where the row of the first number of b begins. That may be before the binding; sums in the shader wrap.
         let b_first = skipped.wrapping_sub((gates.start % self.inner()) as u32);
         params.broadcast_from((start % self.row()) as u32, b_first)
     }

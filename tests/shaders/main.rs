@@ -10,7 +10,6 @@ use hard_sigmoid::{
     wgsl,
 };
 use naga::{back, proc::BoundsCheckPolicies, valid};
-use std::collections::BTreeSet;
 
 struct Shader {
     name: String,
@@ -176,31 +175,6 @@ fn glsl(Variant { shader, entry, .. }: Variant) -> Result<Vec<u8>, String> {
         .and_then(|mut writer| writer.write())
         .map_err(|e| e.to_string())?;
     Ok(text.into())
-}
-
-/// A layout that WebGPU makes from the text has the tensors that the entry point names.
-#[test]
-fn every_entry_point_names_every_tensor() {
-    each_variant(&shaders(), |variant| {
-        let Shader { module, info, .. } = variant.shader;
-        let index = module.entry_points.iter().position(|entry| entry.name == variant.entry);
-        let uses = info.get_entry_point(index.unwrap());
-        let named = module
-            .global_variables
-            .iter()
-            .filter(|(handle, _)| !uses[*handle].is_empty());
-        let named: BTreeSet<_> = named
-            .filter_map(|(_, global)| global.binding)
-            .map(|at| at.binding)
-            .collect();
-        let plan = Plan::new(variant.op, variant.dtype, variant.placement, 33, &Limits::default()).unwrap();
-        // And the parameters.
-        let bound = plan.parts().next().unwrap().bindings().len() as u32 + 1;
-        match named.iter().copied().eq(0..bound) {
-            true => Ok(b"named".to_vec()),
-            false => Err(format!("it names {named:?} of {bound}")),
-        }
-    });
 }
 
 #[test]

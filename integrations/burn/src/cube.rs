@@ -152,7 +152,7 @@ mod tests {
 
     fn device() -> CubeDevice {
         #[cfg(feature = "vulkan")]
-        return CubeDevice::vulkan(Default::default());
+        return CubeDevice::vulkan(Default::default()).unwrap();
         #[cfg(not(feature = "vulkan"))]
         CubeDevice::Wgpu(Default::default())
     }
