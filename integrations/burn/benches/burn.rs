@@ -1,19 +1,31 @@
 //! Our hard sigmoid beside burn's own, on tensors that stay on the device, in turn in one run.
 //!
 //! `cargo bench -p hard-sigmoid-burn --bench burn` compares with burn's separate kernels, with `--features fusion` with the
-//! fused ones. Ours is asserted against the CPU path first. `forward` holds its input, `tracked` records for a
-//! gradient, `backward` begins with a gradient of ones, `step` multiplies by a weight and sums between the two passes, and
-//! `1000 small` enqueues a chain of forward passes and waits once. Columns: median time of ours, of burn's, and how many times
-//! longer burn's takes.
+//! fused ones, and with `--features vulkan` with those that burn compiles to SPIR-V. Ours is asserted against the CPU path first.
+//! `forward` holds its input, `tracked` records for a gradient, `backward` begins with a gradient of ones, `step` multiplies by a
+//! weight between the two passes, `gate` is a channel's gate of images of 16 by 16, and `1000 small` enqueues a chain of forward
+//! passes and waits once. Columns: median time of ours, of `approximate`, of burn's own, and how many times longer burn's takes.
 
 use burn::tensor::{Device, DeviceKind, Gradients, Tensor, TensorData, activation};
-use hard_sigmoid_burn::{HardSigmoid, hard_sigmoid};
+use hard_sigmoid_burn::{HardSigmoid, approximate, gate, hard_sigmoid};
 use std::time::Instant;
 
 type Function = fn(Tensor<1>) -> Tensor<1>;
+type Gate = fn(Tensor<2>, Tensor<2>) -> Tensor<2>;
+
+const FUNCTIONS: [Function; 3] = [ours, approximately, burns];
+const GATES: [Gate; 3] = [
+    |a, b| gate(a, b, HardSigmoid::KERAS),
+    |a, b| approximate::gate(a, b, HardSigmoid::KERAS),
+    |a, b| a * activation::hard_sigmoid(b, 0.2, 0.5),
+];
 
 fn ours(x: Tensor<1>) -> Tensor<1> {
     hard_sigmoid(x, HardSigmoid::KERAS)
+}
+
+fn approximately(x: Tensor<1>) -> Tensor<1> {
+    approximate::hard_sigmoid(x, HardSigmoid::KERAS)
 }
 
 fn burns(x: Tensor<1>) -> Tensor<1> {
@@ -21,19 +33,23 @@ fn burns(x: Tensor<1>) -> Tensor<1> {
 }
 
 fn main() {
+    #[cfg(feature = "vulkan")]
+    let device = Device::vulkan(DeviceKind::DefaultDevice);
+    #[cfg(not(feature = "vulkan"))]
     let device = Device::wgpu(DeviceKind::DefaultDevice);
     let name = device.identity().map(|identity| identity.name.to_string());
     let fusion = if cfg!(feature = "fusion") { "with" } else { "without" };
-    println!("{}, burn {fusion} fusion", name.unwrap_or_default());
+    let language = if cfg!(feature = "vulkan") { "SPIR-V" } else { "WGSL" };
+    println!("{}, burn {fusion} fusion, in {language}", name.unwrap_or_default());
     println!(
-        "{:<12}{:>10} {:>12} {:>12} {:>7}",
-        "what", "elements", "ours", "burn's", "times"
+        "{:<12}{:>10} {:>12} {:>12} {:>12} {:>7}",
+        "what", "elements", "ours", "approximate", "burn's", "times"
     );
     for exponent in [10, 14, 18, 20, 22, 24, 25] {
         rows(&device, 1 << exponent);
     }
     let x = tensor(&device, 1 << 10);
-    row("1000 small", 1 << 10, 11, &|function| {
+    row("1000 small", 1 << 10, 11, FUNCTIONS, &|function| {
         let x = x.clone();
         timed(&device, || (0..1000).fold(x, |x, _| function(x))) / 1000.0
     });
@@ -52,21 +68,33 @@ fn rows(device: &Device, len: usize) {
     let tracked = tensor(&tracking, len).require_grad();
     let weight = tensor(&tracking, len);
     let rounds = (1 << 28 >> len.ilog2()).clamp(7, 101);
-    row("forward", len, rounds, &|function| {
+    row("forward", len, rounds, FUNCTIONS, &|function| {
         timed(device, || function(x.clone()))
     });
-    row("tracked", len, rounds, &|function| {
+    row("tracked", len, rounds, FUNCTIONS, &|function| {
         timed(device, || function(tracked.clone()))
     });
-    row("backward", len, rounds, &|function| {
+    row("backward", len, rounds, FUNCTIONS, &|function| {
         let y = function(tracked.clone());
         device.sync().unwrap();
         timed(device, || gradient(&tracked, y.backward()))
     });
-    row("step", len, rounds, &|function| {
+    row("step", len, rounds, FUNCTIONS, &|function| {
         timed(device, || {
-            let loss = (function(tracked.clone()) * weight.clone()).sum();
-            gradient(&tracked, loss.backward())
+            let weighted = function(tracked.clone()) * weight.clone();
+            gradient(&tracked, weighted.backward())
+        })
+    });
+    let images = |tensor: Tensor<1>| tensor.reshape([len / 256, 256]);
+    let (a, b) = (images(x), tensor(device, len / 256).reshape([len / 256, 1]));
+    row("gate", len, rounds, GATES, &|function| {
+        timed(device, || function(a.clone(), b.clone()))
+    });
+    let [a, b] = [a, b].map(|tensor| Tensor::from_inner(tensor).require_grad());
+    row("gate step", len, rounds, GATES, &|function| {
+        timed(device, || {
+            let gradients = function(a.clone(), b.clone()).backward();
+            (a.grad(&gradients), b.grad(&gradients))
         })
     });
 }
@@ -86,10 +114,10 @@ fn timed<R>(device: &Device, run: impl FnOnce() -> R) -> f64 {
     seconds
 }
 
-fn row(what: &str, len: usize, rounds: usize, time: &dyn Fn(Function) -> f64) {
-    let mut times = [vec![], vec![]];
+fn row<F: Copy>(what: &str, len: usize, rounds: usize, functions: [F; 3], time: &dyn Fn(F) -> f64) {
+    let mut times = [vec![], vec![], vec![]];
     for round in 0..rounds + 2 {
-        for (function, times) in [ours as Function, burns].into_iter().zip(&mut times) {
+        for (function, times) in functions.into_iter().zip(&mut times) {
             let seconds = time(function);
             // The first ones compile.
             if round > 1 {
@@ -97,12 +125,12 @@ fn row(what: &str, len: usize, rounds: usize, time: &dyn Fn(Function) -> f64) {
             }
         }
     }
-    let [ours, burns] = times.map(|mut times| {
+    let [ours, approximate, burns] = times.map(|mut times| {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2] * 1e6
     });
     println!(
-        "{what:<12}{len:>10} {ours:>9.1} us {burns:>9.1} us {:>7.2}",
+        "{what:<12}{len:>10} {ours:>9.1} us {approximate:>9.1} us {burns:>9.1} us {:>7.2}",
         burns / ours
     );
 }

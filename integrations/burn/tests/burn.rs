@@ -6,9 +6,9 @@ use burn::{
     backend::wgpu::WgpuSetup,
     tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, activation::relu, bf16, f16},
 };
-use hard_sigmoid::{Binarization, Binary, BroadcastGate, HardSigmoid, Scalar, StraightThrough, Unary, cpu};
+use hard_sigmoid::{Binarization, Binary, BroadcastGate, HardSigmoid, KinkRule, Scalar, StraightThrough, Unary, cpu};
 use hard_sigmoid_burn::{
-    HardSigmoidLayer, HardSwishLayer, SqueezeExcitationConfig, binarize, gate, hard_sigmoid, hard_swish,
+    HardSigmoidLayer, HardSwishLayer, SqueezeExcitationConfig, approximate, binarize, gate, hard_sigmoid, hard_swish,
 };
 
 const LENGTHS: [usize; 12] = [0, 1, 2, 3, 4, 5, 7, 8, 1023, 1024, 1025, (1 << 20) + 1];
@@ -461,6 +461,34 @@ fn a_layer_is_the_function() {
 fn other_types_are_refused() {
     let x = Tensor::<1>::from_data([1.0f64], (&Device::flex(), DType::F64));
     hard_sigmoid(x, HardSigmoid::KERAS).into_data();
+}
+
+/// Where nothing fuses product and sum, they have the bits of an affine definition.
+#[test]
+fn approximations_are_burns_own_operations() {
+    let device = Device::flex();
+    let (a, b) = (gradients::<f32>(1000), inputs::<f32>(1000));
+    for preset in HardSigmoid::PRESETS {
+        let definition = preset.definition;
+        let affine = HardSigmoid::affine(definition.slope(), definition.shift(), KinkRule::Inclusive).unwrap();
+        let [ta, tb] = [&a, &b].map(|values| tensor(values, &device));
+        let numbers = |values: Vec<f32>| -> Vec<f32> { values.into_iter().filter(|v| !v.is_nan()).collect() };
+        let y: Vec<f32> = b.iter().map(|&b| affine.forward(b)).collect();
+        let ours = values(approximate::hard_sigmoid(tb.clone(), definition));
+        assert_bits("hard_sigmoid", &numbers(ours), &numbers(y));
+        let y: Vec<f32> = b.iter().map(|&b| b * affine.forward(b)).collect();
+        let ours = values(approximate::hard_swish(tb.clone(), definition));
+        assert_bits("hard_swish", &numbers(ours), &numbers(y));
+        let y: Vec<f32> = a.iter().zip(&b).map(|(a, &b)| a * affine.forward(b)).collect();
+        let ours = values(approximate::gate(ta, tb, definition));
+        assert_bits("gate", &numbers(ours), &numbers(y));
+    }
+    // burn's own hard swish, which is that of ONNX.
+    let onnx = HardSigmoid::affine(0.16666667, 0.5, KinkRule::Strict).unwrap();
+    let b = &b[32..];
+    let y: Vec<f32> = b.iter().map(|&b| onnx.hard_swish(b)).collect();
+    let own = values(burn::tensor::activation::hard_swish(tensor(b, &device)));
+    assert_bits("burn's hard swish", &own, &y);
 }
 
 /// What differs from burn's own `hard_sigmoid`, and why ours is another function in bits.
