@@ -4,7 +4,7 @@
 //! fused ones, and with `--features vulkan` with those that burn compiles to SPIR-V. Ours is asserted against the CPU path first.
 //! `forward` holds its input, `tracked` records for a gradient, `backward` begins with a gradient of ones, `step` multiplies by a
 //! weight between the two passes, `gate` is a channel's gate of images of 16 by 16, and `1000 small` enqueues a chain of forward
-//! passes and waits once. Columns: median time of ours, of `approximate`, of burn's own, and how many times longer burn's takes.
+//! passes and waits once. An argument is the exponent of the largest tensor, 25 without. Columns: median time of ours, of `approximate`, of burn's own, and how many times longer burn's takes.
 
 use burn::tensor::{Device, DeviceKind, Gradients, Tensor, TensorData, activation};
 use hard_sigmoid_burn::{HardSigmoid, approximate, gate, hard_sigmoid};
@@ -45,7 +45,11 @@ fn main() {
         "{:<12}{:>10} {:>12} {:>12} {:>12} {:>7}",
         "what", "elements", "ours", "approximate", "burn's", "times"
     );
+    let largest = std::env::args().find_map(|argument| argument.parse().ok());
     for exponent in [10, 14, 18, 20, 22, 24, 25] {
+        if largest.is_some_and(|largest: u32| exponent > largest) {
+            break;
+        }
         rows(&device, 1 << exponent);
     }
     let x = tensor(&device, 1 << 10);
