@@ -6,12 +6,12 @@
 #                          kernels, on every adapter (about 25 minutes on two cores with two software adapters), and a
 #                          tensor beyond 4 GiB where the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
-#                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 5 minutes)
+#                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 15 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions for an element
-#                          (about 4 minutes)
-#   ./test.sh aarch64     the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
+#                          (about 10 minutes)
+#   ./test.sh aarch64      the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
