@@ -19,7 +19,7 @@ use burn_cubecl::{
 };
 use hard_sigmoid::{
     Binary, BroadcastGate, DType, Op,
-    plan::{Binding, Operand, Placement, Plan},
+    plan::{Binding, Limits, Operand, Placement, Plan},
 };
 
 impl HardSigmoidBackend for CubeBackend {
@@ -64,22 +64,25 @@ impl HardSigmoidBackend for CubeBackend {
 /// Launches an operation on contiguous tensors. `None` where the kernels can't compute it: on a runtime that isn't wgpu's, for
 /// other types, and on a device whose limits are too small.
 fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
-    let op = op.into();
+    let limits = text::limits(&inputs[0].client)?;
+    run_within(&limits, op.into(), inputs)
+}
+
+fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
     let first = inputs[0];
     let dtype = dtype(first)?;
     assert!(
         inputs.iter().all(|input| input.dtype == first.dtype),
         "the tensors have to hold the same type"
     );
-    let limits = text::limits(&first.client)?;
-    // A tensor that nobody else holds is overwritten. Others may lie in one buffer of burn's pool.
+    // A tensor that nobody else holds is overwritten. Otherwise tensors may share a buffer of burn's pool.
     let replaced = op.replaces().filter(|&index| inputs[index].can_mut());
     let placement = match replaced {
         Some(_) => Placement::InPlace,
         None => Placement::Shared,
     };
     let len = first.shape().num_elements() as u64;
-    let plan = Plan::new(op, dtype, placement, len, &limits).ok()?;
+    let plan = Plan::new(op, dtype, placement, len, limits).ok()?;
     // The first result is as large as the first operand, the gradient of a gate as the gate.
     let outputs = std::array::from_fn(|output| match replaced {
         Some(index) if output == 0 => inputs[index].clone(),
@@ -176,6 +179,51 @@ mod tests {
             assert!(run::<1>(Other::GateBroadcast(gate), &[&a, &b]).is_some());
             assert!(run::<2>(Other::GateBroadcastBackward(gate), &[&a, &b, &g]).is_some());
         }
+    }
+
+    fn values(tensor: &CubeTensor) -> Vec<u32> {
+        let data = CubeBackend::float_into_data(tensor.clone());
+        let data = burn::tensor::try_read_sync(data).unwrap().unwrap();
+        data.as_slice::<f32>()
+            .unwrap()
+            .iter()
+            .map(|value| value.to_bits())
+            .collect()
+    }
+
+    /// Tensors beyond a binding are cut, and a part begins within them.
+    #[test]
+    fn parts_have_the_bits_of_the_whole() {
+        let device = device();
+        let x: Vec<f32> = (0..50_003).map(|i| (i % 8191) as f32 / 1024.0 - 4.0).collect();
+        let (a, b) = (
+            upload::<CubeBackend>(&x[..50_000], &device),
+            upload::<CubeBackend>(&x[3..][..10_000], &device),
+        );
+        let whole = text::limits(&a.client).unwrap();
+        let small = Limits {
+            max_storage_buffer_binding_size: 32 * u64::from(whole.min_storage_buffer_offset_alignment).max(512),
+            ..whole
+        };
+        let forward = Unary::Forward(HardSigmoid::PYTORCH).into();
+        let backward = Other::GateBroadcastBackward(BroadcastGate::new(HardSigmoid::PYTORCH, 5, 1).unwrap()).into();
+        let [y] = run_within::<1>(&small, forward, &[&a]).unwrap();
+        let [expected] = run_within::<1>(&whole, forward, &[&a]).unwrap();
+        assert_eq!(values(&y), values(&expected));
+        let cut = run_within::<2>(&small, backward, &[&a, &b, &a]).unwrap();
+        let expected = run_within::<2>(&whole, backward, &[&a, &b, &a]).unwrap();
+        assert_eq!(cut.each_ref().map(values), expected.each_ref().map(values));
+    }
+
+    #[test]
+    fn a_tensor_that_nobody_else_holds_is_overwritten() {
+        let memory = |tensor: &CubeTensor| std::ptr::from_ref(tensor.handle.memory.descriptor()).addr();
+        let forward = |x| CubeBackend::hard_sigmoid_unary(x, Differentiable::forward(HardSigmoid::JAX));
+        let x = upload::<CubeBackend>(&[1.0; 64], &device());
+        let (held, place) = (x.clone(), memory(&x));
+        let y = forward(x);
+        assert_ne!(memory(&y), place);
+        assert_eq!(memory(&forward(held)), place);
     }
 
     #[test]

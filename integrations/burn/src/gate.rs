@@ -8,10 +8,12 @@ use hard_sigmoid::BroadcastGate;
 ///
 /// So `[n, c, 1, 1]` gates `[n, c, h, w]`, and `[n, 1, c]` gates `[n, t, c]`. It is one kernel, and one for each gradient. The
 /// gradient of `b` is summed in `f32` over what it is repeated along, in one order on every device: see
-/// [`BroadcastGate`](hard_sigmoid::BroadcastGate). Where other extents lie between those of 1, as in `[1, c, 1]`, `a` is copied.
+/// [`BroadcastGate`](hard_sigmoid::BroadcastGate). Where other extents lie between those of 1, as in `[1, c, 1]`, `a` is copied, and in
+/// the backward pass its gradient too.
 ///
 /// # Panics
-/// If the shapes don't fit, or if the tensors hold anything but f32, f16 or bf16.
+/// If the shapes don't fit, if `b` is repeated along 2^31 elements or more (with those that follow), or if the tensors hold anything
+/// but f32, f16 or bf16.
 pub fn gate<const D: usize>(a: Tensor<D>, b: Tensor<D>, definition: HardSigmoid) -> Tensor<D> {
     let shapes = [a.dims(), b.dims()];
     let Some(repeated) = repeated(shapes) else {

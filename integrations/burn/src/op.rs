@@ -36,7 +36,7 @@ impl Differentiable {
     }
 }
 
-/// A gate that is as large as what goes through it has kernels of its own: its gradient adds nothing.
+/// A gate that is as large as what goes through it has kernels of its own: its gradient needs no sum.
 pub fn is_plain(gate: BroadcastGate) -> bool {
     gate.middle() == 1
 }

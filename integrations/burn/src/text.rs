@@ -98,7 +98,7 @@ pub fn launch(client: &Client, entry_point: EntryPoint, count: CubeCount, argume
     }
 }
 
-/// While it lives, the runtime makes pipelines from WGSL. Only on the device's own thread, where nothing comes between.
+/// While it lives, the runtime makes pipelines from WGSL. Only on the device's own thread, so no other task runs meanwhile.
 struct TakingText {
     server: DeviceHandle<Server>,
     before: [bool; 2],

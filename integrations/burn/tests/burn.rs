@@ -262,6 +262,32 @@ fn gates_are_repeated_on_another_backend() {
     gates_are_repeated::<bf16>(&Device::flex());
 }
 
+/// In one dimension, with one operand tracked, and with one tensor as both.
+#[test]
+fn gates_of_all_kinds() {
+    let (definition, tracking) = (HardSigmoid::PYTORCH, wgpu().autodiff());
+    let a: Vec<f32> = inputs(132)[32..].to_vec();
+    let [b] = [0.5f32];
+    let [y, da, db] = expected_of_gate([1, 1, 1, 100], [1, 1, 1, 1], [&a, &[b], &a]);
+    let [ta, tb] = [&a[..], &[b]].map(|values| tensor(values, &tracking));
+    for track in [[true, false], [false, true]] {
+        let [ta, tb] = [(&ta, track[0]), (&tb, track[1])].map(|(tensor, track)| tensor.clone().set_require_grad(track));
+        let gated = gate(ta.clone(), tb.clone(), definition);
+        assert_bits("y", &values::<f32, 1>(gated.clone().inner()), &y);
+        let gradients = (gated * tensor(&a, &tracking)).backward();
+        assert_eq!([ta.grad(&gradients).is_some(), tb.grad(&gradients).is_some()], track);
+        if let Some(ours) = ta.grad(&gradients) {
+            assert_bits("da", &values(ours), &da);
+        }
+        if let Some(ours) = tb.grad(&gradients) {
+            assert_bits("db", &values(ours), &db);
+        }
+    }
+    let squared: Vec<f32> = a.iter().map(|&a| definition.gate(a, a)).collect();
+    let x = tensor(&a, &wgpu());
+    assert_bits("gate(x, x)", &values(gate(x.clone(), x, definition)), &squared);
+}
+
 #[test]
 fn an_empty_tensor_has_a_gate() {
     let device = wgpu().autodiff();
