@@ -48,7 +48,7 @@ impl<'a, T: Scalar> Case<'a, T> {
     /// Bytes of an output.
     fn size(&self, output: usize) -> usize {
         match self.op {
-            Op::Other(Other::Pack(_)) => self.operands[0].len().div_ceil(32) * 4,
+            _ if self.packs() => self.operands[0].len().div_ceil(32) * 4,
             // The gradient of a gate is as long as the gate.
             Op::Other(Other::GateBroadcastBackward(_)) if output == 1 => size_of_val(self.operands[1]),
             _ => size_of_val(self.operands[0]),

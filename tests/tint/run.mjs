@@ -36,20 +36,15 @@ async function results({ text, inputs, sizes, params, dispatches }) {
   const outputs = sizes.map((size) => upload(new Uint8Array(size).fill(0xab), GUARD, usage));
   const uniforms = params.map((bytes) => upload(bytes, 0, GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST));
   const module = device.createShaderModule({ code: text });
-  // Not "auto": an entry point may leave a tensor unused.
-  const types = [...inputs.map(() => "read-only-storage"), ...sizes.map(() => "storage"), "uniform"];
-  const bindings = types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
-  const bindGroupLayout = device.createBindGroupLayout({ entries: bindings });
-  const layout = device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] });
   const encoder = device.createCommandEncoder();
   for (const { entryPoint, part, workgroups } of dispatches) {
-    const pipeline = device.createComputePipeline({ layout, compute: { module, entryPoint } });
+    const pipeline = device.createComputePipeline({ layout: "auto", compute: { module, entryPoint } });
     const written = outputs.map((buffer, i) => ({ buffer, size: words(sizes[i]) }));
     const bound = [...tensors.map((buffer) => ({ buffer })), ...written, { buffer: uniforms[part] }];
     const entries = bound.map((resource, binding) => ({ binding, resource }));
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device.createBindGroup({ layout: bindGroupLayout, entries }));
+    pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
     pass.dispatchWorkgroups(...workgroups);
     pass.end();
   }
