@@ -459,6 +459,17 @@ fn slices_are_the_scalar_functions() {
 #[ignore = "takes minutes: ./test.sh exhaustive"]
 fn slices_are_the_definitions_on_all_inputs() {
     const CHUNK: u64 = 1 << 24;
+    let presets = || HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+    // The three ways in which a hard swish is computed.
+    let swishes = [HardSigmoid::PYTORCH, HardSigmoid::JAX, HardSigmoid::KERAS3];
+    let unary: Vec<_> = presets()
+        .map(Unary::Forward)
+        .chain(swishes.map(Unary::HardSwish))
+        .collect();
+    let binary: Vec<_> = presets()
+        .map(Binary::Backward)
+        .chain(swishes.map(Binary::HardSwishBackward))
+        .collect();
     let mut seen = 0_u64;
     for start in (0..1_u64 << 32).step_by(CHUNK as usize) {
         let x: Vec<f32> = (start..start + CHUNK).map(|i| f32::from_bits(i as u32)).collect();
@@ -466,25 +477,26 @@ fn slices_are_the_definitions_on_all_inputs() {
         let of = |x: &f32| f32::from_bits(x.to_bits().wrapping_mul(0x9e37_79b1).rotate_left(13));
         let g: Vec<f32> = x.par_iter().map(of).collect();
         let mut out = vec![7.0_f32; x.len()];
-        for d in HardSigmoid::PRESETS.iter().map(|preset| preset.definition) {
-            let differing = |out: &[f32], expected: &(dyn Fn(usize) -> f32 + Sync)| {
-                let differs = |&(i, out): &(usize, &f32)| out.to_bits() != expected(i).to_bits();
-                out.par_iter().with_min_len(1 << 14).enumerate().filter(differs).count()
-            };
-            cpu::unary(Unary::Forward(d), &x, &mut out).unwrap();
-            assert_eq!(differing(&out, &|i| d.forward(x[i])), 0, "{d} forward from {start:#x}");
-            cpu::binary(Binary::Backward(d), &x, &g, &mut out).unwrap();
-            assert_eq!(
-                differing(&out, &|i| d.backward(x[i], g[i])),
-                0,
-                "{d} backward from {start:#x}"
-            );
-            seen += 2 * CHUNK;
-            // The comparison can fail.
-            assert!(differing(&out, &|i| d.backward(x[i], g[i]) + 1.0) > 0);
+        let differing = |out: &[f32], expected: &(dyn Fn(usize) -> f32 + Sync)| {
+            let differs = |&(i, out): &(usize, &f32)| out.to_bits() != expected(i).to_bits();
+            out.par_iter().with_min_len(1 << 14).enumerate().filter(differs).count()
+        };
+        for &op in &unary {
+            cpu::unary(op, &x, &mut out).unwrap();
+            let differ = differing(&out, &|i| op.apply(x[i], i as u64));
+            assert_eq!(differ, 0, "{op:?} from {start:#x}");
+            seen += CHUNK;
         }
+        for &op in &binary {
+            cpu::binary(op, &x, &g, &mut out).unwrap();
+            let differ = differing(&out, &|i| op.apply(x[i], g[i], 0.0));
+            assert_eq!(differ, 0, "{op:?} from {start:#x}");
+            seen += CHUNK;
+        }
+        // The comparison can fail.
+        assert!(differing(&out, &|i| x[i] + 1.0) > 0);
     }
-    assert_eq!(seen, 12 << 32, "the sweep has shrunk");
+    assert_eq!(seen, 22 << 32, "the sweep has shrunk");
 }
 
 #[test]
