@@ -3,6 +3,7 @@
 //! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] tells which input would
 //! tell two definitions apart.
 
+mod report;
 mod search;
 
 use crate::math::{
@@ -44,6 +45,33 @@ use std::fmt;
 /// # Ok::<(), hard_sigmoid::OpError>(())
 /// ```
 pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<Identification, OpError> {
+    identify_within(x, y, gradient, 0.0)
+}
+
+/// As [`identify`], but where that finds nothing, `y` and `dx` may be off by `atol`: noise, or roundings of another library. What
+/// agrees then is named with the tolerance, and [`Identification::within`] says it.
+///
+/// # Errors
+/// [`OpError::LengthMismatch`] if the slices differ in length, [`OpError::Tolerance`] if `atol` is negative, infinite or NaN.
+///
+/// ```
+/// use hard_sigmoid::{HardSigmoid, identify::identify_within};
+///
+/// let x = [-3.0, -2.5, -1.0, 0.5, 1.0, 2.9];
+/// let y = x.map(|x| HardSigmoid::COURBARIAUX.forward(x) + 1e-6);
+/// let identification = identify_within(&x, &y, None, 1e-5)?;
+/// assert_eq!(identification.to_string(), "courbariaux or sparse, within 1e-5");
+/// # Ok::<(), hard_sigmoid::OpError>(())
+/// ```
+pub fn identify_within(
+    x: &[f32],
+    y: &[f32],
+    gradient: Option<Gradient<'_>>,
+    atol: f32,
+) -> Result<Identification, OpError> {
+    if !(atol.is_finite() && atol >= 0.0) {
+        return Err(OpError::Tolerance { given: atol });
+    }
     let of_gradient = gradient.map(|Gradient { g, dx }| [("g", g), ("dx", dx)]);
     for (b, of_b) in [("y", y)].into_iter().chain(of_gradient.into_iter().flatten()) {
         if x.len() != of_b.len() {
@@ -55,9 +83,39 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
             });
         }
     }
-    let data = Data::new(x, y, gradient);
-    let presets = HardSigmoid::PRESETS.iter();
-    let matches: Vec<_> = presets.map(|preset| data.best_match(preset.definition)).collect();
+    let mut data = Data::new(x, y, gradient);
+    let mut matches = data.best_matches();
+    let mut verdict = of_presets(&matches);
+    let mut within = 0.0;
+    if verdict == Verdict::Unknown {
+        let (found, one) = match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
+            Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
+            Found::One(found) => (Verdict::Unknown, Some(found)),
+            Found::TooFew => (Verdict::Underdetermined, None),
+            Found::None => (Verdict::Unknown, None),
+        };
+        matches.extend(one);
+        verdict = found;
+    }
+    if atol > 0.0 && matches!(verdict, Verdict::Unknown | Verdict::Underdetermined) {
+        data.atol = atol;
+        let near = data.best_matches();
+        let of_near = of_presets(&near);
+        if of_near != Verdict::Unknown {
+            (matches, verdict, within) = (near, of_near, atol);
+        }
+    }
+    let kinks = data.at_kinks(nearest(&matches));
+    Ok(Identification {
+        verdict,
+        within,
+        matches,
+        kinks,
+    })
+}
+
+/// Which presets fit.
+fn of_presets(matches: &[Match]) -> Verdict {
     let fitting = || matches.iter().filter(|m| m.fits());
     // One that fits as it is defined goes before those that were written out: KERAS3 is PyTorch's, written out.
     let is_exact = fitting().any(|m| m.precision == Precision::EXACT);
@@ -65,23 +123,11 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
         .filter(|m| !is_exact || m.precision == Precision::EXACT)
         .map(|m| m.definition)
         .collect();
-    let (verdict, found) = match fitting[..] {
-        [one] => (Verdict::Preset(one), None),
-        [] => match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
-            Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
-            Found::One(found) => (Verdict::Unknown, Some(found)),
-            Found::TooFew => (Verdict::Underdetermined, None),
-            Found::None => (Verdict::Unknown, None),
-        },
-        _ => (Verdict::OneOf(fitting), None),
-    };
-    let matches: Vec<_> = matches.into_iter().chain(found).collect();
-    let kinks = data.at_kinks(nearest(&matches));
-    Ok(Identification {
-        verdict,
-        matches,
-        kinks,
-    })
+    match fitting[..] {
+        [] => Verdict::Unknown,
+        [one] => Verdict::Preset(one),
+        _ => Verdict::OneOf(fitting),
+    }
 }
 
 /// A gradient that goes with `x`.
@@ -99,6 +145,8 @@ pub struct Gradient<'a> {
 pub struct Identification {
     /// What made the data.
     pub verdict: Verdict,
+    /// By how much `y` and `dx` may be off for it: the tolerance that was given if it was needed, else 0.
+    pub within: f32,
     /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were found, if any:
     /// where the verdict is unknown, they give every `y`, but not `dx`.
     pub matches: Vec<Match>,
@@ -284,7 +332,7 @@ impl Precision {
 pub struct Agreement {
     /// Elements.
     pub compared: usize,
-    /// Those that differ.
+    /// Those that differ, by more than [`Identification::within`].
     pub differing: usize,
     /// Gradients that are zero where the definition has a subnormal; they don't count as differing.
     pub flushed: usize,
@@ -306,14 +354,29 @@ pub struct KinkCounts {
 
 impl fmt::Display for Identification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.verdict {
-            Verdict::Preset(definition) => write!(f, "{definition}"),
-            Verdict::OneOf(all) => {
-                let names: Vec<_> = all.iter().map(HardSigmoid::to_string).collect();
-                write!(f, "{}", names.join(" or "))
-            }
-            Verdict::Affine(definition) => write!(f, "{definition}"),
-            Verdict::Underdetermined | Verdict::Unknown => write!(f, "unknown"),
+        match self.verdict.definitions() {
+            [] => write!(f, "unknown")?,
+            all => write!(f, "{}", names(all))?,
+        }
+        if self.within > 0.0 {
+            write!(f, ", within {:?}", self.within)?;
+        }
+        Ok(())
+    }
+}
+
+fn names(definitions: &[HardSigmoid]) -> String {
+    let names: Vec<_> = definitions.iter().map(HardSigmoid::to_string).collect();
+    names.join(" or ")
+}
+
+impl Verdict {
+    /// Those that made the data: none, one, or several that the data can't tell apart.
+    pub fn definitions(&self) -> &[HardSigmoid] {
+        match self {
+            Self::Preset(definition) | Self::Affine(definition) => std::slice::from_ref(definition),
+            Self::OneOf(all) => all,
+            Self::Underdetermined | Self::Unknown => &[],
         }
     }
 }
@@ -360,6 +423,11 @@ pub enum Separation {
 /// assert_eq!(found, Some(Separation::Backward(2.5)));
 /// ```
 pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Option<Separation> {
+    separation_beyond(a, b, precision, 0.0)
+}
+
+/// Where they differ by more than `least`.
+fn separation_beyond(a: HardSigmoid, b: HardSigmoid, precision: Precision, least: f32) -> Option<Separation> {
     let kinks = [a, b].into_iter().filter_map(HardSigmoid::kinks);
     let beside = kinks.flat_map(|(low, high)| {
         [
@@ -381,9 +449,12 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
     let tried: Vec<f32> = beside.chain(round).chain(others).collect();
     let forward = |definition, x| precision.forward(definition, x);
     let backward = |definition, x| precision.backward(definition, x, 1.0);
-    let first = |differs: &dyn Fn(f32) -> bool| tried.iter().copied().find(|&x| differs(x));
-    let by_value = first(&|x| !same(forward(a, x), forward(b, x)));
-    let by_gradient = || first(&|x| backward(a, x) != backward(b, x));
+    let first = |of: &dyn Fn(HardSigmoid, f32) -> f32| {
+        let differs = |x: &f32| (of(a, *x) - of(b, *x)).abs() > least;
+        tried.iter().copied().find(differs)
+    };
+    let by_value = first(&forward);
+    let by_gradient = || first(&backward);
     by_value
         .map(Separation::Forward)
         .or_else(|| by_gradient().map(Separation::Backward))
@@ -404,6 +475,8 @@ struct Data<'a> {
     x: &'a [f32],
     y: &'a [f32],
     gradient: Option<Gradient<'a>>,
+    /// By how much `y` and `dx` may be off.
+    atol: f32,
     /// Those that it may have. All is of type `f32`.
     precisions: Vec<Precision>,
 }
@@ -426,8 +499,14 @@ impl<'a> Data<'a> {
             x,
             y,
             gradient,
+            atol: 0.0,
             precisions,
         }
+    }
+
+    fn best_matches(&self) -> Vec<Match> {
+        let presets = HardSigmoid::PRESETS.iter();
+        presets.map(|preset| self.best_match(preset.definition)).collect()
     }
 
     fn sample_step(&self) -> usize {
@@ -463,10 +542,10 @@ impl<'a> Data<'a> {
     fn agrees(&self, i: usize, definition: HardSigmoid, precision: Precision, heeds_gradient: bool) -> bool {
         let x = self.x[i];
         let gradient = self.gradient.filter(|_| heeds_gradient);
-        same(self.y[i], precision.forward(definition, x))
+        self.same(self.y[i], precision.forward(definition, x))
             && gradient.is_none_or(|Gradient { g, dx }| {
                 let expected = precision.backward(definition, x, g[i]);
-                same(dx[i], expected) || is_flushed(dx[i], expected)
+                self.same(dx[i], expected) || is_flushed(dx[i], expected)
             })
     }
 
@@ -475,14 +554,41 @@ impl<'a> Data<'a> {
         let backward = self.gradient.map(|Gradient { g, dx }| {
             let inputs = self.x.iter().zip(g);
             let expected = inputs.map(|(&x, &g)| precision.backward(definition, x, g));
-            Agreement::of(dx, expected, true)
+            self.agreement(dx, expected, true)
         });
         Match {
             definition,
             precision,
-            forward: Agreement::of(self.y, y, false),
+            forward: self.agreement(self.y, y, false),
             backward,
         }
+    }
+
+    fn same(&self, actual: f32, expected: f32) -> bool {
+        actual == expected || (actual - expected).abs() <= self.atol || (actual.is_nan() && expected.is_nan())
+    }
+
+    fn agreement(&self, actual: &[f32], expected: impl Iterator<Item = f32>, may_flush: bool) -> Agreement {
+        let mut agreement = Agreement {
+            compared: actual.len(),
+            ..Default::default()
+        };
+        for (i, (&actual, expected)) in actual.iter().zip(expected).enumerate() {
+            if actual == expected || (actual.is_nan() && expected.is_nan()) {
+                continue;
+            }
+            if may_flush && is_flushed(actual, expected) {
+                agreement.flushed += 1;
+                continue;
+            }
+            agreement.differing += usize::from(!self.same(actual, expected));
+            let difference = (actual - expected).abs();
+            let difference = if difference.is_nan() { f32::INFINITY } else { difference };
+            if agreement.largest.is_none_or(|(largest, _)| difference > largest) {
+                agreement.largest = Some((difference, i));
+            }
+        }
+        agreement
     }
 
     fn at_kinks(&self, judged: &Match) -> KinkCounts {
@@ -510,36 +616,7 @@ impl<'a> Data<'a> {
     }
 }
 
-fn same(actual: f32, expected: f32) -> bool {
-    actual == expected || (actual.is_nan() && expected.is_nan())
-}
-
 /// Whether a gradient is zero where a subnormal is expected, or what would be one before it's rounded.
 fn is_flushed(actual: f32, expected: f32) -> bool {
     actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE
-}
-
-impl Agreement {
-    fn of(actual: &[f32], expected: impl Iterator<Item = f32>, may_flush: bool) -> Self {
-        let mut agreement = Self {
-            compared: actual.len(),
-            ..Self::default()
-        };
-        for (i, (&actual, expected)) in actual.iter().zip(expected).enumerate() {
-            if same(actual, expected) {
-                continue;
-            }
-            if may_flush && is_flushed(actual, expected) {
-                agreement.flushed += 1;
-                continue;
-            }
-            agreement.differing += 1;
-            let difference = (actual - expected).abs();
-            let difference = if difference.is_nan() { f32::INFINITY } else { difference };
-            if agreement.largest.is_none_or(|(largest, _)| difference > largest) {
-                agreement.largest = Some((difference, i));
-            }
-        }
-        agreement
-    }
 }

@@ -107,6 +107,11 @@ pub enum OpError {
         /// Its length in elements.
         b_len: u64,
     },
+    /// The tolerance of a comparison is negative, infinite or NaN.
+    Tolerance {
+        /// What was given.
+        given: f32,
+    },
     /// Packed signs don't take one 4-byte word for every 32 elements, the last word begun counted as a whole.
     PackedLength {
         /// Name of the operand whose signs they are.
@@ -158,6 +163,7 @@ impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFinite(error) => error.fmt(f),
+            Self::Tolerance { given } => write!(f, "atol is {given}; it must be a finite number that isn't negative"),
             Self::ScaleTooLarge { scale, dtype, largest } => write!(
                 f,
                 "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}; take a smaller scale or another \

@@ -7,8 +7,8 @@
 //! To follow a plan:
 //! 1. Make a shader module of [`Plan::module`].
 //! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform buffer that
-//!    holds [`Part::params`] (96 bytes). [`Plan::access`] tells how each tensor is bound. Make the layout from that: in a broadcast
-//!    gate's gradient no entry point uses all of them, and a layout made from the shader would lack some.
+//!    holds [`Part::params`] (96 bytes). [`Plan::tensors`] tells how each is bound, for a layout of your own; one that the device makes from
+//!    the shader (`"auto"`) fits too.
 //! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
 //!    depends on nothing else), and dispatch its workgroups. Keep the order of the parts. (Sums take 1 KiB of workgroup memory, for
 //!    which WebGPU's default limits are enough.)
@@ -218,10 +218,10 @@ impl Plan {
         constants(self.op, Options::of(self.op, self.dtype))
     }
 
-    /// How each tensor is bound, in the order of the bindings.
-    pub fn access(&self) -> impl ExactSizeIterator<Item = Access> + Clone + use<> {
+    /// The tensors in the order of their bindings, and how each is bound.
+    pub fn tensors(&self) -> impl ExactSizeIterator<Item = (Operand, Access)> + Clone + use<> {
         let placement = self.placement;
-        bound(self.op, placement).map(move |operand| placement::access(placement, operand))
+        bound(self.op, placement).map(move |operand| (operand, placement::access(placement, operand)))
     }
 
     /// The parts of the tensors: one, or several where the device's limits ask for it, or none for an empty tensor.

@@ -2,8 +2,8 @@
 
 use crate::common::{golden, npy};
 use hard_sigmoid::{
-    DType, HardSigmoid, KinkRule, bf16, f16,
-    identify::{Gradient, Match, Precision, Rounding, Separation, Verdict, identify, separation},
+    DType, HardSigmoid, KinkRule, OpError, bf16, f16,
+    identify::{Gradient, Match, Precision, Rounding, Separation, Verdict, identify, identify_within, separation},
 };
 use proptest::prelude::*;
 
@@ -36,6 +36,64 @@ fn names_what_made_the_golden_files() {
         let as_defined = |one: &&Match| one.fits() && one.precision == Precision::EXACT;
         assert_eq!(found.matches.iter().filter(as_defined).count(), 1);
     }
+}
+
+/// Noise hides the last bits: those that differ there alone are named together, those that differ by more are not.
+#[test]
+fn names_what_made_noisy_data_within_a_tolerance() {
+    let x: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 250.0).collect();
+    let g = vec![1.0; x.len()];
+    let noise = |i: usize| [3e-6, -2e-6, 1e-6][i % 3];
+    let noisy = |value: &dyn Fn(f32) -> f32| -> Vec<f32> {
+        let elements = x.iter().enumerate();
+        elements.map(|(i, &x)| value(x) + noise(i)).collect()
+    };
+    let y = noisy(&|x| HardSigmoid::PYTORCH.forward(x));
+    let exact = identify(&x, &y, None).unwrap();
+    assert_eq!((exact.verdict, exact.within), (Verdict::Unknown, 0.0));
+    // Not enough, enough, and too much.
+    for (atol, name) in [
+        (1e-6, "unknown"),
+        (4e-6, "pytorch or jax or keras3, within 4e-6"),
+        (0.09, "keras or onnx or pytorch or jax or keras3, within 0.09"),
+    ] {
+        let found = identify_within(&x, &y, None, atol).unwrap();
+        assert_eq!(found.to_string(), name);
+        let fitting = found.matches.iter().filter(|one| one.fits()).count();
+        assert_eq!(fitting, found.verdict.definitions().len());
+    }
+    let found = identify_within(&x, &y, None, 0.09).unwrap();
+    let largest = found
+        .match_with(HardSigmoid::PYTORCH)
+        .unwrap()
+        .forward
+        .largest
+        .unwrap()
+        .0;
+    assert!(largest > 2.9e-6 && largest < 3.1e-6, "{largest}");
+    // Two curves that are nearer to each other than twice the noise can't be told by any x.
+    let separations = found.separations(DType::F32, DType::F32);
+    assert_eq!(
+        separations
+            .iter()
+            .map(|(pair, x)| (pair[0].name(), x.is_some()))
+            .collect::<Vec<_>>(),
+        [("keras", true), ("onnx", false), ("pytorch", false), ("jax", false)]
+    );
+    // The gradient counts too: at the kinks these two differ by far more.
+    let y = noisy(&|x| HardSigmoid::KERAS.forward(x));
+    for d in [HardSigmoid::KERAS, HardSigmoid::ONNX] {
+        let dx = noisy(&|x| d.backward(x, 1.0));
+        let found = identify_within(&x, &y, Some(Gradient { g: &g, dx: &dx }), 4e-6).unwrap();
+        assert_eq!(found.verdict, Verdict::Preset(d));
+    }
+    // Where every bit agrees, no tolerance is said to be needed.
+    let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
+    assert_eq!(identify_within(&x, &y, None, 0.5).unwrap().to_string(), "jax");
+    for given in [-1.0, f32::INFINITY] {
+        assert_eq!(identify_within(&x, &y, None, given), Err(OpError::Tolerance { given }));
+    }
+    assert!(identify_within(&x, &y, None, f32::NAN).is_err());
 }
 
 #[test]

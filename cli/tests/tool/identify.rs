@@ -72,6 +72,29 @@ fn it_explains_what_it_cannot_name() {
 }
 
 #[test]
+fn it_names_noisy_data_within_a_tolerance() {
+    let folder = tempfile::tempdir().unwrap();
+    let x: Vec<f32> = (-500..=500).map(|i| i as f32 / 100.0).collect();
+    let y: Vec<f32> = x.iter().map(|x| (0.25 * x + 0.5).clamp(0.0, 1.0) + 1e-5).collect();
+    for (name, values) in [("x.npy", &x), ("y.npy", &y)] {
+        std::fs::write(folder.path().join(name), f32_npy("(1001,)", values)).unwrap();
+    }
+    let (status, out) = identify(folder.path(), "x.npy y.npy");
+    assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")), "{out}");
+    let (status, out) = identify(folder.path(), "x.npy y.npy --atol 2e-5");
+    assert_eq!(
+        (status, out.lines().next()),
+        (Some(0), Some("tangent, within 2e-5")),
+        "{out}"
+    );
+    assert!(
+        out.contains("agrees within 2e-5, but not in every bit. No other preset"),
+        "{out}"
+    );
+    refused(folder.path(), "identify x.npy y.npy --atol -1", "atol is -1");
+}
+
+#[test]
 fn it_says_what_is_wrong_with_its_files() {
     refused(&golden(""), "identify x.npy missing.npy", "missing.npy: ");
     refused(&golden(""), "identify x.npy make.py", "make.py: not a .npy file");

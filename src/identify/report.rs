@@ -1,0 +1,201 @@
+//! A report of what was found, for a person to read.
+
+use super::{
+    Agreement, Identification, KinkCounts, Match, Precision, Rounding, Separation, Verdict, names, separation_beyond,
+};
+use crate::math::{definition::HardSigmoid, dtype::DType};
+use half::{bf16, f16};
+
+impl Identification {
+    /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), and of these
+    /// types.
+    pub fn report(&self, x: &[f32], y: &[f32], of_x: DType, of_y: DType) -> String {
+        let why = explained(self, x, y, [of_x, of_y]);
+        let mut report = format!("{self}\n{why}\n{}", table(&self.matches, x));
+        if self.matches.iter().any(|one| one.backward.is_some()) {
+            report += &format!("\n{}", at_kinks(self.kinks));
+        }
+        report
+    }
+
+    /// For each pair of neighbours in [`Verdict::OneOf`], an `x` that would tell them apart, if one was found. The data are of
+    /// these types.
+    pub fn separations(&self, of_x: DType, of_y: DType) -> Vec<([HardSigmoid; 2], Option<Separation>)> {
+        let fitting = self.matches.iter().find(|one| one.fits());
+        let precision = match fitting.map(|one| one.precision) {
+            // Another x is to be of that type too.
+            None | Some(Precision::EXACT) => Precision::of(of_x, of_y, Rounding::AsDefined),
+            Some(precision) => precision,
+        };
+        let pairs = self.verdict.definitions().windows(2);
+        pairs
+            // Both may be off.
+            .map(|pair| {
+                (
+                    [pair[0], pair[1]],
+                    separation_beyond(pair[0], pair[1], precision, 2.0 * self.within),
+                )
+            })
+            .collect()
+    }
+}
+
+/// A sentence or two on the verdict.
+fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType; 2]) -> String {
+    match &found.verdict {
+        Verdict::Preset(definition) => {
+            let source = definition.preset().map_or("", |preset| preset.source);
+            let formula = definition.formula();
+            let agrees = match found.within {
+                0.0 => "Every element agrees, and no other preset does.".into(),
+                within => {
+                    format!("Every element agrees within {within:?}, but not in every bit. No other preset does.")
+                }
+            };
+            format!("{formula}: {source}\n{agrees}\n")
+        }
+        Verdict::OneOf(_) => {
+            let within = match found.within {
+                0.0 => String::new(),
+                within => format!("Every element agrees within {within:?}, but not in every bit.\n"),
+            };
+            let separations = found.separations(of_x, of_y);
+            within + &separations.into_iter().map(of_pair).collect::<String>()
+        }
+        Verdict::Affine(definition) => {
+            let formula = definition.formula();
+            format!(
+                "{formula}: no preset agrees, but every element does with this.\n\
+                 Of the pairs that do it is the one with the shortest numbers.\n"
+            )
+        }
+        Verdict::Underdetermined => {
+            "Cannot tell: no preset agrees, and with fewer than two elements strictly between 0 and 1\n\
+             many alpha and beta may.\n"
+                .into()
+        }
+        Verdict::Unknown => unknown(found, x, y),
+    }
+}
+
+fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>)) -> String {
+    let hint = match separation {
+        Some(Separation::Forward(at)) => format!("One with x = {at} would."),
+        Some(Separation::Backward(at)) => {
+            format!("No x was found at which their y differs; a gradient at x = {at} would tell.")
+        }
+        None => "None was found that would.".into(),
+    };
+    format!("Cannot tell: the data has no element that separates {a} from {b}.\n{hint}\n")
+}
+
+fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
+    if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
+        let (x, y) = (x[i], y[i]);
+        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
+    }
+    let nearest = found.nearest();
+    let name = nearest.definition;
+    let one_rounding = match nearest.precision.output {
+        DType::F32 => f32::EPSILON,
+        DType::F16 => f16::EPSILON.to_f32(),
+        DType::Bf16 => bf16::EPSILON.to_f32(),
+    };
+    match nearest.forward.largest {
+        None => {
+            let agreeing = found.matches.iter().filter(|one| one.forward.differing == 0);
+            let agreeing: Vec<_> = agreeing.map(|one| one.definition).collect();
+            format!("Every y is that of {}, but the gradient is not.\n", names(&agreeing))
+        }
+        Some((difference, _)) if difference <= one_rounding => {
+            format!("Nearest is {name}, except for roundings: another order of operations.\n")
+        }
+        Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
+            "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()
+        }
+        Some((difference, _)) => {
+            format!("No alpha and beta were found that give these numbers. Nearest is {name}, within {difference:?}.\n")
+        }
+    }
+}
+
+/// Beyond roundings to a half float, within what tells curves apart.
+const NEAR: f32 = 0.01;
+
+/// The largest difference.
+fn from_logistic(x: &[f32], y: &[f32]) -> f32 {
+    let logistic = |x: f32| (1.0 / (1.0 + f64::from(-x).exp())) as f32;
+    let differences = x.iter().zip(y).map(|(&x, &y)| (y - logistic(x)).abs());
+    // NaN says nothing where it is in both.
+    let infinite = |difference: f32| if difference.is_nan() { f32::INFINITY } else { difference };
+    let numbers = differences.zip(x).filter(|(_, x)| !x.is_nan());
+    numbers.map(|(difference, _)| infinite(difference)).fold(0.0, f32::max)
+}
+
+fn at_kinks(
+    KinkCounts {
+        passed,
+        halved,
+        blocked,
+        ..
+    }: KinkCounts,
+) -> String {
+    if passed + halved + blocked == 0 {
+        return "No element is exactly at a kink: the rule there isn't seen.\n".into();
+    }
+    let half = match halved {
+        0 => String::new(),
+        _ => format!(", half of it {halved} times, as of minimum and maximum in JAX and candle,"),
+    };
+    format!("At the kinks the gradient passes {passed} times{half} and is blocked {blocked} times.\n")
+}
+
+fn table(matches: &[Match], x: &[f32]) -> String {
+    let of_gradient = match matches[0].backward {
+        Some(_) => "   dx differs   at most by           at x",
+        None => "",
+    };
+    let heads = format!(
+        "{:<30} {:>10} {:>12} {:>14}",
+        "definition", "y differs", "at most by", "at x"
+    );
+    let mut text = format!("{} elements\n{heads}{of_gradient}\n", x.len());
+    for one in matches {
+        let mut row = format!("{:<30} {}", one.definition.to_string(), cells(&one.forward, x));
+        if let Some(backward) = &one.backward {
+            row += &format!("   {}", cells(backward, x));
+            if backward.flushed > 0 {
+                row += &format!("   {} subnormals are zero", backward.flushed);
+            }
+        }
+        row += &precision(one.precision);
+        text += row.trim_end();
+        text += "\n";
+    }
+    text
+}
+
+fn cells(agreement: &Agreement, x: &[f32]) -> String {
+    match agreement.largest {
+        None => format!("{:>10} {:>12} {:>14}", agreement.differing, "", ""),
+        Some((difference, at)) => format!("{:>10} {difference:>12.3e} {:>14}", agreement.differing, x[at]),
+    }
+}
+
+fn precision(
+    Precision {
+        input,
+        output,
+        rounding,
+    }: Precision,
+) -> String {
+    match (rounding, input, output) {
+        (Rounding::Fused, ..) => "   product and sum in one: a fused multiply-add".into(),
+        (Rounding::EachOperation, _, DType::F32) => "   written out: the gradient of a division divides".into(),
+        (Rounding::EachOperation, ..) => format!("   each operation rounded to {output}"),
+        (Rounding::EachOperationAndFactor, ..) => format!("   each operation and factor rounded to {output}"),
+        (_, DType::F32, DType::F32) => String::new(),
+        (_, DType::F32, _) => format!("   y rounded to {output}"),
+        _ => format!("   x and y rounded to {input}"),
+    }
+}
