@@ -214,7 +214,7 @@ pub fn all() -> Result<Vec<Kernel>> {
                         entry_point: dispatch.entry_point,
                         is_body,
                         constants: plan.constants(),
-                        tensors: plan.access().len(),
+                        tensors: plan.tensors().len(),
                     };
                     let name = kernel.is_shown().then(|| kernel.name());
                     let constants = kernel.constants.map(|(_, value)| value as u32);

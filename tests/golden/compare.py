@@ -83,6 +83,18 @@ def compare(arguments, folder, name, which, expected, x, g):
     else:
         definition = ["--preset", name]
     actual = run(arguments, folder, which, definition)
+    differ, nan, flushed, masked = differences(name, which, actual, expected, x, g)
+    wrong = int(differ.sum())
+    print(
+        f"{name:<26}{which:<9}{actual.size} inputs, {wrong} differ"
+        f" (apart from {int(nan.sum())} NaN patterns, {int(flushed.sum())} flushed gradients, {int(masked.sum())} masked)",
+        flush=True,
+    )
+    return wrong
+
+
+def differences(name, which, actual, expected, x, g):
+    """Which elements differ, and which do for each of the three reasons that are the frameworks' own."""
     differ = actual.view(np.uint32) != expected.view(np.uint32)
     nan = differ & np.isnan(actual) & np.isnan(expected) & np.isnan(x) & (name == "pytorch")
     tiny = np.finfo(F).tiny
@@ -91,13 +103,7 @@ def compare(arguments, folder, name, which, expected, x, g):
     flushed &= which == "backward"
     masked = differ & (actual == 0) & ((expected == 0) | (np.isnan(expected) & ~np.isfinite(g)))
     masked &= (which == "backward") & (name in ("keras3", "sparse"))
-    wrong = int((differ & ~nan & ~flushed & ~masked).sum())
-    print(
-        f"{name:<26}{which:<9}{actual.size} inputs, {wrong} differ"
-        f" (apart from {int(nan.sum())} NaN patterns, {int(flushed.sum())} flushed gradients, {int(masked.sum())} masked)",
-        flush=True,
-    )
-    return wrong
+    return differ & ~nan & ~flushed & ~masked, nan, flushed, masked
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+"""Every hard sigmoid by name, forward and backward, with the bits of the framework that it is named after.
+
+>>> import numpy as np
+>>> from hard_sigmoid import HardSigmoid, identify
+>>> x = np.array([-4, -2.5, 0, 1, 2.5], np.float32)
+>>> HardSigmoid("pytorch").forward(x)
+array([0.        , 0.08333334, 0.5       , 0.6666667 , 0.9166667 ],
+      dtype=float32)
+>>> HardSigmoid("keras").forward(x)
+array([0. , 0. , 0.5, 0.7, 1. ], dtype=float32)
+
+Which one made these numbers?
+
+>>> x = np.linspace(-4, 4, 1001, dtype=np.float32)
+>>> found = identify(x, np.clip(x / 6 + np.float32(0.5), 0, 1))
+>>> found.verdict
+'unknown'
+>>> print(identify(x, HardSigmoid("jax").forward(x)).definition)
+jax
+
+Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and have any shape and strides. Tensors of torch, JAX and TensorFlow on the CPU
+are taken as they are. Results are NumPy arrays, unless ``out`` says where to write.
+"""
+
+from ._definition import HardSigmoid, presets
+from ._binarize import binarize, pack, straight_through, unpack
+from ._identify import Agreement, Identification, KinkCounts, Match, Separation, identify, separation
+from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, wgsl
+
+__all__ = [
+    "Agreement",
+    "Binding",
+    "Dispatch",
+    "HardSigmoid",
+    "Identification",
+    "KinkCounts",
+    "Limits",
+    "Match",
+    "Part",
+    "Plan",
+    "Separation",
+    "binarize",
+    "identify",
+    "pack",
+    "plan",
+    "presets",
+    "separation",
+    "straight_through",
+    "unpack",
+    "wgsl",
+]

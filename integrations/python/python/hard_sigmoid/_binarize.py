@@ -1,0 +1,79 @@
+"""Binarization: numbers made signs, as in BinaryNet."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._arrays import as_array, compute, of_elements, results
+from ._definition import HardSigmoid, elementwise
+
+
+def binarize(
+    x: Any,
+    *,
+    seed: int | None = None,
+    offset: int = 0,
+    probability: HardSigmoid | str = "courbariaux",
+    scale: float = 1.0,
+    out: Any = None,
+) -> Any:
+    """``scale`` where x gets the plus sign, else ``-scale``.
+
+    Without a seed, where x >= 0. With one, with the probability that ``probability`` gives: element i takes the random word
+    ``offset + i`` of the seed's stream (Philox4x32-10), so a part of an array gets its signs from its own offset.
+
+    >>> x = np.float32([-0.7, -0.0, 0.2, 5])
+    >>> binarize(x)
+    array([-1.,  1.,  1.,  1.], dtype=float32)
+    >>> binarize(x, seed=42)
+    array([-1.,  1.,  1.,  1.], dtype=float32)
+    """
+    return elementwise(_operation("binarize", seed, offset, probability, scale=scale), (x,), out)
+
+
+def straight_through(x: Any, g: Any, *, estimator: str = "hard_tanh", out: Any = None) -> Any:
+    """The gradient of a binarization: g where \\|x\\| <= 1, else 0 (``"hard_tanh"``), or g everywhere (``"identity"``).
+
+    >>> straight_through(np.float32([-1, 0.5, 1.1]), np.float32([3, 3, 3]))
+    array([3., 3., 0.], dtype=float32)
+    """
+    return elementwise(_native.Operation("straight_through", estimator=estimator), (x, g), out)
+
+
+def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardSigmoid | str = "courbariaux") -> np.ndarray:
+    """The signs of x as bits, 32 to a word of uint32: bit i % 32 of word i // 32 is 1 where element i gets the plus sign.
+
+    >>> pack(np.float32([-0.7, 0, 0.2, 5]))
+    array([14], dtype=uint32)
+    """
+    array = of_elements("x", x)
+    bits = np.empty(math.ceil(array.size / 32), np.uint32)
+    compute(_operation("pack", seed, offset, probability), array.dtype.name, [array], [bits])
+    return bits
+
+
+def unpack(bits: Any, shape: int | tuple[int, ...], *, scale: float = 1.0, dtype: Any = np.float32, out: Any = None) -> Any:
+    """An array of that shape with ``scale`` where a bit is 1, else ``-scale``: the inverse of `pack`.
+
+    >>> unpack(np.uint32([14]), (2, 2))
+    array([[-1.,  1.],
+           [ 1.,  1.]], dtype=float32)
+    """
+    words = as_array(bits)
+    if words.dtype.newbyteorder("=") != np.uint32:
+        raise TypeError(f"bits is {words.dtype}, but has to be uint32, as pack makes it")
+    of_elements("y", np.empty(0, dtype))
+    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    (y,) = results(["y"], out, [shape], np.dtype(dtype))
+    compute(_native.Operation("unpack", scale=scale), y.dtype.name, [words], [y])
+    return y if out is None else out
+
+
+def _operation(name: str, seed: int | None, offset: int, probability: HardSigmoid | str, **others: Any) -> _native.Operation:
+    if seed is None:
+        return _native.Operation(name, **others)
+    return _native.Operation(name, str(probability), seed=seed, offset=offset, **others)

@@ -1,0 +1,260 @@
+"""The definitions, and what each computes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._arrays import compute, of_elements, results
+
+
+def presets() -> list[HardSigmoid]:
+    """Every named definition.
+
+    >>> [str(preset) for preset in presets()]
+    ['keras', 'onnx', 'courbariaux', 'tangent', 'pytorch', 'jax', 'keras3', 'sparse']
+    """
+    return [HardSigmoid(name) for name in _native.presets()]
+
+
+class HardSigmoid:
+    """A hard sigmoid: a preset by its name or an alias of it, or ``affine(ALPHA, BETA, KINKS)``.
+
+    Two are equal if they give the same bits. Instances can't be changed.
+
+    >>> HardSigmoid("pytorch")
+    HardSigmoid('pytorch')
+    >>> HardSigmoid("torch") == HardSigmoid("pytorch")
+    True
+    >>> HardSigmoid("relu6")
+    Traceback (most recent call last):
+    ValueError: no hard sigmoid is called "relu6"; use one of keras, onnx, courbariaux, tangent, pytorch, jax, keras3, sparse, affine(ALPHA, BETA, strict|inclusive|half)
+    """
+
+    __slots__ = ("_about",)
+
+    def __init__(self, name: str | HardSigmoid) -> None:
+        object.__setattr__(self, "_about", _native.definition(str(name)))
+
+    @classmethod
+    def affine(cls, alpha: float, beta: float, kinks: str = "strict") -> HardSigmoid:
+        """``clamp(alpha·x + beta, 0, 1)``, each operation rounded: ONNX's operator with any alpha and beta.
+
+        ``kinks`` says which gradient there is exactly at a kink: none of it (``"strict"``), all (``"inclusive"``) or ``"half"``. alpha and
+        beta are rounded to float32.
+
+        >>> HardSigmoid.affine(1 / 6, 0.5)
+        HardSigmoid('affine(0.16666667, 0.5, strict)')
+        >>> HardSigmoid.affine(0.2, 0.5, kinks="inclusive")
+        HardSigmoid('keras')
+        """
+        return cls(_native.affine(alpha, beta, kinks))
+
+    @property
+    def name(self) -> str:
+        """The preset's name, or ``"affine"``."""
+        return self._about[1]
+
+    @property
+    def formula(self) -> str:
+        """The forward formula.
+
+        >>> HardSigmoid("keras").formula
+        'clamp(0.2·x + 0.5, 0, 1)'
+        """
+        return self._about[2]
+
+    @property
+    def kinks(self) -> tuple[float, float] | None:
+        """The two x where the curve bends, the smaller one first; None for a constant.
+
+        >>> HardSigmoid("pytorch").kinks
+        (-3.0, 3.0)
+        """
+        return self._about[3]
+
+    @property
+    def kink_rule(self) -> str:
+        """The gradient exactly at a kink: ``"strict"`` (0), ``"inclusive"`` (the slope) or ``"half"`` of it."""
+        return self._about[4]
+
+    @property
+    def slope(self) -> float:
+        """Of the linear zone: the factor of the gradient, a number of float32."""
+        return self._about[5]
+
+    @property
+    def shift(self) -> float:
+        """The value at x = 0 before it is limited to 0 and 1."""
+        return self._about[6]
+
+    @property
+    def source(self) -> str | None:
+        """Who defines it, and the framework and version whose bits it has; None if it isn't a preset."""
+        return self._about[7]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError("a HardSigmoid can't be changed")
+
+    def __str__(self) -> str:
+        return self._about[0]
+
+    def __repr__(self) -> str:
+        return f"HardSigmoid({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return str(self) == str(other) if isinstance(other, HardSigmoid) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+    def __reduce__(self) -> tuple:
+        return HardSigmoid, (str(self),)
+
+    def forward(self, x: Any, *, out: Any = None) -> Any:
+        """The hard sigmoid of each element of x.
+
+        >>> HardSigmoid("pytorch").forward(np.float32([-4, 0, 1.5]))
+        array([0.  , 0.5 , 0.75], dtype=float32)
+
+        ``out`` may be x itself:
+
+        >>> x = np.float16([[-1, 0], [0.5, 2]])
+        >>> HardSigmoid("courbariaux").forward(x, out=x) is x
+        True
+        >>> x
+        array([[0.  , 0.5 ],
+               [0.75, 1.  ]], dtype=float16)
+        """
+        return self._elementwise("forward", (x,), out)
+
+    __call__ = forward
+
+    def backward(self, x: Any, g: Any, *, out: Any = None) -> Any:
+        """The gradient with respect to x, from x and the upstream gradient g, of one shape and type.
+
+        >>> x, g = np.float32([-2.5, 0, 2.5]), np.ones(3, np.float32)
+        >>> HardSigmoid("keras").backward(x, g)
+        array([0.2, 0.2, 0.2], dtype=float32)
+        >>> HardSigmoid("onnx").backward(x, g)
+        array([0. , 0.2, 0. ], dtype=float32)
+        """
+        return self._elementwise("backward", (x, g), out)
+
+    def backward_from_output(self, y: Any, g: Any, *, out: Any = None) -> Any:
+        """The gradient from the output y of `forward` instead of its input, for a forward pass in place.
+
+        Where y is 0 or 1 it is 0, so a kink that belongs to the linear zone has none.
+
+        >>> HardSigmoid("keras").backward_from_output(np.float32([0, 0.5, 1]), np.ones(3, np.float32))
+        array([0. , 0.2, 0. ], dtype=float32)
+        """
+        return self._elementwise("backward_from_output", (y, g), out)
+
+    def hard_swish(self, x: Any, *, out: Any = None) -> Any:
+        """x times its hard sigmoid, in the framework's own order: ``"pytorch"`` has the bits of ``torch.nn.functional.hardswish``.
+
+        >>> HardSigmoid("pytorch").hard_swish(np.float32([-4, -1.5, 0, 1.5, 4]))
+        array([-0.   , -0.375,  0.   ,  1.125,  4.   ], dtype=float32)
+        """
+        return self._elementwise("hard_swish", (x,), out)
+
+    def hard_swish_backward(self, x: Any, g: Any, *, out: Any = None) -> Any:
+        """The gradient of `hard_swish` with respect to x.
+
+        >>> HardSigmoid("pytorch").hard_swish_backward(np.float32([-4, 0, 1.5, 4]), np.ones(4, np.float32))
+        array([0. , 0.5, 1. , 1. ], dtype=float32)
+        """
+        return self._elementwise("hard_swish_backward", (x, g), out)
+
+    def gate(self, a: Any, b: Any, *, out: Any = None) -> Any:
+        """a times the hard sigmoid of b, as in squeeze-and-excitation and in an LSTM.
+
+        Each extent of b is that of a, or 1: b is repeated along the latter.
+
+        >>> images = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2)
+        >>> gates = np.float32([0, -3]).reshape(1, 2, 1, 1)
+        >>> HardSigmoid("pytorch").gate(images, gates)
+        array([[[[0.5, 1. ],
+                 [1.5, 2. ]],
+        <BLANKLINE>
+                [[0. , 0. ],
+                 [0. , 0. ]]]], dtype=float32)
+        """
+        return self._gate("gate", {"a": a, "b": b}, out)
+
+    def gate_backward(self, a: Any, b: Any, g: Any, *, out: Any = None) -> tuple[Any, Any]:
+        """Both gradients of `gate`, ``(da, db)``, from a, b and the upstream gradient g, which has the shape of a.
+
+        db has the shape of b. It is summed in float32, in one order everywhere, over what b is repeated along.
+
+        >>> a, b = np.ones((2, 3), np.float32), np.float32([[0], [-3]])
+        >>> da, db = HardSigmoid("pytorch").gate_backward(a, b, np.ones_like(a))
+        >>> da
+        array([[0.5, 0.5, 0.5],
+               [0. , 0. , 0. ]], dtype=float32)
+        >>> db
+        array([[0.5],
+               [0. ]], dtype=float32)
+        """
+        return self._gate("gate_backward", {"a": a, "b": b, "g": g}, out)
+
+    def _elementwise(self, name: str, tensors: tuple[Any, ...], out: Any) -> Any:
+        return elementwise(_native.Operation(name, str(self)), tensors, out)
+
+    def _gate(self, name: str, tensors: dict[str, Any], out: Any) -> Any:
+        arrays = {name: of_elements(name, tensor) for name, tensor in tensors.items()}
+        a, b = arrays["a"], arrays["b"]
+        same_dtype(arrays)
+        if "g" in arrays and arrays["g"].shape != a.shape:
+            raise ValueError(f"g has shape {arrays['g'].shape}, but a has {a.shape}")
+        if a.ndim != b.ndim or any(of_b not in (of_a, 1) for of_a, of_b in zip(a.shape, b.shape)):
+            raise ValueError(f"a gate of shape {b.shape} doesn't go with an array of shape {a.shape}: each extent has to be the same, or 1")
+        names = ["y"] if name == "gate" else ["da", "db"]
+        outputs = results(names, out, [a.shape, b.shape][: len(names)], a.dtype)
+        if a.size == 0:
+            # A gradient that is the sum of nothing.
+            for output in outputs:
+                output[...] = 0
+        else:
+            self._run_gate(name, list(arrays.values()), outputs)
+        return out if out is not None else outputs[0] if name == "gate" else tuple(outputs)
+
+    def _run_gate(self, name: str, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+        a, b = inputs[:2]
+        repeated = [axis for axis in range(a.ndim) if a.shape[axis] != b.shape[axis]]
+        if not repeated:
+            return compute(_native.Operation(name, str(self)), a.dtype.name, inputs, outputs)
+        first, last = repeated[0], repeated[-1]
+        if any(axis not in repeated and a.shape[axis] != 1 for axis in range(first, last)):
+            # The repeated axes become the last ones.
+            order = [axis for axis in range(a.ndim) if axis not in repeated] + repeated
+            inputs, outputs = [[array.transpose(order) for array in arrays] for arrays in (inputs, outputs)]
+            first, last = a.ndim - len(repeated), a.ndim - 1
+        shape = inputs[0].shape
+        middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
+        operation = _native.Operation(name.replace("gate", "gate_broadcast"), str(self), middle=middle, inner=inner)
+        compute(operation, a.dtype.name, inputs, outputs)
+
+
+def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any) -> Any:
+    """An operation between arrays of one shape and type."""
+    arrays = {name: of_elements(name, tensor) for name, tensor in zip(operation.inputs, tensors)}
+    same_dtype(arrays)
+    (first, x), *others = arrays.items()
+    for name, other in others:
+        if other.shape != x.shape:
+            raise ValueError(f"{name} has shape {other.shape}, but {first} has {x.shape}")
+    outputs = results(operation.outputs, out, [x.shape], x.dtype)
+    compute(operation, x.dtype.name, list(arrays.values()), outputs)
+    return outputs[0] if out is None else out
+
+
+def same_dtype(arrays: dict[str, np.ndarray]) -> None:
+    (first, x), *others = arrays.items()
+    for name, other in others:
+        if other.dtype.name != x.dtype.name:
+            raise TypeError(f"{name} is {other.dtype.name}, but {first} is {x.dtype.name}")

@@ -1,0 +1,173 @@
+"""Which hard sigmoid made these numbers?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _native
+from ._arrays import DTYPES, as_array
+from ._definition import HardSigmoid
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many elements agree."""
+
+    compared: int
+    """Elements."""
+    differing: int
+    """Those that differ, by more than `Identification.within`."""
+    flushed: int
+    """Gradients that are zero where the definition has a subnormal; they don't count as differing."""
+    largest: float
+    """The largest difference, 0 if there is none; infinite where one is NaN and the other not."""
+    at: int | None
+    """The element where it is, counted in C order."""
+
+    @classmethod
+    def _of(cls, compared: int, differing: int, flushed: int, largest: tuple[float, int] | None) -> Agreement:
+        return cls(compared, differing, flushed, *(largest or (0.0, None)))
+
+
+@dataclass(frozen=True)
+class Match:
+    """How far a definition agrees with the data."""
+
+    definition: HardSigmoid
+    precision: str
+    """How numbers were rounded on their way, where it agrees best: the type of x, then that of y."""
+    forward: Agreement
+    """Of y."""
+    backward: Agreement | None
+    """Of dx."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing differs."""
+        return self.forward.differing == 0 and (self.backward is None or self.backward.differing == 0)
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What would tell two definitions apart."""
+
+    a: HardSigmoid
+    b: HardSigmoid
+    x: float | None
+    """An x at which they differ; None if none was found."""
+    by: str | None
+    """What differs there: ``"y"``, or ``"dx"`` if no y was found to."""
+
+
+@dataclass(frozen=True)
+class KinkCounts:
+    """What the gradient does in elements that are exactly at a kink."""
+
+    passed: int
+    halved: int
+    blocked: int
+
+
+@dataclass(frozen=True)
+class Identification:
+    """What `identify` found. Printed, it is the report of the command ``hard-sigmoid identify``."""
+
+    verdict: str
+    """``"preset"``, ``"one_of"``, ``"affine"``, ``"underdetermined"`` (too few elements in the linear zone) or ``"unknown"``."""
+    within: float
+    """By how much y and dx may be off for it: atol if it was needed, else 0."""
+    definitions: tuple[HardSigmoid, ...]
+    """Those that made the data: none, one, or several that it can't tell apart."""
+    matches: tuple[Match, ...]
+    """How far each preset agrees, and then the alpha and beta that were found, if any."""
+    kinks: KinkCounts
+    separations: tuple[Separation, ...]
+    """What would tell neighbours of `definitions` apart."""
+    report: str = field(repr=False)
+
+    @property
+    def definition(self) -> HardSigmoid | None:
+        """The one that made the data, if one alone does."""
+        return self.definitions[0] if len(self.definitions) == 1 else None
+
+    def __str__(self) -> str:
+        return self.report
+
+
+def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0) -> Identification:
+    """Which hard sigmoid made y from x, and dx from the upstream gradient g.
+
+    Every bit has to agree, except for the sign of zero and the payload of NaN. Where nothing does, y and dx may be off by ``atol``. All arrays
+    have one shape. float64 is rounded to float32 first, which makes differences of its own: give an ``atol``.
+
+    >>> x = np.linspace(-4, 4, 801, dtype=np.float32)
+    >>> y = np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
+    >>> found = identify(x, y)
+    >>> found.verdict, [str(one) for one in found.definitions]
+    ('one_of', ['keras', 'onnx'])
+    >>> found.separations[0].x, found.separations[0].by
+    (2.5, 'dx')
+
+    With a gradient, one is left:
+
+    >>> g = np.ones_like(x)
+    >>> identify(x, y, g, HardSigmoid("onnx").backward(x, g)).definition
+    HardSigmoid('onnx')
+
+    With noise:
+
+    >>> noise = 1e-6 * np.random.default_rng(1).standard_normal(801).astype(np.float32)
+    >>> identify(x, y + noise).verdict
+    'unknown'
+    >>> found = identify(x, y + noise, atol=1e-5)
+    >>> print(found.report.splitlines()[0])
+    keras or onnx, within 1e-5
+    """
+    if (g is None) != (dx is None):
+        raise TypeError("a gradient needs both g and dx")
+    arrays = {"x": as_array(x), "y": as_array(y)}
+    if g is not None:
+        arrays |= {"g": as_array(g), "dx": as_array(dx)}
+    for name, array in arrays.items():
+        if array.dtype.name not in (*DTYPES, "float64"):
+            raise TypeError(f"{name} is {array.dtype}, but has to be float32, float16, bfloat16 or float64")
+        if array.shape != arrays["x"].shape:
+            raise ValueError(f"{name} has shape {array.shape}, but x has {arrays['x'].shape}")
+    if arrays["x"].size == 0:
+        raise ValueError("there are no elements")
+    with np.errstate(over="ignore"):
+        flat = [np.ascontiguousarray(array, np.float32).reshape(-1) for array in arrays.values()]
+    dtypes = tuple("float32" if arrays[name].dtype.name == "float64" else arrays[name].dtype.name for name in ("x", "y"))
+    gradient = None if g is None else (flat[2], flat[3])
+    verdict, within, definitions, matches, kinks, separations, report = _native.identify(
+        flat[0], flat[1], gradient, dtypes, atol
+    )
+    return Identification(
+        verdict,
+        within,
+        tuple(HardSigmoid(one) for one in definitions),
+        tuple(
+            Match(HardSigmoid(of), precision, Agreement._of(*forward), backward and Agreement._of(*backward))
+            for of, precision, forward, backward in matches
+        ),
+        KinkCounts(*kinks),
+        tuple(_separation(a, b, found) for a, b, found in separations),
+        report,
+    )
+
+
+def separation(a: HardSigmoid | str, b: HardSigmoid | str, *, dtype: Any = np.float32) -> Separation:
+    """An x at which a and b differ, where the arrays are of that type.
+
+    >>> separation("pytorch", "jax")
+    Separation(a=HardSigmoid('pytorch'), b=HardSigmoid('jax'), x=-2.859999895095825, by='y')
+    """
+    return _separation(str(a), str(b), _native.separation(str(a), str(b), np.dtype(dtype).name))
+
+
+def _separation(a: str, b: str, found: tuple[str, float] | None) -> Separation:
+    by, x = found or (None, None)
+    return Separation(HardSigmoid(a), HardSigmoid(b), x, by)

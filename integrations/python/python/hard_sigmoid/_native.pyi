@@ -1,0 +1,43 @@
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Operation:
+    def __init__(self, name: str, definition: str | None = None, **parameters: Any) -> None: ...
+    @property
+    def inputs(self) -> list[str]: ...
+    @property
+    def outputs(self) -> list[str]: ...
+
+def definition(
+    text: str,
+) -> tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]: ...
+def affine(alpha: float, beta: float, kinks: str) -> str: ...
+def presets() -> list[str]: ...
+def compute(
+    operation: Operation, dtype_name: str, inputs: list[NDArray[np.uint8]], outputs: list[NDArray[np.uint8]]
+) -> None: ...
+
+_Agrees = tuple[int, int, int, tuple[float, int] | None]
+
+def identify(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    gradient: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
+    dtypes: tuple[str, ...],
+    atol: float,
+) -> tuple[
+    str,
+    float,
+    list[str],
+    list[tuple[str, str, _Agrees, _Agrees | None]],
+    tuple[int, int, int],
+    list[tuple[str, str, tuple[str, float] | None]],
+    str,
+]: ...
+def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
+def wgsl(operation: Operation, dtype_name: str, placement: str) -> str: ...
+def plan(
+    operation: Operation, length: int, dtype_name: str, placement: str, limits: tuple[int, int, int, int]
+) -> tuple[list[tuple[str, str]], list[tuple[bytes, list[tuple[str, int, int]], list[tuple[str, list[int]]]]]]: ...

@@ -1,0 +1,137 @@
+"""The WGSL kernels for a WebGPU program: text, parameters and dispatches."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from . import _native
+from ._definition import HardSigmoid
+
+Placement = Literal["separate", "in_place", "shared"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a device allows, under WebGPU's names; the defaults are WebGPU's."""
+
+    max_storage_buffers_per_shader_stage: int = 8
+    max_storage_buffer_binding_size: int = 128 << 20
+    min_storage_buffer_offset_alignment: int = 256
+    max_compute_workgroups_per_dimension: int = 65535
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A range of a tensor's buffer to bind."""
+
+    tensor: str
+    """Its name: ``"x"``, ``"y"`` and so on, as the operation's function calls it."""
+    offset: int
+    """In bytes from the start of the tensor."""
+    size: int
+    """In bytes: whole 4-byte words, so a tensor of halves takes one half more where its length is odd."""
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """An entry point and its workgroups in x, y and z."""
+
+    entry_point: str
+    workgroups: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the tensors that one bind group covers."""
+
+    params: bytes
+    """The contents of the uniform buffer."""
+    bindings: tuple[Binding, ...]
+    """Bindings 0, 1 and so on of group 0; the uniform buffer is the next."""
+    dispatches: tuple[Dispatch, ...]
+    """In this order."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do on the device: see `plan`."""
+
+    wgsl: str
+    """The module, with every entry point of this operation."""
+    tensors: tuple[tuple[str, str], ...]
+    """Each tensor's name and the type of its binding, ``"read-only-storage"`` or ``"storage"``, in the order of the bindings. The uniform
+    buffer is bound after them."""
+    parts: tuple[Part, ...]
+    """One, or several where the device's limits ask for it, or none for an empty tensor. Keep their order."""
+
+
+def plan(
+    operation: str,
+    definition: HardSigmoid | str | None,
+    length: int,
+    *,
+    dtype: Any = np.float32,
+    placement: Placement = "separate",
+    limits: Limits = Limits(),
+    **parameters: Any,
+) -> Plan:
+    """What to compile, bind and dispatch for an operation on tensors of ``length`` elements.
+
+    ``operation`` is ``"forward"``, ``"backward"``, ``"backward_from_output"``, ``"backward_accumulate"``, ``"hard_swish"``,
+    ``"hard_swish_backward"``, ``"gate"``, ``"gate_backward"``, ``"gate_broadcast"`` and ``"gate_broadcast_backward"`` (with ``middle`` and
+    ``inner``), ``"binarize"`` (``seed``, ``offset``, ``scale``), ``"pack"``, ``"unpack"`` or ``"straight_through"`` (``estimator``). The last
+    ones take a definition of None, or the probability's where there is a seed.
+
+    1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. Both depend on operation, dtype and placement alone.
+    2. For each of `Plan.parts` make a bind group of its bindings, and a uniform buffer of its params as the last binding.
+    3. Dispatch each of `Part.dispatches`.
+
+    ``"in_place"`` writes the first result over an operand, ``"shared"`` allows tensors in one buffer.
+
+    >>> found = plan("backward", "pytorch", 1001)
+    >>> found.tensors
+    (('x', 'read-only-storage'), ('g', 'read-only-storage'), ('dx', 'storage'))
+    >>> (part,) = found.parts
+    >>> part.bindings[2]
+    Binding(tensor='dx', offset=0, size=4004)
+    >>> part.dispatches
+    (Dispatch(entry_point='binary', workgroups=(1, 1, 1)), Dispatch(entry_point='binary_tail', workgroups=(1, 1, 1)))
+    """
+    native = _operation(operation, definition, parameters)
+    name = np.dtype(dtype).name
+    tensors, parts = _native.plan(native, length, name, placement, astuple(limits))
+    return Plan(
+        _native.wgsl(native, name, placement),
+        tuple(tensors),
+        tuple(
+            Part(
+                params,
+                tuple(Binding(*one) for one in bindings),
+                tuple(Dispatch(entry_point, tuple(workgroups)) for entry_point, workgroups in dispatches),
+            )
+            for params, bindings, dispatches in parts
+        ),
+    )
+
+
+def wgsl(
+    operation: str,
+    definition: HardSigmoid | str | None = None,
+    *,
+    dtype: Any = np.float32,
+    placement: Placement = "separate",
+    **parameters: Any,
+) -> str:
+    """The WGSL module of an operation, without a plan. The arguments are those of `plan`.
+
+    >>> "fn unary(" in wgsl("forward", "pytorch")
+    True
+    """
+    return _native.wgsl(_operation(operation, definition, parameters), np.dtype(dtype).name, placement)
+
+
+def _operation(name: str, definition: HardSigmoid | str | None, parameters: dict[str, Any]) -> _native.Operation:
+    return _native.Operation(name, None if definition is None else str(definition), **parameters)

@@ -1,0 +1,135 @@
+//! Which hard sigmoid made these numbers?
+
+use crate::{dtype, parsed, value_error};
+use hard_sigmoid::identify::{
+    self as core, Agreement, Gradient, Precision, Rounding, Separation, Verdict, identify_within,
+};
+use hard_sigmoid::{DType, HardSigmoid};
+use numpy::PyReadonlyArray1;
+use pyo3::prelude::*;
+
+/// Elements, those that differ, subnormals that are zero, and the largest difference and where it is.
+type Agrees = (usize, usize, usize, Option<(f32, usize)>);
+
+/// A definition, how it rounds, and how far it agrees in y and dx.
+type Matched = (String, String, Agrees, Option<Agrees>);
+
+/// Two definitions and what would tell them apart: `"y"` or `"dx"` at an x.
+type Separated = (String, String, Option<(&'static str, f32)>);
+
+/// Verdict, tolerance, definitions, matches, counts at the kinks, separations and report.
+type Found = (
+    &'static str,
+    f32,
+    Vec<String>,
+    Vec<Matched>,
+    (usize, usize, usize),
+    Vec<Separated>,
+    String,
+);
+
+#[pyfunction]
+pub fn identify<'py>(
+    py: Python<'py>,
+    x: PyReadonlyArray1<'py, f32>,
+    y: PyReadonlyArray1<'py, f32>,
+    gradient: Option<(PyReadonlyArray1<'py, f32>, PyReadonlyArray1<'py, f32>)>,
+    dtypes: (String, String),
+    atol: f32,
+) -> PyResult<Found> {
+    let (x, y) = (x.as_slice()?, y.as_slice()?);
+    let gradient = match &gradient {
+        None => None,
+        Some((g, dx)) => Some(Gradient {
+            g: g.as_slice()?,
+            dx: dx.as_slice()?,
+        }),
+    };
+    let [of_x, of_y] = [dtype(&dtypes.0)?, dtype(&dtypes.1)?];
+    let found = py
+        .detach(|| {
+            let found = identify_within(x, y, gradient, atol)?;
+            let separations = found.separations(of_x, of_y);
+            let report = found.report(x, y, of_x, of_y);
+            Ok::<_, hard_sigmoid::OpError>((found, separations, report))
+        })
+        .map_err(value_error)?;
+    let (found, separations, report) = found;
+    let verdict = match found.verdict {
+        Verdict::Preset(_) => "preset",
+        Verdict::OneOf(_) => "one_of",
+        Verdict::Affine(_) => "affine",
+        Verdict::Underdetermined => "underdetermined",
+        _ => "unknown",
+    };
+    let matches = found.matches.iter().map(|one| {
+        let backward = one.backward.map(agreement);
+        (
+            one.definition.to_string(),
+            precision(one.precision),
+            agreement(one.forward),
+            backward,
+        )
+    });
+    let kinks = (found.kinks.passed, found.kinks.halved, found.kinks.blocked);
+    let separations = separations
+        .into_iter()
+        .map(|([a, b], x)| (a.to_string(), b.to_string(), x.map(separated)));
+    Ok((
+        verdict,
+        found.within,
+        found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
+        matches.collect(),
+        kinks,
+        separations.collect(),
+        report,
+    ))
+}
+
+fn agreement(of: Agreement) -> Agrees {
+    (of.compared, of.differing, of.flushed, of.largest)
+}
+
+fn separated(separation: Separation) -> (&'static str, f32) {
+    match separation {
+        Separation::Forward(x) => ("y", x),
+        Separation::Backward(x) => ("dx", x),
+    }
+}
+
+fn precision(
+    Precision {
+        input,
+        output,
+        rounding,
+    }: Precision,
+) -> String {
+    let rounding = match rounding {
+        Rounding::Fused => "fused multiply-add, ",
+        Rounding::EachOperation => "each operation rounded, ",
+        Rounding::EachOperationAndFactor => "each operation and factor rounded, ",
+        _ => "",
+    };
+    format!("{rounding}{} to {}", name(input), name(output))
+}
+
+/// NumPy's.
+fn name(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F32 => "float32",
+        DType::F16 => "float16",
+        DType::Bf16 => "bfloat16",
+    }
+}
+
+/// What tells two definitions apart: `"y"` or `"dx"`, at which x.
+#[pyfunction]
+pub fn separation(a: &str, b: &str, dtype_name: &str) -> PyResult<Option<(&'static str, f32)>> {
+    let dtype = dtype(dtype_name)?;
+    let precision = Precision {
+        input: dtype,
+        output: dtype,
+        rounding: Rounding::AsDefined,
+    };
+    Ok(core::separation(parsed(a)?, parsed(b)?, precision).map(separated))
+}

@@ -1,0 +1,218 @@
+//! The native half of the Python package: plain functions on contiguous arrays and texts. The package's own code, in
+//! `python/hard_sigmoid`, makes them of whatever the user has.
+
+mod compute;
+mod identify;
+mod plan;
+
+use hard_sigmoid::{
+    Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
+};
+use pyo3::{
+    exceptions::{PyTypeError, PyValueError},
+    prelude::*,
+    types::PyDict,
+};
+use std::fmt::Display;
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::{
+        Operation, affine,
+        compute::compute,
+        definition,
+        identify::{identify, separation},
+        plan::{plan, wgsl},
+        presets,
+    };
+}
+
+/// The crate's errors are bad values.
+fn value_error(error: impl Display) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// By NumPy's name.
+fn dtype(name: &str) -> PyResult<DType> {
+    match name {
+        "float32" => Ok(DType::F32),
+        "float16" => Ok(DType::F16),
+        "bfloat16" => Ok(DType::Bf16),
+        _ => Err(PyValueError::new_err(format!(
+            "no dtype is called {name:?}; use one of float32, float16, bfloat16"
+        ))),
+    }
+}
+
+fn parsed(definition: &str) -> PyResult<HardSigmoid> {
+    definition.parse().map_err(value_error)
+}
+
+type Described = (
+    String,
+    &'static str,
+    String,
+    Option<(f32, f32)>,
+    String,
+    f32,
+    f32,
+    Option<&'static str>,
+);
+
+/// Its text, name, formula, kinks, kink rule, slope, shift and source.
+#[pyfunction]
+fn definition(text: &str) -> PyResult<Described> {
+    let definition = parsed(text)?;
+    Ok((
+        definition.to_string(),
+        definition.name(),
+        definition.formula(),
+        definition.kinks(),
+        definition.kink_rule().to_string(),
+        definition.slope(),
+        definition.shift(),
+        definition.preset().map(|preset| preset.source),
+    ))
+}
+
+/// The text of a definition by alpha, beta and a kink rule.
+#[pyfunction]
+fn affine(alpha: f32, beta: f32, kinks: &str) -> PyResult<String> {
+    let kinks: KinkRule = kinks.parse().map_err(value_error)?;
+    let definition = HardSigmoid::affine(alpha, beta, kinks).map_err(value_error)?;
+    Ok(definition.to_string())
+}
+
+/// The names.
+#[pyfunction]
+fn presets() -> Vec<&'static str> {
+    HardSigmoid::PRESETS.iter().map(|preset| preset.name).collect()
+}
+
+/// An operation with all that it needs besides tensors.
+#[pyclass(frozen)]
+struct Operation(Op);
+
+#[pymethods]
+impl Operation {
+    #[new]
+    #[pyo3(signature = (name, definition=None, **parameters))]
+    fn new(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        operation(name, definition, parameters).map(Self)
+    }
+
+    /// Names of the operands.
+    #[getter]
+    fn inputs(&self) -> Vec<&'static str> {
+        self.0.inputs().to_vec()
+    }
+
+    /// Names of the results.
+    #[getter]
+    fn outputs(&self) -> Vec<&'static str> {
+        self.0.outputs().to_vec()
+    }
+}
+
+fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_, PyDict>>) -> PyResult<Op> {
+    // The paper's probability, where an operation has one and none is given.
+    let of_definition = definition.map_or(Ok(HardSigmoid::COURBARIAUX), parsed)?;
+    let mut left = Parameters(parameters.map(|given| given.copy()).transpose()?);
+    let mut binarization = || -> PyResult<Binarization> {
+        let offset = left.take("offset")?.unwrap_or(0);
+        Ok(match left.take("seed")? {
+            None if definition.is_some() || offset != 0 => {
+                return Err(PyTypeError::new_err(format!(
+                    "{name} draws at random only with a seed: give one"
+                )));
+            }
+            None => Binarization::Deterministic,
+            Some(seed) => Binarization::Stochastic {
+                probability: of_definition,
+                seed,
+                offset,
+            },
+        })
+    };
+    let needs_definition = || match definition {
+        Some(_) => Ok(of_definition),
+        None => Err(PyTypeError::new_err(format!(
+            "{name} needs a hard sigmoid: give a preset's name"
+        ))),
+    };
+    let op = match name {
+        "binarize" => {
+            let how = binarization()?;
+            Unary::binarize(how, left.scale()?).map_err(value_error)?.into()
+        }
+        "pack" => Other::Pack(binarization()?).into(),
+        "unpack" => Other::Unpack(Finite::new("scale", left.scale()?).map_err(value_error)?).into(),
+        "straight_through" => {
+            let estimator: Option<String> = left.take("estimator")?;
+            hard_sigmoid::Binary::StraightThrough(estimator_of(estimator.as_deref().unwrap_or("hard_tanh"))?).into()
+        }
+        "gate_broadcast" => Other::GateBroadcast(left.broadcast(needs_definition()?)?).into(),
+        "gate_broadcast_backward" => Other::GateBroadcastBackward(left.broadcast(needs_definition()?)?).into(),
+        _ => {
+            let all = Op::all(of_definition);
+            let found = all.iter().find(|op| op.name() == name).copied();
+            let found = found.ok_or_else(|| {
+                let mut names: Vec<_> = all.iter().map(|op| op.name()).collect();
+                names.dedup();
+                names.extend(["gate_broadcast", "gate_broadcast_backward"]);
+                value_error(format_args!(
+                    "no operation is called {name:?}; use one of {}",
+                    names.join(", ")
+                ))
+            })?;
+            needs_definition()?;
+            found
+        }
+    };
+    left.check_empty(name)?;
+    Ok(op)
+}
+
+fn estimator_of(name: &str) -> PyResult<StraightThrough> {
+    match name {
+        "hard_tanh" => Ok(StraightThrough::HardTanh),
+        "identity" => Ok(StraightThrough::Identity),
+        _ => Err(value_error(format_args!(
+            "no estimator is called {name:?}; use one of hard_tanh, identity"
+        ))),
+    }
+}
+
+/// Keyword arguments that no operation has taken yet.
+struct Parameters<'py>(Option<Bound<'py, PyDict>>);
+
+impl<'py> Parameters<'py> {
+    fn take<T: for<'a> FromPyObject<'a, 'py, Error = PyErr>>(&mut self, name: &str) -> PyResult<Option<T>> {
+        let Some(given) = &self.0 else { return Ok(None) };
+        let Some(value) = given.get_item(name)? else {
+            return Ok(None);
+        };
+        given.del_item(name)?;
+        value.extract().map(Some)
+    }
+
+    fn scale(&mut self) -> PyResult<f32> {
+        Ok(self.take("scale")?.unwrap_or(1.0))
+    }
+
+    fn broadcast(&mut self, definition: HardSigmoid) -> PyResult<BroadcastGate> {
+        let (middle, inner) = (self.take("middle")?.unwrap_or(1), self.take("inner")?.unwrap_or(1));
+        BroadcastGate::new(definition, middle, inner).map_err(|error: OpError| value_error(error))
+    }
+
+    fn check_empty(&self, operation: &str) -> PyResult<()> {
+        match self.0.as_ref().map(|given| given.keys()) {
+            Some(names) if !names.is_empty() => Err(PyTypeError::new_err(format!(
+                "{operation} takes no {}",
+                names.get_item(0)?
+            ))),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+"""`identify` names the frameworks' own output, and says the same as the command."""
+
+import numpy as np
+import pytest
+from make import HERE
+
+import hard_sigmoid
+from hard_sigmoid import HardSigmoid, identify
+
+X = np.linspace(-4, 4, 1001, dtype=np.float32)
+
+
+@pytest.mark.parametrize("name", ["keras", "courbariaux", "pytorch", "jax"])
+def test_golden_files(name):
+    x, y, g, dx = (np.load(HERE / f"{file}.npy") for file in ("x", f"{name}.y", "g", f"{name}.dx"))
+    found = identify(x, y, g, dx)
+    assert found.verdict == "preset" and found.definition == HardSigmoid(name) and found.within == 0
+    assert str(found) == found.report and found.report.startswith(f"{name}\n")
+    by_name = {match.definition.name: match for match in found.matches}
+    assert by_name[name].fits and by_name[name].forward.differing == 0 and by_name[name].backward.largest == 0
+    other = by_name["tangent"]
+    assert not other.fits and other.forward.largest > 0.1
+    at = other.forward.at
+    assert abs(y[at] - HardSigmoid("tangent").forward(x)[at]) == pytest.approx(other.forward.largest)
+    assert found.kinks.passed + found.kinks.blocked + found.kinks.halved > 0
+
+
+def test_verdicts():
+    one_of = identify(X, HardSigmoid("keras").forward(X))
+    assert one_of.verdict == "one_of" and one_of.definition is None
+    assert [str(one) for one in one_of.definitions] == ["keras", "onnx"]
+    assert (one_of.separations[0].x, one_of.separations[0].by) == (2.5, "dx")
+    affine = identify(X, HardSigmoid.affine(0.3, 0.25).forward(X))
+    assert affine.verdict == "affine" and affine.definition == HardSigmoid.affine(0.3, 0.25)
+    assert affine.matches[-1].definition == affine.definition
+    assert identify(X, np.sign(X) / 2 + 0.5).verdict == "underdetermined"
+    assert identify(X, np.tanh(X)).verdict == "unknown"
+
+
+def test_halves_and_float64():
+    x = X.astype(np.float16)
+    found = identify(x, HardSigmoid("keras").forward(x))
+    assert found.definitions[0] == HardSigmoid("keras") and "float16" in found.matches[0].precision
+    x = X.astype(np.float64)
+    y = np.clip(x / 6 + 0.5, 0, 1)
+    assert [str(one) for one in identify(x, y, atol=1e-6).definitions] == ["pytorch", "jax", "keras3"]
+    assert identify(x, y, atol=1e-6).within == np.float32(1e-6)
+
+
+def test_separations_do_separate():
+    for a in hard_sigmoid.presets():
+        for b in hard_sigmoid.presets():
+            found = hard_sigmoid.separation(a, b)
+            if a == b:
+                assert found.x is None and found.by is None
+                continue
+            x, g = np.float32(found.x), np.float32(1)
+            assert (a.forward(x) != b.forward(x)) == (found.by == "y")
+            assert found.by == "y" or a.backward(x, g) != b.backward(x, g)

@@ -1,0 +1,101 @@
+"""The kernels' plan, and every operation by wgpu-py on the first adapter, compared with the CPU path in every bit."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+import hard_sigmoid
+from hard_sigmoid import HardSigmoid, Limits, plan, wgsl
+
+PYTORCH = HardSigmoid("pytorch")
+EXAMPLE = Path(__file__).resolve().parents[1] / "examples/webgpu.py"
+
+
+@pytest.fixture(scope="module")
+def example():
+    spec = importlib.util.spec_from_file_location("webgpu", EXAMPLE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def device():
+    wgpu = pytest.importorskip("wgpu")
+    try:
+        return wgpu.gpu.request_adapter_sync().request_device_sync()
+    except Exception as error:
+        if os.environ.get("HARD_SIGMOID_REQUIRE_GPU") == "1":
+            raise
+        pytest.skip(f"no adapter: {error}")
+
+
+def test_a_long_tensor_comes_in_parts():
+    one = plan("gate_backward", "jax", 1001, dtype=np.float16)
+    assert [name for name, _ in one.tensors] == ["a", "b", "g", "da", "db"]
+    assert [kind for _, kind in one.tensors] == ["read-only-storage"] * 3 + ["storage"] * 2
+    assert len(one.parts) == 1 and len(one.parts[0].params) == 96
+    many = plan("forward", "jax", 1 << 20, limits=Limits(max_storage_buffer_binding_size=1 << 20))
+    assert len(many.parts) == 4
+    assert [part.bindings[0].offset for part in many.parts] == [0, 1 << 20, 2 << 20, 3 << 20]
+    nothing = plan("forward", "jax", 0)
+    assert nothing.parts == () and nothing.tensors == (("x", "read-only-storage"), ("y", "storage"))
+    in_place = plan("backward", "jax", 8, placement="in_place")
+    assert in_place.tensors == plan("backward", "jax", 0, placement="in_place").tensors
+    assert in_place.tensors == (("x", "storage"), ("g", "storage"))
+    in_place_gate = plan("gate_backward", "jax", 0, placement="in_place")
+    assert [name for name, _ in in_place_gate.tensors] == ["a", "b", "g", "db"]
+    assert in_place.wgsl == wgsl("backward", "jax", placement="in_place")
+
+
+def test_wrong_arguments():
+    for kind, message, call in [
+        (ValueError, "no operation is called", lambda: wgsl("sigmoid", "jax")),
+        (TypeError, "forward needs a hard sigmoid", lambda: wgsl("forward")),
+        (TypeError, "forward takes no seed", lambda: wgsl("forward", "jax", seed=1)),
+        (TypeError, "only with a seed", lambda: wgsl("binarize", "jax")),
+        (ValueError, "no placement is called", lambda: wgsl("forward", "jax", placement="over")),
+        (ValueError, "backward_accumulate", lambda: wgsl("backward_accumulate", "jax", placement="in_place")),
+        (ValueError, "no dtype is called", lambda: wgsl("forward", "jax", dtype=np.float64)),
+        (ValueError, "max_storage_buffers", lambda: plan("forward", "jax", 8, limits=Limits(0))),
+        (ValueError, "middle", lambda: plan("gate_broadcast", "jax", 7, middle=2)),
+        (OverflowError, "negative|convert", lambda: plan("forward", "jax", -1)),
+    ]:
+        with pytest.raises(kind, match=message):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+def test_every_operation_on_the_device(example, device, dtype):
+    random = np.random.default_rng(2)
+    a, b, g = (4 * random.standard_normal((3, 2, 1001))).astype(dtype)
+    empty = lambda: np.full_like(a, np.nan)
+
+    def on_device(operation, inputs, outputs, definition=PYTORCH, **parameters):
+        example.launch(device, operation, definition, inputs, outputs, **parameters)
+        return [array.tobytes() for array in outputs.values()]
+
+    bytes_of = lambda *arrays: [array.tobytes() for array in arrays]
+    assert on_device("forward", {"x": a}, {"y": empty()}) == bytes_of(PYTORCH.forward(a))
+    assert on_device("hard_swish", {"x": a}, {"y": empty()}) == bytes_of(PYTORCH.hard_swish(a))
+    for name in ("backward", "hard_swish_backward"):
+        assert on_device(name, {"x": a, "g": g}, {"dx": empty()}) == bytes_of(getattr(PYTORCH, name)(a, g))
+    y = PYTORCH.forward(a)
+    expected = PYTORCH.backward_from_output(y, g)
+    assert on_device("backward_from_output", {"y": y, "g": g}, {"dx": empty()}) == bytes_of(expected)
+    assert on_device("gate", {"a": a, "b": b}, {"y": empty()}) == bytes_of(PYTORCH.gate(a, b))
+    expected = PYTORCH.gate_backward(a, b, g)
+    assert on_device("gate_backward", {"a": a, "b": b, "g": g}, {"da": empty(), "db": empty()}) == bytes_of(*expected)
+    rows = b[:, :1].copy()
+    expected = PYTORCH.gate_backward(a, rows, g)
+    outputs = {"da": empty(), "db": np.full_like(rows, np.nan)}
+    actual = on_device("gate_broadcast_backward", {"a": a, "b": rows, "g": g}, outputs, middle=1001)
+    assert actual == bytes_of(*expected)
+    expected = hard_sigmoid.binarize(a, seed=5, offset=6, probability="pytorch")
+    assert on_device("binarize", {"x": a}, {"y": empty()}, seed=5, offset=6) == bytes_of(expected)
+    expected = hard_sigmoid.straight_through(a, g)
+    assert on_device("straight_through", {"x": a, "g": g}, {"dx": empty()}, None) == bytes_of(expected)
