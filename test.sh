@@ -12,6 +12,7 @@
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions for an element
 #                          (about 10 minutes)
 #   ./test.sh aarch64      the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
+#   ./test.sh python       the Python package against the real frameworks, and from its wheel and source distribution
 #   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -67,11 +68,14 @@ isa)
 aarch64)
     tests/aarch64.sh
     ;;
+python)
+    tests/python.sh
+    ;;
 web)
     tests/web/run.sh
     ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|web]" >&2
+    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
     exit 2
     ;;
 esac

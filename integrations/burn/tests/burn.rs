@@ -4,6 +4,7 @@
 
 use burn::{
     backend::wgpu::WgpuSetup,
+    store::ModuleRecord,
     tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, activation::relu, bf16, f16},
 };
 use hard_sigmoid::{Binarization, Binary, BroadcastGate, HardSigmoid, KinkRule, Scalar, StraightThrough, Unary, cpu};
@@ -377,13 +378,20 @@ fn squeeze_and_excitation() {
     let y = block.forward(x.clone());
     let b = block.fc2.forward(relu(block.fc1.forward(x.clone().mean_dims(&[2, 3]))));
     assert_eq!(b.dims(), [2, 6, 1, 1]);
-    let [a, b] = [values::<f32, 4>(x.inner()), values::<f32, 4>(b.inner())];
+    let [a, b] = [values::<f32, 4>(x.clone().inner()), values::<f32, 4>(b.inner())];
     let [expected, ..] = expected_of_gate([2, 6, 5, 3], [2, 6, 1, 1], [&a, &b, &a]);
     assert_bits("block", &values::<f32, 4>(y.clone().inner()), &expected);
     let gradients = y.backward();
     let weight = block.fc1.weight.val();
     assert!(weight.grad(&gradients).is_some());
     assert!(format!("{block}").contains("fc1"), "{block}");
+
+    let other = config.init(definition, &device);
+    let of_other = values::<f32, 4>(other.forward(x.clone()).inner());
+    assert_ne!(of_other, expected);
+    let bytes = block.into_record().into_bytes().unwrap();
+    let loaded = other.load_record(ModuleRecord::from_bytes(bytes).unwrap());
+    assert_bits("loaded block", &values::<f32, 4>(loaded.forward(x).inner()), &expected);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 type Range = (&'static str, u64, u64);
 
 /// An entry point and its workgroups.
-type Dispatched = (&'static str, [u32; 3]);
+type Dispatched = (&'static str, (u32, u32, u32));
 
 /// Parameters, bindings and dispatches.
 type Part<'py> = (Bound<'py, PyBytes>, Vec<Range>, Vec<Dispatched>);
@@ -55,7 +55,7 @@ pub fn plan<'py>(
             .bindings()
             .iter()
             .map(|one| (name(one.operand), one.offset, one.size));
-        let dispatches = part.dispatches().map(|one| (one.entry_point, one.workgroups));
+        let dispatches = part.dispatches().map(|one| (one.entry_point, one.workgroups.into()));
         (
             PyBytes::new(py, bytemuck::bytes_of(&part.params)),
             bindings.collect(),

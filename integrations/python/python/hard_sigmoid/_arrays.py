@@ -6,13 +6,16 @@ import sys
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from . import _native
+
+Array = npt.NDArray[Any]
 
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def of_elements(name: str, value: Any) -> np.ndarray:
+def of_elements(name: str, value: Any) -> Array:
     """``value`` as an array of one of the element types. Python's own numbers become float32."""
     array = as_array(value)
     if array.dtype.name not in DTYPES:
@@ -23,16 +26,17 @@ def of_elements(name: str, value: Any) -> np.ndarray:
     return array
 
 
-def as_array(value: Any) -> np.ndarray:
+def as_array(value: Any) -> Array:
     if isinstance(value, np.ndarray):
         return value
     if _is_torch_bfloat16(value):
-        return value.view(sys.modules["torch"].uint16).numpy().view(_bfloat16())
+        bits: Array = value.view(sys.modules["torch"].uint16).numpy()
+        return bits.view(_bfloat16())
     # Python's own numbers have no type.
     return np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, np.float32)
 
 
-def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np.dtype) -> list[np.ndarray]:
+def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
     """The arrays to write: new ones, or those of the user."""
     if out is None:
         return [np.empty(shape, dtype.newbyteorder("=")) for shape in shapes]
@@ -50,7 +54,7 @@ def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np
     return arrays
 
 
-def _writable(value: Any) -> np.ndarray:
+def _writable(value: Any) -> Array:
     """An array over the memory of ``value`` itself, never over a copy."""
     if isinstance(value, np.ndarray):
         return value
@@ -61,39 +65,38 @@ def _writable(value: Any) -> np.ndarray:
     return np.from_dlpack(value)
 
 
-def compute(operation: _native.Operation, dtype: str, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+def compute(operation: _native.Operation, dtype: str, inputs: list[Array], outputs: list[Array]) -> None:
     """Computes ``outputs``, which may be views of any strides and may overlap ``inputs``."""
-    targets = [
-        out if _is_plain(out) and not any(np.may_share_memory(out, one) for one in inputs) else np.empty(out.shape, _native_order(out))
-        for out in outputs
-    ]
+    targets = [out if _is_plain(out, inputs) else np.empty(out.shape, _native_order(out)) for out in outputs]
     _native.compute(operation, dtype, [_bytes(one) for one in inputs], [_bytes(one) for one in targets])
     for out, target in zip(outputs, targets):
         if out is not target:
             out[...] = target
 
 
-def _is_plain(array: np.ndarray) -> bool:
-    return array.flags.c_contiguous and array.flags.aligned and array.dtype.isnative
+def _is_plain(out: Array, inputs: list[Array]) -> bool:
+    """Whether the native code can write there."""
+    overlaps = any(np.may_share_memory(out, one) for one in inputs)
+    return out.flags.c_contiguous and out.flags.aligned and out.dtype.isnative and not overlaps
 
 
-def _native_order(array: np.ndarray) -> np.dtype:
+def _native_order(array: Array) -> np.dtype[Any]:
     return array.dtype.newbyteorder("=")
 
 
-def _bytes(array: np.ndarray) -> np.ndarray:
+def _bytes(array: Array) -> Array:
     """The bytes of the elements in C order, without a copy where they lie so."""
-    array = np.require(array, _native_order(array), "CA")
+    array = np.require(array, _native_order(array), ["C", "A"])
     return array.reshape(-1).view(np.uint8)
 
 
 def _is_torch_bfloat16(value: Any) -> bool:
     """torch gives no array of these itself."""
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor) and value.dtype == torch.bfloat16
+    return torch is not None and isinstance(value, torch.Tensor) and bool(value.dtype == torch.bfloat16)
 
 
-def _bfloat16() -> np.dtype:
+def _bfloat16() -> np.dtype[Any]:
     try:
         import ml_dtypes
     except ImportError as error:

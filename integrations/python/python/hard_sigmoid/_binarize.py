@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _native
-from ._arrays import as_array, compute, of_elements, results
+from ._arrays import Array, as_array, compute, of_elements, results
 from ._definition import HardSigmoid, elementwise
 
 
@@ -44,7 +44,7 @@ def straight_through(x: Any, g: Any, *, estimator: str = "hard_tanh", out: Any =
     return elementwise(_native.Operation("straight_through", estimator=estimator), (x, g), out)
 
 
-def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardSigmoid | str = "courbariaux") -> np.ndarray:
+def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardSigmoid | str = "courbariaux") -> Array:
     """The signs of x as bits, 32 to a word of uint32: bit i % 32 of word i // 32 is 1 where element i gets the plus sign.
 
     >>> pack(np.float32([-0.7, 0, 0.2, 5]))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _native
-from ._arrays import compute, of_elements, results
+from ._arrays import Array, compute, of_elements, results
 
 
 def presets() -> list[HardSigmoid]:
@@ -35,6 +35,7 @@ class HardSigmoid:
     """
 
     __slots__ = ("_about",)
+    _about: _native.Described
 
     def __init__(self, name: str | HardSigmoid) -> None:
         object.__setattr__(self, "_about", _native.definition(str(name)))
@@ -111,7 +112,7 @@ class HardSigmoid:
     def __hash__(self) -> int:
         return hash(str(self))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[HardSigmoid], tuple[str]]:
         return HardSigmoid, (str(self),)
 
     def forward(self, x: Any, *, out: Any = None) -> Any:
@@ -200,7 +201,8 @@ class HardSigmoid:
         array([[0.5],
                [0. ]], dtype=float32)
         """
-        return self._gate("gate_backward", {"a": a, "b": b, "g": g}, out)
+        da, db = self._gate("gate_backward", {"a": a, "b": b, "g": g}, out)
+        return da, db
 
     def _elementwise(self, name: str, tensors: tuple[Any, ...], out: Any) -> Any:
         return elementwise(_native.Operation(name, str(self)), tensors, out)
@@ -223,7 +225,7 @@ class HardSigmoid:
             self._run_gate(name, list(arrays.values()), outputs)
         return out if out is not None else outputs[0] if name == "gate" else tuple(outputs)
 
-    def _run_gate(self, name: str, inputs: list[np.ndarray], outputs: list[np.ndarray]) -> None:
+    def _run_gate(self, name: str, inputs: list[Array], outputs: list[Array]) -> None:
         a, b = inputs[:2]
         repeated = [axis for axis in range(a.ndim) if a.shape[axis] != b.shape[axis]]
         if not repeated:
@@ -253,7 +255,7 @@ def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any
     return outputs[0] if out is None else out
 
 
-def same_dtype(arrays: dict[str, np.ndarray]) -> None:
+def same_dtype(arrays: dict[str, Array]) -> None:
     (first, x), *others = arrays.items()
     for name, other in others:
         if other.dtype.name != x.dtype.name:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import _native
-from ._arrays import DTYPES, as_array
+from ._arrays import DTYPES, Array, as_array
 from ._definition import HardSigmoid
 
 
@@ -140,7 +140,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
         raise ValueError("there are no elements")
     with np.errstate(over="ignore"):
         flat = [np.ascontiguousarray(array, np.float32).reshape(-1) for array in arrays.values()]
-    dtypes = tuple("float32" if arrays[name].dtype.name == "float64" else arrays[name].dtype.name for name in ("x", "y"))
+    dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
     gradient = None if g is None else (flat[2], flat[3])
     verdict, within, definitions, matches, kinks, separations, report = _native.identify(
         flat[0], flat[1], gradient, dtypes, atol
@@ -157,6 +157,10 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
         tuple(_separation(a, b, found) for a, b, found in separations),
         report,
     )
+
+
+def _dtype(array: Array) -> str:
+    return "float32" if array.dtype == np.float64 else array.dtype.name
 
 
 def separation(a: HardSigmoid | str, b: HardSigmoid | str, *, dtype: Any = np.float32) -> Separation:

@@ -2,17 +2,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Self, disjoint_base
 
+# Text, name, formula, kinks, kink rule, slope, shift, source.
+Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
+
+@disjoint_base
 class Operation:
-    def __init__(self, name: str, definition: str | None = None, **parameters: Any) -> None: ...
+    def __new__(cls, name: str, definition: str | None = None, **parameters: Any) -> Self: ...
     @property
     def inputs(self) -> list[str]: ...
     @property
     def outputs(self) -> list[str]: ...
 
-def definition(
-    text: str,
-) -> tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]: ...
+def definition(text: str) -> Described: ...
 def affine(alpha: float, beta: float, kinks: str) -> str: ...
 def presets() -> list[str]: ...
 def compute(
@@ -25,7 +28,7 @@ def identify(
     x: NDArray[np.float32],
     y: NDArray[np.float32],
     gradient: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-    dtypes: tuple[str, ...],
+    dtypes: tuple[str, str],
     atol: float,
 ) -> tuple[
     str,
@@ -40,4 +43,4 @@ def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
 def wgsl(operation: Operation, dtype_name: str, placement: str) -> str: ...
 def plan(
     operation: Operation, length: int, dtype_name: str, placement: str, limits: tuple[int, int, int, int]
-) -> tuple[list[tuple[str, str]], list[tuple[bytes, list[tuple[str, int, int]], list[tuple[str, list[int]]]]]]: ...
+) -> tuple[list[tuple[str, str]], list[tuple[bytes, list[tuple[str, int, int]], list[tuple[str, tuple[int, int, int]]]]]]: ...

@@ -110,7 +110,7 @@ def plan(
             Part(
                 params,
                 tuple(Binding(*one) for one in bindings),
-                tuple(Dispatch(entry_point, tuple(workgroups)) for entry_point, workgroups in dispatches),
+                tuple(Dispatch(*one) for one in dispatches),
             )
             for params, bindings, dispatches in parts
         ),
