@@ -19,8 +19,14 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 echo "=== the source distribution, in an environment with NumPy alone"
 "$frameworks/bin/maturin" sdist --out "$work"
 python3 -m venv "$work/alone"
+# The oldest that pyproject.toml allows, where this Python has it.
+if python3 -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
+    "$work/alone/bin/pip" install --quiet numpy==1.26.4
+fi
 "$work/alone/bin/pip" install --quiet "$work"/*.tar.gz
-"$work/alone/bin/python" -c 'import hard_sigmoid; print(hard_sigmoid.HardSigmoid("pytorch").forward([-4, 0, 1.5]))'
+"$work/alone/bin/python" -c '
+import hard_sigmoid, numpy
+print(hard_sigmoid.__version__, numpy.__version__, hard_sigmoid.HardSigmoid("pytorch").forward([-4, 0, 1.5]))'
 
 echo "=== the wheel, beside the frameworks"
 "$frameworks/bin/maturin" build --release --out "$work"

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
 use half::{bf16, f16};
+use std::fmt;
 
 impl Identification {
     /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), and of these
@@ -80,11 +81,11 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
 
 fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>)) -> String {
     let hint = match separation {
-        Some(Separation::Forward(at)) => format!("One with x = {at} would."),
+        Some(Separation::Forward(at)) => format!("An element with x = {at} would."),
         Some(Separation::Backward(at)) => {
             format!("No x was found at which their y differs; a gradient at x = {at} would tell.")
         }
-        None => "None was found that would.".into(),
+        None => "No element was found that would.".into(),
     };
     format!("Cannot tell: the data has no element that separates {a} from {b}.\n{hint}\n")
 }
@@ -168,7 +169,9 @@ fn table(matches: &[Match], x: &[f32]) -> String {
                 row += &format!("   {} subnormals are zero", backward.flushed);
             }
         }
-        row += &precision(one.precision);
+        if one.precision != Precision::EXACT {
+            row += &format!("   {}", one.precision);
+        }
         text += row.trim_end();
         text += "\n";
     }
@@ -182,20 +185,22 @@ fn cells(agreement: &Agreement, x: &[f32]) -> String {
     }
 }
 
-fn precision(
-    Precision {
-        input,
-        output,
-        rounding,
-    }: Precision,
-) -> String {
-    match (rounding, input, output) {
-        (Rounding::Fused, ..) => "   product and sum in one: a fused multiply-add".into(),
-        (Rounding::EachOperation, _, DType::F32) => "   written out: the gradient of a division divides".into(),
-        (Rounding::EachOperation, ..) => format!("   each operation rounded to {output}"),
-        (Rounding::EachOperationAndFactor, ..) => format!("   each operation and factor rounded to {output}"),
-        (_, DType::F32, DType::F32) => String::new(),
-        (_, DType::F32, _) => format!("   y rounded to {output}"),
-        _ => format!("   x and y rounded to {input}"),
+/// Such as `y rounded to f16`.
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            input,
+            output,
+            rounding,
+        } = *self;
+        match (rounding, input, output) {
+            (Rounding::AsDefined, DType::F32, DType::F32) => write!(f, "as defined"),
+            (Rounding::AsDefined, DType::F32, _) => write!(f, "y rounded to {output}"),
+            (Rounding::AsDefined, ..) => write!(f, "x and y rounded to {input}"),
+            (Rounding::Fused, ..) => write!(f, "product and sum in one: a fused multiply-add"),
+            (Rounding::EachOperation, _, DType::F32) => write!(f, "written out: the gradient of a division divides"),
+            (Rounding::EachOperation, ..) => write!(f, "each operation rounded to {output}"),
+            (Rounding::EachOperationAndFactor, ..) => write!(f, "each operation and factor rounded to {output}"),
+        }
     }
 }

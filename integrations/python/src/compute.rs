@@ -1,10 +1,10 @@
 //! The CPU path on the bytes of contiguous arrays: NumPy itself has no bfloat16.
 
-use crate::{Operation, dtype, value_error};
+use crate::{Operation, dtype, threads::on_living, value_error};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use hard_sigmoid::{DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
-use numpy::{PyReadonlyArray1, PyReadwriteArray1};
-use pyo3::prelude::*;
+use numpy::{PyArray1, PyArrayMethods};
+use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
 /// Applies an operation to `inputs` and writes `outputs`. Other Python threads run meanwhile.
 #[pyfunction]
@@ -12,10 +12,18 @@ pub fn compute(
     py: Python<'_>,
     operation: &Operation,
     dtype_name: &str,
-    inputs: Vec<PyReadonlyArray1<'_, u8>>,
-    mut outputs: Vec<PyReadwriteArray1<'_, u8>>,
+    inputs: Vec<Bound<'_, PyArray1<u8>>>,
+    outputs: Vec<Bound<'_, PyArray1<u8>>>,
 ) -> PyResult<()> {
     let op = operation.0;
+    let in_use = |_| PyRuntimeError::new_err("an array is written by another thread, or by this call twice");
+    let inputs: Vec<_> = inputs
+        .iter()
+        .map(|one| one.try_readonly())
+        .collect::<Result<_, _>>()
+        .map_err(in_use)?;
+    let outputs: Result<Vec<_>, _> = outputs.iter().map(|one| one.try_readwrite()).collect();
+    let mut outputs = outputs.map_err(in_use)?;
     let inputs: Vec<&[u8]> = inputs.iter().map(|one| one.as_slice()).collect::<Result<_, _>>()?;
     let mut outputs: Vec<&mut [u8]> = outputs
         .iter_mut()
@@ -26,30 +34,27 @@ pub fn compute(
         DType::F16 => typed::<f16>,
         DType::Bf16 => typed::<bf16>,
     };
-    py.detach(|| run(op, &inputs, &mut outputs)).map_err(value_error)
+    py.detach(|| on_living(|| run(op, &inputs, &mut outputs)))
+        .map_err(value_error)
 }
 
 fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), OpError> {
+    use Other::{GateBackward, GateBroadcast, GateBroadcastBackward, Pack, Unpack};
     match (op, inputs, outputs) {
         (Op::Unary(op), [x], [y]) => cpu::unary::<T>(op, of(x), of_mut(y)),
         (Op::Binary(op), [first, second], [out]) => cpu::binary::<T>(op, of(first), of(second), of_mut(out)),
-        (Op::Other(op), inputs, outputs) => match (op, inputs, outputs) {
-            (Other::GateBackward(d), [a, b, g], [da, db]) => {
-                cpu::gate_backward::<T>(d, of(a), of(b), of(g), of_mut(da), of_mut(db))
-            }
-            (Other::GateBroadcast(gate), [a, b], [y]) => cpu::gate_broadcast::<T>(gate, of(a), of(b), of_mut(y)),
-            (Other::GateBroadcastBackward(gate), [a, b, g], [da, db]) => {
-                cpu::gate_broadcast_backward::<T>(gate, of(a), of(b), of(g), of_mut(da), of_mut(db))
-            }
-            (Other::Pack(how), [x], [bits]) => cpu::pack::<T>(how, of(x), of_mut(bits)),
-            (Other::Unpack(scale), [bits], [y]) => cpu::unpack::<T>(scale.get(), of(bits), of_mut(y)),
-            _ => unreachable!("{}", OTHER_TENSORS),
-        },
-        _ => unreachable!("{}", OTHER_TENSORS),
+        (Op::Other(GateBackward(d)), [a, b, g], [da, db]) => {
+            cpu::gate_backward::<T>(d, of(a), of(b), of(g), of_mut(da), of_mut(db))
+        }
+        (Op::Other(GateBroadcast(gate)), [a, b], [y]) => cpu::gate_broadcast::<T>(gate, of(a), of(b), of_mut(y)),
+        (Op::Other(GateBroadcastBackward(gate)), [a, b, g], [da, db]) => {
+            cpu::gate_broadcast_backward::<T>(gate, of(a), of(b), of(g), of_mut(da), of_mut(db))
+        }
+        (Op::Other(Pack(how)), [x], [bits]) => cpu::pack::<T>(how, of(x), of_mut(bits)),
+        (Op::Other(Unpack(scale)), [bits], [y]) => cpu::unpack::<T>(scale.get(), of(bits), of_mut(y)),
+        _ => unreachable!("the package's own code gives each operation its tensors"),
     }
 }
-
-const OTHER_TENSORS: &str = "the package's own code gives each operation its tensors";
 
 /// The elements of an aligned array. An empty one may be anywhere.
 fn of<T: Pod>(bytes: &[u8]) -> &[T] {

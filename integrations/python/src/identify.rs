@@ -1,10 +1,10 @@
 //! Which hard sigmoid made these numbers?
 
 use crate::{dtype, parsed, value_error};
+use hard_sigmoid::HardSigmoid;
 use hard_sigmoid::identify::{
     self as core, Agreement, Gradient, Precision, Rounding, Separation, Verdict, identify_within,
 };
-use hard_sigmoid::{DType, HardSigmoid};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
@@ -66,7 +66,7 @@ pub fn identify<'py>(
         let backward = one.backward.map(agreement);
         (
             one.definition.to_string(),
-            precision(one.precision),
+            one.precision.to_string(),
             agreement(one.forward),
             backward,
         )
@@ -94,31 +94,6 @@ fn separated(separation: Separation) -> (&'static str, f32) {
     match separation {
         Separation::Forward(x) => ("y", x),
         Separation::Backward(x) => ("dx", x),
-    }
-}
-
-fn precision(
-    Precision {
-        input,
-        output,
-        rounding,
-    }: Precision,
-) -> String {
-    let rounding = match rounding {
-        Rounding::Fused => "fused multiply-add, ",
-        Rounding::EachOperation => "each operation rounded, ",
-        Rounding::EachOperationAndFactor => "each operation and factor rounded, ",
-        _ => "",
-    };
-    format!("{rounding}{} to {}", name(input), name(output))
-}
-
-/// NumPy's.
-fn name(dtype: DType) -> &'static str {
-    match dtype {
-        DType::F32 => "float32",
-        DType::F16 => "float16",
-        DType::Bf16 => "bfloat16",
     }
 }
 

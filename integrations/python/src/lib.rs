@@ -4,6 +4,7 @@
 mod compute;
 mod identify;
 mod plan;
+mod threads;
 
 use hard_sigmoid::{
     Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
@@ -17,6 +18,7 @@ use std::fmt::Display;
 
 #[pymodule]
 mod _native {
+    use super::{Bound, PyModule, PyResult, threads};
     #[pymodule_export]
     use super::{
         Operation, affine,
@@ -26,6 +28,12 @@ mod _native {
         plan::{plan, wgsl},
         presets,
     };
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        threads::remember_process();
+        Ok(())
+    }
 }
 
 /// The crate's errors are bad values.
@@ -194,7 +202,11 @@ impl<'py> Parameters<'py> {
             return Ok(None);
         };
         given.del_item(name)?;
-        value.extract().map(Some)
+        if value.is_none() {
+            return Ok(None);
+        }
+        let wrong = |error: PyErr| PyValueError::new_err(format!("{name} is {value}: {error}"));
+        value.extract().map(Some).map_err(wrong)
     }
 
     fn scale(&mut self) -> PyResult<f32> {

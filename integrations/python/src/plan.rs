@@ -17,6 +17,9 @@ type Dispatched = (&'static str, (u32, u32, u32));
 /// Parameters, bindings and dispatches.
 type Part<'py> = (Bound<'py, PyBytes>, Vec<Range>, Vec<Dispatched>);
 
+/// No tensor that fits a device has as many.
+const MOST_PARTS: usize = 1 << 16;
+
 /// The module of one kernel, its constants in the text.
 #[pyfunction]
 pub fn wgsl(operation: &Operation, dtype_name: &str, placement: &str) -> PyResult<String> {
@@ -50,6 +53,11 @@ pub fn plan<'py>(
         Access::Read => (name(operand), "read-only-storage"),
         Access::ReadWrite => (name(operand), "storage"),
     });
+    if plan.parts().nth(MOST_PARTS).is_some() {
+        return Err(value_error(format_args!(
+            "a tensor of {length} elements has more than {MOST_PARTS} parts on this device"
+        )));
+    }
     let parts = plan.parts().map(|part| {
         let bindings = part
             .bindings()

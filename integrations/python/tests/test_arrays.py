@@ -1,5 +1,6 @@
 """Arrays of any kind go in and out, and what can't be computed is refused before anything is written."""
 
+import multiprocessing
 import pickle
 import threading
 
@@ -89,11 +90,46 @@ def test_out_is_never_a_copy():
     tensor = torch.zeros(240)
     PYTORCH.forward(X, out=tensor)
     assert tensor.numpy().tobytes() == Y.tobytes()
-    for frozen in (jax.numpy.asarray(X), tf.constant(X)):
-        with pytest.raises(ValueError, match="read-only"):
+    for frozen in (jax.numpy.asarray(X), tf.constant(X), [0.0] * 240):
+        with pytest.raises(TypeError, match="has to be a numpy array or a torch tensor"):
             PYTORCH.forward(X, out=frozen)
-    with pytest.raises(TypeError, match="has to be a numpy array"):
-        PYTORCH.forward(X, out=[0.0] * 240)
+    read_only = np.zeros(240, np.float32)
+    read_only.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        PYTORCH.forward(X, out=read_only)
+
+
+def test_tensors_with_gradients_are_refused():
+    for dtype in (torch.float32, torch.bfloat16):
+        leaf = torch.zeros(240, dtype=dtype, requires_grad=True)
+        with pytest.raises(ValueError, match=r"x requires grad.*x.detach\(\)"):
+            PYTORCH.forward(leaf)
+        with pytest.raises(ValueError, match="out requires grad"):
+            PYTORCH.forward(torch.zeros(240, dtype=dtype), out=leaf)
+
+
+def test_subclasses_are_arrays():
+    assert PYTORCH.forward(np.asmatrix(X)).shape == (1, 240)
+    out = np.asmatrix(np.zeros_like(X))
+    assert PYTORCH.forward(X.reshape(1, 240), out=out) is out and (out == Y).all()
+    masked = np.ma.array(X, mask=X > 0)
+    with pytest.raises(TypeError, match="x is a masked array"):
+        PYTORCH.forward(masked)
+    with pytest.raises(TypeError, match="x is a masked array"):
+        hard_sigmoid.identify(masked, Y)
+
+
+def in_child(x):
+    return PYTORCH.forward(x).tobytes()
+
+
+def test_a_forked_process_has_threads_of_its_own():
+    """As in the workers of a data loader."""
+    x = np.random.default_rng(1).uniform(-4, 4, 1 << 20).astype(np.float32)
+    expected = in_child(x)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        results = pool.map_async(in_child, [x] * 4).get(60)
+    assert results == [expected] * 4
 
 
 REFUSED = [
@@ -108,18 +144,29 @@ REFUSED = [
     (ValueError, "no hard sigmoid is called", lambda out: HardSigmoid("sigmoid")),
     (ValueError, "alpha is inf", lambda out: HardSigmoid.affine(1e40, 0.5)),
     (ValueError, "no kink rule is called", lambda out: HardSigmoid.affine(1, 0.5, "soft")),
-    (ValueError, "scale inf|scale is inf", lambda out: hard_sigmoid.binarize(X, scale=1e40, out=out)),
+    (ValueError, "scale is inf; it must be", lambda out: hard_sigmoid.binarize(X, scale=1e40, out=out)),
+    (TypeError, "only with a seed", lambda out: hard_sigmoid.binarize(X, offset=3, out=out)),
+    (ValueError, "no hard sigmoid is called", lambda out: hard_sigmoid.binarize(X, seed=1, probability="x", out=out)),
+    (TypeError, "out is a tuple", lambda out: PYTORCH.forward(X, out=(out,))),
+    (ValueError, "out for da and db overlap", lambda out: PYTORCH.gate_backward(X, X, X, out=(out, out))),
+    (ValueError, "stride of 0", lambda out: PYTORCH.forward(X, out=np.lib.stride_tricks.as_strided(out, (240,), (0,)))),
+    (TypeError, "x is object", lambda out: PYTORCH.forward([None] * 240, out=out)),
+    (TypeError, "x is <U1, but hard_sigmoid computes in float32, float16 and bfloat16$", lambda out: PYTORCH.forward("1")),
+    (TypeError, "x is float64", lambda out: PYTORCH.forward(memoryview(X.astype(np.float64)), out=out)),
+    (TypeError, "not by a NoneType", lambda out: HardSigmoid(None)),
     (ValueError, "too large for f16", lambda out: hard_sigmoid.binarize(X.astype(np.float16), scale=1e5)),
-    (OverflowError, "negative|convert", lambda out: hard_sigmoid.binarize(X, seed=-1, out=out)),
+    (ValueError, "seed is -1: ", lambda out: hard_sigmoid.binarize(X, seed=-1, out=out)),
+    (ValueError, "scale is much: ", lambda out: hard_sigmoid.binarize(X, scale="much", out=out)),
     (ValueError, "no estimator", lambda out: hard_sigmoid.straight_through(X, X, estimator="tanh", out=out)),
-    (ValueError, "bits", lambda out: hard_sigmoid.unpack(np.uint32([1]), 240, out=out)),
+    (ValueError, "240 elements|bits", lambda out: hard_sigmoid.unpack(np.uint32([1]), 240, out=out)),
+    (TypeError, "dtype is float64", lambda out: hard_sigmoid.unpack(np.uint32([1]), 4, dtype="float64")),
     (TypeError, "bits is float32", lambda out: hard_sigmoid.unpack(X, 240, out=out)),
     (TypeError, "both g and dx", lambda out: hard_sigmoid.identify(X, Y, X)),
     (ValueError, "y has shape", lambda out: hard_sigmoid.identify(X, Y[:3])),
     (ValueError, "no elements", lambda out: hard_sigmoid.identify(X[:0], Y[:0])),
     (ValueError, "atol is -1", lambda out: hard_sigmoid.identify(X, Y, atol=-1)),
     (TypeError, "x is int64", lambda out: hard_sigmoid.identify(np.arange(240), Y)),
-    (TypeError, "must be real number", lambda out: hard_sigmoid.identify(X, Y, atol="much")),
+    (ValueError, "atol is 'much'", lambda out: hard_sigmoid.identify(X, Y, atol="much")),
 ]
 
 
@@ -160,3 +207,6 @@ def test_definitions_are_values():
     assert "PyTorch 2" in PYTORCH.source and HardSigmoid.affine(1, 0).source is None
     with pytest.raises(AttributeError):
         PYTORCH.name = "mine"
+    with pytest.raises(AttributeError):
+        del PYTORCH._about
+    assert hard_sigmoid.__version__[0].isdigit()

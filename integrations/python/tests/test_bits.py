@@ -129,6 +129,7 @@ def test_binarization():
     # A part continues the whole.
     assert (hard_sigmoid.binarize(x[5000:], seed=3, offset=5000, scale=0.5) == drawn[5000:]).all()
     bits = hard_sigmoid.pack(x, seed=3)
+    assert (hard_sigmoid.unpack(bits, np.int64(10_001), out=np.zeros(10_001, np.float16)) == np.sign(drawn)).all()
     assert (hard_sigmoid.unpack(bits, x.shape, scale=0.5) == drawn).all()
     assert bits.size == 313
     g = np.ones_like(x)

@@ -17,6 +17,7 @@ def test_golden_files(name):
     assert found.verdict == "preset" and found.definition == HardSigmoid(name) and found.within == 0
     assert str(found) == found.report and found.report.startswith(f"{name}\n")
     by_name = {match.definition.name: match for match in found.matches}
+    assert by_name[name].precision == "as defined"
     assert by_name[name].fits and by_name[name].forward.differing == 0 and by_name[name].backward.largest == 0
     other = by_name["tangent"]
     assert not other.fits and other.forward.largest > 0.1
@@ -40,7 +41,7 @@ def test_verdicts():
 def test_halves_and_float64():
     x = X.astype(np.float16)
     found = identify(x, HardSigmoid("keras").forward(x))
-    assert found.definitions[0] == HardSigmoid("keras") and "float16" in found.matches[0].precision
+    assert found.definitions[0] == HardSigmoid("keras") and found.matches[0].precision == "x and y rounded to f16"
     x = X.astype(np.float64)
     y = np.clip(x / 6 + 0.5, 0, 1)
     assert [str(one) for one in identify(x, y, atol=1e-6).definitions] == ["pytorch", "jax", "keras3"]

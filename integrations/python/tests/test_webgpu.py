@@ -49,6 +49,7 @@ def test_a_long_tensor_comes_in_parts():
     assert in_place.tensors == (("x", "storage"), ("g", "storage"))
     in_place_gate = plan("gate_backward", "jax", 0, placement="in_place")
     assert [name for name, _ in in_place_gate.tensors] == ["a", "b", "g", "db"]
+    assert plan("forward", "jax", 8, dtype="bfloat16").wgsl == wgsl("forward", "jax", dtype=ml_dtypes.bfloat16)
     assert in_place.wgsl == wgsl("backward", "jax", placement="in_place")
 
 
@@ -63,7 +64,11 @@ def test_wrong_arguments():
         (ValueError, "no dtype is called", lambda: wgsl("forward", "jax", dtype=np.float64)),
         (ValueError, "max_storage_buffers", lambda: plan("forward", "jax", 8, limits=Limits(0))),
         (ValueError, "middle", lambda: plan("gate_broadcast", "jax", 7, middle=2)),
-        (OverflowError, "negative|convert", lambda: plan("forward", "jax", -1)),
+        (OverflowError, "negative", lambda: plan("forward", "jax", -1)),
+        (ValueError, "more than 65536 parts", lambda: plan("forward", "jax", 1 << 60)),
+        (ValueError, "middle is -1: ", lambda: plan("gate_broadcast", "jax", 8, middle=-1)),
+        (TypeError, "limits is a dict", lambda: plan("forward", "jax", 8, limits={})),
+        (TypeError, "not by a int", lambda: plan("forward", 3, 8)),
     ]:
         with pytest.raises(kind, match=message):
             call()

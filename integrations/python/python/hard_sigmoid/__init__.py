@@ -12,20 +12,22 @@ array([0. , 0. , 0.5, 0.7, 1. ], dtype=float32)
 Which one made these numbers?
 
 >>> x = np.linspace(-4, 4, 1001, dtype=np.float32)
->>> found = identify(x, np.clip(x / 6 + np.float32(0.5), 0, 1))
->>> found.verdict
-'unknown'
->>> print(identify(x, HardSigmoid("jax").forward(x)).definition)
-jax
+>>> y = np.clip(x + 3, 0, 6) * np.float32(1 / 6)
+>>> identify(x, y).definition
+HardSigmoid('jax')
 
 Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and have any shape and strides. Tensors of torch, JAX and TensorFlow on the CPU
 are taken as they are. Results are NumPy arrays, unless ``out`` says where to write.
 """
 
+from importlib.metadata import version as _version
+
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
 from ._identify import Agreement, Identification, KinkCounts, Match, Separation, identify, separation
 from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, wgsl
+
+__version__ = _version("hard-sigmoid")
 
 __all__ = [
     "Agreement",

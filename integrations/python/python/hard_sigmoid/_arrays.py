@@ -17,52 +17,54 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 def of_elements(name: str, value: Any) -> Array:
     """``value`` as an array of one of the element types. Python's own numbers become float32."""
-    array = as_array(value)
+    array = as_array(name, value)
     if array.dtype.name not in DTYPES:
-        raise TypeError(
-            f"{name} is {array.dtype}, but hard_sigmoid computes in float32, float16 and bfloat16: "
-            f"pass numpy.asarray({name}).astype(numpy.float32)"
-        )
+        advice = f": pass numpy.asarray({name}).astype(numpy.float32)" if array.dtype.kind in "biuf" else ""
+        raise TypeError(f"{name} is {array.dtype}, but hard_sigmoid computes in float32, float16 and bfloat16{advice}")
     return array
 
 
-def as_array(value: Any) -> Array:
-    if isinstance(value, np.ndarray):
-        return value
-    if _is_torch_bfloat16(value):
-        bits: Array = value.view(sys.modules["torch"].uint16).numpy()
-        return bits.view(_bfloat16())
-    # Python's own numbers have no type.
-    return np.asarray(value) if hasattr(value, "dtype") else np.asarray(value, np.float32)
+def as_array(name: str, value: Any) -> Array:
+    if _is_torch(value):
+        return _of_torch(name, value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array: pass its elements, as {name}.filled(0) or {name}.compressed()")
+    array = np.asarray(value)
+    # Python's own numbers have no type, and NumPy's for them isn't one of ours.
+    is_own = isinstance(value, (int, float, list, tuple)) and not isinstance(value, np.generic)
+    return array.astype(np.float32) if is_own and array.dtype.kind in "iuf" else array
 
 
 def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
     """The arrays to write: new ones, or those of the user."""
+    native = dtype.newbyteorder("=")
     if out is None:
-        return [np.empty(shape, dtype.newbyteorder("=")) for shape in shapes]
+        return [np.empty(shape, native) for shape in shapes]
     outs = (out,) if len(names) == 1 else out
     if not isinstance(outs, tuple) or len(outs) != len(names):
         raise TypeError(f"out has to be a tuple of {len(names)}, for {' and '.join(names)}")
     arrays = [_writable(value) for value in outs]
     for name, array, shape in zip(names, arrays, shapes):
-        if array.dtype.newbyteorder("=") != dtype.newbyteorder("="):
-            raise TypeError(f"out is {array.dtype}, but {name} will be {dtype}")
+        if array.dtype.newbyteorder("=") != native:
+            raise TypeError(f"out is {array.dtype}, but {name} will be {native}")
         if array.shape != shape:
             raise ValueError(f"out has shape {array.shape}, but {name} will have shape {shape}")
         if not array.flags.writeable:
             raise ValueError(f"out for {name} is read-only")
+        if any(stride == 0 and extent > 1 for stride, extent in zip(array.strides, shape)):
+            raise ValueError(f"out for {name} repeats elements: it has a stride of 0")
+    if len(arrays) == 2 and np.may_share_memory(arrays[0], arrays[1]):
+        raise ValueError(f"out for {names[0]} and {names[1]} overlap")
     return arrays
 
 
 def _writable(value: Any) -> Array:
     """An array over the memory of ``value`` itself, never over a copy."""
-    if isinstance(value, np.ndarray):
-        return value
-    if _is_torch_bfloat16(value):
-        return as_array(value)
-    if not hasattr(value, "__dlpack__"):
-        raise TypeError(f"out is a {type(value).__name__}, but has to be a numpy array or a tensor that has __dlpack__")
-    return np.from_dlpack(value)
+    if _is_torch(value):
+        return _of_torch("out", value)
+    if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"out is a {type(value).__name__}, but has to be a numpy array or a torch tensor")
+    return np.asarray(value)
 
 
 def compute(operation: _native.Operation, dtype: str, inputs: list[Array], outputs: list[Array]) -> None:
@@ -90,10 +92,30 @@ def _bytes(array: Array) -> Array:
     return array.reshape(-1).view(np.uint8)
 
 
-def _is_torch_bfloat16(value: Any) -> bool:
-    """torch gives no array of these itself."""
+def dtype_name(dtype: Any) -> str:
+    """NumPy's name of a type. It knows bfloat16 only where ml_dtypes is imported."""
+    return dtype if isinstance(dtype, str) and dtype in DTYPES else np.dtype(dtype).name
+
+
+def dtype_of(name: str) -> np.dtype[Any]:
+    """The type of a name that `dtype_name` gave."""
+    return _bfloat16() if name == "bfloat16" else np.dtype(name)
+
+
+def _is_torch(value: Any) -> bool:
     torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor) and bool(value.dtype == torch.bfloat16)
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _of_torch(name: str, tensor: Any) -> Array:
+    """An array over a tensor's memory."""
+    torch = sys.modules["torch"]
+    if tensor.requires_grad:
+        raise ValueError(f"{name} requires grad, which is lost here: pass {name}.detach()")
+    # torch gives no array of these itself.
+    is_bfloat16 = bool(tensor.dtype == torch.bfloat16)
+    array: Array = (tensor.view(torch.uint16) if is_bfloat16 else tensor).numpy()
+    return array.view(_bfloat16()) if is_bfloat16 else array
 
 
 def _bfloat16() -> np.dtype[Any]:
@@ -101,4 +123,5 @@ def _bfloat16() -> np.dtype[Any]:
         import ml_dtypes
     except ImportError as error:
         raise ImportError("bfloat16 needs the package ml_dtypes: pip install ml_dtypes") from error
-    return np.dtype(ml_dtypes.bfloat16)
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
 
 from . import _native
-from ._arrays import Array, as_array, compute, of_elements, results
-from ._definition import HardSigmoid, elementwise
+from ._arrays import DTYPES, Array, as_array, compute, dtype_name, dtype_of, of_elements, results
+from ._definition import HardSigmoid, elementwise, text_of
 
 
 def binarize(
@@ -17,20 +18,21 @@ def binarize(
     *,
     seed: int | None = None,
     offset: int = 0,
-    probability: HardSigmoid | str = "courbariaux",
+    probability: HardSigmoid | str | None = None,
     scale: float = 1.0,
     out: Any = None,
 ) -> Any:
     """``scale`` where x gets the plus sign, else ``-scale``.
 
-    Without a seed, where x >= 0. With one, with the probability that ``probability`` gives: element i takes the random word
-    ``offset + i`` of the seed's stream (Philox4x32-10), so a part of an array gets its signs from its own offset.
+    Without a seed x gets the plus sign where x >= 0; NaN gets the minus sign. With a seed x gets the plus sign with a probability, the
+    hard sigmoid of x: BinaryNet's, clip((x + 1) / 2), or that of ``probability``. Element i takes the random word ``offset + i`` of the
+    seed's stream (Philox4x32-10), so a part of an array gets its signs from its own offset.
 
     >>> x = np.float32([-0.7, -0.0, 0.2, 5])
     >>> binarize(x)
     array([-1.,  1.,  1.,  1.], dtype=float32)
-    >>> binarize(x, seed=42)
-    array([-1.,  1.,  1.,  1.], dtype=float32)
+    >>> binarize(x, seed=1)
+    array([-1., -1.,  1.,  1.], dtype=float32)
     """
     return elementwise(_operation("binarize", seed, offset, probability, scale=scale), (x,), out)
 
@@ -44,7 +46,7 @@ def straight_through(x: Any, g: Any, *, estimator: str = "hard_tanh", out: Any =
     return elementwise(_native.Operation("straight_through", estimator=estimator), (x, g), out)
 
 
-def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardSigmoid | str = "courbariaux") -> Array:
+def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardSigmoid | str | None = None) -> Array:
     """The signs of x as bits, 32 to a word of uint32: bit i % 32 of word i // 32 is 1 where element i gets the plus sign.
 
     >>> pack(np.float32([-0.7, 0, 0.2, 5]))
@@ -56,24 +58,31 @@ def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardS
     return bits
 
 
-def unpack(bits: Any, shape: int | tuple[int, ...], *, scale: float = 1.0, dtype: Any = np.float32, out: Any = None) -> Any:
+def unpack(bits: Any, shape: int | tuple[int, ...], *, scale: float = 1.0, dtype: Any = None, out: Any = None) -> Any:
     """An array of that shape with ``scale`` where a bit is 1, else ``-scale``: the inverse of `pack`.
+
+    ``dtype`` is that of ``out``, or float32, unless it is given.
 
     >>> unpack(np.uint32([14]), (2, 2))
     array([[-1.,  1.],
            [ 1.,  1.]], dtype=float32)
     """
-    words = as_array(bits)
+    words = as_array("bits", bits)
     if words.dtype.newbyteorder("=") != np.uint32:
         raise TypeError(f"bits is {words.dtype}, but has to be uint32, as pack makes it")
-    of_elements("y", np.empty(0, dtype))
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    (y,) = results(["y"], out, [shape], np.dtype(dtype))
-    compute(_native.Operation("unpack", scale=scale), y.dtype.name, [words], [y])
+    if dtype is None:
+        dtype = np.float32 if out is None else of_elements("out", out).dtype
+    name = dtype_name(dtype)
+    if name not in DTYPES:
+        raise TypeError(f"dtype is {name}, but has to be float32, float16 or bfloat16")
+    extents = tuple(shape) if isinstance(shape, (tuple, list)) else (operator.index(shape),)
+    (y,) = results(["y"], out, [extents], dtype_of(name))
+    compute(_native.Operation("unpack", scale=scale), name, [words], [y])
     return y if out is None else out
 
 
-def _operation(name: str, seed: int | None, offset: int, probability: HardSigmoid | str, **others: Any) -> _native.Operation:
-    if seed is None:
-        return _native.Operation(name, **others)
-    return _native.Operation(name, str(probability), seed=seed, offset=offset, **others)
+def _operation(
+    name: str, seed: int | None, offset: int, probability: HardSigmoid | str | None, **others: Any
+) -> _native.Operation:
+    definition = None if probability is None else text_of(probability)
+    return _native.Operation(name, definition, seed=seed, offset=offset, **others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
@@ -20,6 +20,7 @@ def presets() -> list[HardSigmoid]:
     return [HardSigmoid(name) for name in _native.presets()]
 
 
+@final
 class HardSigmoid:
     """A hard sigmoid: a preset by its name or an alias of it, or ``affine(ALPHA, BETA, KINKS)``.
 
@@ -35,10 +36,12 @@ class HardSigmoid:
     """
 
     __slots__ = ("_about",)
-    _about: _native.Described
+    _about: _native._Described
 
-    def __init__(self, name: str | HardSigmoid) -> None:
-        object.__setattr__(self, "_about", _native.definition(str(name)))
+    def __new__(cls, name: str | HardSigmoid) -> HardSigmoid:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_about", _native.definition(text_of(name)))
+        return self
 
     @classmethod
     def affine(cls, alpha: float, beta: float, kinks: str = "strict") -> HardSigmoid:
@@ -100,6 +103,9 @@ class HardSigmoid:
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError("a HardSigmoid can't be changed")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a HardSigmoid can't be changed")
+
     def __str__(self) -> str:
         return self._about[0]
 
@@ -117,6 +123,9 @@ class HardSigmoid:
 
     def forward(self, x: Any, *, out: Any = None) -> Any:
         """The hard sigmoid of each element of x.
+
+        float16 and bfloat16 are computed in float32 and rounded once, as PyTorch does it. JAX and TensorFlow round after each operation, so
+        in these types their results differ by a rounding.
 
         >>> HardSigmoid("pytorch").forward(np.float32([-4, 0, 1.5]))
         array([0.  , 0.5 , 0.75], dtype=float32)
@@ -148,7 +157,7 @@ class HardSigmoid:
     def backward_from_output(self, y: Any, g: Any, *, out: Any = None) -> Any:
         """The gradient from the output y of `forward` instead of its input, for a forward pass in place.
 
-        Where y is 0 or 1 it is 0, so a kink that belongs to the linear zone has none.
+        It is 0 where y is 0 or 1. So where the rule is ``"inclusive"`` or ``"half"``, it differs from `backward` exactly at the kinks.
 
         >>> HardSigmoid("keras").backward_from_output(np.float32([0, 0.5, 1]), np.ones(3, np.float32))
         array([0. , 0.2, 0. ], dtype=float32)
@@ -156,7 +165,10 @@ class HardSigmoid:
         return self._elementwise("backward_from_output", (y, g), out)
 
     def hard_swish(self, x: Any, *, out: Any = None) -> Any:
-        """x times its hard sigmoid, in the framework's own order: ``"pytorch"`` has the bits of ``torch.nn.functional.hardswish``.
+        """x times its hard sigmoid.
+
+        ``"pytorch"`` has the bits of ``torch.nn.functional.hardswish``, ``"jax"`` those of ``jax.nn.hard_silu``, ``"keras3"`` those of
+        ``keras.activations.hard_silu`` on TensorFlow, and ``affine(1/6, 0.5)`` those of ONNX Runtime's ``HardSwish``.
 
         >>> HardSigmoid("pytorch").hard_swish(np.float32([-4, -1.5, 0, 1.5, 4]))
         array([-0.   , -0.375,  0.   ,  1.125,  4.   ], dtype=float32)
@@ -164,7 +176,7 @@ class HardSigmoid:
         return self._elementwise("hard_swish", (x,), out)
 
     def hard_swish_backward(self, x: Any, g: Any, *, out: Any = None) -> Any:
-        """The gradient of `hard_swish` with respect to x.
+        """The gradient of `hard_swish` with respect to x. XLA may fuse that of ``"jax"``, which then differs by a rounding.
 
         >>> HardSigmoid("pytorch").hard_swish_backward(np.float32([-4, 0, 1.5, 4]), np.ones(4, np.float32))
         array([0. , 0.5, 1. , 1. ], dtype=float32)
@@ -174,7 +186,7 @@ class HardSigmoid:
     def gate(self, a: Any, b: Any, *, out: Any = None) -> Any:
         """a times the hard sigmoid of b, as in squeeze-and-excitation and in an LSTM.
 
-        Each extent of b is that of a, or 1: b is repeated along the latter.
+        b has as many axes as a. Each extent is that of a, or 1: b is repeated along the latter.
 
         >>> images = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2)
         >>> gates = np.float32([0, -3]).reshape(1, 2, 1, 1)
@@ -208,22 +220,26 @@ class HardSigmoid:
         return elementwise(_native.Operation(name, str(self)), tensors, out)
 
     def _gate(self, name: str, tensors: dict[str, Any], out: Any) -> Any:
-        arrays = {name: of_elements(name, tensor) for name, tensor in tensors.items()}
+        arrays = {of: of_elements(of, tensor) for of, tensor in tensors.items()}
         a, b = arrays["a"], arrays["b"]
         same_dtype(arrays)
         if "g" in arrays and arrays["g"].shape != a.shape:
             raise ValueError(f"g has shape {arrays['g'].shape}, but a has {a.shape}")
         if a.ndim != b.ndim or any(of_b not in (of_a, 1) for of_a, of_b in zip(a.shape, b.shape)):
             raise ValueError(f"a gate of shape {b.shape} doesn't go with an array of shape {a.shape}: each extent has to be the same, or 1")
-        names = ["y"] if name == "gate" else ["da", "db"]
-        outputs = results(names, out, [a.shape, b.shape][: len(names)], a.dtype)
+        if name == "gate":
+            outputs = results(["y"], out, [a.shape], a.dtype)
+        else:
+            outputs = results(["da", "db"], out, [a.shape, b.shape], a.dtype)
         if a.size == 0:
             # A gradient that is the sum of nothing.
             for output in outputs:
                 output[...] = 0
         else:
             self._run_gate(name, list(arrays.values()), outputs)
-        return out if out is not None else outputs[0] if name == "gate" else tuple(outputs)
+        if out is not None:
+            return out
+        return outputs[0] if name == "gate" else tuple(outputs)
 
     def _run_gate(self, name: str, inputs: list[Array], outputs: list[Array]) -> None:
         a, b = inputs[:2]
@@ -238,7 +254,8 @@ class HardSigmoid:
             first, last = a.ndim - len(repeated), a.ndim - 1
         shape = inputs[0].shape
         middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
-        operation = _native.Operation(name.replace("gate", "gate_broadcast"), str(self), middle=middle, inner=inner)
+        broadcast = {"gate": "gate_broadcast", "gate_backward": "gate_broadcast_backward"}[name]
+        operation = _native.Operation(broadcast, str(self), middle=middle, inner=inner)
         compute(operation, a.dtype.name, inputs, outputs)
 
 
@@ -253,6 +270,12 @@ def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any
     outputs = results(operation.outputs, out, [x.shape], x.dtype)
     compute(operation, x.dtype.name, list(arrays.values()), outputs)
     return outputs[0] if out is None else out
+
+
+def text_of(definition: str | HardSigmoid) -> str:
+    if not isinstance(definition, (str, HardSigmoid)):
+        raise TypeError(f"a hard sigmoid is named by a text or a HardSigmoid, not by a {type(definition).__name__}")
+    return str(definition)
 
 
 def same_dtype(arrays: dict[str, Array]) -> None:

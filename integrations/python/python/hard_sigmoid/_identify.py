@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from . import _native
-from ._arrays import DTYPES, Array, as_array
-from ._definition import HardSigmoid
+from ._arrays import DTYPES, Array, as_array, dtype_name
+from ._definition import HardSigmoid, text_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Match:
 
     definition: HardSigmoid
     precision: str
-    """How numbers were rounded on their way, where it agrees best: the type of x, then that of y."""
+    """How numbers were rounded on their way where it agrees best: ``"as defined"``, ``"y rounded to f16"`` and so on."""
     forward: Agreement
     """Of y."""
     backward: Agreement | None
@@ -67,8 +68,11 @@ class KinkCounts:
     """What the gradient does in elements that are exactly at a kink."""
 
     passed: int
+    """Where it passes."""
     halved: int
+    """Where half of it does."""
     blocked: int
+    """Where none does."""
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,14 @@ class Identification:
     """What `identify` found. Printed, it is the report of the command ``hard-sigmoid identify``."""
 
     verdict: str
-    """``"preset"``, ``"one_of"``, ``"affine"``, ``"underdetermined"`` (too few elements in the linear zone) or ``"unknown"``."""
+    """``"preset"``: one of them. ``"one_of"``: several presets, which the data can't tell apart. ``"affine"``: no preset, but an alpha and
+    beta. ``"underdetermined"``: no preset, and too few elements in the linear zone to find alpha and beta. ``"unknown"``: none of it."""
     within: float
     """By how much y and dx may be off for it: atol if it was needed, else 0."""
     definitions: tuple[HardSigmoid, ...]
     """Those that made the data: none, one, or several that it can't tell apart."""
     matches: tuple[Match, ...]
-    """How far each preset agrees, and then the alpha and beta that were found, if any."""
+    """How far each preset agrees; the last one is the affine definition that was found, if one was."""
     kinks: KinkCounts
     separations: tuple[Separation, ...]
     """What would tell neighbours of `definitions` apart."""
@@ -126,11 +131,13 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     >>> print(found.report.splitlines()[0])
     keras or onnx, within 1e-5
     """
+    if not (isinstance(atol, (int, float)) and 0 <= atol < math.inf):
+        raise ValueError(f"atol is {atol!r}; it must be a finite number that isn't negative")
     if (g is None) != (dx is None):
         raise TypeError("a gradient needs both g and dx")
-    arrays = {"x": as_array(x), "y": as_array(y)}
+    arrays = {"x": as_array("x", x), "y": as_array("y", y)}
     if g is not None:
-        arrays |= {"g": as_array(g), "dx": as_array(dx)}
+        arrays |= {"g": as_array("g", g), "dx": as_array("dx", dx)}
     for name, array in arrays.items():
         if array.dtype.name not in (*DTYPES, "float64"):
             raise TypeError(f"{name} is {array.dtype}, but has to be float32, float16, bfloat16 or float64")
@@ -147,7 +154,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     )
     return Identification(
         verdict,
-        within,
+        atol if within > 0 else 0.0,
         tuple(HardSigmoid(one) for one in definitions),
         tuple(
             Match(HardSigmoid(of), precision, Agreement._of(*forward), backward and Agreement._of(*backward))
@@ -169,7 +176,8 @@ def separation(a: HardSigmoid | str, b: HardSigmoid | str, *, dtype: Any = np.fl
     >>> separation("pytorch", "jax")
     Separation(a=HardSigmoid('pytorch'), b=HardSigmoid('jax'), x=-2.859999895095825, by='y')
     """
-    return _separation(str(a), str(b), _native.separation(str(a), str(b), np.dtype(dtype).name))
+    a, b = text_of(a), text_of(b)
+    return _separation(a, b, _native.separation(a, b, dtype_name(dtype)))
 
 
 def _separation(a: str, b: str, found: tuple[str, float] | None) -> Separation:

@@ -1,13 +1,15 @@
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self, disjoint_base
+from typing_extensions import Self
+
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "separation", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
-Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
+_Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
 
-@disjoint_base
+@final
 class Operation:
     def __new__(cls, name: str, definition: str | None = None, **parameters: Any) -> Self: ...
     @property
@@ -15,7 +17,7 @@ class Operation:
     @property
     def outputs(self) -> list[str]: ...
 
-def definition(text: str) -> Described: ...
+def definition(text: str) -> _Described: ...
 def affine(alpha: float, beta: float, kinks: str) -> str: ...
 def presets() -> list[str]: ...
 def compute(

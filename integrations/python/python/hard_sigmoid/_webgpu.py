@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 
 from . import _native
-from ._definition import HardSigmoid
+from ._arrays import dtype_name
+from ._definition import HardSigmoid, text_of
 
 Placement = Literal["separate", "in_place", "shared"]
 
@@ -80,10 +81,17 @@ def plan(
 ) -> Plan:
     """What to compile, bind and dispatch for an operation on tensors of ``length`` elements.
 
-    ``operation`` is ``"forward"``, ``"backward"``, ``"backward_from_output"``, ``"backward_accumulate"``, ``"hard_swish"``,
-    ``"hard_swish_backward"``, ``"gate"``, ``"gate_backward"``, ``"gate_broadcast"`` and ``"gate_broadcast_backward"`` (with ``middle`` and
-    ``inner``), ``"binarize"`` (``seed``, ``offset``, ``scale``), ``"pack"``, ``"unpack"`` or ``"straight_through"`` (``estimator``). The last
-    ones take a definition of None, or the probability's where there is a seed.
+    ``operation`` is one of these. ``length`` counts elements of its first tensor (of ``"unpack"`` those of y).
+
+    - ``"forward"``, ``"backward"``, ``"backward_from_output"``, ``"hard_swish"``, ``"hard_swish_backward"``, ``"gate"``, ``"gate_backward"``:
+      the methods of `HardSigmoid`.
+    - ``"backward_accumulate"``: adds the gradient from x and g to what dx holds.
+    - ``"gate_broadcast"``, ``"gate_broadcast_backward"``: a is seen as [outer, middle, inner] and b as [outer, inner], by the parameters
+      ``middle`` and ``inner``. Channels first that is middle = height·width and inner = 1.
+    - ``"binarize"`` (parameters ``seed``, ``offset``, ``scale``), ``"pack"`` (``seed``, ``offset``), ``"unpack"`` (``scale``),
+      ``"straight_through"`` (``estimator``). Their definition is None, or the probability where there is a seed.
+
+    No type needs a feature of the device: halves are read as words.
 
     1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. Both depend on operation, dtype and placement alone.
     2. For each of `Plan.parts` make a bind group of its bindings, and a uniform buffer of its params as the last binding.
@@ -100,8 +108,10 @@ def plan(
     >>> part.dispatches
     (Dispatch(entry_point='binary', workgroups=(1, 1, 1)), Dispatch(entry_point='binary_tail', workgroups=(1, 1, 1)))
     """
+    if not isinstance(limits, Limits):
+        raise TypeError(f"limits is a {type(limits).__name__}, but has to be hard_sigmoid.Limits")
     native = _operation(operation, definition, parameters)
-    name = np.dtype(dtype).name
+    name = dtype_name(dtype)
     tensors, parts = _native.plan(native, length, name, placement, astuple(limits))
     return Plan(
         _native.wgsl(native, name, placement),
@@ -130,8 +140,8 @@ def wgsl(
     >>> "fn unary(" in wgsl("forward", "pytorch")
     True
     """
-    return _native.wgsl(_operation(operation, definition, parameters), np.dtype(dtype).name, placement)
+    return _native.wgsl(_operation(operation, definition, parameters), dtype_name(dtype), placement)
 
 
 def _operation(name: str, definition: HardSigmoid | str | None, parameters: dict[str, Any]) -> _native.Operation:
-    return _native.Operation(name, None if definition is None else str(definition), **parameters)
+    return _native.Operation(name, None if definition is None else text_of(definition), **parameters)
