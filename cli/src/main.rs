@@ -2,6 +2,7 @@
 
 mod curves;
 mod identify;
+mod inspect;
 mod list;
 mod npy;
 mod out;
@@ -29,6 +30,7 @@ struct Arguments {
 enum Command {
     Run(run::Arguments),
     Identify(identify::Arguments),
+    Inspect(inspect::Arguments),
     Report(report::Arguments),
     /// Shows every preset with its formula and source.
     List,
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, &mut out),
         Command::Identify(arguments) => identify::run(&arguments, &mut out),
+        Command::Inspect(arguments) => inspect::run(&arguments, &mut out),
         Command::Report(arguments) => report::run(&arguments, &mut out),
         Command::List => list::run(&mut out),
     };

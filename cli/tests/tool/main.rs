@@ -2,6 +2,7 @@
 
 mod identify;
 mod inputs;
+mod inspect;
 mod outputs;
 mod report;
 mod run;
@@ -122,7 +123,7 @@ fn assert_same_bits(actual: &[f32], expected: &[f32]) {
 fn help_says_what_there_is() {
     let here = Path::new(".");
     let help = succeeded(&tool(here, "--help"));
-    for command in ["run", "identify", "report", "list"] {
+    for command in ["run", "identify", "inspect", "report", "list"] {
         assert!(help.contains(&format!("  {command} ")), "{help}");
     }
     let help = succeeded(&tool(here, "run --help"));

@@ -1,0 +1,168 @@
+//! Keras models: the JSON of their configuration, alone, in a `.keras` archive, in an HDF5 file or in TensorFlow.js's model.json.
+
+use super::{Activation, Function, Model};
+use hard_sigmoid::HardSigmoid;
+use hdf5_pure::AttrValue;
+use serde_json::Value;
+use std::io::{Cursor, Read};
+
+/// No configuration is as long; an archive may promise more than there is memory.
+const MOST_JSON: u64 = 256 << 20;
+
+/// The version and backend, as far as a file tells.
+#[derive(Default)]
+struct Keras {
+    version: Option<String>,
+    backend: Option<String>,
+}
+
+/// Of a `.keras` archive.
+pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
+    let mut archive =
+        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("a damaged archive: {error}"))?;
+    let mut member = |name: &str| -> Result<Value, String> {
+        let file = archive.by_name(name);
+        let file = file.map_err(|_| format!("an archive without {name}: no Keras model"))?;
+        let mut text = vec![];
+        let read = file.take(MOST_JSON + 1).read_to_end(&mut text);
+        read.map_err(|error| format!("{name}: {error}"))?;
+        if text.len() as u64 > MOST_JSON {
+            return Err(format!("{name} has more than {MOST_JSON} bytes"));
+        }
+        serde_json::from_slice(&text).map_err(|error| format!("{name}: {error}"))
+    };
+    let config = member("config.json")?;
+    let metadata = member("metadata.json").unwrap_or_default();
+    let keras = Keras {
+        version: text(&metadata, "keras_version"),
+        backend: None,
+    };
+    Ok(model(".keras archive", keras, &config))
+}
+
+/// Of an HDF5 file, as `save` wrote them until Keras 3. The configuration is an attribute of its root.
+pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
+    let damaged = |error| format!("a damaged HDF5 file: {error}");
+    let file = hdf5_pure::File::from_bytes(bytes).map_err(damaged)?;
+    let attributes = file.root().attrs().map_err(damaged)?;
+    let text = |name: &str| match attributes.get(name)? {
+        AttrValue::String(text)
+        | AttrValue::AsciiString(text)
+        | AttrValue::VarLenString(text)
+        | AttrValue::VarLenAsciiString(text)
+        | AttrValue::StringSized { value: text, .. }
+        | AttrValue::AsciiStringSized { value: text, .. } => Some(text.clone()),
+        _ => None,
+    };
+    let config =
+        text("model_config").ok_or("an HDF5 file without model_config: no Keras model, or its weights alone")?;
+    let config = serde_json::from_str(&config).map_err(|error| format!("model_config: {error}"))?;
+    let keras = Keras {
+        version: text("keras_version"),
+        backend: text("backend"),
+    };
+    Ok(model("Keras HDF5", keras, &config))
+}
+
+/// Of JSON, as `to_json` writes it, or TensorFlow.js.
+pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
+    let topology = value.get("modelTopology");
+    if topology.is_some_and(|topology| topology.get("node").is_some()) {
+        return Err(
+            "a graph model of TensorFlow.js, whose activations are no longer named: take the layers model".into(),
+        );
+    }
+    let (format, config) = match topology {
+        Some(topology) => ("TensorFlow.js layers model", topology),
+        None => ("Keras JSON", &value),
+    };
+    if config.get("config").is_none() && config.get("model_config").is_none() {
+        return Err("JSON, but no Keras model: it has no \"config\"".into());
+    }
+    let keras = Keras {
+        version: text(config, "keras_version"),
+        backend: text(config, "backend"),
+    };
+    Ok(model(format, keras, config))
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(str::to_owned)
+}
+
+fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
+    // Keras 3 writes where a class comes from. Later Keras 2 does too, but names its version in the same file.
+    if keras.version.is_none() && config.get("module").is_some() {
+        keras.version = Some("3".into());
+    }
+    let mut activations = vec![];
+    walk(config, "", &keras, &mut activations);
+    let made_by = keras.version.as_ref().map(|version| {
+        let backend = keras
+            .backend
+            .as_ref()
+            .map_or(String::new(), |backend| format!(" on {backend}"));
+        format!("Keras {version}{backend}")
+    });
+    Model {
+        format: format.into(),
+        made_by,
+        activations,
+    }
+}
+
+/// Layers lie in layers, at a depth that the JSON's reader limits.
+fn walk(value: &Value, path: &str, keras: &Keras, found: &mut Vec<Activation>) {
+    match value {
+        Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, found)),
+        Value::Object(object) => {
+            let config = object.get("config").and_then(Value::as_object);
+            let name = config.and_then(|config| config.get("name")).and_then(Value::as_str);
+            let path = match (name, object.contains_key("class_name")) {
+                (Some(name), true) if path.is_empty() => name.to_owned(),
+                (Some(name), true) => format!("{path}/{name}"),
+                _ => path.to_owned(),
+            };
+            for (key, value) in object {
+                if let Some(function) = function(value).filter(|_| key.ends_with("activation")) {
+                    found.push(activation(function, key, &path, keras));
+                } else {
+                    walk(value, &path, keras, found);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A function by its name, or as Keras 3 serializes one.
+fn function(value: &Value) -> Option<Function> {
+    let name = value.as_str().or_else(|| value.get("config")?.as_str())?;
+    match name {
+        "hard_sigmoid" => Some(Function::HardSigmoid),
+        "hard_silu" | "hard_swish" => Some(Function::HardSwish),
+        _ => None,
+    }
+}
+
+fn activation(function: Function, key: &str, path: &str, keras: &Keras) -> Activation {
+    let major = keras.version.as_deref().and_then(|version| version.chars().next());
+    let of_3 = match keras.backend.as_deref() {
+        Some("torch") => HardSigmoid::PYTORCH,
+        Some("jax") => HardSigmoid::JAX,
+        _ => HardSigmoid::KERAS3,
+    };
+    let definitions = match (function, major) {
+        // Keras 2 has no hard swish.
+        (Function::HardSwish, _) | (_, Some('3')) => vec![of_3],
+        (_, Some('1' | '2' | 't')) => vec![HardSigmoid::KERAS],
+        _ => vec![HardSigmoid::KERAS, of_3],
+    };
+    Activation {
+        name: path.into(),
+        function,
+        written: format!("{key}: {}", function.name()),
+        definitions,
+    }
+}

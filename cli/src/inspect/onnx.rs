@@ -1,0 +1,371 @@
+//! ONNX files: the parts of the format that name operations and constants. Numbers of fields are those of onnx.proto; what isn't
+//! declared here is skipped.
+
+use super::{
+    Activation, Function, Model,
+    chain::{Chain, Step},
+};
+use hard_sigmoid::{HardSigmoid, KinkRule, bf16, f16};
+use prost::Message;
+use std::collections::HashMap;
+
+#[derive(Message)]
+struct ModelProto {
+    #[prost(string, tag = "2")]
+    producer_name: String,
+    #[prost(string, tag = "3")]
+    producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    opset_import: Vec<OperatorSet>,
+    #[prost(message, repeated, tag = "25")]
+    functions: Vec<FunctionProto>,
+}
+
+#[derive(Message)]
+struct OperatorSet {
+    #[prost(string, tag = "1")]
+    domain: String,
+    #[prost(int64, tag = "2")]
+    version: i64,
+}
+
+#[derive(Message)]
+struct FunctionProto {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, repeated, tag = "5")]
+    output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    node: Vec<Node>,
+}
+
+#[derive(Message)]
+struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    node: Vec<Node>,
+    #[prost(message, repeated, tag = "5")]
+    initializer: Vec<Tensor>,
+    #[prost(message, repeated, tag = "12")]
+    output: Vec<ValueInfo>,
+}
+
+#[derive(Message)]
+struct ValueInfo {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+#[derive(Message)]
+struct Node {
+    #[prost(string, repeated, tag = "1")]
+    input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    output: Vec<String>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, tag = "4")]
+    op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    attribute: Vec<Attribute>,
+}
+
+#[derive(Message)]
+struct Attribute {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(float, optional, tag = "2")]
+    f: Option<f32>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    t: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "6")]
+    g: Option<Box<GraphProto>>,
+    #[prost(float, repeated, tag = "7")]
+    floats: Vec<f32>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    strings: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "11")]
+    graphs: Vec<GraphProto>,
+}
+
+#[derive(Message)]
+struct Tensor {
+    #[prost(int32, tag = "2")]
+    data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    int32_data: Vec<i32>,
+    #[prost(string, tag = "8")]
+    name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    raw_data: Vec<u8>,
+    #[prost(double, repeated, tag = "10")]
+    double_data: Vec<f64>,
+}
+
+impl Tensor {
+    /// Its number, if all of its elements are one.
+    fn constant(&self) -> Option<f64> {
+        let of = |bytes: &[u8]| -> Option<f64> {
+            Some(match self.data_type {
+                1 => f32::from_le_bytes(bytes.try_into().ok()?).into(),
+                10 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                11 => f64::from_le_bytes(bytes.try_into().ok()?),
+                16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                _ => return None,
+            })
+        };
+        let size = match self.data_type {
+            11 => 8,
+            1 => 4,
+            _ => 2,
+        };
+        let raw = || self.raw_data.chunks(size).map(of).collect::<Option<Vec<f64>>>();
+        // Constants of activations are scalars; a large weight isn't looked through.
+        let numbers = match () {
+            () if self.raw_data.len() > MOST_CONSTANT * size => return None,
+            () if !self.raw_data.is_empty() => raw()?,
+            () if self.float_data.len() > MOST_CONSTANT || self.double_data.len() > MOST_CONSTANT => return None,
+            () if !self.float_data.is_empty() => self.float_data.iter().map(|&one| one.into()).collect(),
+            () if !self.double_data.is_empty() => self.double_data.clone(),
+            // Halves as bits.
+            () => {
+                let bits = self.int32_data.iter().take(MOST_CONSTANT + 1);
+                bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
+                    .collect::<Option<_>>()?
+            }
+        };
+        let (&first, rest) = numbers.split_first()?;
+        (numbers.len() <= MOST_CONSTANT && rest.iter().all(|&one| one == first)).then_some(first)
+    }
+}
+
+/// Elements of a constant: one, or one for each channel.
+const MOST_CONSTANT: usize = 1 << 16;
+
+pub fn read(bytes: &[u8]) -> Result<Model, String> {
+    let model = ModelProto::decode(bytes).map_err(|error| format!("not an ONNX model: {error}"))?;
+    let Some(graph) = &model.graph else {
+        return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
+    };
+    let mut activations = vec![];
+    Scope::default().graph(graph, "", &mut activations);
+    for function in &model.functions {
+        let outputs = function.output.iter().map(String::as_str);
+        Scope::default().nodes(
+            &function.node,
+            outputs,
+            &format!("{}/", function.name),
+            &mut activations,
+        );
+    }
+    let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
+    let opset = model.opset_import.iter().find(of_onnx);
+    let made_by = [model.producer_name.trim(), model.producer_version.trim()];
+    let made_by: Vec<_> = made_by.into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Model {
+        format: match opset {
+            Some(set) => format!("ONNX, opset {}", set.version),
+            None => "ONNX".into(),
+        },
+        made_by: (!made_by.is_empty()).then(|| made_by.join(" ")),
+        activations,
+    })
+}
+
+/// What is known of tensors, by their names. A subgraph sees what is around it.
+#[derive(Clone, Default)]
+struct Scope {
+    constants: HashMap<String, f64>,
+    chains: HashMap<String, Chain>,
+}
+
+impl Scope {
+    fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
+        for tensor in &graph.initializer {
+            if let Some(constant) = tensor.constant() {
+                self.constants.insert(tensor.name.clone(), constant);
+            }
+        }
+        let outputs = graph.output.iter().map(|output| output.name.as_str());
+        self.nodes(&graph.node, outputs, path, found);
+    }
+
+    fn nodes<'a>(
+        mut self,
+        nodes: &'a [Node],
+        outputs: impl Iterator<Item = &'a str>,
+        path: &str,
+        found: &mut Vec<Activation>,
+    ) {
+        let mut uses: HashMap<&str, usize> = HashMap::new();
+        let inputs = nodes.iter().flat_map(|node| &node.input).map(String::as_str);
+        for name in inputs.chain(outputs) {
+            *uses.entry(name).or_default() += 1;
+        }
+        // Which of those found has a tensor as its result.
+        let mut results: HashMap<&str, usize> = HashMap::new();
+        for node in nodes {
+            let Some(output) = node.output.first() else { continue };
+            let own = if node.name.is_empty() { output } else { &node.name };
+            let name = format!("{path}{own}");
+            for attribute in &node.attribute {
+                for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
+                    self.clone().graph(graph, &format!("{name}/"), found);
+                }
+            }
+            if let Some(constant) = self.constant(node) {
+                self.constants.insert(output.clone(), constant);
+                continue;
+            }
+            found.extend(node.built_in(&name));
+            let Some(chain) = self.chain(node) else { continue };
+            if let Some(activation) = chain.activation(name) {
+                // The hard sigmoid of a hard swish was found before; it counts as one of its own if it has another use.
+                let of_swish =
+                    |input: &&String| uses[input.as_str()] == 1 && activation.function == Function::HardSwish;
+                let mut inner = node.input.iter().filter(of_swish);
+                let inner = inner.find_map(|input| results.remove(input.as_str()));
+                let at = inner.unwrap_or(found.len());
+                match inner {
+                    Some(at) => found[at] = activation,
+                    None => found.push(activation),
+                }
+                results.insert(output, at);
+            }
+            self.chains.insert(output.clone(), chain);
+        }
+    }
+
+    /// The number that a node's result is, whatever comes in.
+    fn constant(&self, node: &Node) -> Option<f64> {
+        match node.op_type.as_str() {
+            "Constant" => {
+                let number = |attribute: &Attribute| match attribute.name.as_str() {
+                    "value" => attribute.t.as_ref()?.constant(),
+                    "value_float" => attribute.f.map(f64::from),
+                    _ => None,
+                };
+                node.attribute.iter().find_map(number)
+            }
+            "Identity" | "Cast" | "CastLike" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => {
+                self.constants.get(node.input.first()?).copied()
+            }
+            _ => None,
+        }
+    }
+
+    /// What a node does to what was done before.
+    fn chain(&self, node: &Node) -> Option<Chain> {
+        let input = |i: usize| node.input.get(i).filter(|name| !name.is_empty());
+        let constant = |i: usize| self.constants.get(input(i)?).copied();
+        // A hard sigmoid of a hard sigmoid is another one.
+        let before = |i: usize| {
+            let chain = self.chains.get(input(i)?).filter(|chain| !chain.is_complete());
+            Some(chain.cloned().unwrap_or_default())
+        };
+        let then = |i: usize, step: Step| Some(before(i)?.with(input(i)?, step));
+        // Operands in either order.
+        let with_constant = |step: &dyn Fn(f64) -> Step| match (constant(0), constant(1)) {
+            (None, Some(c)) => then(0, step(c)),
+            (Some(c), None) => then(1, step(c)),
+            _ => None,
+        };
+        match node.op_type.as_str() {
+            "Identity" | "Cast" | "CastLike" | "Dropout" => self.chains.get(input(0)?).cloned(),
+            "Add" => with_constant(&Step::Add),
+            "Sub" => then(0, Step::Add(-constant(1)?)),
+            "Div" => then(0, Step::Div(constant(1)?)),
+            "Mul" => with_constant(&Step::Mul).or_else(|| {
+                let product = |a: usize, b: usize| self.chains.get(input(a)?)?.times(input(a)?, input(b)?);
+                product(0, 1).or_else(|| product(1, 0))
+            }),
+            "Relu" => then(0, Step::Limit(0.0, f64::INFINITY)),
+            "Min" if node.input.len() == 2 => with_constant(&|c| Step::Limit(f64::NEG_INFINITY, c)),
+            "Max" if node.input.len() == 2 => with_constant(&|c| Step::Limit(c, f64::INFINITY)),
+            "Clip" => {
+                // Operands since opset 11, attributes before. A limit that is computed isn't known.
+                let limit = |i: usize, name: &str, none: f64| match input(i) {
+                    Some(_) => constant(i),
+                    None => Some(node.float(name).map_or(none, f64::from)),
+                };
+                let low = limit(1, "min", f64::NEG_INFINITY)?;
+                then(0, Step::Limit(low, limit(2, "max", f64::INFINITY)?))
+            }
+            "HardSigmoid" => {
+                let (alpha, beta) = (node.float("alpha"), node.float("beta"));
+                then(0, Step::Whole(alpha.unwrap_or(ALPHA), beta.unwrap_or(BETA)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Of ONNX's operator, and of the gates of its recurrent layers.
+const ALPHA: f32 = 0.2;
+const BETA: f32 = 0.5;
+
+impl Node {
+    fn float(&self, name: &str) -> Option<f32> {
+        self.attribute.iter().find(|one| one.name == name)?.f
+    }
+
+    /// Hard sigmoids within an operation of another name.
+    fn built_in(&self, name: &str) -> Vec<Activation> {
+        let of = |function, alpha, beta, written| {
+            let definition = HardSigmoid::affine(alpha, beta, KinkRule::Strict).ok()?;
+            Some(Activation {
+                name: name.into(),
+                function,
+                written,
+                definitions: vec![definition],
+            })
+        };
+        let attribute = |name: &str| self.attribute.iter().find(|one| one.name == name);
+        match self.op_type.as_str() {
+            "HardSwish" => of(Function::HardSwish, 1.0 / 6.0, 0.5, "HardSwish".into())
+                .into_iter()
+                .collect(),
+            "LSTM" | "GRU" | "RNN" => {
+                let floats = |name| attribute(name).map_or(&[][..], |one| &one.floats);
+                // Alphas and betas are listed for those activations alone that have any.
+                let (mut alphas, mut betas) = (floats("activation_alpha").iter(), floats("activation_beta").iter());
+                let mut all = vec![];
+                for activation in attribute("activations").map_or(&[][..], |one| &one.strings) {
+                    let activation = String::from_utf8_lossy(activation);
+                    let (takes_alpha, takes_beta) = parameters(&activation);
+                    let alpha = takes_alpha.then(|| alphas.next()).flatten();
+                    let beta = takes_beta.then(|| betas.next()).flatten();
+                    if activation.eq_ignore_ascii_case("HardSigmoid") {
+                        let (alpha, beta) = (*alpha.unwrap_or(&ALPHA), *beta.unwrap_or(&BETA));
+                        let written = format!("{} with HardSigmoid({alpha}, {beta})", self.op_type);
+                        all.extend(of(Function::HardSigmoid, alpha, beta, written));
+                    }
+                }
+                // Of both directions.
+                all.dedup();
+                all
+            }
+            "FusedConv" if attribute("activation").and_then(|one| one.s.as_deref()) == Some(b"HardSigmoid") => {
+                let floats = attribute("activation_params").map_or(&[][..], |one| &one.floats);
+                let (alpha, beta) = (*floats.first().unwrap_or(&ALPHA), *floats.get(1).unwrap_or(&BETA));
+                let written = format!("FusedConv with HardSigmoid({alpha}, {beta})");
+                of(Function::HardSigmoid, alpha, beta, written).into_iter().collect()
+            }
+            _ => vec![],
+        }
+    }
+}
+
+/// Whether an activation of a recurrent layer has an alpha and a beta.
+fn parameters(activation: &str) -> (bool, bool) {
+    match activation.to_ascii_lowercase().as_str() {
+        "affine" | "scaledtanh" | "hardsigmoid" => (true, true),
+        "leakyrelu" | "thresholdedrelu" | "elu" => (true, false),
+        _ => (false, false),
+    }
+}

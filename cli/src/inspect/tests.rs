@@ -1,0 +1,225 @@
+//! Files that the real exporters made (`tests/models/make.py`), and what becomes of damaged ones.
+
+use super::{Function, Model, parsed};
+use std::path::{Path, PathBuf};
+
+fn models() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
+}
+
+fn read(name: &str) -> Vec<u8> {
+    std::fs::read(models().join(name)).unwrap()
+}
+
+/// Names, with "swish" for a hard swish, and definitions.
+fn rows(model: &Model) -> Vec<(String, String)> {
+    let row = |one: &super::Activation| {
+        let names: Vec<_> = one.definitions.iter().map(ToString::to_string).collect();
+        let swish = if one.function == Function::HardSwish {
+            "swish "
+        } else {
+            ""
+        };
+        (one.name.clone(), format!("{swish}{}", names.join(" ")))
+    };
+    model.activations.iter().map(row).collect()
+}
+
+const SIXTH: &str = "affine(0.16666667, 0.5, strict)";
+const SWISH: &str = "swish affine(0.16666667, 0.5, strict)";
+
+/// Names and definitions, as above.
+type Rows = &'static [(&'static str, &'static str)];
+
+/// Beside the ONNX files is what the onnx package prints of their graphs.
+const EXPECTED: &[(&str, &str, Rows)] = &[
+    (
+        "torch_activations_dynamo_18.onnx",
+        "ONNX, opset 18",
+        &[
+            ("node_hardsigmoid", SIXTH),
+            ("n0", SWISH),
+            ("node_div", "pytorch"),
+            ("node_mul", "jax"),
+            ("node_div_1", "swish pytorch"),
+            ("node_mul_2", "swish keras3"),
+            ("node_Clip_54", "onnx"),
+            ("node_Clip_55", "courbariaux"),
+        ],
+    ),
+    (
+        "torch_activations_torchscript_11.onnx",
+        "ONNX, opset 11",
+        &[
+            ("/sigmoid/HardSigmoid", SIXTH),
+            ("/swish/Mul", SWISH),
+            ("/Div", "pytorch"),
+            ("/Mul", "jax"),
+            ("/Div_1", "swish pytorch"),
+            ("/Mul_2", "swish keras3"),
+            ("/Clip_1", "onnx"),
+            ("/Clip_2", "courbariaux"),
+        ],
+    ),
+    (
+        "torch_activations_torchscript_18.onnx",
+        "ONNX, opset 18",
+        &[
+            ("/sigmoid/HardSigmoid", SIXTH),
+            ("/swish/HardSwish", SWISH),
+            ("/Div", "pytorch"),
+            ("/Mul", "jax"),
+            ("/Div_1", "swish pytorch"),
+            ("/Mul_2", "swish keras3"),
+            ("/Clip_1", "onnx"),
+            ("/Clip_2", "courbariaux"),
+        ],
+    ),
+    (
+        "torch_block_dynamo_18.onnx",
+        "ONNX, opset 18",
+        &[("n0", SWISH), ("node_hardsigmoid", SIXTH)],
+    ),
+    (
+        "torch_block_torchscript_11.onnx",
+        "ONNX, opset 11",
+        &[("/swish/Mul", SWISH), ("/gate/HardSigmoid", SIXTH)],
+    ),
+    (
+        "torch_block_torchscript_18.onnx",
+        "ONNX, opset 18",
+        &[("/swish/HardSwish", SWISH), ("/gate/HardSigmoid", SIXTH)],
+    ),
+    // TensorFlow has made the division a product.
+    (
+        "keras3_export.onnx",
+        "ONNX, opset 15",
+        &[("sequential_1/dense_1/truediv", "jax")],
+    ),
+    (
+        "keras2_tf2onnx.onnx",
+        "ONNX, opset 15",
+        &[
+            ("LSTM__32", "onnx"),
+            ("model/dense/clip_by_value", "onnx"),
+            ("model/inner/gate/clip_by_value", "onnx"),
+        ],
+    ),
+    ("keras2.keras", ".keras archive", KERAS2),
+    ("keras2.h5", "Keras HDF5", KERAS2),
+    ("keras2.json", "Keras JSON", KERAS2),
+    ("tfjs.json", "TensorFlow.js layers model", KERAS2),
+    ("keras3.keras", ".keras archive", KERAS3),
+    ("keras3.h5", "Keras HDF5", KERAS3),
+    ("keras3.json", "Keras JSON", KERAS3),
+];
+
+const KERAS2: Rows = &[
+    ("model/lstm", "keras"),
+    ("model/dense", "keras"),
+    ("model/inner/gate", "keras"),
+];
+
+const KERAS3: Rows = &[
+    ("functional_1/lstm", "keras3"),
+    ("functional_1/dense", "keras3"),
+    ("functional_1/inner/gate", "keras3"),
+    ("functional_1/swish", "swish keras3"),
+    ("functional_1/function", "keras3"),
+];
+
+#[test]
+fn every_activation_of_the_exporters_files_is_named() {
+    for (name, format, expected) in EXPECTED {
+        let model = parsed(read(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let found = rows(&model);
+        let found: Vec<_> = found
+            .iter()
+            .map(|(name, which)| (name.as_str(), which.as_str()))
+            .collect();
+        assert_eq!(found, *expected, "{name}");
+        assert_eq!(model.format, *format, "{name}");
+        assert!(model.made_by.is_some(), "{name}");
+    }
+    let files = std::fs::read_dir(models()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let is_model = |name: &String| {
+        [".onnx", ".keras", ".h5", ".json"]
+            .iter()
+            .any(|end| name.ends_with(end))
+    };
+    assert_eq!(names.filter(is_model).count(), EXPECTED.len(), "a file isn't tested");
+}
+
+#[test]
+fn what_is_no_model_is_refused() {
+    for (bytes, message) in [
+        (&b""[..], "it is empty"),
+        (b"{}", "no Keras model"),
+        (b"{", "not JSON"),
+        (b"{\"modelTopology\": {\"node\": []}}", "graph model"),
+        (b"PK\x03\x04", "a damaged archive"),
+        (b"\x89HDF\r\n\x1a\n", "a damaged HDF5 file"),
+        (b"hello", "not an ONNX model"),
+        // One field that is unknown.
+        (b"\x98\x06\x01", "no graph"),
+    ] {
+        let error = parsed(bytes.to_vec()).unwrap_err();
+        assert!(error.contains(message), "{error}");
+        assert!(!error.contains('\n'));
+    }
+    let deep = "[".repeat(100_000);
+    assert!(
+        parsed(format!("{{\"config\": {deep}").into_bytes())
+            .unwrap_err()
+            .contains("recursion")
+    );
+    let unknown = parsed(br#"{"config": {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "activation": "hard_sigmoid"}}]}}"#.to_vec());
+    assert_eq!(rows(&unknown.unwrap()), [("d".into(), "keras keras3".into())]);
+}
+
+/// Flipped bits, other bytes, missing and doubled pieces, truncation: an answer or one line, never a panic.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    let mut state = 0x9e37_79b9_u64;
+    let mut random = |below: usize| {
+        // Knuth's MMIX.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    for name in [
+        "keras3.keras",
+        "keras2.h5",
+        "keras3.json",
+        "tfjs.json",
+        "torch_activations_dynamo_18.onnx",
+        "keras2_tf2onnx.onnx",
+    ] {
+        let whole = read(name);
+        let (mut seen, mut refused) = (0, 0);
+        for _ in 0..2000 {
+            let mut bytes = whole.clone();
+            for _ in 0..=random(4) {
+                let at = random(bytes.len());
+                match random(5) {
+                    0 => bytes[at] ^= 1 << random(8),
+                    1 => bytes[at] = random(256) as u8,
+                    2 => bytes.truncate(at.max(1)),
+                    3 => drop(bytes.drain(at..(at + random(64)).min(bytes.len()))),
+                    _ => bytes.splice(at..at, whole[..random(64)].to_vec()).for_each(drop),
+                }
+                if bytes.is_empty() {
+                    bytes.push(0);
+                }
+            }
+            seen += 1;
+            if let Err(error) = parsed(bytes) {
+                refused += 1;
+                assert!(!error.contains('\n'), "{error}");
+            }
+        }
+        assert!(seen == 2000 && refused > 50, "{name}: {refused} of {seen} refused");
+    }
+}
