@@ -1,14 +1,19 @@
 //! Which hard sigmoid made this data? Its name on the first line, then how far each preset agrees.
 
-use crate::{Outcome, npy, out::Out};
+use crate::{
+    Outcome,
+    npy::{self, Numbers},
+    out::Out,
+};
 use clap::Args;
-use hard_sigmoid::identify::{Gradient, Verdict, identify_within};
+use hard_sigmoid::identify::{Agreement, Gradient, Identification, Match, Separation, Verdict, identify_within};
+use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
 
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
 ///
 /// The first line names it: a preset, or affine(ALPHA, BETA, RULE) where no preset fits, several with "or" where the data can't
-/// tell, or "unknown". Files are NumPy .npy of one shape: float32, float16, or the bits of bfloat16 as uint16. x may have another
+/// tell, or "unknown". Files have one shape; float64 is rounded to float32, for which --atol allows. x may have another
 /// type than y, but y and dx must have been rounded alike. The sign of zero and the payload of NaN don't count. Data with noise
 /// in it are unknown; --atol says how much y and dx may be off, and the first line then ends in "within" that.
 #[derive(Args)]
@@ -27,6 +32,9 @@ pub struct Arguments {
     /// By how much y and dx may be off, if no definition gives every bit
     #[arg(long, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
     atol: f32,
+    /// Prints JSON; README.md describes it
+    #[arg(long)]
+    json: bool,
 }
 
 const STATUSES: &str = "\
@@ -56,7 +64,55 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         dx: &dx.values,
     });
     let found = identify_within(&x.values, &y.values, gradient, arguments.atol)?;
-    let report = found.report(&x.values, &y.values, x.element, y.element);
-    write!(out, "{report}")?;
+    if arguments.json {
+        writeln!(out, "{:#}", json(&found, &x, &y))?;
+    } else {
+        write!(out, "{}", found.report(&x.values, &y.values, x.element, y.element))?;
+    }
     Ok(matches!(found.verdict, Verdict::Preset(_) | Verdict::Affine(_)))
+}
+
+fn json(found: &Identification, x: &Numbers, y: &Numbers) -> Value {
+    let definitions: Vec<_> = found.verdict.definitions().iter().map(ToString::to_string).collect();
+    let agreement = |of: &Agreement| {
+        let (largest, x) = of
+            .largest
+            .map_or((0.0, None), |(largest, at)| (largest, Some(x.values[at])));
+        json!({
+            "compared": of.compared,
+            "differing": of.differing,
+            "flushed": of.flushed,
+            // JSON has no infinity.
+            "largest": Some(largest).filter(|largest| largest.is_finite()),
+            "at_x": x,
+        })
+    };
+    let one_match = |one: &Match| {
+        json!({
+            "definition": one.definition.to_string(),
+            "precision": one.precision.to_string(),
+            "y": agreement(&one.forward),
+            "dx": one.backward.as_ref().map(agreement),
+        })
+    };
+    let separations = found.separations(x.element, y.element);
+    let separation = separations.iter().map(|([a, b], found)| {
+        let (by, x) = match found {
+            Some(Separation::Forward(x)) => (Some("y"), Some(x)),
+            Some(Separation::Backward(x)) => (Some("dx"), Some(x)),
+            None => (None, None),
+        };
+        json!({ "a": a.to_string(), "b": b.to_string(), "by": by, "x": x })
+    });
+    json!({
+        "definitions": definitions,
+        "within": found.within,
+        "matches": found.matches.iter().map(one_match).collect::<Vec<_>>(),
+        "kinks": {
+            "passed": found.kinks.passed,
+            "halved": found.kinks.halved,
+            "blocked": found.kinks.blocked,
+        },
+        "separations": separation.collect::<Vec<_>>(),
+    })
 }

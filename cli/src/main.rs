@@ -1,6 +1,8 @@
 //! The command `hard-sigmoid`: see its `--help`.
 
 mod curves;
+#[cfg(test)]
+mod damage;
 mod identify;
 mod inspect;
 mod list;
@@ -12,13 +14,18 @@ mod run;
 mod stream;
 mod table;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use out::Out;
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-/// Every hard sigmoid: over .npy files, found in data, and compared on data.
+/// Every hard sigmoid: over files, found in data and in models, and compared on data.
 ///
-/// Files are NumPy .npy, little-endian and in C order, of any shape: float32, float16, or bfloat16 as the bits in uint16.
+/// Arrays are .npy files, tensors of .npz and .safetensors files (FILE:TENSOR), or - for standard input, of any shape: float32,
+/// float16, or bfloat16 (in NumPy's files as the bits in uint16).
 #[derive(Parser)]
 #[command(name = "hard-sigmoid", version)]
 struct Arguments {
@@ -32,8 +39,18 @@ enum Command {
     Identify(identify::Arguments),
     Inspect(inspect::Arguments),
     Report(report::Arguments),
-    /// Shows every preset with its formula and source.
-    List,
+    List(list::Arguments),
+    /// Prints completions for a shell.
+    ///
+    /// In bash, for example: source <(hard-sigmoid completions bash)
+    Completions {
+        /// bash, zsh, fish, elvish or powershell
+        shell: Shell,
+    },
+    /// Prints the manual page.
+    ///
+    /// To read it: hard-sigmoid man | man -l -
+    Man,
 }
 
 /// Whether the answer is yes, or what is wrong with the input.
@@ -47,7 +64,14 @@ fn main() -> ExitCode {
         Command::Identify(arguments) => identify::run(&arguments, &mut out),
         Command::Inspect(arguments) => inspect::run(&arguments, &mut out),
         Command::Report(arguments) => report::run(&arguments, &mut out),
-        Command::List => list::run(&mut out),
+        Command::List(arguments) => list::run(&arguments, &mut out),
+        Command::Completions { shell } => {
+            // It panics where it can't write.
+            let mut text = vec![];
+            clap_complete::generate(shell, &mut Arguments::command(), "hard-sigmoid", &mut text);
+            out.write_all(&text).map(|()| true).map_err(Into::into)
+        }
+        Command::Man => manual(&mut out).map(|()| true).map_err(Into::into),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -57,6 +81,24 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Of the command, and of each of its subcommands.
+fn manual(out: &mut Out) -> io::Result<()> {
+    let mut command = Arguments::command();
+    command.build();
+    clap_mangen::Man::new(command.clone()).render(out)?;
+    let is_own = |subcommand: &&clap::Command| subcommand.get_name() != "help";
+    for subcommand in command.get_subcommands().filter(is_own) {
+        let name = subcommand.get_bin_name().unwrap_or("hard-sigmoid").to_owned();
+        let manual = clap_mangen::Man::new(subcommand.clone());
+        writeln!(out, ".SH \"{}\"", name.to_uppercase())?;
+        manual.render_synopsis_section(out)?;
+        manual.render_description_section(out)?;
+        manual.render_options_section(out)?;
+        manual.render_extra_section(out)?;
+    }
+    Ok(())
 }
 
 /// One line on standard error.

@@ -17,8 +17,8 @@ pub struct Output {
 enum Place {
     /// Written beside the target, and renamed to it at the end. If that isn't reached, nothing is left of it.
     Beside(NamedTempFile, PathBuf),
-    /// A device or a pipe, which must not be replaced.
-    Through(File),
+    /// Standard output, or a device or a pipe, which must not be replaced.
+    Through(Box<dyn Write + Send>),
 }
 
 impl Output {
@@ -52,16 +52,26 @@ impl Output {
                 let renamed = file.persist(target);
                 renamed.map(drop).map_err(|error| at(&self.path, error.error))
             }
-            Place::Through(_) => Ok(()),
+            Place::Through(mut file) => file.flush().map_err(|error| at(&self.path, error)),
         }
     }
 }
 
+/// The name of a file in lower case, from its last point on.
+pub fn extension(path: &Path) -> Option<String> {
+    path.extension()?.to_str().map(str::to_ascii_lowercase)
+}
+
 impl Place {
     fn of(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Through(Box::new(io::stdout())));
+        }
         match fs::metadata(path) {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-            Ok(there) if !there.is_file() => return Ok(Self::Through(File::options().write(true).open(path)?)),
+            Ok(there) if !there.is_file() => {
+                return Ok(Self::Through(Box::new(File::options().write(true).open(path)?)));
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }

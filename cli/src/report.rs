@@ -5,17 +5,18 @@ use crate::{
     curves::{Chart, logistic, theme},
     npy::{self, Numbers},
     out::Out,
-    output::Output,
+    output::{Output, extension},
 };
 use clap::Args;
-use hard_sigmoid::{HardSigmoid, Region};
+use hard_sigmoid::{HardSigmoid, Preset, Region};
+use serde_json::json;
 use std::{io::Write, path::PathBuf};
 
 /// Says of x what each preset would make of it, as a table and a picture.
 ///
 /// low and high: shares at 0 and 1, where the gradient is 0; linear: the rest. At kinks: elements exactly there. From logistic:
-/// the mean distance of y from the logistic sigmoid of x. Stuck: features (positions along the last axis) that have no gradient
-/// in any row.
+/// the mean distance of y from the logistic sigmoid of x. Stuck: features (positions along an axis, the last one if --axis says no
+/// other) all of whose elements have no gradient; with one dimension there are none.
 #[derive(Args)]
 pub struct Arguments {
     /// x, as .npy: float32, float16, or the bits of bfloat16 as uint16. By default the pre-activations of a network trained
@@ -24,6 +25,12 @@ pub struct Arguments {
     /// Also draw the distribution of x under the curves
     #[arg(long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
+    /// Along which axis the features are; negative counts from the last
+    #[arg(long, allow_negative_numbers = true)]
+    axis: Option<i64>,
+    /// Prints JSON; README.md describes it
+    #[arg(long)]
+    json: bool,
     /// For which page to draw
     #[arg(long, requires = "output", default_value = "light", value_parser = ["light", "dark"], value_name = "light|dark")]
     theme: String,
@@ -43,39 +50,57 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         return Err(format!("{}: there are no elements", input.display()).into());
     }
     // What can't be written is said before anything else is.
+    let is_picture = |path: &PathBuf| extension(path).is_none_or(|extension| extension == "svg");
+    if let Some(path) = arguments.output.as_ref().filter(|path| !is_picture(path)) {
+        return Err(format!("{}: the picture is drawn as .svg alone", path.display()).into());
+    }
     let output = arguments.output.as_deref().map(Output::create).transpose()?;
-    let features = shape.last().map_or(1, |&extent| extent as usize);
-    writeln!(out, "{} {element} elements, shape {}", x.len(), npy::shown(&shape))?;
-    let finite = x.iter().filter(|x| x.is_finite()).count();
-    let mean = x.iter().filter(|x| x.is_finite()).map(|&x| f64::from(x)).sum::<f64>() / finite as f64;
-    let squares = x
-        .iter()
-        .filter(|x| x.is_finite())
-        .map(|&x| (f64::from(x) - mean).powi(2));
-    let deviation = (squares.sum::<f64>() / finite as f64).sqrt();
-    let others = x.len() - finite;
-    writeln!(
-        out,
-        "mean {mean:.3}, standard deviation {deviation:.3}, not finite {others}\n"
-    )?;
-    writeln!(
-        out,
-        "definition        low   linear     high   at kinks   from logistic    stuck"
-    )?;
-    for preset in HardSigmoid::PRESETS {
-        let row = Row::of(preset.definition, &x, features);
-        let share = |count: usize| 100.0 * count as f64 / x.len() as f64;
+    let features = Features::along(arguments.axis, &shape).map_err(|error| format!("{}: {error}", input.display()))?;
+    let finite: Vec<f64> = x.iter().filter(|x| x.is_finite()).map(|&x| x.into()).collect();
+    let mean = finite.iter().sum::<f64>() / finite.len() as f64;
+    let deviation = (finite.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / finite.len() as f64).sqrt();
+    let others = x.len() - finite.len();
+    let row = |preset: &Preset| (preset.name, Row::of(preset.definition, &x, features));
+    let rows: Vec<_> = HardSigmoid::PRESETS.iter().map(row).collect();
+    if arguments.json {
+        let rows: Vec<_> = rows.iter().map(|(name, row)| row.json(name)).collect();
+        let json = json!({
+            "elements": x.len(),
+            "dtype": element.to_string(),
+            "shape": shape,
+            "mean": Some(mean).filter(|mean| mean.is_finite()),
+            "standard_deviation": Some(deviation).filter(|deviation| deviation.is_finite()),
+            "not_finite": others,
+            "features": features.map(|features| features.count),
+            "definitions": rows,
+        });
+        writeln!(out, "{json:#}")?;
+    } else {
+        writeln!(out, "{} {element} elements, shape {}", x.len(), npy::shown(&shape))?;
         writeln!(
             out,
-            "{:<12} {:>7.1}% {:>7.1}% {:>7.1}% {:>10} {:>15.4} {:>8}",
-            preset.name,
-            share(row.low),
-            share(row.linear),
-            share(row.high),
-            row.at_kinks,
-            row.from_logistic,
-            format!("{}/{features}", row.stuck),
+            "mean {mean:.3}, standard deviation {deviation:.3}, not finite {others}\n"
         )?;
+        let stuck = if features.is_some() { "    stuck" } else { "" };
+        writeln!(
+            out,
+            "definition        low   linear     high   at kinks   from logistic{stuck}"
+        )?;
+        for (name, row) in &rows {
+            let share = |count: usize| 100.0 * count as f64 / x.len() as f64;
+            let stuck = features.map_or(String::new(), |features| {
+                format!(" {:>8}", format!("{}/{}", row.stuck, features.count))
+            });
+            writeln!(
+                out,
+                "{name:<12} {:>7.1}% {:>7.1}% {:>7.1}% {:>10} {:>15.4}{stuck}",
+                share(row.low),
+                share(row.linear),
+                share(row.high),
+                row.at_kinks,
+                row.from_logistic,
+            )?;
+        }
     }
     if let (Some(path), Some(mut output)) = (&arguments.output, output) {
         let theme = [theme::LIGHT, theme::DARK]
@@ -85,9 +110,36 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         let svg = svg.map_err(|error| error.to_string())?;
         output.write(svg.as_bytes())?;
         output.finish()?;
-        writeln!(out, "\ndistribution under the curves: {}", path.display())?;
+        if !arguments.json {
+            writeln!(out, "\ndistribution under the curves: {}", path.display())?;
+        }
     }
     Ok(true)
+}
+
+/// Positions along an axis: `count` of them, each `inner` elements long.
+#[derive(Clone, Copy)]
+struct Features {
+    count: usize,
+    inner: usize,
+}
+
+impl Features {
+    /// None in an array of one dimension, unless its axis is named.
+    fn along(axis: Option<i64>, shape: &[u64]) -> Result<Option<Self>, String> {
+        let axes = shape.len() as i64;
+        let axis = match axis {
+            None if axes < 2 => return Ok(None),
+            None => axes - 1,
+            Some(axis) if (-axes..axes).contains(&axis) => axis.rem_euclid(axes),
+            Some(axis) => return Err(format!("there is no axis {axis} in shape {}", npy::shown(shape))),
+        };
+        let after = &shape[axis as usize + 1..];
+        Ok(Some(Self {
+            count: shape[axis as usize] as usize,
+            inner: after.iter().product::<u64>() as usize,
+        }))
+    }
 }
 
 struct Row {
@@ -100,15 +152,16 @@ struct Row {
 }
 
 impl Row {
-    fn of(definition: HardSigmoid, x: &[f32], features: usize) -> Self {
+    fn of(definition: HardSigmoid, x: &[f32], features: Option<Features>) -> Self {
         let count = |region| x.iter().filter(|&&x| definition.region(x) == Some(region)).count();
         let (low, high) = definition.kinks().expect("no preset is constant");
         let numbers = x.iter().filter(|x| !x.is_nan());
         let distances = numbers.map(|&x| f64::from(definition.forward(x)) - logistic(x.into()));
         let (sum, compared) = distances.fold((0.0, 0), |(sum, count), d| (sum + d.abs(), count + 1));
-        let mut is_stuck = vec![true; features];
-        for (i, &x) in x.iter().enumerate() {
-            is_stuck[i % features] &= definition.region(x) != Some(Region::Linear);
+        let Features { count: all, inner } = features.unwrap_or(Features { count: 0, inner: 1 });
+        let mut is_stuck = vec![true; all];
+        for (i, &x) in x.iter().enumerate().filter(|_| all > 0) {
+            is_stuck[i / inner % all] &= definition.region(x) != Some(Region::Linear);
         }
         Self {
             low: count(Region::Low),
@@ -118,6 +171,18 @@ impl Row {
             from_logistic: sum / f64::from(compared.max(1)),
             stuck: is_stuck.iter().filter(|&&stuck| stuck).count(),
         }
+    }
+
+    fn json(&self, name: &str) -> serde_json::Value {
+        json!({
+            "name": name,
+            "low": self.low,
+            "linear": self.linear,
+            "high": self.high,
+            "at_kinks": self.at_kinks,
+            "from_logistic": self.from_logistic,
+            "stuck": self.stuck,
+        })
     }
 }
 

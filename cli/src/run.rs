@@ -1,12 +1,12 @@
 //! Files through one definition, or a table of definitions over data.
 
-use crate::{Outcome, complain, npy, out::Out, stream, table};
+use crate::{Outcome, complain, npy, out::Out, output::extension, stream, table};
 use clap::Args;
 use hard_sigmoid::{
     DType, HardSigmoid, KinkRule, Scalar, bf16, f16,
     offload::{Offload, Target, block_on},
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Computes hard sigmoids of .npy files, forward and backward, on a GPU or the CPU with the same bits.
 ///
@@ -14,9 +14,10 @@ use std::path::PathBuf;
 /// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
 /// and gradients of a small network trained on handwritten digits, which are in the project's folder.
 ///
-/// Files are NumPy .npy, little-endian and in C order, of any shape: float32, float16, or bfloat16 as the bits in uint16
-/// with --dtype bf16. With --output they may be larger than memory: they go through in pieces. The output appears when
-/// it is complete; Ctrl-C leaves no part of it. Devices and pipes are read and written as they are.
+/// Inputs are .npy files, tensors of .npz and .safetensors files (FILE:TENSOR), or - for standard input: float32, float16, or
+/// bfloat16 as the bits in uint16 with --dtype bf16, of any shape. With --output, a .npy file or - for standard output, they may be
+/// larger than memory: they go through in pieces. The output appears when it is complete; Ctrl-C leaves no part of it. Devices and
+/// pipes are read and written as they are.
 #[derive(Args)]
 #[command(after_help = STATUSES)]
 pub struct Arguments {
@@ -47,6 +48,9 @@ pub struct Arguments {
     /// Where the result goes: y, or dx for the backward pass
     #[arg(long, value_name = "Y.npy", requires = "input")]
     output: Option<PathBuf>,
+    /// Lets --output be one of the inputs
+    #[arg(long, requires = "output")]
+    overwrite: bool,
     /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
     #[arg(long, default_value_t, value_name = "auto|gpu|cpu")]
     device: Target,
@@ -85,6 +89,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     let pass = arguments.pass.as_deref();
     if let Some(output) = &arguments.output {
         let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
+        check_output(arguments, output)?;
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
         let g = grad.map(npy::Reader::open).transpose()?;
         let job = stream::FileJob::<T>::open(definition, x.expect("clap requires it"), g, output)?;
@@ -92,6 +97,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         job.run(&offload, out)?;
         return Ok(true);
     }
+    let is_fortran = x.as_ref().is_some_and(npy::Reader::is_fortran);
     let (shape, x, g) = match (x, &arguments.grad) {
         (None, _) => {
             let (shape, x) = all(npy::Reader::open(&npy::shipped("digits.x.npy")?)?, T::from_f32)?;
@@ -104,7 +110,9 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         }
         (Some(x), Some(g)) => {
             let (shape, x) = all(x, |x: T| x)?;
-            let (of_g, g) = all(npy::Reader::open(g)?, |g: T| g)?;
+            let g = npy::Reader::open(g)?;
+            npy::same_order(is_fortran, &g)?;
+            let (of_g, g) = all(g, |g: T| g)?;
             npy::same_shape(&shape, &of_g)?;
             (shape, x, Some(g))
         }
@@ -125,6 +133,22 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         complain(&format!("{differing} results differ from the CPU path"));
     }
     Ok(differing == 0)
+}
+
+/// An input, or what is to be a picture, isn't overwritten by mistake.
+fn check_output(arguments: &Arguments, output: &Path) -> Result<(), String> {
+    if matches!(extension(output).as_deref(), Some("svg" | "png")) {
+        let output = output.display();
+        return Err(format!(
+            "{output} is the name of a picture, but the result is a .npy file"
+        ));
+    }
+    let there = output.canonicalize().ok().filter(|there| there.is_file());
+    let is_it = |input: &PathBuf| there.is_some() && input.canonicalize().ok() == there;
+    if !arguments.overwrite && arguments.input.iter().chain(&arguments.grad).any(is_it) {
+        return Err(format!("{}: it is an input; --overwrite replaces it", output.display()));
+    }
+    Ok(())
 }
 
 /// The shape and the elements of a file.

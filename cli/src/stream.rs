@@ -41,19 +41,15 @@ struct Piece<T> {
 
 impl<T: Scalar> FileJob<T> {
     /// Checks both inputs, and begins the output.
-    pub fn open(
-        definition: HardSigmoid,
-        mut x: npy::Reader,
-        mut g: Option<npy::Reader>,
-        to: &Path,
-    ) -> Result<Self, String> {
+    pub fn open(definition: HardSigmoid, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self, String> {
         let len = x.check::<T>()?;
-        if let Some(g) = &mut g {
+        if let Some(g) = &g {
             npy::same_shape(x.shape(), g.shape())?;
             g.check::<T>()?;
+            npy::same_order(x.is_fortran(), g)?;
         }
         let mut y = Output::create(to)?;
-        y.write(&npy::head(T::DTYPE, x.shape()))?;
+        y.write(&npy::head(T::DTYPE, x.shape(), x.is_fortran()))?;
         Ok(Self {
             definition,
             y,

@@ -14,6 +14,8 @@ pub struct Header {
     pub dtype: String,
     pub is_fortran: bool,
     pub shape: Vec<u64>,
+    /// How long it is in the file.
+    pub bytes: u64,
 }
 
 /// NumPy reads no longer header either, unless it is told to.
@@ -33,16 +35,16 @@ impl Header {
     pub fn read(input: &mut impl Read) -> Result<Self, String> {
         let mut start = [0; 8];
         fill(input, &mut start)?;
-        let len = match start {
+        let (before, len) = match start {
             [0x93, b'N', b'U', b'M', b'P', b'Y', 1, 0] => {
                 let mut len = [0; 2];
                 fill(input, &mut len)?;
-                u16::from_le_bytes(len).into()
+                (10, u16::from_le_bytes(len).into())
             }
             [0x93, b'N', b'U', b'M', b'P', b'Y', 2 | 3, 0] => {
                 let mut len = [0; 4];
                 fill(input, &mut len)?;
-                u32::from_le_bytes(len)
+                (12, u32::from_le_bytes(len))
             }
             [0x93, b'N', b'U', b'M', b'P', b'Y', major, minor] => {
                 return Err(refusal(format_args!("format {major}.{minor} is unknown")));
@@ -67,7 +69,9 @@ impl Header {
                 cut(text)
             ))
         };
-        parse(text).ok_or_else(why)
+        let mut header = parse(text).ok_or_else(why)?;
+        header.bytes = before + len as u64;
+        Ok(header)
     }
 
     /// How many elements there are, unless there are more than can be counted.
@@ -127,6 +131,7 @@ fn parse(text: &str) -> Option<Header> {
         dtype: dtype?,
         is_fortran: is_fortran?,
         shape: shape?,
+        bytes: 0,
     };
     rest.0.trim_start().is_empty().then_some(header)
 }

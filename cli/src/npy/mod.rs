@@ -1,15 +1,17 @@
-//! NumPy's `.npy` files, read in pieces.
+//! Arrays of files, read in pieces: NumPy's `.npy` and `.npz`, and `.safetensors`.
 
 mod header;
+mod source;
 #[cfg(test)]
 mod tests;
 
+use bytemuck::Pod;
 use hard_sigmoid::{DType, Scalar, bf16, f16};
 use header::Header;
 pub use header::shown;
+use source::Source;
 use std::{
-    fs::File,
-    io::{BufReader, ErrorKind, Read, Seek},
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 
@@ -22,8 +24,8 @@ pub fn dtype(element: DType) -> &'static str {
     }
 }
 
-/// The first bytes of a file of these elements, up to the data.
-pub fn head(element: DType, shape: &[u64]) -> Vec<u8> {
+/// The first bytes of a `.npy` file of these elements, up to the data.
+pub fn head(element: DType, shape: &[u64], is_fortran: bool) -> Vec<u8> {
     let extents: Vec<_> = shape.iter().map(u64::to_string).collect();
     let extents = match &extents[..] {
         // A comma makes it a tuple in Python.
@@ -31,7 +33,8 @@ pub fn head(element: DType, shape: &[u64]) -> Vec<u8> {
         extents => extents.join(", "),
     };
     let dtype = dtype(element);
-    let text = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({extents}), }}");
+    let order = if is_fortran { "True" } else { "False" };
+    let text = format!("{{'descr': '{dtype}', 'fortran_order': {order}, 'shape': ({extents}), }}");
     // Magic, version, length and the final newline are 11 bytes. Data start at a multiple of 64.
     let padded = (text.len() + 11).next_multiple_of(64) - 11;
     let len = u16::try_from(padded + 1).expect("64 dimensions take less");
@@ -52,6 +55,14 @@ pub fn same_shape(of_x: &[u64], of_g: &[u64]) -> Result<(), String> {
     ))
 }
 
+/// The elements of x and g go together one by one.
+pub fn same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
+    if x_is_fortran == g.is_fortran() {
+        return Ok(());
+    }
+    Err("one of input and gradient is in Fortran order, the other in C order: save both in one".into())
+}
+
 /// A file of the data that come with the project.
 pub fn shipped(name: &str) -> Result<PathBuf, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -69,26 +80,35 @@ pub fn shipped(name: &str) -> Result<PathBuf, String> {
 /// Elements that are read at a time.
 const PIECE: usize = 1 << 18;
 
-/// A file whose header was read.
+/// An array whose header was read.
 pub struct Reader {
     path: PathBuf,
     header: Header,
-    file: BufReader<File>,
+    data: Box<dyn Read + Send>,
+    /// Bytes of the data, if that is known.
+    len: Option<u64>,
+    /// The bytes of an element come in the other order.
+    is_big_endian: bool,
 }
 
 impl Reader {
     pub fn open(path: &Path) -> Result<Self, String> {
-        let at_path = |message: String| format!("{}: {message}", path.display());
-        let file = File::open(path).map_err(|error| at_path(error.to_string()))?;
-        let mut file = BufReader::new(file);
-        let header = Header::read(&mut file).map_err(at_path)?;
+        let source = source::open(path).map_err(|message| format!("{}: {message}", path.display()))?;
+        let Source { mut header, data, len } = source;
+        let is_big_endian = header.dtype.starts_with('>');
+        if is_big_endian {
+            header.dtype.replace_range(..1, "<");
+        }
         Ok(Self {
             path: path.into(),
             header,
-            file,
+            data,
+            len,
+            is_big_endian,
         })
     }
 
+    /// NumPy's name, as of little-endian numbers.
     pub fn dtype(&self) -> &str {
         &self.header.dtype
     }
@@ -97,45 +117,45 @@ impl Reader {
         &self.header.shape
     }
 
-    /// How many elements there are, if they are of type `T`, in C order, and as many as the file is long.
-    pub fn check<T: Scalar>(&mut self) -> Result<u64, String> {
-        self.checked::<T>().map_err(|message| self.at_path(message))
+    /// Whether the elements come in Fortran order. With one dimension there is one order.
+    pub fn is_fortran(&self) -> bool {
+        self.header.is_fortran && self.shape().len() > 1
     }
 
-    fn checked<T: Scalar>(&mut self) -> Result<u64, String> {
+    /// How many elements there are, if they are of type `T`, and as many as the file is long.
+    pub fn check<T: Scalar>(&self) -> Result<u64, String> {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted {
-            return Err(format!(
-                "its dtype is '{found}', not '{wanted}'; read are little-endian float32 ('<f4'), float16 ('<f2') and, with \
+            return Err(self.at_path(format!(
+                "its dtype is '{found}', not '{wanted}'; read are float32 ('<f4'), float16 ('<f2') and, with \
                  --dtype bf16, the bits of bfloat16 as uint16 ('<u2')"
-            ));
+            )));
         }
-        // With one dimension there is one order.
-        if self.header.is_fortran && self.shape().len() > 1 {
-            return Err("it is in Fortran order; save numpy.ascontiguousarray(array) instead".into());
-        }
+        self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
+    }
+
+    fn checked(&self, size: u64) -> Result<u64, String> {
         let len = self.header.len();
-        let bytes = len.and_then(|len| len.checked_mul(T::DTYPE.size()));
-        let metadata = self.file.get_ref().metadata().map_err(|error| error.to_string())?;
-        // A pipe has no length: what it lacks is seen when it ends.
-        if metadata.is_file() {
-            let start = self.file.stream_position().map_err(|error| error.to_string())?;
-            let found = metadata.len().saturating_sub(start);
-            if bytes != Some(found) {
-                return Err(format!(
-                    "shape {} doesn't fit its {found} bytes of data: truncated or damaged",
-                    shown(self.shape())
-                ));
-            }
+        let bytes = len.and_then(|len| len.checked_mul(size));
+        // What a pipe lacks is seen when it ends.
+        if let Some(found) = self.len.filter(|&found| bytes != Some(found)) {
+            return Err(format!(
+                "shape {} doesn't fit its {found} bytes of data: truncated or damaged",
+                shown(self.shape())
+            ));
         }
         len.filter(|_| bytes.is_some())
             .ok_or_else(|| format!("shape {} has more bytes than can be counted", shown(self.shape())))
     }
 
     /// The next elements.
-    pub fn fill<T: Scalar>(&mut self, values: &mut [T]) -> Result<(), String> {
-        // wgpu runs on little-endian machines alone, so the bytes are as in the file.
-        let read = self.file.read_exact(bytemuck::cast_slice_mut(values));
+    pub fn fill<T: Pod>(&mut self, values: &mut [T]) -> Result<(), String> {
+        // wgpu runs on little-endian machines alone.
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
+        let read = self.data.read_exact(bytes);
+        if self.is_big_endian {
+            bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+        }
         read.map_err(|error| {
             self.at_path(match error.kind() {
                 ErrorKind::UnexpectedEof => format!("shape {} has more elements than came", shown(self.shape())),
@@ -146,7 +166,7 @@ impl Reader {
 
     /// That nothing follows the last element.
     pub fn end(&mut self) -> Result<(), String> {
-        match self.file.read_exact(&mut [0]) {
+        match self.data.read_exact(&mut [0]) {
             Ok(()) => Err(self.at_path(format!("shape {} has fewer elements than came", shown(self.shape())))),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
             Err(error) => Err(self.at_path(error.to_string())),
@@ -154,10 +174,15 @@ impl Reader {
     }
 
     /// All elements. Memory is taken as they come, since a pipe may promise more than it has.
-    pub fn all<T: Scalar, V>(mut self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
-        let mut left = self.check::<T>()?;
+    pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
+        let len = self.check::<T>()?;
+        self.first(len, convert)
+    }
+
+    fn first<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
+        let mut left = len;
         let mut all = Vec::new();
-        let mut piece = vec![T::from_f32(0.0); left.min(PIECE as u64) as usize];
+        let mut piece = vec![T::zeroed(); left.min(PIECE as u64) as usize];
         while left > 0 {
             let len = left.min(PIECE as u64) as usize;
             self.fill(&mut piece[..len])?;
@@ -174,28 +199,60 @@ impl Reader {
     }
 }
 
-/// Numbers of any type that tensors here have.
+/// Numbers of any type that tensors here have, in C order.
 pub struct Numbers {
     pub values: Vec<f32>,
     pub shape: Vec<u64>,
-    /// What they are in the file.
+    /// What they are in the file; float64 is rounded to float32.
     pub element: DType,
 }
 
 pub fn numbers(path: &Path) -> Result<Numbers, String> {
     let reader = Reader::open(path)?;
     let shape = reader.shape().to_vec();
-    let all = [DType::F32, DType::F16, DType::Bf16];
-    let Some(element) = all.into_iter().find(|&element| dtype(element) == reader.dtype()) else {
-        return Err(reader.at_path(format!(
-            "its dtype is '{}'; read are little-endian float32, float16, and uint16 as the bits of bfloat16",
-            reader.dtype()
-        )));
+    let is_fortran = reader.is_fortran();
+    let (element, values) = match reader.dtype() {
+        "<f4" => (DType::F32, reader.all(|value: f32| value)?),
+        "<f2" => (DType::F16, reader.all(f16::to_f32)?),
+        "<u2" => (DType::Bf16, reader.all(bf16::to_f32)?),
+        "<f8" => {
+            let len = reader.checked(8).map_err(|message| reader.at_path(message))?;
+            (DType::F32, reader.first(len, |value: f64| value as f32)?)
+        }
+        other => {
+            return Err(reader.at_path(format!(
+                "its dtype is '{other}'; read are float64, float32, float16, and uint16 as the bits of bfloat16"
+            )));
+        }
     };
-    let values = match element {
-        DType::F32 => reader.all(|value: f32| value)?,
-        DType::F16 => reader.all(f16::to_f32)?,
-        DType::Bf16 => reader.all(bf16::to_f32)?,
+    let values = if is_fortran {
+        in_c_order(&values, &shape)
+    } else {
+        values
     };
     Ok(Numbers { values, shape, element })
+}
+
+/// From Fortran order, in which the first index changes fastest.
+fn in_c_order(values: &[f32], shape: &[u64]) -> Vec<f32> {
+    let mut strides = vec![1; shape.len()];
+    for axis in 1..shape.len() {
+        strides[axis] = strides[axis - 1] * shape[axis - 1] as usize;
+    }
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    let next = |_| {
+        let value = values[at];
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            at += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            at -= strides[axis] * shape[axis] as usize;
+            index[axis] = 0;
+        }
+        value
+    };
+    (0..values.len()).map(next).collect()
 }

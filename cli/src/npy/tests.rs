@@ -1,4 +1,5 @@
 use super::*;
+use crate::damage::damaged;
 
 fn read(bytes: &[u8]) -> Result<Header, String> {
     Header::read(&mut &bytes[..])
@@ -15,13 +16,16 @@ fn with_text(text: &str) -> Vec<u8> {
 fn what_is_written_is_read() {
     for shape in [&[][..], &[0], &[7], &[2, 3], &[u64::MAX; 64]] {
         for element in [DType::F32, DType::F16, DType::Bf16] {
-            let bytes = head(element, shape);
-            assert_eq!(bytes.len() % 64, 0);
-            let header = read(&bytes).unwrap();
-            assert_eq!(
-                (&*header.dtype, header.is_fortran, &*header.shape),
-                (dtype(element), false, shape)
-            );
+            for is_fortran in [false, true] {
+                let bytes = head(element, shape, is_fortran);
+                assert_eq!(bytes.len() % 64, 0);
+                let header = read(&bytes).unwrap();
+                assert_eq!(
+                    (&*header.dtype, header.is_fortran, &*header.shape),
+                    (dtype(element), is_fortran, shape)
+                );
+                assert_eq!(header.bytes, bytes.len() as u64);
+            }
         }
     }
 }
@@ -86,7 +90,7 @@ fn damaged_headers() {
     for _ in 0..2000 {
         let element = [DType::F32, DType::F16, DType::Bf16][random(3)];
         let shape: Vec<u64> = (0..random(4)).map(|_| random(5) as u64).collect();
-        let mut file = head(element, &shape);
+        let mut file = head(element, &shape, false);
         let len = shape.iter().product::<u64>() * element.size();
         file.resize(file.len() + len as usize, 0x3f);
         for _ in 0..random(4) {
@@ -123,4 +127,38 @@ fn damaged_headers() {
         }
     }
     assert!(read > 400 && refused > 400, "{read} read, {refused} refused");
+}
+
+/// Numbers or one line, never a panic.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let values: Vec<u8> = (0..240_u32).flat_map(|i| (i as f32).to_le_bytes()).collect();
+    let npy = [head(DType::F32, &[12, 20], true), values.clone()].concat();
+    let npz = |method| {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(vec![]));
+        let options = zip::write::SimpleFileOptions::default().compression_method(method);
+        archive.start_file("x.npy", options).unwrap();
+        std::io::Write::write_all(&mut archive, &npy).unwrap();
+        archive.finish().unwrap().into_inner()
+    };
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![12, 20], &values).unwrap();
+    for (name, whole) in [
+        ("x.npy", npy.clone()),
+        ("stored.npz", npz(zip::CompressionMethod::Stored)),
+        ("deflated.npz", npz(zip::CompressionMethod::Deflated)),
+        ("x.safetensors", safetensors::serialize([("x", view)], None).unwrap()),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, &whole).unwrap();
+        assert_eq!(numbers(&path).unwrap().values.len(), 240, "{name}");
+        let result = |bytes: Vec<u8>| {
+            std::fs::write(&path, bytes).unwrap();
+            numbers(&path).err()
+        };
+        let errors: Vec<_> = damaged(&whole, 2000).map(result).collect();
+        assert_eq!(errors.len(), 2000);
+        let errors: Vec<_> = errors.into_iter().flatten().collect();
+        assert!(errors.len() > 50, "{name}: {} refused", errors.len());
+    }
 }

@@ -112,3 +112,15 @@ fn it_says_what_is_wrong_with_its_files() {
         "philox.npy: its dtype is '<u4'",
     );
 }
+
+#[test]
+fn json_says_the_same() {
+    let (status, out) = identify(&golden(""), "x.npy keras.y.npy --json");
+    assert_eq!(status, Some(1));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["definitions"], serde_json::json!(["keras", "onnx"]));
+    let separation = serde_json::json!([{ "a": "keras", "b": "onnx", "by": "dx", "x": 2.5 }]);
+    assert_eq!(json["separations"], separation);
+    assert_eq!(json["matches"][0]["y"]["differing"], 0);
+    assert_eq!(json["matches"].as_array().unwrap().len(), 8);
+}

@@ -1,5 +1,6 @@
 //! The command as a process, as a person would use it: results, and every bad input.
 
+mod formats;
 mod identify;
 mod inputs;
 mod inspect;
@@ -134,4 +135,25 @@ fn help_says_what_there_is() {
     }
     assert!(succeeded(&tool(here, "identify --help")).contains("Exit status"));
     assert_eq!(tool(here, "").status.code(), Some(2));
+}
+
+#[test]
+fn completions_a_manual_page_and_the_list_as_json() {
+    let here = Path::new(".");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = succeeded(&tool(here, &format!("completions {shell}")));
+        assert!(script.contains("identify") && script.contains("atol"), "{shell}");
+    }
+    let manual = succeeded(&tool(here, "man"));
+    for part in [
+        ".TH hard-sigmoid",
+        ".SH \"HARD-SIGMOID IDENTIFY\"",
+        "atol",
+        "Exit status",
+    ] {
+        assert!(manual.contains(part), "{part}");
+    }
+    let list: serde_json::Value = serde_json::from_str(&succeeded(&tool(here, "list --json"))).unwrap();
+    assert_eq!(list.as_array().unwrap().len(), 8);
+    assert_eq!(list[0]["kinks"], serde_json::json!([-2.5, 2.5]));
 }

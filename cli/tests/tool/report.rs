@@ -28,3 +28,37 @@ fn without_a_file_it_takes_the_projects_data() {
     let text = succeeded(&tool(".".as_ref(), "report"));
     assert!(text.starts_with("115008 f32 elements, shape [1797, 64]\n"), "{text}");
 }
+
+#[test]
+fn features_lie_along_an_axis() {
+    let folder = TempDir::new().unwrap();
+    // Of shape (2, 3): the first row is stuck, and so is the last column.
+    let x = [-9.0, 9.0, 9.0, 0.0, 0.0, 9.0];
+    std::fs::write(folder.path().join("x.npy"), f32_npy("(2, 3)", &x)).unwrap();
+    std::fs::write(folder.path().join("flat.npy"), f32_npy("(6,)", &x)).unwrap();
+    let stuck = |arguments: &str| {
+        let text = succeeded(&tool(folder.path(), &format!("report {arguments}")));
+        let line = text.lines().find(|line| line.starts_with("keras ")).unwrap().to_owned();
+        line.split_whitespace().nth(6).map(str::to_owned)
+    };
+    for (arguments, expected) in [
+        ("x.npy", Some("1/3")),
+        ("x.npy --axis 1", Some("1/3")),
+        ("x.npy --axis -2", Some("1/2")),
+        ("flat.npy", None),
+        ("flat.npy --axis 0", Some("4/6")),
+    ] {
+        assert_eq!(stuck(arguments).as_deref(), expected, "{arguments}");
+    }
+    refused(
+        folder.path(),
+        "report x.npy --axis 2",
+        "x.npy: there is no axis 2 in shape [2, 3]",
+    );
+    let json = succeeded(&tool(folder.path(), "report x.npy --json"));
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["features"], &json["definitions"][0]["stuck"]),
+        (&3.into(), &1.into())
+    );
+}

@@ -1,0 +1,168 @@
+//! Where an array is: a `.npy` file, a tensor of a `.npz` or `.safetensors` file, or standard input.
+
+use super::header::Header;
+use crate::output::extension;
+use safetensors::{Dtype, tensor::Metadata};
+use std::{
+    fs::File,
+    io::{self, BufReader, Cursor, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+};
+use zip::{CompressionMethod, ZipArchive};
+
+pub struct Source {
+    pub header: Header,
+    /// The elements.
+    pub data: Box<dyn Read + Send>,
+    /// How many bytes they are; a pipe has no length.
+    pub len: Option<u64>,
+}
+
+/// `-` is standard input. FILE:TENSOR is a tensor of a file; without a name it is the only one.
+pub fn open(path: &Path) -> Result<Source, String> {
+    if path == Path::new("-") {
+        let mut data = BufReader::new(io::stdin());
+        let header = Header::read(&mut data)?;
+        return Ok(Source {
+            header,
+            data: Box::new(data),
+            len: None,
+        });
+    }
+    let (path, tensor) = split(path);
+    let file = File::open(&path).map_err(|error| error.to_string())?;
+    match extension(&path).as_deref() {
+        Some("npz") => of_npz(file, tensor),
+        Some("safetensors") => of_safetensors(file, tensor),
+        _ if tensor.is_some() => Err("tensors have names in .npz and .safetensors files alone".into()),
+        _ => of_npy(file),
+    }
+}
+
+/// The path itself, or what comes before and after its last colon.
+fn split(path: &Path) -> (PathBuf, Option<String>) {
+    let text = path.to_str().filter(|_| !path.exists());
+    match text.and_then(|text| text.rsplit_once(':')) {
+        Some((file, tensor)) if Path::new(file).exists() => (file.into(), Some(tensor.into())),
+        _ => (path.into(), None),
+    }
+}
+
+fn of_npy(file: File) -> Result<Source, String> {
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    let mut data = BufReader::new(file);
+    let header = Header::read(&mut data)?;
+    let len = match metadata.is_file() {
+        true => Some(metadata.len() - data.stream_position().map_err(|error| error.to_string())?),
+        false => None,
+    };
+    Ok(Source {
+        header,
+        data: Box::new(data),
+        len,
+    })
+}
+
+fn of_npz(file: File, tensor: Option<String>) -> Result<Source, String> {
+    let damaged = |error| format!("a damaged .npz archive: {error}");
+    let mut file = file;
+    let mut archive = ZipArchive::new(&mut file).map_err(damaged)?;
+    let names = archive
+        .file_names()
+        .filter_map(|name| Some(name.ok()?.strip_suffix(".npy")?.to_owned()));
+    let name = chosen(names.collect(), tensor)?;
+    let mut entry = archive.by_name(&format!("{name}.npy")).map_err(damaged)?;
+    let size = entry.size();
+    let header = Header::read(&mut entry)?;
+    let len = size.checked_sub(header.bytes).ok_or("a damaged .npz archive")?;
+    if entry.compression() == CompressionMethod::Stored {
+        let start = entry.data_start().ok_or("a damaged .npz archive")? + header.bytes;
+        drop(entry);
+        return part(file, header, start, len);
+    }
+    // What is compressed is held in memory; a few bytes may claim to be many.
+    let mut data = vec![];
+    let mut piece = vec![0; 1 << 20];
+    loop {
+        match entry.read(&mut piece).map_err(|error| error.to_string())? {
+            0 => break,
+            read => {
+                data.try_reserve(read).map_err(|error| error.to_string())?;
+                data.extend_from_slice(&piece[..read]);
+            }
+        }
+    }
+    Ok(Source {
+        header,
+        data: Box::new(Cursor::new(data)),
+        len: Some(len),
+    })
+}
+
+/// As the format's own library limits it.
+const MOST_METADATA: u64 = 100_000_000;
+
+fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, String> {
+    let damaged = |what: &str| format!("not a .safetensors file ({what})");
+    let mut len = [0; 8];
+    file.read_exact(&mut len)
+        .map_err(|_| damaged("it ends within its header"))?;
+    let len = u64::from_le_bytes(len);
+    if len > MOST_METADATA {
+        return Err(damaged("its header is too long"));
+    }
+    let mut text = vec![];
+    let read = (&file)
+        .take(len)
+        .read_to_end(&mut text)
+        .map_err(|error| error.to_string())?;
+    if (read as u64) < len {
+        return Err(damaged("it ends within its header"));
+    }
+    let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+    let name = chosen(metadata.tensors().into_keys().collect(), tensor)?;
+    let info = metadata.info(&name).expect("it is one of them");
+    let dtype = match info.dtype {
+        Dtype::F64 => "<f8",
+        Dtype::F32 => "<f4",
+        Dtype::F16 => "<f2",
+        // NumPy has no name for it.
+        Dtype::BF16 => "<u2",
+        other => return Err(format!("{name} has dtype {other:?}, which isn't read")),
+    };
+    let header = Header {
+        dtype: dtype.into(),
+        is_fortran: false,
+        shape: info.shape.iter().map(|&extent| extent as u64).collect(),
+        bytes: 0,
+    };
+    let (start, end) = info.data_offsets;
+    part(file, header, 8 + len + start as u64, (end - start) as u64)
+}
+
+/// A range of a file; one that goes beyond its end is as long as the file is.
+fn part(mut file: File, header: Header, start: u64, len: u64) -> Result<Source, String> {
+    let whole = file.metadata().map_err(|error| error.to_string())?.len();
+    file.seek(SeekFrom::Start(start)).map_err(|error| error.to_string())?;
+    Ok(Source {
+        header,
+        data: Box::new(BufReader::new(file).take(len)),
+        len: Some(len.min(whole.saturating_sub(start))),
+    })
+}
+
+fn chosen(mut names: Vec<String>, tensor: Option<String>) -> Result<String, String> {
+    names.sort();
+    let listed = || {
+        let shown: Vec<_> = names.iter().take(10).map(String::as_str).collect();
+        let more = if names.len() > shown.len() { ", ..." } else { "" };
+        format!("{}{more}", shown.join(", "))
+    };
+    match tensor {
+        Some(tensor) if names.contains(&tensor) => Ok(tensor),
+        Some(tensor) => Err(format!("there is no tensor {tensor}; there are {}", listed())),
+        None if names.len() == 1 => Ok(names.remove(0)),
+        None if names.is_empty() => Err("there are no tensors in it".into()),
+        None => Err(format!("name one of its tensors, as FILE:TENSOR: {}", listed())),
+    }
+}
