@@ -9,7 +9,8 @@ use wgpu::util::DeviceExt;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // All of this is the runtime's own.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None))?;
+    let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));
+    let adapter = adapter.map_err(|error| format!("{error}. Install a GPU driver, such as Mesa's, or run cpu_only"))?;
     let (device, queue) = pollster::block_on(adapter.request_device(&Default::default()))?;
     let data: Vec<f32> = (0..100_003).map(|i| (i as f32 - 50_000.0) * 1e-4).collect();
     let buffer = |contents: &[f32]| {

@@ -23,7 +23,8 @@ fn bias_hard_sigmoid(@builtin(global_invocation_id) id: vec3<u32>) {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None))?;
+    let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));
+    let adapter = adapter.map_err(|error| format!("{error}. Install a GPU driver, such as Mesa's, or run cpu_only"))?;
     let (device, queue) = pollster::block_on(adapter.request_device(&Default::default()))?;
     let definition = HardSigmoid::PYTORCH;
     let x: Vec<f32> = (0..64 * 1000).map(|i| (i as f32 - 32_000.0) * 1.7e-4).collect();
