@@ -11,6 +11,9 @@ use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 /// A tensor's name and the bytes to bind, by offset and size.
 type Range = (&'static str, u64, u64);
 
+/// A tensor's name and how it is bound.
+type Tensor = (&'static str, &'static str);
+
 /// An entry point and its workgroups.
 type Dispatched = (&'static str, (u32, u32, u32));
 
@@ -36,7 +39,7 @@ pub fn plan<'py>(
     dtype_name: &str,
     placement: &str,
     limits: (u32, u64, u32, u32),
-) -> PyResult<(Vec<(&'static str, &'static str)>, Vec<Part<'py>>)> {
+) -> PyResult<(Vec<Tensor>, Vec<Part<'py>>)> {
     let op = operation.0;
     let limits = Limits {
         max_storage_buffers_per_shader_stage: limits.0,
