@@ -4,6 +4,7 @@
 
 use burn::{
     backend::wgpu::WgpuSetup,
+    module::Module,
     store::ModuleRecord,
     tensor::{DType, Device, DeviceKind, Element, Tensor, TensorData, activation::relu, bf16, f16},
 };
