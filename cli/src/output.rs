@@ -57,6 +57,16 @@ impl Output {
     }
 }
 
+/// Refuses an output that is one of the inputs.
+pub fn check_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), String> {
+    let there = output.canonicalize().ok().filter(|there| there.is_file());
+    let is_it = |input: &PathBuf| there.is_some() && crate::npy::split(input).0.canonicalize().ok() == there;
+    match inputs.into_iter().any(is_it) {
+        true => Err(format!("{}: it is an input; --overwrite replaces it", output.display())),
+        false => Ok(()),
+    }
+}
+
 /// The name of a file in lower case, from its last point on.
 pub fn extension(path: &Path) -> Option<String> {
     path.extension()?.to_str().map(str::to_ascii_lowercase)

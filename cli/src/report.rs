@@ -5,12 +5,15 @@ use crate::{
     curves::{Chart, logistic, theme},
     npy::{self, Numbers},
     out::Out,
-    output::{Output, extension},
+    output::{Output, check_inputs, extension},
 };
 use clap::Args;
 use hard_sigmoid::{HardSigmoid, Preset, Region};
 use serde_json::json;
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 /// Says of x what each preset would make of it, as a table and a picture.
 ///
@@ -19,12 +22,14 @@ use std::{io::Write, path::PathBuf};
 /// other) all of whose elements have no gradient; with one dimension there are none.
 #[derive(Args)]
 pub struct Arguments {
-    /// x, as .npy: float32, float16, or the bits of bfloat16 as uint16. By default the pre-activations of a network trained
-    /// on handwritten digits, which are in the project's folder
+    /// x. By default the pre-activations of a network trained on handwritten digits, which are in the project's folder
     input: Option<PathBuf>,
     /// Also draw the distribution of x under the curves
     #[arg(long, value_name = "FILE.svg")]
     output: Option<PathBuf>,
+    /// Lets --output be the input
+    #[arg(long, requires = "output")]
+    overwrite: bool,
     /// Along which axis the features are; negative counts from the last
     #[arg(long, allow_negative_numbers = true)]
     axis: Option<i64>,
@@ -53,6 +58,12 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let is_picture = |path: &PathBuf| extension(path).is_none_or(|extension| extension == "svg");
     if let Some(path) = arguments.output.as_ref().filter(|path| !is_picture(path)) {
         return Err(format!("{}: the picture is drawn as .svg alone", path.display()).into());
+    }
+    if let (Some(output), false) = (&arguments.output, arguments.overwrite) {
+        check_inputs(output, [&input])?;
+    }
+    if arguments.json && arguments.output.as_deref() == Some(Path::new("-")) {
+        return Err("--json and --output - both write to standard output: name a file".into());
     }
     let output = arguments.output.as_deref().map(Output::create).transpose()?;
     let features = Features::along(arguments.axis, &shape).map_err(|error| format!("{}: {error}", input.display()))?;

@@ -1,6 +1,11 @@
 //! Files through one definition, or a table of definitions over data.
 
-use crate::{Outcome, complain, npy, out::Out, output::extension, stream, table};
+use crate::{
+    Outcome, complain, npy,
+    out::Out,
+    output::{check_inputs, extension},
+    stream, table,
+};
 use clap::Args;
 use hard_sigmoid::{
     DType, HardSigmoid, KinkRule, Scalar, bf16, f16,
@@ -135,21 +140,21 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     Ok(differing == 0)
 }
 
-/// An input, or what is to be a picture, isn't overwritten by mistake.
+/// The result is a `.npy` file, and not one of the inputs by mistake.
 fn check_output(arguments: &Arguments, output: &Path) -> Result<(), String> {
-    if matches!(extension(output).as_deref(), Some("svg" | "png")) {
+    if let Some(extension) = extension(output).filter(|one| OTHER_FILES.contains(&one.as_str())) {
         let output = output.display();
         return Err(format!(
-            "{output} is the name of a picture, but the result is a .npy file"
+            "{output} is the name of a .{extension} file, but the result is a .npy file"
         ));
     }
-    let there = output.canonicalize().ok().filter(|there| there.is_file());
-    let is_it = |input: &PathBuf| there.is_some() && input.canonicalize().ok() == there;
-    if !arguments.overwrite && arguments.input.iter().chain(&arguments.grad).any(is_it) {
-        return Err(format!("{}: it is an input; --overwrite replaces it", output.display()));
+    match arguments.overwrite {
+        true => Ok(()),
+        false => check_inputs(output, arguments.input.iter().chain(&arguments.grad)),
     }
-    Ok(())
 }
+
+const OTHER_FILES: [&str; 4] = ["svg", "png", "npz", "safetensors"];
 
 /// The shape and the elements of a file.
 fn all<T: Scalar, V>(file: npy::Reader, convert: impl Fn(T) -> V) -> Result<(Vec<u64>, Vec<V>), String> {

@@ -1,8 +1,8 @@
 //! Hard sigmoids that are written out: a sum, a product, limits, a quotient. What has been done to a tensor is a chain of steps, and
 //! some chains are hard sigmoids.
 
-use super::{Activation, Function};
-use hard_sigmoid::{HardSigmoid, KinkRule};
+use super::Function;
+use hard_sigmoid::HardSigmoid;
 use std::fmt;
 
 /// An operation with constants.
@@ -28,11 +28,21 @@ pub struct Chain {
 /// Longer ones are no hard sigmoid, and a file may have any.
 const MOST_STEPS: usize = 8;
 
-/// In f32, 6 times 1/6 is 1 and 5 times 0.2 is 1, give or take a rounding.
-const NEAR: f64 = 1e-6;
+/// What constants may be off by: those of half floats are by more.
+const NEAR: f64 = 5e-4;
+
+/// A chain that is a hard sigmoid or a hard swish.
+pub struct Recognized {
+    pub function: Function,
+    /// From the first that belongs to it on.
+    pub steps: Vec<Step>,
+    /// What its steps come to, but for roundings.
+    pub alpha: f64,
+    pub beta: f64,
+}
 
 impl Chain {
-    /// With a step more, which is done to `tensor`. A chain that is too long begins anew.
+    /// With a step more, which is done to `tensor`. A chain that is too long loses its beginning.
     pub fn with(&self, tensor: &str, step: Step) -> Self {
         let mut steps = self.steps.clone();
         match (steps.last_mut(), step) {
@@ -43,7 +53,7 @@ impl Chain {
             _ => steps.push((tensor.into(), step)),
         }
         if steps.len() > MOST_STEPS {
-            steps.drain(..steps.len() - 1);
+            steps = later(&steps, 1);
         }
         Self { steps }
     }
@@ -54,99 +64,97 @@ impl Chain {
         Some(self.with(tensor, Step::Times(at)))
     }
 
-    /// What it is, if it is one, and with which step that begins.
-    fn recognized(&self) -> Option<(usize, Function, HardSigmoid)> {
-        let steps: Vec<_> = self.steps.iter().map(|(_, step)| *step).collect();
-        let times = steps.iter().rev().find_map(|step| match step {
-            Step::Times(at) => Some(*at),
-            _ => None,
-        });
-        let at = steps
-            .iter()
-            .rposition(|step| matches!(step, Step::Limit(..) | Step::Whole(..)))?;
-        let starts = match times {
-            Some(start) => start..start + 1,
-            None => 0..at + 1,
+    /// What it is, if it is one. What comes before may be another operation with a constant, so a beginning from which it is one
+    /// of the presets' curves goes before others.
+    pub fn recognized(&self) -> Option<Recognized> {
+        let all = || (0..self.steps.len()).filter_map(|start| recognized(&later(&self.steps, start)));
+        let is_known = |found: &Recognized| {
+            let near = |a: f64, b: f32| (a - f64::from(b)).abs() < NEAR;
+            HardSigmoid::PRESETS.iter().any(|preset| {
+                near(found.alpha, preset.definition.slope()) && near(found.beta, preset.definition.shift())
+            })
         };
-        let found = |start: usize| match (steps.get(start), times) {
-            (Some(&Step::Whole(alpha, beta)), _) if start == at => whole(alpha, beta, &steps[at + 1..]),
-            _ if start > at || matches!(steps[at], Step::Whole(..)) => None,
-            _ => written_out(&steps[start..at], steps[at], &steps[at + 1..]),
-        };
-        let all = || starts.clone().filter_map(|start| Some((start, found(start)?)));
-        // What comes before may be another operation with a constant.
-        let named = all().find(|(_, (_, definition))| definition.preset().is_some());
-        let (start, (function, definition)) = named.or_else(|| all().next())?;
-        Some((start, function, definition))
-    }
-
-    pub fn is_complete(&self) -> bool {
-        self.recognized().is_some()
-    }
-
-    /// What was found, by its name.
-    pub fn activation(&self, name: String) -> Option<Activation> {
-        let (start, function, definition) = self.recognized()?;
-        let written: Vec<_> = self.steps[start..].iter().map(|(_, step)| step.to_string()).collect();
-        Some(Activation {
-            name,
-            function,
-            written: written.join(", "),
-            definitions: vec![definition],
-        })
+        all().find(is_known).or_else(|| all().next())
     }
 }
 
-fn whole(alpha: f32, beta: f32, after: &[Step]) -> Option<(Function, HardSigmoid)> {
-    let function = match after {
-        [] => Function::HardSigmoid,
-        [Step::Times(_)] => Function::HardSwish,
-        _ => return None,
+/// Without the first steps; a product with a tensor before them isn't there any more.
+fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
+    let moved = |(tensor, step): &(String, Step)| match *step {
+        Step::Times(at) => Some((tensor.clone(), Step::Times(at.checked_sub(start)?))),
+        step => Some((tensor.clone(), step)),
     };
-    Some((function, HardSigmoid::affine(alpha, beta, KinkRule::Strict).ok()?))
+    steps[start..]
+        .iter()
+        .map(moved)
+        .collect::<Option<_>>()
+        .unwrap_or_default()
 }
 
-fn written_out(before: &[Step], limit: Step, after: &[Step]) -> Option<(Function, HardSigmoid)> {
-    let Step::Limit(low, high) = limit else { return None };
+fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
+    // The line before the limits, and the limits.
     let (mut alpha, mut beta) = (1.0, 0.0);
-    for step in before {
-        match *step {
-            Step::Add(c) => beta += c,
-            Step::Mul(c) => (alpha, beta) = (alpha * c, beta * c),
-            Step::Div(c) => (alpha, beta) = (alpha / c, beta / c),
-            _ => return None,
-        }
-    }
-    let mut scale = 1.0;
+    let mut limits = None;
     let mut products = 0;
-    for step in after {
-        match *step {
-            Step::Mul(c) => scale *= c,
-            Step::Div(c) => scale /= c,
-            Step::Times(_) => products += 1,
+    let mut is_scaled = false;
+    for (_, step) in steps {
+        let line = |value: f64, factor: f64, summand: f64| value * factor + summand;
+        let (factor, summand) = match *step {
+            Step::Add(c) => (1.0, c),
+            Step::Mul(c) => (c, 0.0),
+            Step::Div(c) => (1.0 / c, 0.0),
+            Step::Limit(low, high) if limits.is_none() => {
+                limits = Some((low, high));
+                continue;
+            }
+            Step::Whole(a, b) if limits.is_none() && steps[0].1 == *step => {
+                (alpha, beta, limits, is_scaled) = (a.into(), b.into(), Some((0.0, 1.0)), true);
+                continue;
+            }
+            // With itself before all steps alone.
+            Step::Times(0) if limits.is_some() => {
+                products += 1;
+                continue;
+            }
             _ => return None,
+        };
+        // A sum behind the product with x isn't one with the hard sigmoid.
+        if products > 0 && summand != 0.0 {
+            return None;
         }
+        is_scaled |= factor != 1.0;
+        (alpha, beta) = (alpha * factor, line(beta, factor, summand));
+        limits = limits.map(|(low, high)| (line(low, factor, summand), line(high, factor, summand)));
     }
     let function = match products {
         0 => Function::HardSigmoid,
         1 => Function::HardSwish,
         _ => return None,
     };
-    // A constant isn't one, and limits alone, as of an image's colours, aren't either.
-    let is_bent_between = beta * scale > 0.0 && beta * scale < 1.0 && alpha * scale != 0.0;
-    if low != 0.0 || (high * scale - 1.0).abs() >= NEAR || !is_bent_between {
-        return None;
-    }
-    let definition = match (before, high, after) {
-        ([Step::Add(3.0)], 6.0, [Step::Div(6.0)] | [Step::Times(_), Step::Div(6.0)]) => HardSigmoid::PYTORCH,
-        // Its hard swish multiplies at the end.
-        ([Step::Add(3.0)], 6.0, [Step::Div(6.0), Step::Times(_)]) => HardSigmoid::KERAS3,
-        ([Step::Add(3.0)], 6.0, _) => HardSigmoid::JAX,
-        ([Step::Add(1.0), Step::Div(2.0) | Step::Mul(0.5)], 1.0, _) => HardSigmoid::COURBARIAUX,
-        ([Step::Add(2.0), Step::Div(4.0) | Step::Mul(0.25)], 1.0, _) => HardSigmoid::TANGENT,
-        _ => HardSigmoid::affine((alpha * scale) as f32, (beta * scale) as f32, KinkRule::Strict).ok()?,
-    };
-    Some((function, definition))
+    let (low, high) = limits?;
+    // A falling line turns its limits around only where it is scaled after them.
+    let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
+    // A constant isn't one, and limits of x itself or x + c, as of an image's colours, aren't either.
+    let is_bent = beta > 0.0 && beta < 1.0 && alpha != 0.0 && alpha.is_finite() && is_scaled;
+    (are_limits && is_bent).then(|| Recognized {
+        function,
+        steps: steps.iter().map(|(_, step)| *step).collect(),
+        alpha,
+        beta,
+    })
+}
+
+/// What the steps make of x in `f32`.
+pub fn computed(steps: &[Step], x: f32) -> f32 {
+    let before = x;
+    steps.iter().fold(x, |x, step| match *step {
+        Step::Add(c) => x + c as f32,
+        Step::Mul(c) => x * c as f32,
+        Step::Div(c) => x / c as f32,
+        Step::Limit(low, high) => x.max(low as f32).min(high as f32),
+        Step::Whole(alpha, beta) => (alpha * x + beta).clamp(0.0, 1.0),
+        Step::Times(_) => x * before,
+    })
 }
 
 impl fmt::Display for Step {
@@ -169,20 +177,20 @@ mod tests {
     use super::*;
     use Step::{Add, Div, Limit, Mul, Times, Whole};
 
-    fn of(steps: &[Step]) -> Option<(Function, String)> {
+    fn of(steps: &[Step]) -> Option<(Function, usize, f32, f32)> {
         let mut chain = Chain::default();
         for (i, &step) in steps.iter().enumerate() {
             chain = chain.with(&i.to_string(), step);
         }
-        let found = chain.recognized();
-        found.map(|(_, function, definition)| (function, definition.to_string()))
+        let found = chain.recognized()?;
+        Some((found.function, found.steps.len(), found.alpha as f32, found.beta as f32))
     }
 
     #[test]
     fn chains_that_are_hard_sigmoids() {
-        let sixth = f64::from(1.0_f32 / 6.0);
-        for (steps, name) in [
-            (&[Add(3.0), Limit(0.0, 6.0), Div(6.0)][..], "pytorch"),
+        let sixth = 1.0 / 6.0;
+        for (steps, len, alpha, beta) in [
+            (&[Add(3.0), Limit(0.0, 6.0), Div(6.0)][..], 3, sixth, 0.5),
             (
                 &[
                     Add(3.0),
@@ -190,31 +198,44 @@ mod tests {
                     Limit(f64::NEG_INFINITY, 6.0),
                     Div(6.0),
                 ],
-                "pytorch",
+                3,
+                sixth,
+                0.5,
             ),
-            (&[Add(3.0), Limit(0.0, 6.0), Mul(sixth)], "jax"),
-            (&[Mul(f64::from(0.2_f32)), Add(0.5), Limit(0.0, 1.0)], "onnx"),
-            (&[Add(1.0), Div(2.0), Limit(0.0, 1.0)], "courbariaux"),
-            (&[Add(1.0), Limit(0.0, 2.0), Div(2.0)], "affine(0.5, 0.5, strict)"),
-            (&[Add(2.0), Mul(0.25), Limit(0.0, 1.0)], "tangent"),
-            (&[Mul(-0.5), Add(0.25), Limit(0.0, 1.0)], "affine(-0.5, 0.25, strict)"),
-            (&[Whole(0.2, 0.5)], "onnx"),
-            // Of what was limited before.
-            (&[Limit(0.0, 1.0), Add(0.5), Limit(0.0, 1.0)], "affine(1, 0.5, strict)"),
-            // After another operation with a constant.
-            (&[Add(0.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], "pytorch"),
-            (&[Mul(2.0), Whole(0.2, 0.5)], "onnx"),
+            (&[Mul(0.25), Add(0.5), Limit(0.0, 1.0)], 3, 0.25, 0.5),
+            (&[Mul(-0.5), Add(0.25), Limit(0.0, 1.0)], 3, -0.5, 0.25),
+            // BinaryNet's: the limits come first.
+            (&[Limit(-1.0, 1.0), Add(1.0), Div(2.0)], 3, 0.5, 0.5),
+            (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),
+            // After other operations with constants, however many.
+            (&[Add(7.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], 3, sixth, 0.5),
+            (&[Mul(2.0), Whole(0.25, 0.5)], 1, 0.25, 0.5),
+            (
+                &[
+                    Mul(7.0),
+                    Mul(7.0),
+                    Mul(7.0),
+                    Mul(7.0),
+                    Mul(7.0),
+                    Mul(7.0),
+                    Add(3.0),
+                    Limit(0.0, 6.0),
+                    Div(6.0),
+                ],
+                3,
+                sixth,
+                0.5,
+            ),
         ] {
-            assert_eq!(of(steps), Some((Function::HardSigmoid, name.into())), "{steps:?}");
+            assert_eq!(of(steps), Some((Function::HardSigmoid, len, alpha, beta)), "{steps:?}");
         }
-        for (steps, name) in [
-            (&[Add(3.0), Limit(0.0, 6.0), Times(0), Div(6.0)][..], "pytorch"),
-            (&[Add(3.0), Limit(0.0, 6.0), Div(6.0), Times(0)], "keras3"),
-            (&[Add(3.0), Limit(0.0, 6.0), Mul(sixth), Times(0)], "jax"),
-            (&[Mul(2.0), Add(3.0), Limit(0.0, 6.0), Times(1), Div(6.0)], "pytorch"),
-            (&[Whole(0.25, 0.5), Times(0)], "tangent"),
+        for (steps, len) in [
+            (&[Add(3.0), Limit(0.0, 6.0), Times(0), Div(6.0)][..], 4),
+            (&[Add(3.0), Limit(0.0, 6.0), Div(6.0), Times(0)], 4),
+            (&[Mul(2.0), Add(3.0), Limit(0.0, 6.0), Times(1), Div(6.0)], 4),
+            (&[Whole(1.0 / 6.0, 0.5), Times(0)], 2),
         ] {
-            assert_eq!(of(steps), Some((Function::HardSwish, name.into())), "{steps:?}");
+            assert_eq!(of(steps), Some((Function::HardSwish, len, sixth, 0.5)), "{steps:?}");
         }
     }
 
@@ -225,14 +246,17 @@ mod tests {
             &[Add(3.0), Limit(0.0, 6.0)],
             &[Add(3.0), Limit(0.0, 6.0), Div(3.0)],
             &[Limit(-1.0, 1.0)],
+            &[Limit(0.0, 1.0)],
+            &[Add(0.5), Limit(0.0, 1.0)],
+            &[Mul(0.2), Limit(0.0, 1.0)],
             &[Mul(0.2), Add(0.5)],
             &[Mul(0.2), Limit(0.0, 1.0), Add(0.5)],
-            &[Limit(0.0, 1.0)],
-            &[Mul(0.2), Limit(0.0, 1.0)],
             &[Add(3.0), Limit(0.0, 6.0), Times(0), Times(0), Div(6.0)],
+            &[Add(3.0), Limit(0.0, 6.0), Times(0), Add(1.0), Div(6.0)],
             &[Times(0), Limit(0.0, 1.0)],
             &[Div(0.0), Limit(0.0, 1.0)],
             &[Whole(0.2, 0.5), Add(1.0)],
+            &[Whole(0.0, 0.5)],
             &[Whole(f32::NAN, 0.5)],
             &[Limit(f64::NAN, f64::NAN)],
             &[],
@@ -242,5 +266,16 @@ mod tests {
         // However long.
         let long = (0..1000).fold(Chain::default(), |chain, _| chain.with("x", Add(1.0)));
         assert!(long.steps.len() <= MOST_STEPS && long.recognized().is_none());
+    }
+
+    #[test]
+    fn steps_are_computed_one_by_one() {
+        let pytorch = [Add(3.0), Limit(0.0, 6.0), Div(6.0)];
+        let swish = [Add(3.0), Limit(0.0, 6.0), Times(0), Div(6.0)];
+        for i in -4000..4000 {
+            let x = i as f32 * 0.00113;
+            assert_eq!(computed(&pytorch, x), HardSigmoid::PYTORCH.forward(x));
+            assert_eq!(computed(&swish, x), HardSigmoid::PYTORCH.hard_swish(x));
+        }
     }
 }

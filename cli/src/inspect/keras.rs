@@ -77,8 +77,9 @@ pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
         Some(topology) => ("TensorFlow.js layers model", topology),
         None => ("Keras JSON", &value),
     };
-    if config.get("config").is_none() && config.get("model_config").is_none() {
-        return Err("JSON, but no Keras model: it has no \"config\"".into());
+    let is_model = |value: &Value| value.get("class_name").is_some() && value.get("config").is_some();
+    if !is_model(config) && !config.get("model_config").is_some_and(is_model) {
+        return Err("JSON, but no Keras model: it has no \"class_name\" with a \"config\"".into());
     }
     let keras = Keras {
         version: text(config, "keras_version"),
@@ -98,6 +99,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
     let mut activations = vec![];
     walk(config, "", &keras, &mut activations);
+    let note = "layers of ReLU with a maximum of 6: if they write out a hard sigmoid, it isn't seen here";
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend
@@ -109,6 +111,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         format: format.into(),
         made_by,
         activations,
+        note: has_relu6(config).then(|| note.into()),
     }
 }
 
@@ -124,6 +127,10 @@ fn walk(value: &Value, path: &str, keras: &Keras, found: &mut Vec<Activation>) {
                 (Some(name), true) => format!("{path}/{name}"),
                 _ => path.to_owned(),
             };
+            let class = object.get("class_name").and_then(Value::as_str);
+            if let Some(function) = class.and_then(operation).filter(|_| name.is_some()) {
+                found.push(activation(function, "operation", &path, keras));
+            }
             for (key, value) in object {
                 if let Some(function) = function(value).filter(|_| key.ends_with("activation")) {
                     found.push(activation(function, key, &path, keras));
@@ -133,6 +140,25 @@ fn walk(value: &Value, path: &str, keras: &Keras, found: &mut Vec<Activation>) {
             }
         }
         _ => {}
+    }
+}
+
+/// An operation of Keras 3 in a functional model.
+fn operation(class: &str) -> Option<Function> {
+    match class {
+        "HardSigmoid" => Some(Function::HardSigmoid),
+        "HardSilu" => Some(Function::HardSwish),
+        _ => None,
+    }
+}
+
+fn has_relu6(value: &Value) -> bool {
+    match value {
+        Value::Array(all) => all.iter().any(has_relu6),
+        Value::Object(object) => {
+            object.get("max_value").and_then(Value::as_f64) == Some(6.0) || object.values().any(has_relu6)
+        }
+        _ => false,
     }
 }
 
@@ -159,10 +185,11 @@ fn activation(function: Function, key: &str, path: &str, keras: &Keras) -> Activ
         (_, Some('1' | '2' | 't')) => vec![HardSigmoid::KERAS],
         _ => vec![HardSigmoid::KERAS, of_3],
     };
-    Activation {
-        name: path.into(),
+    let name = if path.is_empty() { key } else { path };
+    Activation::named(
+        name.into(),
         function,
-        written: format!("{key}: {}", function.name()),
+        format!("{key}: {}", function.name()),
         definitions,
-    }
+    )
 }

@@ -7,10 +7,12 @@ mod onnx;
 mod tests;
 
 use crate::{Outcome, complain, out::Out};
+use chain::{Recognized, Step};
 use clap::Args;
-use hard_sigmoid::{HardSigmoid, Preset};
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use serde::Serialize;
 use std::{
+    collections::{HashMap, HashSet},
     fs::File,
     io::{Read, Write},
     path::{Path, PathBuf},
@@ -19,7 +21,8 @@ use std::{
 /// Names every hard sigmoid and hard swish in model files.
 ///
 /// Read are ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. Found are operators and layers by their
-/// names, gates of LSTM and GRU, and what exporters write out: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like.
+/// names, gates of LSTM and GRU, and what ONNX exporters write out: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the
+/// like. (x * 0.5 + 0.5 with limits may also be the scaling of an image.) Bits are compared in float32, by a sample.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -41,7 +44,7 @@ Exit status:
   1  a file has none
   2  a file can't be read";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
     HardSigmoid,
@@ -65,9 +68,38 @@ pub struct Activation {
     pub function: Function,
     /// What the file has.
     pub written: String,
-    /// What it computes; several where the file doesn't tell.
+    /// What it computes; several where the file doesn't tell, or where they have the same results.
     #[serde(serialize_with = "as_texts")]
     pub definitions: Vec<HardSigmoid>,
+    /// Of one that is given by its results alone, as in ONNX.
+    #[serde(skip)]
+    steps: Vec<Step>,
+}
+
+impl Activation {
+    /// One that a framework has by its name, with its gradient.
+    fn named(name: String, function: Function, written: String, definitions: Vec<HardSigmoid>) -> Self {
+        Self {
+            name,
+            function,
+            written,
+            definitions,
+            steps: vec![],
+        }
+    }
+
+    fn written_out(name: String, found: Recognized) -> Self {
+        let written: Vec<_> = found.steps.iter().map(Step::to_string).collect();
+        let (alpha, beta) = (found.alpha as f32, found.beta as f32);
+        let nearest = HardSigmoid::affine(alpha, beta, KinkRule::Strict).expect("what is recognized is finite");
+        Self {
+            name,
+            function: found.function,
+            written: written.join(", "),
+            definitions: vec![nearest],
+            steps: found.steps,
+        }
+    }
 }
 
 fn as_texts<S: serde::Serializer>(definitions: &[HardSigmoid], serializer: S) -> Result<S::Ok, S::Error> {
@@ -79,6 +111,8 @@ pub struct Model {
     pub format: String,
     pub made_by: Option<String>,
     pub activations: Vec<Activation>,
+    /// What may be there and isn't seen.
+    pub note: Option<String>,
 }
 
 /// A file and what is in it.
@@ -138,12 +172,76 @@ fn read(path: &Path) -> Result<Model, String> {
 }
 
 fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
+    let mut model = recognized(bytes)?;
+    let sample = Sample::new();
+    // A model has the same ones again and again.
+    let mut known: HashMap<String, Vec<HardSigmoid>> = HashMap::new();
+    for activation in &mut model.activations {
+        let key = format!(
+            "{:?}{:?}{:?}",
+            activation.function, activation.definitions, activation.steps
+        );
+        let same = known.entry(key).or_insert_with(|| sample.same(activation));
+        activation.definitions.clone_from(same);
+    }
+    Ok(model)
+}
+
+/// A byte order mark, which Windows puts before JSON.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn recognized(bytes: Vec<u8>) -> Result<Model, String> {
     match &bytes[..] {
         [] => Err("it is empty".into()),
         [b'P', b'K', 3, 4, ..] => keras::read_archive(&bytes),
         [0x89, b'H', b'D', b'F', ..] => keras::read_hdf5(bytes),
-        _ if bytes.trim_ascii_start().starts_with(b"{") => keras::read_json(&bytes),
+        bytes if json(bytes).starts_with(b"{") || json(bytes).starts_with(b"[") => keras::read_json(json(bytes)),
         _ => onnx::read(&bytes),
+    }
+}
+
+fn json(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
+}
+
+/// Numbers at which functions are compared: beyond all kinks of presets, and such that a sum with 3 is rounded.
+struct Sample(Vec<f32>);
+
+impl Sample {
+    fn new() -> Self {
+        Self((-8192..=8192).map(|i| i as f32 * 0.000_97).collect())
+    }
+
+    fn of(&self, function: Function, definition: HardSigmoid) -> Vec<f32> {
+        let of = |&x: &f32| match function {
+            Function::HardSigmoid => definition.forward(x),
+            Function::HardSwish => definition.hard_swish(x),
+        };
+        self.0.iter().map(of).collect()
+    }
+
+    fn of_activation(&self, activation: &Activation, definition: HardSigmoid) -> Vec<f32> {
+        match &activation.steps[..] {
+            [] => self.of(activation.function, definition),
+            steps => self.0.iter().map(|&x| chain::computed(steps, x)).collect(),
+        }
+    }
+
+    /// The presets that have its results: a model without training has no gradients to tell them apart. Else what it has.
+    fn same(&self, activation: &Activation) -> Vec<HardSigmoid> {
+        if activation.steps.is_empty() {
+            return activation.definitions.clone();
+        }
+        let results = self.of_activation(activation, activation.definitions[0]);
+        let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+        let same: Vec<_> = presets
+            .filter(|&one| self.of(activation.function, one) == results)
+            .collect();
+        if same.is_empty() {
+            activation.definitions.clone()
+        } else {
+            same
+        }
     }
 }
 
@@ -153,28 +251,16 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
         .as_ref()
         .map_or(String::new(), |by| format!(", made by {by}"));
     writeln!(out, "{}: {}{}", escaped(file), model.format, escaped(&made_by))?;
-    if model.activations.is_empty() {
-        return writeln!(out, "  no hard sigmoid\n");
-    }
-    let mut kinds: Vec<Kind> = vec![];
-    for activation in &model.activations {
-        for &definition in &activation.definitions {
-            let is_it = |kind: &Kind| (kind.function, kind.definition) == (activation.function, definition);
-            if !kinds.iter().any(is_it) {
-                kinds.push(Kind::new(activation.function, definition));
-            }
-        }
-    }
-    let row = |activation: &Activation| {
-        let is_of =
-            |kind: &&Kind| kind.function == activation.function && activation.definitions.contains(&kind.definition);
-        let names: Vec<_> = kinds.iter().filter(is_of).map(Kind::name).collect();
-        [
-            escaped(&activation.name),
-            activation.function.name().into(),
-            escaped(&activation.written),
-            names.join(", or "),
-        ]
+    let names = |one: &Activation| {
+        one.definitions
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" or ")
+    };
+    let row = |one: &Activation| {
+        let (name, written) = (escaped(&one.name), escaped(&one.written));
+        [name, one.function.name().into(), written, names(one)]
     };
     let rows: Vec<[String; 4]> = model.activations.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -182,8 +268,22 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
     for [name, function, written, which] in &rows {
         writeln!(out, "  {name:<a$}  {function:<b$}  {written:<c$}  {which}")?;
     }
+    match &model.note {
+        Some(note) => writeln!(out, "  not sure: {note}")?,
+        None if rows.is_empty() => writeln!(out, "  no hard sigmoid")?,
+        None => {}
+    }
     writeln!(out)?;
-    kinds.iter().try_for_each(|kind| kind.explain(out))
+    let sample = Sample::new();
+    let mut explained = HashSet::new();
+    for activation in &model.activations {
+        let text = explanation(&sample, activation);
+        if !explained.contains(&text) {
+            write!(out, "{text}")?;
+            explained.insert(text);
+        }
+    }
+    Ok(())
 }
 
 /// A name of a file may hold anything.
@@ -198,60 +298,39 @@ fn escaped(text: &str) -> String {
     text.chars().map(one).collect()
 }
 
-/// A function of a definition, and how far that of each preset is from it.
-struct Kind {
-    function: Function,
-    definition: HardSigmoid,
-    /// The largest difference to each of the presets.
-    differences: Vec<(&'static Preset, f32)>,
-}
-
-impl Kind {
-    fn new(function: Function, definition: HardSigmoid) -> Self {
-        let of = |definition: HardSigmoid, x| match function {
-            Function::HardSigmoid => definition.forward(x),
-            Function::HardSwish => definition.hard_swish(x),
-        };
-        let difference = |preset: &'static Preset| {
-            // Beyond all kinks of presets, and kinks among them.
-            let x = (-(8 << 12)..=8 << 12).map(|i| i as f32 / (1 << 12) as f32);
-            let differences = x.map(|x| (of(preset.definition, x) - of(definition, x)).abs());
-            (preset, differences.fold(0.0, f32::max))
-        };
-        Self {
-            function,
-            definition,
-            differences: HardSigmoid::PRESETS.iter().map(difference).collect(),
+/// What to take when it is ported, and what not.
+fn explanation(sample: &Sample, activation: &Activation) -> String {
+    let mut text = String::new();
+    // Where the file doesn't tell its version, each.
+    let is_unsure = activation
+        .definitions
+        .iter()
+        .any(|one| one.formula() != activation.definitions[0].formula());
+    let all = &activation.definitions[..];
+    for group in if is_unsure {
+        all.chunks(1)
+    } else {
+        all.chunks(all.len())
+    } {
+        let names: Vec<_> = group.iter().map(ToString::to_string).collect();
+        let (names, formula) = (names.join(" or "), group[0].formula());
+        match activation.function {
+            Function::HardSigmoid => text += &format!("{names}: {formula}\n"),
+            Function::HardSwish => text += &format!("hard swish of {names}: x times {formula}\n"),
         }
-    }
-
-    /// Of the presets that have the same results (a model without training has no gradients to tell them apart), or its own.
-    fn name(&self) -> String {
-        let same = self.differences.iter().filter(|(_, difference)| *difference == 0.0);
-        let names: Vec<_> = same.map(|(preset, _)| preset.name).collect();
-        match names[..] {
-            [] => self.definition.to_string(),
-            _ => names.join(" or "),
-        }
-    }
-
-    /// What to take when it is ported, and what not.
-    fn explain(&self, out: &mut Out) -> std::io::Result<()> {
-        let formula = self.definition.formula();
-        match self.function {
-            Function::HardSigmoid => writeln!(out, "{}: {formula}", self.name())?,
-            Function::HardSwish => writeln!(out, "hard swish of {}: x times {formula}", self.name())?,
-        }
+        let results = sample.of_activation(activation, group[0]);
         let (mut same, mut near, mut other) = (vec![], vec![], vec![]);
-        for &(preset, difference) in &self.differences {
-            match difference {
+        for preset in HardSigmoid::PRESETS {
+            let of_preset = sample.of(activation.function, preset.definition);
+            let differences = of_preset.iter().zip(&results).map(|(a, b)| (a - b).abs());
+            match differences.fold(0.0, f32::max) {
                 0.0 => same.push(format!(
                     "{} ({})",
                     preset.name,
                     preset.source.split(';').next().unwrap_or("")
                 )),
-                _ if difference < NEAR => near.push(format!("{} (by {difference:.0e})", preset.name)),
-                _ => other.push(format!("{} (by {difference:.2})", preset.name)),
+                difference if difference < NEAR => near.push(format!("{} (by {difference:.0e})", preset.name)),
+                difference => other.push(format!("{} (by {difference:.2})", preset.name)),
             }
         }
         for (what, presets) in [
@@ -260,12 +339,13 @@ impl Kind {
             ("other functions:", other),
         ] {
             if !presets.is_empty() {
-                writeln!(out, "  {what:<17}{}", presets.join(", "))?;
+                text += &format!("  {what:<17}{}\n", presets.join(", "));
             }
         }
-        writeln!(out)
+        text += "\n";
     }
+    text
 }
 
-/// Beyond what roundings do.
-const NEAR: f32 = 1e-5;
+/// Beyond what roundings do, those of constants in half floats too.
+const NEAR: f32 = 2e-3;

@@ -3,9 +3,9 @@
 
 use super::{
     Activation, Function, Model,
-    chain::{Chain, Step},
+    chain::{Chain, Recognized, Step},
 };
-use hard_sigmoid::{HardSigmoid, KinkRule, bf16, f16};
+use hard_sigmoid::{bf16, f16};
 use prost::Message;
 use std::collections::HashMap;
 
@@ -69,6 +69,8 @@ struct Node {
     op_type: String,
     #[prost(message, repeated, tag = "5")]
     attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    domain: String,
 }
 
 #[derive(Message)]
@@ -89,6 +91,8 @@ struct Attribute {
     strings: Vec<Vec<u8>>,
     #[prost(message, repeated, tag = "11")]
     graphs: Vec<GraphProto>,
+    #[prost(string, tag = "21")]
+    ref_attr_name: String,
 }
 
 #[derive(Message)]
@@ -105,7 +109,12 @@ struct Tensor {
     raw_data: Vec<u8>,
     #[prost(double, repeated, tag = "10")]
     double_data: Vec<f64>,
+    #[prost(int32, tag = "14")]
+    data_location: i32,
 }
+
+/// Of a tensor whose data are in another file.
+const EXTERNAL: i32 = 1;
 
 impl Tensor {
     /// Its number, if all of its elements are one.
@@ -163,6 +172,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
             &mut activations,
         );
     }
+    let is_elsewhere = graph.initializer.iter().any(|tensor| tensor.data_location == EXTERNAL);
     let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
     let opset = model.opset_import.iter().find(of_onnx);
     let made_by = [model.producer_name.trim(), model.producer_version.trim()];
@@ -174,6 +184,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
         },
         made_by: (!made_by.is_empty()).then(|| made_by.join(" ")),
         activations,
+        note: is_elsewhere.then(|| "constants are in another file, so what is written out with them isn't seen".into()),
     })
 }
 
@@ -182,6 +193,8 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
 struct Scope {
     constants: HashMap<String, f64>,
     chains: HashMap<String, Chain>,
+    /// Tensors that are others by another name or of another type.
+    aliases: HashMap<String, String>,
 }
 
 impl Scope {
@@ -202,13 +215,20 @@ impl Scope {
         path: &str,
         found: &mut Vec<Activation>,
     ) {
-        let mut uses: HashMap<&str, usize> = HashMap::new();
-        let inputs = nodes.iter().flat_map(|node| &node.input).map(String::as_str);
-        for name in inputs.chain(outputs) {
-            *uses.entry(name).or_default() += 1;
+        for node in nodes.iter().filter(|node| node.is_alias()) {
+            if let (Some(input), Some(output)) = (node.input.first(), node.output.first()) {
+                let input = self.named(input).to_owned();
+                self.aliases.insert(output.clone(), input);
+            }
+        }
+        let mut uses: HashMap<String, usize> = HashMap::new();
+        let mut names: Vec<&str> = outputs.collect();
+        nodes.iter().for_each(|node| node.uses(&mut names));
+        for name in names {
+            *uses.entry(self.named(name).to_owned()).or_default() += 1;
         }
         // Which of those found has a tensor as its result.
-        let mut results: HashMap<&str, usize> = HashMap::new();
+        let mut results: HashMap<String, usize> = HashMap::new();
         for node in nodes {
             let Some(output) = node.output.first() else { continue };
             let own = if node.name.is_empty() { output } else { &node.name };
@@ -222,23 +242,33 @@ impl Scope {
                 self.constants.insert(output.clone(), constant);
                 continue;
             }
+            if !node.is_known() {
+                continue;
+            }
             found.extend(node.built_in(&name));
             let Some(chain) = self.chain(node) else { continue };
-            if let Some(activation) = chain.activation(name) {
+            if let Some(recognized) = chain.recognized() {
                 // The hard sigmoid of a hard swish was found before; it counts as one of its own if it has another use.
-                let of_swish =
-                    |input: &&String| uses[input.as_str()] == 1 && activation.function == Function::HardSwish;
-                let mut inner = node.input.iter().filter(of_swish);
-                let inner = inner.find_map(|input| results.remove(input.as_str()));
-                let at = inner.unwrap_or(found.len());
+                let inputs = node.input.iter().map(|input| self.named(input));
+                let mut only_here = inputs.filter(|input| uses.get(*input) == Some(&1));
+                let inner = match recognized.function {
+                    Function::HardSwish => only_here.find_map(|input| results.remove(input)),
+                    Function::HardSigmoid => None,
+                };
+                let activation = Activation::written_out(name, recognized);
                 match inner {
                     Some(at) => found[at] = activation,
                     None => found.push(activation),
                 }
-                results.insert(output, at);
+                results.insert(output.clone(), inner.unwrap_or(found.len() - 1));
             }
             self.chains.insert(output.clone(), chain);
         }
+    }
+
+    /// The tensor of which this is another name.
+    fn named<'a>(&'a self, name: &'a str) -> &'a str {
+        self.aliases.get(name).map_or(name, String::as_str)
     }
 
     /// The number that a node's result is, whatever comes in.
@@ -253,7 +283,7 @@ impl Scope {
                 node.attribute.iter().find_map(number)
             }
             "Identity" | "Cast" | "CastLike" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => {
-                self.constants.get(node.input.first()?).copied()
+                self.constants.get(self.named(node.input.first()?)).copied()
             }
             _ => None,
         }
@@ -261,11 +291,16 @@ impl Scope {
 
     /// What a node does to what was done before.
     fn chain(&self, node: &Node) -> Option<Chain> {
-        let input = |i: usize| node.input.get(i).filter(|name| !name.is_empty());
+        let input = |i: usize| {
+            node.input
+                .get(i)
+                .filter(|name| !name.is_empty())
+                .map(|name| self.named(name))
+        };
         let constant = |i: usize| self.constants.get(input(i)?).copied();
         // A hard sigmoid of a hard sigmoid is another one.
         let before = |i: usize| {
-            let chain = self.chains.get(input(i)?).filter(|chain| !chain.is_complete());
+            let chain = self.chains.get(input(i)?).filter(|chain| chain.recognized().is_none());
             Some(chain.cloned().unwrap_or_default())
         };
         let then = |i: usize, step: Step| Some(before(i)?.with(input(i)?, step));
@@ -276,9 +311,13 @@ impl Scope {
             _ => None,
         };
         match node.op_type.as_str() {
-            "Identity" | "Cast" | "CastLike" | "Dropout" => self.chains.get(input(0)?).cloned(),
             "Add" => with_constant(&Step::Add),
-            "Sub" => then(0, Step::Add(-constant(1)?)),
+            "Sub" => match (constant(0), constant(1)) {
+                (None, Some(c)) => then(0, Step::Add(-c)),
+                (Some(c), None) => Some(then(1, Step::Mul(-1.0))?.with("", Step::Add(c))),
+                _ => None,
+            },
+            "Neg" => then(0, Step::Mul(-1.0)),
             "Div" => then(0, Step::Div(constant(1)?)),
             "Mul" => with_constant(&Step::Mul).or_else(|| {
                 let product = |a: usize, b: usize| self.chains.get(input(a)?)?.times(input(a)?, input(b)?);
@@ -314,16 +353,47 @@ impl Node {
         self.attribute.iter().find(|one| one.name == name)?.f
     }
 
+    /// Whether its result is its operand, for what is sought here.
+    fn is_alias(&self) -> bool {
+        self.is_known() && matches!(self.op_type.as_str(), "Identity" | "Cast" | "CastLike" | "Dropout")
+    }
+
+    /// Whether it is one of ONNX's own, with attributes that stand here rather than where a function is called.
+    fn is_known(&self) -> bool {
+        let is_own = matches!(self.domain.as_str(), "" | "ai.onnx" | "com.microsoft");
+        is_own && self.attribute.iter().all(|one| one.ref_attr_name.is_empty())
+    }
+
+    /// The tensors that it takes, and those that its subgraphs take.
+    fn uses<'a>(&'a self, names: &mut Vec<&'a str>) {
+        if !self.is_alias() {
+            names.extend(self.input.iter().map(String::as_str));
+        }
+        for attribute in &self.attribute {
+            for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
+                graph.node.iter().for_each(|node| node.uses(names));
+                names.extend(graph.output.iter().map(|output| output.name.as_str()));
+            }
+        }
+    }
+
     /// Hard sigmoids within an operation of another name.
     fn built_in(&self, name: &str) -> Vec<Activation> {
-        let of = |function, alpha, beta, written| {
-            let definition = HardSigmoid::affine(alpha, beta, KinkRule::Strict).ok()?;
-            Some(Activation {
-                name: name.into(),
+        let of = |function, alpha: f32, beta: f32, written: String| {
+            let whole = Step::Whole(alpha, beta);
+            let steps = match function {
+                Function::HardSigmoid => vec![whole],
+                Function::HardSwish => vec![whole, Step::Times(0)],
+            };
+            let is_one = alpha.is_finite() && beta.is_finite();
+            let found = is_one.then(|| Recognized {
                 function,
-                written,
-                definitions: vec![definition],
-            })
+                steps,
+                alpha: alpha.into(),
+                beta: beta.into(),
+            });
+            let activation = Activation::written_out(name.into(), found?);
+            Some(Activation { written, ..activation })
         };
         let attribute = |name: &str| self.attribute.iter().find(|one| one.name == name);
         match self.op_type.as_str() {
@@ -367,5 +437,149 @@ fn parameters(activation: &str) -> (bool, bool) {
         "affine" | "scaledtanh" | "hardsigmoid" => (true, true),
         "leakyrelu" | "thresholdedrelu" | "elu" => (true, false),
         _ => (false, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
+        Node {
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: vec![output.into()],
+            op_type: op_type.into(),
+            ..Default::default()
+        }
+    }
+
+    fn scalar(name: &str, value: f32) -> Tensor {
+        Tensor {
+            data_type: 1,
+            float_data: vec![value],
+            name: name.into(),
+            ..Default::default()
+        }
+    }
+
+    /// The names of the results that were found, after a round through the format.
+    fn found(node: Vec<Node>) -> Vec<String> {
+        let constants = [("one", 1.0), ("two", 2.0), ("three", 3.0), ("six", 6.0), ("zero", 0.0)];
+        let graph = GraphProto {
+            node,
+            initializer: constants.into_iter().map(|(name, value)| scalar(name, value)).collect(),
+            output: vec![ValueInfo { name: "y".into() }],
+        };
+        let model = ModelProto {
+            graph: Some(graph),
+            ..Default::default()
+        };
+        let row = |one: &Activation| format!("{} {}", one.name, one.function.name());
+        read(&model.encode_to_vec())
+            .unwrap()
+            .activations
+            .iter()
+            .map(row)
+            .collect()
+    }
+
+    #[test]
+    fn another_name_or_type_is_the_same_tensor() {
+        let hs = || node("HardSigmoid", &["x"], "hs");
+        assert_eq!(found(vec![hs(), node("Cast", &["hs"], "y")]), ["hs hard_sigmoid"]);
+        assert_eq!(
+            found(vec![hs(), node("Cast", &["hs"], "c"), node("Mul", &["x", "c"], "y")]),
+            ["y hard_swish"]
+        );
+        assert_eq!(
+            found(vec![
+                node("Identity", &["x"], "i"),
+                hs(),
+                node("Mul", &["i", "hs"], "m"),
+                node("Dropout", &["m"], "y")
+            ]),
+            ["m hard_swish"]
+        );
+        // It is also used by itself.
+        assert_eq!(
+            found(vec![
+                hs(),
+                node("Mul", &["hs", "x"], "m"),
+                node("Add", &["m", "hs"], "y")
+            ]),
+            ["hs hard_sigmoid", "m hard_swish"]
+        );
+    }
+
+    #[test]
+    fn operands_in_either_order_and_signs() {
+        let after = |first: Vec<Node>| {
+            let rest = [
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Div", &["c", "six"], "y"),
+            ];
+            found(first.into_iter().chain(rest).collect())
+        };
+        assert_eq!(after(vec![node("Add", &["three", "x"], "a")]), ["y hard_sigmoid"]);
+        assert_eq!(after(vec![node("Sub", &["three", "x"], "a")]), ["y hard_sigmoid"]);
+        assert_eq!(
+            after(vec![node("Neg", &["x"], "n"), node("Add", &["n", "three"], "a")]),
+            ["y hard_sigmoid"]
+        );
+        // Of BinaryNet: limits first.
+        let nodes = vec![
+            node("Sub", &["zero", "one"], "minus"),
+            node("Max", &["x", "one"], "unused"),
+            node("Clip", &["x", "zero", "two"], "c"),
+            node("Div", &["c", "two"], "y"),
+        ];
+        assert_eq!(found(nodes), [""; 0]);
+    }
+
+    #[test]
+    fn what_another_place_decides_is_not_guessed() {
+        let mut of_a_function = node("HardSigmoid", &["x"], "y");
+        of_a_function.attribute.push(Attribute {
+            name: "alpha".into(),
+            ref_attr_name: "slope".into(),
+            ..Default::default()
+        });
+        assert_eq!(found(vec![of_a_function]), [""; 0]);
+        let mut of_others = node("HardSigmoid", &["x"], "y");
+        of_others.domain = "my".into();
+        assert_eq!(found(vec![of_others]), [""; 0]);
+        let graph = GraphProto {
+            initializer: vec![Tensor {
+                data_location: EXTERNAL,
+                ..scalar("three", 0.0)
+            }],
+            ..Default::default()
+        };
+        let model = ModelProto {
+            graph: Some(graph),
+            ..Default::default()
+        };
+        let note = read(&model.encode_to_vec()).unwrap().note.unwrap();
+        assert!(note.starts_with("constants are in another file"));
+    }
+
+    /// The branch takes the hard sigmoid too, so it stays one of its own.
+    #[test]
+    fn branches_use_what_is_around_them() {
+        let mut branch = node("If", &["condition"], "b");
+        branch.attribute.push(Attribute {
+            name: "then_branch".into(),
+            g: Some(Box::new(GraphProto {
+                node: vec![node("Neg", &["hs"], "n")],
+                ..Default::default()
+            })),
+            ..Default::default()
+        });
+        let nodes = vec![
+            node("HardSigmoid", &["x"], "hs"),
+            branch,
+            node("Mul", &["x", "hs"], "y"),
+        ];
+        assert_eq!(found(nodes), ["hs hard_sigmoid", "y hard_swish"]);
     }
 }

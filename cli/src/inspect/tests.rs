@@ -40,12 +40,12 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         &[
             ("node_hardsigmoid", SIXTH),
             ("n0", SWISH),
-            ("node_div", "pytorch"),
+            ("node_div", "pytorch keras3"),
             ("node_mul", "jax"),
             ("node_div_1", "swish pytorch"),
             ("node_mul_2", "swish keras3"),
-            ("node_Clip_54", "onnx"),
-            ("node_Clip_55", "courbariaux"),
+            ("node_Clip_54", "keras onnx"),
+            ("node_Clip_55", "courbariaux sparse"),
         ],
     ),
     (
@@ -54,12 +54,12 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         &[
             ("/sigmoid/HardSigmoid", SIXTH),
             ("/swish/Mul", SWISH),
-            ("/Div", "pytorch"),
+            ("/Div", "pytorch keras3"),
             ("/Mul", "jax"),
             ("/Div_1", "swish pytorch"),
             ("/Mul_2", "swish keras3"),
-            ("/Clip_1", "onnx"),
-            ("/Clip_2", "courbariaux"),
+            ("/Clip_1", "keras onnx"),
+            ("/Clip_2", "courbariaux sparse"),
         ],
     ),
     (
@@ -68,12 +68,12 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         &[
             ("/sigmoid/HardSigmoid", SIXTH),
             ("/swish/HardSwish", SWISH),
-            ("/Div", "pytorch"),
+            ("/Div", "pytorch keras3"),
             ("/Mul", "jax"),
             ("/Div_1", "swish pytorch"),
             ("/Mul_2", "swish keras3"),
-            ("/Clip_1", "onnx"),
-            ("/Clip_2", "courbariaux"),
+            ("/Clip_1", "keras onnx"),
+            ("/Clip_2", "courbariaux sparse"),
         ],
     ),
     (
@@ -101,9 +101,9 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "keras2_tf2onnx.onnx",
         "ONNX, opset 15",
         &[
-            ("LSTM__32", "onnx"),
-            ("model/dense/clip_by_value", "onnx"),
-            ("model/inner/gate/clip_by_value", "onnx"),
+            ("LSTM__32", "keras onnx"),
+            ("model/dense/clip_by_value", "keras onnx"),
+            ("model/inner/gate/clip_by_value", "keras onnx"),
         ],
     ),
     ("keras2.keras", ".keras archive", KERAS2),
@@ -157,6 +157,7 @@ fn what_is_no_model_is_refused() {
     for (bytes, message) in [
         (&b""[..], "it is empty"),
         (b"{}", "no Keras model"),
+        (b"\xef\xbb\xbf [1]", "no Keras model"),
         (b"{", "not JSON"),
         (b"{\"modelTopology\": {\"node\": []}}", "graph model"),
         (b"PK\x03\x04", "a damaged archive"),
@@ -171,12 +172,12 @@ fn what_is_no_model_is_refused() {
     }
     let deep = "[".repeat(100_000);
     assert!(
-        parsed(format!("{{\"config\": {deep}").into_bytes())
+        parsed(format!("{{\"class_name\": {deep}").into_bytes())
             .unwrap_err()
             .contains("recursion")
     );
-    let unknown = parsed(br#"{"config": {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "activation": "hard_sigmoid"}}]}}"#.to_vec());
-    assert_eq!(rows(&unknown.unwrap()), [("d".into(), "keras keras3".into())]);
+    let unknown = parsed(br#"{"class_name": "Model", "config": {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "activation": "hard_sigmoid"}}]}}"#.to_vec());
+    assert_eq!(rows(&unknown.unwrap()), [("m/d".into(), "keras keras3".into())]);
 }
 
 /// An answer or one line, never a panic.

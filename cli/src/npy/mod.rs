@@ -10,6 +10,7 @@ use hard_sigmoid::{DType, Scalar, bf16, f16};
 use header::Header;
 pub use header::shown;
 use source::Source;
+pub use source::split;
 use std::{
     io::{ErrorKind, Read},
     path::{Path, PathBuf},

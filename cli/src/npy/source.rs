@@ -39,12 +39,14 @@ pub fn open(path: &Path) -> Result<Source, String> {
     }
 }
 
-/// The path itself, or what comes before and after its last colon.
-fn split(path: &Path) -> (PathBuf, Option<String>) {
-    let text = path.to_str().filter(|_| !path.exists());
-    match text.and_then(|text| text.rsplit_once(':')) {
-        Some((file, tensor)) if Path::new(file).exists() => (file.into(), Some(tensor.into())),
-        _ => (path.into(), None),
+/// The file that a path names: itself, or what comes before a colon.
+pub fn split(path: &Path) -> (PathBuf, Option<String>) {
+    let text = path.to_str().filter(|_| !path.exists()).unwrap_or("");
+    let parts = text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let found = parts.into_iter().find(|(file, _)| Path::new(file).is_file());
+    match found {
+        Some((file, tensor)) => (file.into(), Some(tensor.into())),
+        None => (path.into(), None),
     }
 }
 

@@ -104,6 +104,7 @@ fn every_format_is_the_same_array() {
     for (input, message) in [
         ("stored.npz", "name one of its tensors, as FILE:TENSOR: a, x"),
         ("t.safetensors", "name one of its tensors, as FILE:TENSOR: a, layer.x"),
+        ("t.safetensors:a:b", "there is no tensor a:b; there are a, layer.x"),
         ("stored.npz:y", "there is no tensor y; there are a, x"),
         ("plain.npy:x", "tensors have names in .npz and .safetensors files alone"),
         ("none.npz:x", "none.npz:x: "),
@@ -176,21 +177,19 @@ fn an_input_is_not_overwritten_unless_asked_to() {
         "run --preset jax --pass backward --input g.npy --grad x.npy --output x.npy --device cpu",
         "x.npy: it is an input",
     );
+    std::fs::copy(folder.path().join("x.npy"), folder.path().join("data")).unwrap();
+    refused(folder.path(), "report data --output ./data", "./data: it is an input");
     assert!(std::fs::read(folder.path().join("x.npy")).unwrap() == before);
     succeeded(&tool(folder.path(), &format!("{run} --overwrite")));
     assert!(std::fs::read(folder.path().join("x.npy")).unwrap() != before);
 }
 
 #[test]
-fn pictures_have_the_names_of_pictures() {
+fn files_have_the_names_of_what_is_in_them() {
     let folder = folder();
-    for name in ["y.png", "y.SVG"] {
+    for name in ["y.png", "y.SVG", "y.npz", "y.safetensors"] {
         let run = format!("run --preset jax --input x.npy --output {name} --device cpu");
-        refused(
-            folder.path(),
-            &run,
-            "is the name of a picture, but the result is a .npy file",
-        );
+        refused(folder.path(), &run, "file, but the result is a .npy file");
     }
     for name in ["y.png", "y.npy"] {
         refused(

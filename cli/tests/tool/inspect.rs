@@ -49,7 +49,11 @@ fn json_has_an_entry_for_each_file() {
 #[test]
 fn a_model_without_any_is_the_answer_no() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("m.json"), r#"{"config": {"name": "\u001b[31m"}}"#).unwrap();
+    std::fs::write(
+        folder.path().join("m.json"),
+        r#"{"class_name": "M", "config": {"name": "\u001b[31m"}}"#,
+    )
+    .unwrap();
     let output = tool(folder.path(), "inspect m.json");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), String::new()));
     assert_eq!(text(&output.stdout), "m.json: Keras JSON\n  no hard sigmoid\n\n");
