@@ -11,6 +11,8 @@ pub enum Step {
     Add(f64),
     Mul(f64),
     Div(f64),
+    /// The constant minus the tensor.
+    Minus(f64),
     Limit(f64, f64),
     /// A hard sigmoid that the format has as one operation, by alpha and beta.
     Whole(f32, f32),
@@ -103,6 +105,9 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
             Step::Add(c) => (1.0, c),
             Step::Mul(c) => (c, 0.0),
             Step::Div(c) => (1.0 / c, 0.0),
+            // Limits would change places.
+            Step::Minus(_) if limits.is_some() => return None,
+            Step::Minus(c) => (-1.0, c),
             Step::Limit(low, high) if limits.is_none() => {
                 limits = Some((low, high));
                 continue;
@@ -151,6 +156,7 @@ pub fn computed(steps: &[Step], x: f32) -> f32 {
         Step::Add(c) => x + c as f32,
         Step::Mul(c) => x * c as f32,
         Step::Div(c) => x / c as f32,
+        Step::Minus(c) => c as f32 - x,
         Step::Limit(low, high) => x.max(low as f32).min(high as f32),
         Step::Whole(alpha, beta) => (alpha * x + beta).clamp(0.0, 1.0),
         Step::Times(_) => x * before,
@@ -165,6 +171,7 @@ impl fmt::Display for Step {
             Self::Add(c) => write!(f, "+ {}", c as f32),
             Self::Mul(c) => write!(f, "* {}", c as f32),
             Self::Div(c) => write!(f, "/ {}", c as f32),
+            Self::Minus(c) => write!(f, "{} - x", c as f32),
             Self::Limit(low, high) => write!(f, "clip {} to {}", low as f32, high as f32),
             Self::Whole(alpha, beta) => write!(f, "HardSigmoid({alpha}, {beta})"),
             Self::Times(_) => write!(f, "* x"),
@@ -175,7 +182,7 @@ impl fmt::Display for Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Step::{Add, Div, Limit, Mul, Times, Whole};
+    use Step::{Add, Div, Limit, Minus, Mul, Times, Whole};
 
     fn of(steps: &[Step]) -> Option<(Function, usize, f32, f32)> {
         let mut chain = Chain::default();
@@ -204,6 +211,7 @@ mod tests {
             ),
             (&[Mul(0.25), Add(0.5), Limit(0.0, 1.0)], 3, 0.25, 0.5),
             (&[Mul(-0.5), Add(0.25), Limit(0.0, 1.0)], 3, -0.5, 0.25),
+            (&[Minus(3.0), Limit(0.0, 6.0), Div(6.0)], 3, -sixth, 0.5),
             // BinaryNet's: the limits come first.
             (&[Limit(-1.0, 1.0), Add(1.0), Div(2.0)], 3, 0.5, 0.5),
             (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),

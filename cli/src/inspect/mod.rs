@@ -9,7 +9,7 @@ mod tests;
 use crate::{Outcome, complain, out::Out};
 use chain::{Recognized, Step};
 use clap::Args;
-use hard_sigmoid::{HardSigmoid, KinkRule};
+use hard_sigmoid::{HardSigmoid, KinkRule, Preset};
 use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
@@ -86,6 +86,11 @@ impl Activation {
             definitions,
             steps: vec![],
         }
+    }
+
+    /// The same for those that compute the same in the same steps.
+    fn key(&self) -> String {
+        format!("{:?} {:?} {:?}", self.function, self.definitions, self.steps)
     }
 
     fn written_out(name: String, found: Recognized) -> Self {
@@ -205,25 +210,31 @@ fn json(bytes: &[u8]) -> &[u8] {
 }
 
 /// Numbers at which functions are compared: beyond all kinks of presets, and such that a sum with 3 is rounded.
-struct Sample(Vec<f32>);
+struct Sample {
+    x: Vec<f32>,
+    /// What each preset makes of them, as a hard sigmoid and as a hard swish.
+    presets: [Vec<Vec<f32>>; 2],
+}
 
 impl Sample {
     fn new() -> Self {
-        Self((-8192..=8192).map(|i| i as f32 * 0.000_97).collect())
+        let x: Vec<f32> = (-8192..=8192).map(|i| i as f32 * 0.000_97).collect();
+        let presets = [Function::HardSigmoid, Function::HardSwish].map(|function| {
+            let presets = HardSigmoid::PRESETS.iter();
+            presets.map(|preset| of(&x, function, preset.definition)).collect()
+        });
+        Self { x, presets }
     }
 
-    fn of(&self, function: Function, definition: HardSigmoid) -> Vec<f32> {
-        let of = |&x: &f32| match function {
-            Function::HardSigmoid => definition.forward(x),
-            Function::HardSwish => definition.hard_swish(x),
-        };
-        self.0.iter().map(of).collect()
+    /// With what each makes of the numbers.
+    fn presets(&self, function: Function) -> impl Iterator<Item = (&'static Preset, &Vec<f32>)> {
+        HardSigmoid::PRESETS.iter().zip(&self.presets[function as usize])
     }
 
     fn of_activation(&self, activation: &Activation, definition: HardSigmoid) -> Vec<f32> {
         match &activation.steps[..] {
-            [] => self.of(activation.function, definition),
-            steps => self.0.iter().map(|&x| chain::computed(steps, x)).collect(),
+            [] => of(&self.x, activation.function, definition),
+            steps => self.x.iter().map(|&x| chain::computed(steps, x)).collect(),
         }
     }
 
@@ -233,9 +244,10 @@ impl Sample {
             return activation.definitions.clone();
         }
         let results = self.of_activation(activation, activation.definitions[0]);
-        let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+        let presets = self.presets(activation.function);
         let same: Vec<_> = presets
-            .filter(|&one| self.of(activation.function, one) == results)
+            .filter(|(_, of_preset)| **of_preset == results)
+            .map(|(preset, _)| preset.definition)
             .collect();
         if same.is_empty() {
             activation.definitions.clone()
@@ -243,6 +255,14 @@ impl Sample {
             same
         }
     }
+}
+
+fn of(x: &[f32], function: Function, definition: HardSigmoid) -> Vec<f32> {
+    let of = |&x: &f32| match function {
+        Function::HardSigmoid => definition.forward(x),
+        Function::HardSwish => definition.hard_swish(x),
+    };
+    x.iter().map(of).collect()
 }
 
 fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
@@ -277,10 +297,12 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
     let sample = Sample::new();
     let mut explained = HashSet::new();
     for activation in &model.activations {
+        if !explained.insert(activation.key()) {
+            continue;
+        }
         let text = explanation(&sample, activation);
-        if !explained.contains(&text) {
+        if explained.insert(text.clone()) {
             write!(out, "{text}")?;
-            explained.insert(text);
         }
     }
     Ok(())
@@ -320,8 +342,7 @@ fn explanation(sample: &Sample, activation: &Activation) -> String {
         }
         let results = sample.of_activation(activation, group[0]);
         let (mut same, mut near, mut other) = (vec![], vec![], vec![]);
-        for preset in HardSigmoid::PRESETS {
-            let of_preset = sample.of(activation.function, preset.definition);
+        for (preset, of_preset) in sample.presets(activation.function) {
             let differences = of_preset.iter().zip(&results).map(|(a, b)| (a - b).abs());
             match differences.fold(0.0, f32::max) {
                 0.0 => same.push(format!(

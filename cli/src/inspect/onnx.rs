@@ -314,7 +314,7 @@ impl Scope {
             "Add" => with_constant(&Step::Add),
             "Sub" => match (constant(0), constant(1)) {
                 (None, Some(c)) => then(0, Step::Add(-c)),
-                (Some(c), None) => Some(then(1, Step::Mul(-1.0))?.with("", Step::Add(c))),
+                (Some(c), None) => then(1, Step::Minus(c)),
                 _ => None,
             },
             "Neg" => then(0, Step::Mul(-1.0)),
