@@ -40,13 +40,17 @@ impl Write for Out {
     }
 }
 
-/// One line on standard error, whatever is in the message: a path may hold control characters.
-pub fn complain(program: &str, message: &str) {
-    let escaped = |c: char| match c.is_control() {
+/// A path, or a name in a file, may hold control characters.
+pub fn escaped(text: &str) -> String {
+    let one = |c: char| match c.is_control() {
         true => c.escape_default().to_string(),
         false => c.to_string(),
     };
-    let line: String = message.chars().map(escaped).collect();
+    text.chars().map(one).collect()
+}
+
+/// One line on standard error, whatever is in the message.
+pub fn complain(program: &str, message: &str) {
     // Where standard error is closed, there is nobody to tell.
-    let _ = writeln!(io::stderr(), "{program}: {line}");
+    let _ = writeln!(io::stderr(), "{program}: {}", escaped(message));
 }

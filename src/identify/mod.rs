@@ -565,7 +565,7 @@ impl<'a> Data<'a> {
     }
 
     fn same(&self, actual: f32, expected: f32) -> bool {
-        actual == expected || (actual - expected).abs() <= self.atol || (actual.is_nan() && expected.is_nan())
+        equal(actual, expected) || (actual - expected).abs() <= self.atol
     }
 
     fn agreement(&self, actual: &[f32], expected: impl Iterator<Item = f32>, may_flush: bool) -> Agreement {
@@ -574,7 +574,7 @@ impl<'a> Data<'a> {
             ..Default::default()
         };
         for (i, (&actual, expected)) in actual.iter().zip(expected).enumerate() {
-            if actual == expected || (actual.is_nan() && expected.is_nan()) {
+            if equal(actual, expected) {
                 continue;
             }
             if may_flush && is_flushed(actual, expected) {
@@ -614,6 +614,10 @@ impl<'a> Data<'a> {
         }
         at_kinks
     }
+}
+
+fn equal(actual: f32, expected: f32) -> bool {
+    actual == expected || (actual.is_nan() && expected.is_nan())
 }
 
 /// Whether a gradient is zero where a subnormal is expected, or what would be one before it's rounded.

@@ -137,7 +137,6 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
         _ => return None,
     };
     let (low, high) = limits?;
-    // A falling line turns its limits around only where it is scaled after them.
     let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
     // A constant isn't one, and limits of x itself or x + c, as of an image's colours, aren't either.
     let is_bent = beta > 0.0 && beta < 1.0 && alpha != 0.0 && alpha.is_finite() && is_scaled;

@@ -6,7 +6,10 @@ mod onnx;
 #[cfg(test)]
 mod tests;
 
-use crate::{Outcome, complain, out::Out};
+use crate::{
+    Outcome, complain,
+    out::{Out, escaped},
+};
 use chain::{Recognized, Step};
 use clap::Args;
 use hard_sigmoid::{HardSigmoid, KinkRule, Preset};
@@ -136,9 +139,10 @@ enum Found {
 }
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let sample = Sample::new();
     let report = |path: &PathBuf| Report {
         file: path.display().to_string(),
-        found: read(path).map_or_else(|error| Found::Nothing { error }, Found::Model),
+        found: read(path, &sample).map_or_else(|error| Found::Nothing { error }, Found::Model),
     };
     let reports: Vec<_> = arguments.models.iter().map(report).collect();
     if arguments.json {
@@ -152,7 +156,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             Found::Model(model) => {
                 has_each &= !model.activations.is_empty();
                 if !arguments.json {
-                    print(out, file, model)?;
+                    print(out, file, model, &sample)?;
                 }
             }
         }
@@ -165,7 +169,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 /// protobuf and JSON are read as a whole; no model file of these formats is longer.
 const MOST_BYTES: u64 = 2 << 30;
 
-fn read(path: &Path) -> Result<Model, String> {
+fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let mut bytes = vec![];
     let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
@@ -173,20 +177,15 @@ fn read(path: &Path) -> Result<Model, String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err("it has more than 2 GiB, which no ONNX file can".into());
     }
-    parsed(bytes)
+    parsed(bytes, sample)
 }
 
-fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
+fn parsed(bytes: Vec<u8>, sample: &Sample) -> Result<Model, String> {
     let mut model = recognized(bytes)?;
-    let sample = Sample::new();
     // A model has the same ones again and again.
     let mut known: HashMap<String, Vec<HardSigmoid>> = HashMap::new();
     for activation in &mut model.activations {
-        let key = format!(
-            "{:?}{:?}{:?}",
-            activation.function, activation.definitions, activation.steps
-        );
-        let same = known.entry(key).or_insert_with(|| sample.same(activation));
+        let same = known.entry(activation.key()).or_insert_with(|| sample.same(activation));
         activation.definitions.clone_from(same);
     }
     Ok(model)
@@ -265,22 +264,15 @@ fn of(x: &[f32], function: Function, definition: HardSigmoid) -> Vec<f32> {
     x.iter().map(of).collect()
 }
 
-fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
+fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::Result<()> {
     let made_by = model
         .made_by
         .as_ref()
         .map_or(String::new(), |by| format!(", made by {by}"));
     writeln!(out, "{}: {}{}", escaped(file), model.format, escaped(&made_by))?;
-    let names = |one: &Activation| {
-        one.definitions
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(" or ")
-    };
     let row = |one: &Activation| {
         let (name, written) = (escaped(&one.name), escaped(&one.written));
-        [name, one.function.name().into(), written, names(one)]
+        [name, one.function.name().into(), written, names(&one.definitions)]
     };
     let rows: Vec<[String; 4]> = model.activations.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -294,13 +286,12 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
         None => {}
     }
     writeln!(out)?;
-    let sample = Sample::new();
     let mut explained = HashSet::new();
     for activation in &model.activations {
         if !explained.insert(activation.key()) {
             continue;
         }
-        let text = explanation(&sample, activation);
+        let text = explanation(sample, activation);
         if explained.insert(text.clone()) {
             write!(out, "{text}")?;
         }
@@ -308,34 +299,17 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A name of a file may hold anything.
-fn escaped(text: &str) -> String {
-    let one = |c: char| {
-        if c.is_control() {
-            c.escape_default().to_string()
-        } else {
-            c.into()
-        }
-    };
-    text.chars().map(one).collect()
+fn names(definitions: &[HardSigmoid]) -> String {
+    let names: Vec<_> = definitions.iter().map(HardSigmoid::to_string).collect();
+    names.join(" or ")
 }
 
 /// What to take when it is ported, and what not.
 fn explanation(sample: &Sample, activation: &Activation) -> String {
     let mut text = String::new();
-    // Where the file doesn't tell its version, each.
-    let is_unsure = activation
-        .definitions
-        .iter()
-        .any(|one| one.formula() != activation.definitions[0].formula());
-    let all = &activation.definitions[..];
-    for group in if is_unsure {
-        all.chunks(1)
-    } else {
-        all.chunks(all.len())
-    } {
-        let names: Vec<_> = group.iter().map(ToString::to_string).collect();
-        let (names, formula) = (names.join(" or "), group[0].formula());
+    // Where the file doesn't tell its version, they are several functions.
+    for group in activation.definitions.chunk_by(|a, b| a.formula() == b.formula()) {
+        let (names, formula) = (names(group), group[0].formula());
         match activation.function {
             Function::HardSigmoid => text += &format!("{names}: {formula}\n"),
             Function::HardSwish => text += &format!("hard swish of {names}: x times {formula}\n"),

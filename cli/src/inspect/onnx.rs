@@ -133,23 +133,30 @@ impl Tensor {
             1 => 4,
             _ => 2,
         };
-        let raw = || self.raw_data.chunks(size).map(of).collect::<Option<Vec<f64>>>();
         // Constants of activations are scalars; a large weight isn't looked through.
-        let numbers = match () {
-            () if self.raw_data.len() > MOST_CONSTANT * size => return None,
-            () if !self.raw_data.is_empty() => raw()?,
-            () if self.float_data.len() > MOST_CONSTANT || self.double_data.len() > MOST_CONSTANT => return None,
-            () if !self.float_data.is_empty() => self.float_data.iter().map(|&one| one.into()).collect(),
-            () if !self.double_data.is_empty() => self.double_data.clone(),
+        let elements = [
+            self.raw_data.len() / size,
+            self.float_data.len(),
+            self.double_data.len(),
+            self.int32_data.len(),
+        ];
+        if elements.into_iter().any(|count| count > MOST_CONSTANT) {
+            return None;
+        }
+        let numbers: Vec<f64> = if !self.raw_data.is_empty() {
+            self.raw_data.chunks(size).map(of).collect::<Option<_>>()?
+        } else if !self.float_data.is_empty() {
+            self.float_data.iter().map(|&one| one.into()).collect()
+        } else if !self.double_data.is_empty() {
+            self.double_data.clone()
+        } else {
             // Halves as bits.
-            () => {
-                let bits = self.int32_data.iter().take(MOST_CONSTANT + 1);
-                bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
-                    .collect::<Option<_>>()?
-            }
+            let bits = self.int32_data.iter();
+            bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
+                .collect::<Option<_>>()?
         };
         let (&first, rest) = numbers.split_first()?;
-        (numbers.len() <= MOST_CONSTANT && rest.iter().all(|&one| one == first)).then_some(first)
+        rest.iter().all(|&one| one == first).then_some(first)
     }
 }
 
@@ -233,10 +240,8 @@ impl Scope {
             let Some(output) = node.output.first() else { continue };
             let own = if node.name.is_empty() { output } else { &node.name };
             let name = format!("{path}{own}");
-            for attribute in &node.attribute {
-                for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
-                    self.clone().graph(graph, &format!("{name}/"), found);
-                }
+            for graph in node.subgraphs() {
+                self.clone().graph(graph, &format!("{name}/"), found);
             }
             if let Some(constant) = self.constant(node) {
                 self.constants.insert(output.clone(), constant);
@@ -369,12 +374,16 @@ impl Node {
         if !self.is_alias() {
             names.extend(self.input.iter().map(String::as_str));
         }
-        for attribute in &self.attribute {
-            for graph in attribute.g.as_deref().into_iter().chain(&attribute.graphs) {
-                graph.node.iter().for_each(|node| node.uses(names));
-                names.extend(graph.output.iter().map(|output| output.name.as_str()));
-            }
+        for graph in self.subgraphs() {
+            graph.node.iter().for_each(|node| node.uses(names));
+            names.extend(graph.output.iter().map(|output| output.name.as_str()));
         }
+    }
+
+    /// Branches and bodies of loops.
+    fn subgraphs(&self) -> impl Iterator<Item = &GraphProto> {
+        let attributes = self.attribute.iter();
+        attributes.flat_map(|one| one.g.as_deref().into_iter().chain(&one.graphs))
     }
 
     /// Hard sigmoids within an operation of another name.

@@ -1,8 +1,12 @@
 //! Files that the real exporters made (`tests/models/make.py`), and what becomes of damaged ones.
 
-use super::{Function, Model, parsed};
+use super::{Function, Model, Sample};
 use crate::damage::damaged;
 use std::path::{Path, PathBuf};
+
+fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
+    super::parsed(bytes, &Sample::new())
+}
 
 fn models() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
@@ -183,6 +187,7 @@ fn what_is_no_model_is_refused() {
 /// An answer or one line, never a panic.
 #[test]
 fn damaged_files_are_read_or_refused() {
+    let sample = Sample::new();
     for name in [
         "keras3.keras",
         "keras2.h5",
@@ -191,7 +196,9 @@ fn damaged_files_are_read_or_refused() {
         "torch_activations_dynamo_18.onnx",
         "keras2_tf2onnx.onnx",
     ] {
-        let errors: Vec<_> = damaged(&read(name), 2000).map(|bytes| parsed(bytes).err()).collect();
+        let whole = read(name);
+        let errors = damaged(&whole, 2000).map(|bytes| super::parsed(bytes, &sample).err());
+        let errors: Vec<_> = errors.collect();
         assert_eq!(errors.len(), 2000);
         let errors: Vec<_> = errors.into_iter().flatten().collect();
         assert!(errors.len() > 50, "{name}: {} refused", errors.len());

@@ -42,8 +42,8 @@ pub fn open(path: &Path) -> Result<Source, String> {
 /// The file that a path names: itself, or what comes before a colon.
 pub fn split(path: &Path) -> (PathBuf, Option<String>) {
     let text = path.to_str().filter(|_| !path.exists()).unwrap_or("");
-    let parts = text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
-    let found = parts.into_iter().find(|(file, _)| Path::new(file).is_file());
+    let mut parts = text.match_indices(':').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    let found = parts.find(|(file, _)| Path::new(file).is_file());
     match found {
         Some((file, tensor)) => (file.into(), Some(tensor.into())),
         None => (path.into(), None),
@@ -65,9 +65,8 @@ fn of_npy(file: File) -> Result<Source, String> {
     })
 }
 
-fn of_npz(file: File, tensor: Option<String>) -> Result<Source, String> {
+fn of_npz(mut file: File, tensor: Option<String>) -> Result<Source, String> {
     let damaged = |error| format!("a damaged .npz archive: {error}");
-    let mut file = file;
     let mut archive = ZipArchive::new(&mut file).map_err(damaged)?;
     let names = archive
         .file_names()
@@ -82,18 +81,9 @@ fn of_npz(file: File, tensor: Option<String>) -> Result<Source, String> {
         drop(entry);
         return part(file, header, start, len);
     }
-    // What is compressed is held in memory; a few bytes may claim to be many.
+    // What is compressed is held in memory. A few bytes may claim to be many: memory that can't be had is an error.
     let mut data = vec![];
-    let mut piece = vec![0; 1 << 20];
-    loop {
-        match entry.read(&mut piece).map_err(|error| error.to_string())? {
-            0 => break,
-            read => {
-                data.try_reserve(read).map_err(|error| error.to_string())?;
-                data.extend_from_slice(&piece[..read]);
-            }
-        }
-    }
+    entry.read_to_end(&mut data).map_err(|error| error.to_string())?;
     Ok(Source {
         header,
         data: Box::new(Cursor::new(data)),
