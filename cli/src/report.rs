@@ -2,7 +2,7 @@
 
 use crate::{
     Outcome,
-    curves::{Chart, logistic, theme},
+    curves::{Chart, logistic, png::Png, theme},
     npy::{self, Numbers},
     out::Out,
     output::{Output, check_inputs, extension},
@@ -21,11 +21,12 @@ use std::{
 /// the mean distance of y from the logistic sigmoid of x. Stuck: features (positions along an axis, the last one if --axis says no
 /// other) all of whose elements have no gradient; with one dimension there are none.
 #[derive(Args)]
+#[command(after_help = AFTER)]
 pub struct Arguments {
     /// x. By default the pre-activations of a network trained on handwritten digits, which are in the project's folder
     input: Option<PathBuf>,
     /// Also draw the distribution of x under the curves
-    #[arg(long, value_name = "FILE.svg")]
+    #[arg(long, value_name = "FILE.svg|FILE.png")]
     output: Option<PathBuf>,
     /// Lets --output be the input
     #[arg(long, requires = "output")]
@@ -41,6 +42,17 @@ pub struct Arguments {
     theme: String,
 }
 
+const AFTER: &str = "\
+Examples:
+  hard-sigmoid report x.npy
+  hard-sigmoid report x.npy --axis 0 --output report.svg
+  hard-sigmoid report x.npy --output report.png --theme dark
+  hard-sigmoid report --json weights.safetensors:layer.x
+
+Exit status:
+  0  the table was printed
+  2  the input is bad";
+
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let input = match &arguments.input {
         Some(path) => path.clone(),
@@ -55,10 +67,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         return Err(format!("{}: there are no elements", input.display()).into());
     }
     // What can't be written is said before anything else is.
-    let is_picture = |path: &PathBuf| extension(path).is_none_or(|extension| extension == "svg");
-    if let Some(path) = arguments.output.as_ref().filter(|path| !is_picture(path)) {
-        return Err(format!("{}: the picture is drawn as .svg alone", path.display()).into());
-    }
+    let format = arguments.output.as_deref().map(Format::of).transpose()?;
     if let (Some(output), false) = (&arguments.output, arguments.overwrite) {
         check_inputs(output, [&input])?;
     }
@@ -113,19 +122,39 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             )?;
         }
     }
-    if let (Some(path), Some(mut output)) = (&arguments.output, output) {
+    if let (Some(path), Some(format), Some(mut output)) = (&arguments.output, format, output) {
         let theme = [theme::LIGHT, theme::DARK]
             .into_iter()
             .find(|theme| theme.name == arguments.theme);
         let svg = distribution(&x).draw(&theme.expect("clap allows no other"));
         let svg = svg.map_err(|error| error.to_string())?;
-        output.write(svg.as_bytes())?;
+        match format {
+            Format::Svg => output.write(svg.as_bytes())?,
+            Format::Png(png) => output.write(&png.draw(&svg).map_err(|error| error.to_string())?)?,
+        }
         output.finish()?;
         if !arguments.json {
             writeln!(out, "\ndistribution under the curves: {}", path.display())?;
         }
     }
     Ok(true)
+}
+
+/// What a picture is written as.
+enum Format {
+    Svg,
+    Png(Png),
+}
+
+impl Format {
+    /// A device, a pipe and standard output take SVG.
+    fn of(path: &Path) -> Result<Self, String> {
+        match extension(path).as_deref() {
+            None | Some("svg") => Ok(Self::Svg),
+            Some("png") => Ok(Self::Png(Png::new().map_err(|error| error.to_string())?)),
+            Some(_) => Err(format!("{}: a picture is a .svg or a .png file", path.display())),
+        }
+    }
 }
 
 /// Positions along an axis: `count` of them, each `inner` elements long.

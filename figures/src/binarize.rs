@@ -2,9 +2,9 @@
 
 use crate::{
     Result,
-    curves::{Area, drawn, theme},
+    curves::{Area, drawn, px, stroke, theme},
     out::Out,
-    write,
+    outline, write,
 };
 use clap::Args;
 use hard_sigmoid::{
@@ -117,8 +117,9 @@ fn draw_many(
 
 /// Rows (images) and columns (units) that the picture shows.
 const SHOWN: usize = 32;
-const PANEL: u32 = 288;
-const TITLE: u32 = 28;
+/// In pixels.
+const PANEL: i32 = 288;
+const TITLE: i32 = 28;
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 /// From "never +1" by white to "always +1"; told apart by the colour-blind.
 const NEVER: RGBColor = RGBColor(0x2c, 0x5a, 0xa0);
@@ -130,21 +131,21 @@ fn picture(p: &[f32], width: usize, panels: &[Panel], errors: &[Convergence]) ->
         .into_iter()
         .chain(panels.iter().map(|(name, values)| (&name[..], &values[..])))
         .collect();
-    let rows = (all.len() as u32).div_ceil(3);
+    let rows = all.len().div_ceil(3) as i32;
     let size = (3 * PANEL, rows * (PANEL + TITLE) + 330);
     drawn(&theme::LIGHT, size, |root| {
-        let (maps, below) = root.split_vertically(rows * (PANEL + TITLE));
+        let (maps, below) = root.split_vertically(px(rows * (PANEL + TITLE)));
         for (area, (name, values)) in maps.split_evenly((rows as usize, 3)).iter().zip(&all) {
             heat_map(area, name, values, width)?;
         }
-        let (key, below) = below.split_vertically(30);
+        let (key, below) = below.split_vertically(px(30));
         colour_key(&key)?;
         convergence(&below, errors)
     })
 }
 
 fn text(size: i32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
+    ("sans-serif", px(size)).into_font().color(&INK)
 }
 
 /// The colour of a share of +1.
@@ -160,39 +161,38 @@ fn colour(share: f64) -> RGBColor {
 
 fn colour_key(area: &Area) -> Result<()> {
     let steps = 64;
-    let left = (3 * PANEL as i32 - steps * 4) / 2;
+    let left = (3 * PANEL - steps * 4) / 2;
     for i in 0..steps {
         let share = f64::from(i) / f64::from(steps - 1);
-        let corners = [(left + 4 * i, 4), (left + 4 * i + 4, 18)];
+        let corners = [(px(left + 4 * i), px(4)), (px(left + 4 * i + 4), px(18))];
         area.draw(&Rectangle::new(corners, colour(share).filled()))?;
     }
-    area.draw(&Rectangle::new([(left, 4), (left + 4 * steps, 18)], INK.mix(0.4)))?;
+    area.draw(&outline(
+        [(px(left), px(4)), (px(left + 4 * steps), px(18))],
+        stroke(INK.mix(0.4), 1),
+    ))?;
     let before = text(13).pos(Pos::new(HPos::Right, VPos::Center));
-    area.draw(&Text::new("never +1", (left - 8, 11), before))?;
-    let behind = text(13).pos(Pos::new(HPos::Left, VPos::Center));
-    area.draw(&Text::new("always +1", (left + 4 * steps + 8, 11), behind))?;
+    area.draw(&Text::new("never +1", (px(left - 8), px(11)), before))?;
+    let after = text(13).pos(Pos::new(HPos::Left, VPos::Center));
+    area.draw(&Text::new("always +1", (px(left + 4 * steps + 8), px(11)), after))?;
     Ok(())
 }
 
 fn heat_map(area: &Area, name: &str, values: &[f32], width: usize) -> Result<()> {
     let centred = text(15).pos(Pos::new(HPos::Center, VPos::Center));
-    area.draw(&Text::new(
-        name.to_string(),
-        (PANEL as i32 / 2, TITLE as i32 / 2),
-        centred,
-    ))?;
+    area.draw(&Text::new(name.to_string(), (px(PANEL / 2), px(TITLE / 2)), centred))?;
     let cell = (PANEL as usize - 16) / SHOWN;
     let left = (PANEL as usize - cell * SHOWN) / 2;
     for (row, column) in (0..SHOWN).flat_map(|row| (0..SHOWN).map(move |column| (row, column))) {
-        let at = |i: usize, j: usize| ((left + j * cell) as i32, (TITLE as usize + i * cell) as i32);
+        let at = |i: usize, j: usize| (px((left + j * cell) as i32), px(TITLE + (i * cell) as i32));
         let colour = colour(f64::from(values[row * width + column]));
         area.draw(&Rectangle::new(
             [at(row, column), at(row + 1, column + 1)],
             colour.filled(),
         ))?;
     }
-    let corner = |i: usize| ((left + i * cell) as i32, (TITLE as usize + i * cell) as i32);
-    area.draw(&Rectangle::new([corner(0), corner(SHOWN)], INK.mix(0.4)))?;
+    let corner = |i: usize| (px((left + i * cell) as i32), px(TITLE + (i * cell) as i32));
+    area.draw(&outline([corner(0), corner(SHOWN)], stroke(INK.mix(0.4), 1)))?;
     Ok(())
 }
 
@@ -201,10 +201,10 @@ fn convergence(area: &Area, errors: &[Convergence]) -> Result<()> {
     let range = last.2.min(last.1) * 0.8..first.2.max(first.1) * 1.3;
     let mut chart = ChartBuilder::on(area)
         .caption("distance of the mean from p (rms over all elements)", text(15))
-        .margin(12)
-        .margin_right(24)
-        .x_label_area_size(36)
-        .y_label_area_size(56)
+        .margin(px(12))
+        .margin_right(px(24))
+        .x_label_area_size(px(36))
+        .y_label_area_size(px(56))
         .build_cartesian_2d((1.0..f64::from(last.0.max(2))).log_scale(), range.log_scale())?;
     chart
         .configure_mesh()
@@ -212,27 +212,33 @@ fn convergence(area: &Area, errors: &[Convergence]) -> Result<()> {
         .x_label_formatter(&|n| format!("{n:.0}"))
         .y_label_formatter(&|e| format!("{e:.3}"))
         .y_labels(4)
+        .x_labels(8)
+        .x_max_light_lines(1)
         .y_max_light_lines(4)
         .label_style(text(13))
-        .light_line_style(INK.mix(0.08))
-        .bold_line_style(INK.mix(0.2))
+        .light_line_style(stroke(INK.mix(0.08), 1))
+        .bold_line_style(stroke(INK.mix(0.2), 1))
+        .axis_style(stroke(INK, 1))
+        .set_all_tick_mark_size(px(5))
         .draw()?;
     let theory = errors.iter().map(|&(n, _, expected)| (f64::from(n), expected));
     chart
-        .draw_series(LineSeries::new(theory, NEVER.stroke_width(2)))?
+        .draw_series(LineSeries::new(theory, stroke(NEVER, 2)))?
         .label("independent draws: the root of mean p(1 - p) / n")
-        .legend(|(x, y)| PathElement::new([(x, y), (x + 20, y)], NEVER.stroke_width(2)));
+        .legend(|(x, y)| PathElement::new([(x, y), (x + px(20), y)], stroke(NEVER, 2)));
     let measured = errors
         .iter()
-        .map(|&(n, error, _)| Circle::new((f64::from(n), error), 3, ALWAYS.filled()));
+        .map(|&(n, error, _)| Circle::new((f64::from(n), error), px(3), ALWAYS.filled()));
     chart
         .draw_series(measured)?
         .label("measured")
-        .legend(|(x, y)| Circle::new((x + 10, y), 3, ALWAYS.filled()));
+        .legend(|(x, y)| Circle::new((x + px(10), y), px(3), ALWAYS.filled()));
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
-        .background_style(WHITE)
+        .position(SeriesLabelPosition::UpperRight)
+        .legend_area_size(px(30))
+        .margin(px(12))
+        .background_style(TRANSPARENT)
         .label_font(text(13))
         .draw()?;
     Ok(())

@@ -18,6 +18,7 @@ mod tables;
 
 use clap::{Parser, Subcommand};
 use out::{Out, complain};
+use plotters::{element::PathElement, style::ShapeStyle};
 use std::{error::Error, fs, path::Path, process::ExitCode};
 
 /// Draws the pictures and computes the tables of the docs.
@@ -57,4 +58,10 @@ fn main() -> ExitCode {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     Ok(fs::write(path, bytes).map_err(|error| format!("{}: {error}", path.display()))?)
+}
+
+/// The outline of a rectangle. plotters' own has a width of one coordinate.
+fn outline([(left, top), (right, bottom)]: [(i32, i32); 2], line: ShapeStyle) -> PathElement<(i32, i32)> {
+    let corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)];
+    PathElement::new(corners, line)
 }

@@ -1,9 +1,18 @@
 //! The curves of all presets in one chart.
 
+pub mod png;
 pub mod theme;
 
 use hard_sigmoid::HardSigmoid;
-use plotters::{coord::Shift, element::DashedPathElement, prelude::*, style::TextStyle};
+use plotters::{
+    coord::Shift,
+    element::DashedPathElement,
+    prelude::*,
+    style::{
+        TextStyle,
+        text_anchor::{HPos, Pos, VPos},
+    },
+};
 use std::error::Error;
 use theme::Theme;
 
@@ -11,7 +20,7 @@ use theme::Theme;
 pub struct Curve {
     pub definition: HardSigmoid,
     name: &'static str,
-    /// Length and gap, or a whole line.
+    /// Length and gap in pixels, or a whole line.
     dashes: Option<(i32, i32)>,
 }
 
@@ -39,8 +48,21 @@ pub fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-pub fn text(size: i32, colour: RGBColor) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&colour)
+/// Coordinates for each pixel. plotters draws at whole coordinates, and a pixel is too coarse for a curve.
+const PER_PIXEL: i32 = 10;
+
+/// Pixels as coordinates.
+pub fn px(pixels: i32) -> i32 {
+    pixels * PER_PIXEL
+}
+
+/// A line, by its width in pixels.
+pub fn stroke(colour: impl Color, pixels: i32) -> ShapeStyle {
+    colour.stroke_width(px(pixels) as u32)
+}
+
+pub fn text(pixels: i32, colour: RGBColor) -> TextStyle<'static> {
+    ("sans-serif", px(pixels)).into_font().color(&colour)
 }
 
 /// What a chart shows: a function of each definition over the same of the logistic sigmoid.
@@ -56,24 +78,72 @@ pub struct Chart<'a> {
     pub bars: Vec<(f64, f64, f64)>,
 }
 
+/// Enough for the logistic curve to be smooth.
+const POINTS: i32 = 200;
+
+/// Height of the caption and the legend above a chart, in pixels.
+const HEADING: i32 = 88;
+
 impl Chart<'_> {
+    /// The text of an SVG.
     pub fn draw(&self, theme: &Theme) -> Result<String, Box<dyn Error>> {
-        drawn(theme, (860, 460), |root| self.draw_into(theme, root))
+        drawn(theme, (860, 500), |root| {
+            let (heading, plot) = root.split_vertically(px(HEADING));
+            let centred = text(20, theme.ink).pos(Pos::new(HPos::Center, VPos::Center));
+            heading.draw(&Text::new(self.caption, (px(430), px(24)), centred))?;
+            self.draw_legend(theme, &heading)?;
+            self.draw_plot(theme, &plot)
+        })
     }
 
-    fn draw_into(&self, theme: &Theme, root: &Area) -> Result<(), Box<dyn Error>> {
+    /// Above the plot, where it hides nothing.
+    fn draw_legend(&self, theme: &Theme, area: &Area) -> Result<(), Box<dyn Error>> {
+        /// Length of a line's sample.
+        const SAMPLE: i32 = 34;
+        let mut places = (0..).map(|i| (px(56 + 270 * (i % 3)), px(54 + 22 * (i / 3))));
+        let mut name = |text_of: &str| {
+            let (x, y) = places.next().expect("it is endless");
+            let style = text(15, theme.ink).pos(Pos::new(HPos::Left, VPos::Center));
+            area.draw(&Text::new(text_of.to_owned(), (x + px(SAMPLE + 8), y), style))?;
+            Ok::<_, Box<dyn Error>>([(x, y), (x + px(SAMPLE), y)])
+        };
+        area.draw(&PathElement::new(
+            name("logistic sigmoid")?,
+            stroke(theme.logistic.mix(0.55), 6),
+        ))?;
+        for (curve, colour) in CURVES.into_iter().zip(theme.colours) {
+            let line = stroke(colour, 3);
+            let ends = name(curve.name)?;
+            match curve.dashes {
+                None => area.draw(&PathElement::new(ends, line))?,
+                Some((size, gap)) => area.draw(&DashedPathElement::new(ends, px(size), px(gap), line))?,
+            }
+        }
+        if !self.bars.is_empty() {
+            let [(left, y), (right, _)] = name("how much of x is there")?;
+            let corners = [(left, y - px(7)), (right, y + px(7))];
+            area.draw(&Rectangle::new(corners, theme.soft.mix(0.35).filled()))?;
+        }
+        Ok(())
+    }
+
+    fn draw_plot(&self, theme: &Theme, area: &Area) -> Result<(), Box<dyn Error>> {
         let Self { end, top, .. } = *self;
-        let mut chart = ChartBuilder::on(root)
-            .caption(self.caption, text(20, theme.ink))
-            .margin(14)
-            .x_label_area_size(34)
-            .y_label_area_size(48)
+        let mut chart = ChartBuilder::on(area)
+            .margin_right(px(18))
+            .margin_bottom(px(6))
+            .x_label_area_size(px(42))
+            .y_label_area_size(px(46))
             .build_cartesian_2d(-end..end, -0.04 * top..1.04 * top)?;
+        let bar =
+            |&(left, right, height)| Rectangle::new([(left, 0.0), (right, height)], theme.soft.mix(0.35).filled());
+        chart.draw_series(self.bars.iter().map(bar))?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
-            .bold_line_style(theme.line)
-            .axis_style(theme.soft)
+            .bold_line_style(stroke(theme.line, 1))
+            .axis_style(stroke(theme.soft, 1))
+            .set_all_tick_mark_size(px(5))
             .label_style(text(14, theme.soft))
             .x_desc("x")
             .axis_desc_style(text(15, theme.soft))
@@ -81,16 +151,9 @@ impl Chart<'_> {
             .y_labels(6)
             .x_label_formatter(&|x| format!("{x}"))
             .draw()?;
-        let bar =
-            |&(left, right, height)| Rectangle::new([(left, 0.0), (right, height)], theme.soft.mix(0.35).filled());
-        chart.draw_series(self.bars.iter().map(bar))?;
-        let points = (-20..=20).map(|i| end * f64::from(i) / 20.0);
+        let points = (-POINTS..=POINTS).map(|i| end * f64::from(i) / f64::from(POINTS));
         let points = points.map(|x| (x, (self.of_logistic)(x)));
-        let style = theme.logistic.stroke_width(5);
-        chart
-            .draw_series(LineSeries::new(points, theme.logistic.mix(0.55).stroke_width(6)))?
-            .label("logistic sigmoid")
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 34, y)], style));
+        chart.draw_series(LineSeries::new(points, stroke(theme.logistic.mix(0.55), 6)))?;
         for (curve, colour) in CURVES.into_iter().zip(theme.colours) {
             let (low, high) = curve.definition.kinks().expect("no preset is constant");
             // Straight lines are drawn from end to end, so each kink is seen from both sides.
@@ -103,42 +166,33 @@ impl Chart<'_> {
                 end as f32,
             ];
             let points = bends.map(|x| (f64::from(x), (self.of)(curve.definition, x).into()));
-            let line = colour.stroke_width(3);
-            let series = match curve.dashes {
+            let line = stroke(colour, 3);
+            match curve.dashes {
                 None => chart.draw_series(LineSeries::new(points, line))?,
-                Some((size, gap)) => chart.draw_series(DashedLineSeries::new(points, size, gap, line))?,
+                Some((size, gap)) => chart.draw_series(DashedLineSeries::new(points, px(size), px(gap), line))?,
             };
-            let (size, gap) = curve.dashes.unwrap_or((34, 0));
-            series.label(curve.name).legend(move |(x, y)| {
-                let points = [(x, y), (x + 34, y)];
-                DashedPathElement::new(points, size, gap, line).into_dyn()
-            });
         }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .legend_area_size(44)
-            .margin(12)
-            .background_style(theme.back.mix(0.85))
-            .label_font(text(15, theme.ink))
-            .draw()?;
         Ok(())
     }
 }
 
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// The text of an SVG.
+/// The text of an SVG of this width and height in pixels.
 pub fn drawn(
     theme: &Theme,
-    size: (u32, u32),
+    (width, height): (i32, i32),
     draw: impl FnOnce(&Area) -> Result<(), Box<dyn Error>>,
 ) -> Result<String, Box<dyn Error>> {
     let mut svg = String::new();
+    let size = (px(width) as u32, px(height) as u32);
     let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
     root.fill(&theme.back)?;
     draw(&root)?;
     root.present()?;
     drop(root);
-    Ok(svg)
+    // It is shown at its size in pixels; its viewBox stays in coordinates.
+    let in_coordinates = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
+    let in_pixels = format!("width=\"{width}\" height=\"{height}\"");
+    Ok(svg.replacen(&in_coordinates, &in_pixels, 1))
 }

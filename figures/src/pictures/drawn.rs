@@ -2,7 +2,8 @@
 
 use crate::{
     Result,
-    curves::{CURVES, Chart, drawn, logistic, text, theme::Theme},
+    curves::{CURVES, Chart, drawn, logistic, px, stroke, text, theme::Theme},
+    outline,
 };
 use hard_sigmoid::{HardSigmoid, KinkRule};
 use plotters::{
@@ -26,7 +27,7 @@ fn centred(size: i32, colour: RGBColor) -> TextStyle<'static> {
 }
 
 fn mono(size: i32, colour: RGBColor) -> TextStyle<'static> {
-    let style: TextStyle = ("monospace", size).into_font().color(&colour);
+    let style: TextStyle = ("monospace", px(size)).into_font().color(&colour);
     style.pos(Pos::new(HPos::Left, VPos::Center))
 }
 
@@ -46,7 +47,7 @@ fn gradients(theme: &Theme) -> Result<String> {
     let chart = Chart {
         caption: "Their gradients: constant, then nothing",
         end: 4.0,
-        top: 0.8,
+        top: 0.6,
         of_logistic: |x| logistic(x) * (1.0 - logistic(x)),
         of: |definition, x| definition.backward(x, 1.0),
         bars: vec![],
@@ -67,11 +68,11 @@ fn kinks(theme: &Theme) -> Result<String> {
             .expect("each has a curve")
     };
     drawn(theme, (860, 500), |root| {
-        let (title, rest) = root.split_vertically(46);
+        let (title, rest) = root.split_vertically(px(46));
         let heading = centred(20, theme.ink);
         title.draw(&Text::new(
             "The gradient for g = 1 at the nine f32 numbers around the upper kink",
-            (430, 26),
+            (px(430), px(26)),
             heading,
         ))?;
         for (area, preset) in rest
@@ -90,16 +91,17 @@ fn kinks(theme: &Theme) -> Result<String> {
             };
             let mut chart = ChartBuilder::on(area)
                 .caption(format!("{}: {rule}", preset.name), text(16, theme.ink))
-                .margin(10)
-                .x_label_area_size(40)
-                .y_label_area_size(44)
-                .build_cartesian_2d(-4.6..4.6, -0.06..0.6)?;
+                .margin(px(10))
+                .x_label_area_size(px(40))
+                .y_label_area_size(px(44))
+                .build_cartesian_2d(-4.6..4.6, -0.06..0.7)?;
             chart
                 .configure_mesh()
                 .disable_x_mesh()
                 .light_line_style(TRANSPARENT)
-                .bold_line_style(theme.line)
-                .axis_style(theme.soft)
+                .bold_line_style(stroke(theme.line, 1))
+                .axis_style(stroke(theme.soft, 1))
+                .set_all_tick_mark_size(px(5))
                 .label_style(text(13, theme.soft))
                 .axis_desc_style(text(13, theme.soft))
                 .x_desc("f32 steps from the kink")
@@ -110,14 +112,17 @@ fn kinks(theme: &Theme) -> Result<String> {
                     steps => format!("{steps:+}"),
                 })
                 .draw()?;
-            chart.draw_series([PathElement::new([(0.0, -0.06), (0.0, 0.6)], theme.soft.mix(0.5))])?;
+            chart.draw_series([PathElement::new(
+                [(0.0, -0.06), (0.0, 0.7)],
+                stroke(theme.soft.mix(0.5), 1),
+            )])?;
             for steps in -BESIDE..=BESIDE {
                 let dx = definition.backward(number(steps), 1.0);
                 let at = (f64::from(steps), f64::from(dx));
-                chart.draw_series([PathElement::new([(at.0, 0.0), at], colour.stroke_width(2))])?;
+                chart.draw_series([PathElement::new([(at.0, 0.0), at], stroke(colour, 2))])?;
                 let filled = if dx > 0.0 { colour.filled() } else { theme.back.filled() };
-                chart.draw_series([Circle::new(at, 6, filled)])?;
-                chart.draw_series([Circle::new(at, 6, colour.stroke_width(2))])?;
+                chart.draw_series([Circle::new(at, px(6), filled)])?;
+                chart.draw_series([Circle::new(at, px(6), stroke(colour, 2))])?;
             }
         }
         Ok(())
@@ -136,35 +141,32 @@ fn roundings(theme: &Theme) -> Result<String> {
     const LEFT: i32 = 300;
     drawn(theme, (860, 470), |root| {
         let heading = "One function on paper, three in bits: y as f32, where a bit differs from PyTorch's in colour";
-        root.draw(&Text::new(heading, (430, 26), centred(18, theme.ink)))?;
+        root.draw(&Text::new(heading, (px(430), px(26)), centred(18, theme.ink)))?;
         let mut top = 62;
         for x in [-2.999_999_8_f32, -2.7, 0.5, 2.2] {
-            root.draw(&Text::new(format!("x = {x}"), (20, top), mono(15, theme.ink)))?;
+            root.draw(&Text::new(format!("x = {x}"), (px(20), px(top)), mono(15, theme.ink)))?;
             let reference = rows[0].1.forward(x).to_bits();
             for (i, (formula, definition, who)) in rows.into_iter().enumerate() {
                 let y = top + 20 + 22 * i as i32;
                 let value = definition.forward(x);
-                root.draw(&Text::new(formula, (36, y), mono(13, theme.soft)))?;
+                root.draw(&Text::new(formula, (px(36), px(y)), mono(13, theme.soft)))?;
                 root.draw(&Text::new(
                     who,
-                    (164, y),
+                    (px(164), px(y)),
                     text(12, theme.soft).pos(Pos::new(HPos::Left, VPos::Center)),
                 ))?;
                 for bit in 0..32 {
                     let is_set = value.to_bits() >> (31 - bit) & 1 == 1;
                     let differs = (value.to_bits() ^ reference) >> (31 - bit) & 1 == 1;
-                    // Gaps behind sign and exponent.
+                    // Gaps after sign and exponent.
                     let gap = 4 * i32::from(bit > 0) + 4 * i32::from(bit > 8);
                     let left = LEFT + CELL * bit + gap;
-                    let corners = [(left, y - 8), (left + CELL - 2, y + 8)];
+                    let corners = [(px(left), px(y - 8)), (px(left + CELL - 2), px(y + 8))];
                     let colour = if differs { theme.colours[1] } else { theme.soft };
                     if is_set {
                         root.draw(&Rectangle::new(corners, colour.filled()))?;
                     } else {
-                        root.draw(&Rectangle::new(
-                            corners,
-                            colour.stroke_width(if differs { 2 } else { 1 }),
-                        ))?;
+                        root.draw(&outline(corners, stroke(colour, if differs { 2 } else { 1 })))?;
                     }
                 }
             }
@@ -174,7 +176,7 @@ fn roundings(theme: &Theme) -> Result<String> {
             let left = LEFT + CELL * bit + 4 * i32::from(bit > 0);
             root.draw(&Text::new(
                 name,
-                (left, 460),
+                (px(left), px(460)),
                 text(12, theme.soft).pos(Pos::new(HPos::Left, VPos::Center)),
             ))?;
         }
