@@ -72,7 +72,7 @@ fn run() -> Result<usize> {
         "{:<24} {:<8} {:>7} {:>7} {:>7} {:>10} {:>7} {:>7}",
         "definition", "pass", "low", "linear", "high", "time", "GB/s", "differ"
     )?;
-    // Whatever comes first waits for buffers, threads and pages.
+    // The first runs wait for buffers, threads and pages.
     let mut first = vec![f32::NAN; x.len()];
     for _ in 0..4 {
         block_on(offload.unary(Unary::Forward(HardSigmoid::PYTORCH), &x, &mut first))?;
@@ -122,11 +122,13 @@ fn run() -> Result<usize> {
             all_differing += differing;
         }
     }
-    let shares = "where the gradient is 0 below (low), passes (linear), is 0 above (high)";
-    writeln!(out, "\nshares: {shares}")?;
     writeln!(
         out,
-        "time: host memory to host memory; differ: results whose bits are not the CPU path's"
+        "
+low, high: share of x where the gradient is 0, below and above; linear: where it passes
+time: from host memory to host memory, the median of three runs
+GB/s: bytes of inputs and result, divided by time; they are few, and may come from caches
+differ: results whose bits are not the CPU path's"
     )?;
     Ok(all_differing)
 }

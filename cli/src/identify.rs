@@ -17,7 +17,7 @@ use std::{io::Write, path::PathBuf};
 /// type than y, but y and dx must have been rounded alike. The sign of zero and the payload of NaN don't count. Data with noise
 /// in it are unknown; --atol says how much y and dx may be off, and the first line then ends in "within" that.
 #[derive(Args)]
-#[command(after_help = STATUSES)]
+#[command(after_help = AFTER)]
 pub struct Arguments {
     /// x
     input: PathBuf,
@@ -37,7 +37,12 @@ pub struct Arguments {
     json: bool,
 }
 
-const STATUSES: &str = "\
+const AFTER: &str = "\
+Examples:
+  hard-sigmoid identify x.npy y.npy
+  hard-sigmoid identify x.npy y.npy --grad g.npy --dx dx.npy
+  hard-sigmoid identify --json --atol 1e-5 weights.safetensors:layer.x weights.safetensors:layer.y
+
 Exit status:
   0  the first line names one hard sigmoid
   1  it doesn't: several fit, or none does

@@ -7,11 +7,17 @@ use std::io::Write;
 
 /// Shows every preset with its formula and source.
 #[derive(Args)]
+#[command(after_help = AFTER)]
 pub struct Arguments {
     /// Prints JSON; README.md describes it
     #[arg(long)]
     json: bool,
 }
+
+const AFTER: &str = "\
+Examples:
+  hard-sigmoid list
+  hard-sigmoid list --json";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if arguments.json {

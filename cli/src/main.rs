@@ -9,6 +9,7 @@ mod list;
 mod npy;
 mod out;
 mod output;
+mod progress;
 mod report;
 mod run;
 mod stream;

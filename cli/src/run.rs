@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 /// larger than memory: they go through in pieces. The output appears when it is complete; Ctrl-C leaves no part of it. Devices and
 /// pipes are read and written as they are.
 #[derive(Args)]
-#[command(after_help = STATUSES)]
+#[command(after_help = AFTER)]
 pub struct Arguments {
     /// A definition by name or alias; `hard-sigmoid list` shows them
     #[arg(long, value_name = "NAME", conflicts_with_all = ["alpha", "beta", "kinks"])]
@@ -47,7 +47,7 @@ pub struct Arguments {
     /// Upstream gradient, of the same shape as x
     #[arg(long, value_name = "G.npy", requires = "input")]
     grad: Option<PathBuf>,
-    /// What the files hold, and what the table is computed in; by default float32, or float16 if the input is
+    /// What the files hold, and what the table is computed in; by default what x is, and float32 if x doesn't tell
     #[arg(long, value_name = "f32|f16|bf16")]
     dtype: Option<DType>,
     /// Where the result goes: y, or dx for the backward pass
@@ -56,12 +56,26 @@ pub struct Arguments {
     /// Lets --output be one of the inputs
     #[arg(long, requires = "output")]
     overwrite: bool,
+    /// Prints JSON; README.md describes it
+    #[arg(long)]
+    json: bool,
     /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
     #[arg(long, default_value_t, value_name = "auto|gpu|cpu")]
     device: Target,
 }
 
-const STATUSES: &str = "Exit status: 0, 1 if a result differs from the CPU path, 2 if the input is bad.";
+const AFTER: &str = "\
+Examples:
+  hard-sigmoid run --preset pytorch --input x.npy --output y.npy
+  hard-sigmoid run --preset keras --pass backward --input x.npy --grad g.npy --output dx.npy
+  hard-sigmoid run --alpha 0.3 --beta 0.45 --input weights.safetensors:layer.x --output y.npy
+  hard-sigmoid run --preset jax --input - --output - < x.npy > y.npy
+  hard-sigmoid run --input x.npy --grad g.npy --json
+
+Exit status:
+  0  every result has the bits of the CPU path
+  1  a result of the table differs
+  2  the input is bad";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();
@@ -74,12 +88,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
-    let is_f16 = |x: &npy::Reader| x.dtype() == npy::dtype(DType::F16);
-    match arguments.dtype {
+    let in_file = || x.as_ref().and_then(npy::Reader::element);
+    match arguments.dtype.or_else(in_file) {
         Some(DType::F16) => run_in::<f16>(arguments, x, out),
         Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),
-        None if x.as_ref().is_some_and(is_f16) => run_in::<f16>(arguments, x, out),
-        _ => run_in::<f32>(arguments, x, out),
+        Some(DType::F32) | None => run_in::<f32>(arguments, x, out),
     }
 }
 
@@ -95,11 +108,14 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     if let Some(output) = &arguments.output {
         let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
         check_output(arguments, output)?;
+        if arguments.json && output == Path::new("-") {
+            return Err("--json and --output - both write to standard output: name a file".into());
+        }
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
         let g = grad.map(npy::Reader::open).transpose()?;
         let job = stream::FileJob::<T>::open(definition, x.expect("clap requires it"), g, output)?;
         let offload = block_on(Offload::new(arguments.device))?;
-        job.run(&offload, out)?;
+        job.run(&offload, arguments.json, out)?;
         return Ok(true);
     }
     let is_fortran = x.as_ref().is_some_and(npy::Reader::is_fortran);
@@ -133,7 +149,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         g: g.as_deref().filter(|_| pass != Some("forward")),
         forward: pass != Some("backward"),
     };
-    let differing = table::print(out, &offload, &definitions, &input)?;
+    let differing = table::print(out, &offload, &definitions, &input, arguments.json)?;
     if differing > 0 {
         complain(&format!("{differing} results differ from the CPU path"));
     }

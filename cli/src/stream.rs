@@ -1,12 +1,11 @@
 //! File to file in pieces, so that files may be larger than memory: one piece is read and another written while a third is
 //! computed.
 
-use crate::{npy, out::Out, output::Output};
+use crate::{npy, out::Out, output::Output, progress};
 use hard_sigmoid::{
     Binary, HardSigmoid, Scalar, Unary,
     offload::{Offload, block_on},
 };
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -61,7 +60,8 @@ impl<T: Scalar> FileJob<T> {
         })
     }
 
-    pub fn run(self, offload: &Offload, out: &mut Out) -> Result<(), String> {
+    /// Computes the file, and says so in a line or as JSON.
+    pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<(), String> {
         let is_file = self.y.is_file();
         let Self {
             definition,
@@ -74,12 +74,7 @@ impl<T: Scalar> FileJob<T> {
         } = self;
         let pass = if g.is_some() { "backward" } else { "forward" };
         let start = Instant::now();
-        let bar = ProgressBar::new(len * T::DTYPE.size()).with_style(
-            ProgressStyle::with_template(
-                "{bar:32} {binary_bytes} of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left",
-            )
-            .expect("the template is valid"),
-        );
+        let bar = progress::of_bytes(len * T::DTYPE.size());
         // Each stage ends when one of its neighbours does; the first error counts.
         let (to_compute, read) = sync_channel(PIECES);
         let (to_write, computed) = sync_channel(PIECES);
@@ -113,17 +108,28 @@ impl<T: Scalar> FileJob<T> {
         bar.finish_and_clear();
         y?.finish()?;
         let seconds = start.elapsed().as_secs_f64();
-        let rate = (len * T::DTYPE.size()) as f64 / seconds;
-        // Where the result itself may be on standard output, the summary isn't.
+        // The result itself may be on standard output; then the summary isn't.
         let mut stderr = io::stderr();
         let out: &mut dyn Write = if is_file { out } else { &mut stderr };
-        writeln!(
-            out,
-            "{definition} {pass} of {len} elements on {offload}: {} ({seconds:.1} s, {}/s)",
-            to.display(),
-            HumanBytes(rate as u64)
-        )
-        .map_err(|error| error.to_string())
+        let gigabytes = (len * T::DTYPE.size()) as f64 / 1e9;
+        let rate = gigabytes / seconds;
+        let summary = if json {
+            let all = serde_json::json!({
+                "device": offload.to_string(),
+                "definition": definition.to_string(),
+                "pass": pass,
+                "elements": len,
+                "dtype": T::DTYPE.to_string(),
+                "output": to.display().to_string(),
+                "seconds": seconds,
+                "gigabytes_per_second": rate,
+            });
+            format!("{all:#}")
+        } else {
+            let to = to.display();
+            format!("{definition} {pass} of {len} elements on {offload}: {to} ({seconds:.1} s, {rate:.2} GB/s)")
+        };
+        writeln!(out, "{summary}").map_err(|error| error.to_string())
     }
 }
 

@@ -179,7 +179,6 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
             &mut activations,
         );
     }
-    let is_elsewhere = graph.initializer.iter().any(|tensor| tensor.data_location == EXTERNAL);
     let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
     let opset = model.opset_import.iter().find(of_onnx);
     let made_by = [model.producer_name.trim(), model.producer_version.trim()];
@@ -191,8 +190,33 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
         },
         made_by: (!made_by.is_empty()).then(|| made_by.join(" ")),
         activations,
-        note: is_elsewhere.then(|| "constants are in another file, so what is written out with them isn't seen".into()),
+        note: note(graph),
     })
+}
+
+/// Why a hard sigmoid may be in the graph that isn't found.
+fn note(graph: &GraphProto) -> Option<String> {
+    let is_elsewhere = graph.initializer.iter().any(|tensor| tensor.data_location == EXTERNAL);
+    let is_quantized = graph.node.iter().any(|node| {
+        let name = node.op_type.as_str();
+        name.starts_with("QLinear") || matches!(name, "QuantizeLinear" | "DequantizeLinear")
+    });
+    let reasons = [
+        (
+            is_elsewhere,
+            "constants are in another file, so what is written out with them isn't seen",
+        ),
+        (
+            is_quantized,
+            "the model is quantized, so what is written out between quantizations isn't seen",
+        ),
+    ];
+    let notes: Vec<_> = reasons
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, note)| note)
+        .collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// What is known of tensors, by their names. A subgraph sees what is around it.
@@ -570,6 +594,12 @@ mod tests {
         };
         let note = read(&model.encode_to_vec()).unwrap().note.unwrap();
         assert!(note.starts_with("constants are in another file"));
+        let graph = GraphProto {
+            node: vec![node("DequantizeLinear", &["x"], "y")],
+            ..Default::default()
+        };
+        let note = super::note(&graph).unwrap();
+        assert!(note.starts_with("the model is quantized"));
     }
 
     /// The branch takes the hard sigmoid too, so it stays one of its own.

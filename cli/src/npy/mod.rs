@@ -5,6 +5,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use crate::progress;
 use bytemuck::Pod;
 use hard_sigmoid::{DType, Scalar, bf16, f16};
 use header::Header;
@@ -16,7 +17,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// NumPy's name of an element type. It has none for bfloat16.
+/// What `.safetensors` files are read to have. NumPy has no name for it.
+const BFLOAT16: &str = "bfloat16";
+
+/// NumPy's name of an element type, or of the bits of bfloat16.
 pub fn dtype(element: DType) -> &'static str {
     match element {
         DType::F32 => "<f4",
@@ -114,6 +118,13 @@ impl Reader {
         &self.header.dtype
     }
 
+    /// What the elements are, if the file tells: uint16 may be anything.
+    pub fn element(&self) -> Option<DType> {
+        let all = [("<f4", DType::F32), ("<f2", DType::F16), (BFLOAT16, DType::Bf16)];
+        let found = all.into_iter().find(|(name, _)| *name == self.dtype());
+        found.map(|(_, element)| element)
+    }
+
     pub fn shape(&self) -> &[u64] {
         &self.header.shape
     }
@@ -126,7 +137,7 @@ impl Reader {
     /// How many elements there are, if they are of type `T`, and as many as the file is long.
     pub fn check<T: Scalar>(&self) -> Result<u64, String> {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
-        if found != wanted {
+        if found != wanted && self.element() != Some(T::DTYPE) {
             return Err(self.at_path(format!(
                 "its dtype is '{found}', not '{wanted}'; read are float32 ('<f4'), float16 ('<f2') and, with \
                  --dtype bf16, the bits of bfloat16 as uint16 ('<u2')"
@@ -183,6 +194,7 @@ impl Reader {
     fn first<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let mut left = len;
         let mut all = Vec::new();
+        let progress = progress::of_bytes(len * size_of::<T>() as u64);
         let mut piece = vec![T::zeroed(); left.min(PIECE as u64) as usize];
         while left > 0 {
             let len = left.min(PIECE as u64) as usize;
@@ -190,7 +202,9 @@ impl Reader {
             all.try_reserve(len).map_err(|error| self.at_path(error.to_string()))?;
             all.extend(piece[..len].iter().map(|&value| convert(value)));
             left -= len as u64;
+            progress.inc((len * size_of::<T>()) as u64);
         }
+        progress.finish_and_clear();
         self.end()?;
         Ok(all)
     }
@@ -215,7 +229,7 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
     let (element, values) = match reader.dtype() {
         "<f4" => (DType::F32, reader.all(|value: f32| value)?),
         "<f2" => (DType::F16, reader.all(f16::to_f32)?),
-        "<u2" => (DType::Bf16, reader.all(bf16::to_f32)?),
+        "<u2" | BFLOAT16 => (DType::Bf16, reader.all(bf16::to_f32)?),
         "<f8" => {
             let len = reader.checked(8).map_err(|message| reader.at_path(message))?;
             (DType::F32, reader.first(len, |value: f64| value as f32)?)

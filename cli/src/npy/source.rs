@@ -1,6 +1,6 @@
 //! Where an array is: a `.npy` file, a tensor of a `.npz` or `.safetensors` file, or standard input.
 
-use super::header::Header;
+use super::{BFLOAT16, header::Header};
 use crate::output::extension;
 use safetensors::{Dtype, tensor::Metadata};
 use std::{
@@ -118,8 +118,7 @@ fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, Stri
         Dtype::F64 => "<f8",
         Dtype::F32 => "<f4",
         Dtype::F16 => "<f2",
-        // NumPy has no name for it.
-        Dtype::BF16 => "<u2",
+        Dtype::BF16 => BFLOAT16,
         other => return Err(format!("{name} has dtype {other:?}, which isn't read")),
     };
     let header = Header {

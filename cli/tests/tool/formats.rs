@@ -191,11 +191,30 @@ fn files_have_the_names_of_what_is_in_them() {
         let run = format!("run --preset jax --input x.npy --output {name} --device cpu");
         refused(folder.path(), &run, "file, but the result is a .npy file");
     }
-    for name in ["y.png", "y.npy"] {
+    for name in ["y.jpg", "y.npy"] {
         refused(
             folder.path(),
             &format!("report x.npy --output {name}"),
-            "the picture is drawn as .svg alone",
+            "a picture is a .svg or a .png file",
         );
     }
+}
+
+/// NumPy has no bfloat16, but .safetensors files tell it.
+#[test]
+fn bfloat16_of_safetensors_needs_no_option() {
+    let folder = folder();
+    let x: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::BF16, vec![1 << 16], &x).unwrap();
+    let file = safetensors::serialize([("x", &view)], None).unwrap();
+    std::fs::write(folder.path().join("t.safetensors"), file).unwrap();
+    let table = succeeded(&tool(folder.path(), "run --input t.safetensors --device cpu"));
+    assert!(table.contains("65536 bf16 elements"), "{table}");
+    let run = "run --preset jax --input t.safetensors --output y.npy --device cpu";
+    assert!(succeeded(&tool(folder.path(), run)).contains("65536 elements"));
+    refused(
+        folder.path(),
+        "run --preset jax --dtype f16 --input t.safetensors --output z.npy --device cpu",
+        "its dtype is 'bfloat16', not '<f2'",
+    );
 }

@@ -1,6 +1,7 @@
 //! The command as a process, as a person would use it: results, and every bad input.
 
 mod formats;
+mod help;
 mod identify;
 mod inputs;
 mod inspect;

@@ -286,3 +286,32 @@ fn the_list_has_every_preset() {
         assert!(list.contains(preset.source));
     }
 }
+
+#[test]
+fn json_tells_the_same() {
+    let folder = folder();
+    let json = |arguments: &str| -> serde_json::Value {
+        let output = tool(folder.path(), &format!("run --json --device cpu {arguments}"));
+        serde_json::from_str(&succeeded(&output)).unwrap()
+    };
+    let table = json("--input x.npy --grad g.npy");
+    let rows = table["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 2 * HardSigmoid::PRESETS.len());
+    let x = read_f32(golden("x.npy"));
+    assert_eq!(table["elements"], x.len());
+    for row in rows {
+        let counted = ["low", "linear", "high"].map(|key| row[key].as_u64().unwrap());
+        let numbers = x.iter().filter(|x| !x.is_nan()).count();
+        assert_eq!(counted.iter().sum::<u64>(), numbers as u64, "{row}");
+        assert_eq!((&row["differing"], &row["flushed"]), (&0.into(), &0.into()), "{row}");
+        assert!(row["seconds"].as_f64().unwrap() > 0.0 && row["gigabytes_per_second"].as_f64().unwrap() > 0.0);
+    }
+    let file = json("--preset jax --input x.npy --output y.npy");
+    assert_eq!((&file["definition"], &file["pass"]), (&"jax".into(), &"forward".into()));
+    assert_eq!((&file["elements"], &file["output"]), (&x.len().into(), &"y.npy".into()));
+    refused(
+        folder.path(),
+        "run --json --preset jax --input x.npy --output - --device cpu",
+        "--json and --output - both write to standard output",
+    );
+}

@@ -1,0 +1,18 @@
+//! Progress bars: on a terminal only, and on standard error.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Shows how many of `len` bytes are done.
+pub fn of_bytes(len: u64) -> ProgressBar {
+    let template = "{bar:32} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    styled(len, template)
+}
+
+/// Shows how many of `len` rows of a table are done.
+pub fn of_rows(len: u64) -> ProgressBar {
+    styled(len, "{bar:32} {pos} of {len} rows, {eta} left")
+}
+
+fn styled(len: u64, template: &str) -> ProgressBar {
+    ProgressBar::new(len).with_style(ProgressStyle::with_template(template).expect("the template is valid"))
+}
