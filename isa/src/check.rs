@@ -209,7 +209,9 @@ pub fn check(device: &Device) -> Result<()> {
     let careless = reader.faults(&careless, &shown, |_, _| ())?;
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
         if !careless.fusing.iter().any(|name| name == kernel) {
-            return Err(format!("{kernel} isn't fused without opaque(), so this check would miss a fused kernel").into());
+            return Err(
+                format!("{kernel} isn't fused without opaque(), so this check would miss a fused kernel").into(),
+            );
         }
     }
     println!(

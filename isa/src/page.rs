@@ -15,12 +15,11 @@ pub struct Counts {
 impl Counts {
     pub fn parse(device: &Device, text: &str) -> Result<Self> {
         let mut lines = text.lines();
-        let summary = lines
-            .next()
-            .ok_or("a device's process printed nothing")?
-            .to_string();
+        let summary = lines.next().ok_or("a device's process printed nothing")?.to_string();
         let row = |line: &str| -> Result<(String, f64)> {
-            let (name, count) = line.split_once('\t').ok_or_else(|| format!("not a row of name, tab and count: {line}"))?;
+            let (name, count) = line
+                .split_once('\t')
+                .ok_or_else(|| format!("not a row of name, tab and count: {line}"))?;
             Ok((name.into(), count.parse()?))
         };
         Ok(Self {

@@ -41,7 +41,9 @@ pub fn run(swiftshader: &str, newer: &str) -> Result<()> {
     let folder = fs::canonicalize(folder)?;
     let installed = installed_lavapipe()?;
     let vulkan = |icd: &str| vec![("WGPU_BACKEND", "vulkan".into()), ("VK_ICD_FILENAMES", icd.into())];
-    let beside = Path::new(newer).parent().ok_or("the newer lavapipe's driver file has to be in a folder")?;
+    let beside = Path::new(newer)
+        .parent()
+        .ok_or("the newer lavapipe's driver file has to be in a folder")?;
     let drivers = [
         Driver {
             name: "lavapipe",
