@@ -1,4 +1,4 @@
-//! Gradients: each operation remembers its inputs, and our kernels compute its gradient from them.
+//! Gradients: each operation keeps its inputs, and our kernels compute its gradient from them.
 
 use crate::{backend::HardSigmoidBackend, op::Differentiable};
 use burn::backend::{
