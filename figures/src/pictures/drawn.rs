@@ -54,7 +54,7 @@ fn gradients(theme: &Theme) -> Result<String> {
     chart.draw(theme)
 }
 
-/// Neighbouring numbers to each side of a kink.
+/// How many neighbouring numbers are shown on each side of a kink.
 const BESIDE: i32 = 4;
 
 /// The gradient at the numbers around the upper kink of each preset.
@@ -124,7 +124,7 @@ fn kinks(theme: &Theme) -> Result<String> {
     })
 }
 
-/// What is the same function on paper, by its 32 bits.
+/// The 32 bits of definitions that are the same function on paper.
 fn roundings(theme: &Theme) -> Result<String> {
     let sixth = HardSigmoid::affine(1.0 / 6.0, 0.5, KinkRule::Strict)?;
     let rows = [
@@ -153,7 +153,7 @@ fn roundings(theme: &Theme) -> Result<String> {
                 for bit in 0..32 {
                     let is_set = value.to_bits() >> (31 - bit) & 1 == 1;
                     let differs = (value.to_bits() ^ reference) >> (31 - bit) & 1 == 1;
-                    // Gaps behind sign and exponent.
+                    // Gaps after sign and exponent.
                     let gap = 4 * i32::from(bit > 0) + 4 * i32::from(bit > 8);
                     let left = LEFT + CELL * bit + gap;
                     let corners = [(left, y - 8), (left + CELL - 2, y + 8)];

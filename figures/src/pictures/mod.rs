@@ -1,4 +1,4 @@
-//! The pictures of `docs/definitions.md`, drawn from what the crate computes, as files.
+//! Draws the pictures of `docs/definitions.md` from the crate's own results, and writes them as files.
 
 mod drawn;
 
@@ -15,7 +15,7 @@ use std::{
 /// Draws every hard sigmoid: curves, gradients, kinks and roundings, each for light and dark pages, as SVG and PNG
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the pictures go
+    /// Folder to write the pictures to
     #[arg(long, value_name = "FOLDER", default_value_os_t = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures"))]
     output: PathBuf,
 }
@@ -36,7 +36,7 @@ pub fn run(Arguments { output }: &Arguments, out: &mut Out) -> Result<()> {
     Ok(())
 }
 
-/// The machine's fonts, with one for each of the generic names that the pictures use.
+/// Loads the machine's fonts and sets one for each of the generic names that the pictures use.
 fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<()> {
     fonts.load_system_fonts();
     let installed = |wanted: &[&'static str]| {
@@ -61,7 +61,7 @@ fn load_fonts(fonts: &mut usvg::fontdb::Database) -> Result<()> {
     Ok(())
 }
 
-/// Pixels for each unit of the SVG: sharp on the screens of today.
+/// Pixels for each unit of the SVG: enough for high-resolution screens.
 const SCALE: f32 = 2.0;
 
 fn png(svg: &str, options: &usvg::Options) -> Result<Vec<u8>> {
