@@ -126,7 +126,7 @@ fn run() -> Result<usize> {
     writeln!(out, "\nshares: {shares}")?;
     writeln!(
         out,
-        "time: host memory to host memory; differ: results whose bits are not the CPU path's"
+        "time: host memory to host memory; differ: results whose bits differ from the CPU path's"
     )?;
     Ok(all_differing)
 }

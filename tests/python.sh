@@ -28,7 +28,7 @@ fi
 import hard_sigmoid, numpy
 print(hard_sigmoid.__version__, numpy.__version__, hard_sigmoid.HardSigmoid("pytorch").forward([-4, 0, 1.5]))'
 
-echo "=== the wheel, beside the frameworks"
+echo "=== the wheel, with the frameworks"
 "$frameworks/bin/maturin" build --release --out "$work"
 "$frameworks/bin/pip" install --quiet --force-reinstall --no-deps "$work"/*.whl
 python="$frameworks/bin/python"

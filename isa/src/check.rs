@@ -90,8 +90,8 @@ impl Faults {
         let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
             ([line, ..], ..) => format!("rounds once: {line}"),
             (_, [line, ..], ..) => format!("compares floats: {line}"),
-            (_, _, [line, ..], ..) => format!("limits floats: {line}"),
-            (_, _, _, [access, ..], _) => format!("doesn't access vectors as the copy does: {access}"),
+            (_, _, [line, ..], ..) => format!("takes a minimum, maximum or clamp of floats: {line}"),
+            (_, _, _, [access, ..], _) => format!("accesses vectors in another way than the copy kernel: {access}"),
             (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
             _ => return,
         };
@@ -158,7 +158,7 @@ pub fn check(device: &Device) -> Result<()> {
     let reader = Reader::open(device.vendor)?;
     let plain = reader.control(kernels::PLAIN)?;
     if plain.fused.is_empty() {
-        return Err("the plain clamp isn't fused, so this check would miss a fused kernel".into());
+        return Err("the plain clamp shows no fusion, so this check might miss one".into());
     }
     let mut rows = vec![
         ("copy f32".to_string(), reader.copied.alu / 4.0),
@@ -209,9 +209,7 @@ pub fn check(device: &Device) -> Result<()> {
     let careless = reader.faults(&careless, &shown, |_, _| ())?;
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
         if !careless.fusing.iter().any(|name| name == kernel) {
-            return Err(
-                format!("{kernel} isn't fused without opaque(), so this check would miss a fused kernel").into(),
-            );
+            return Err(format!("{kernel} shows no fusion without opaque(), so this check might miss one").into());
         }
     }
     println!(

@@ -46,7 +46,7 @@ impl Driver {
                 format!("no Vulkan instance with the driver {driver:?}: {error}")
             })?;
             let [physical] = instance.enumerate_physical_devices()?[..] else {
-                return Err("the environment has to choose a driver with one device".into());
+                return Err("VK_ICD_FILENAMES has to name a driver with one device".into());
             };
             let properties = instance.get_physical_device_properties(physical);
             let available = instance.enumerate_device_extension_properties(physical)?;
@@ -56,7 +56,9 @@ impl Driver {
                     .any(|extension| extension.extension_name_as_c_str() == Ok(name))
             };
             if !has(khr::pipeline_executable_properties::NAME) {
-                return Err("the driver doesn't show its machine code".into());
+                return Err(
+                    "the driver lacks VK_KHR_pipeline_executable_properties, which shows its machine code".into(),
+                );
             }
 
             let mut robustness = vk::PhysicalDeviceRobustness2FeaturesEXT::default();
@@ -185,7 +187,7 @@ impl Driver {
             };
             let found = all.iter().position(named).ok_or_else(|| {
                 let names: Vec<_> = all.iter().map(|one| text(&one.name)).collect();
-                format!("no assembly among {names:?}")
+                format!("the driver shows no assembly, only {names:?}")
             })?;
             let listing = String::from_utf8_lossy(&texts[found]);
             Ok(Compiled {

@@ -35,7 +35,7 @@ impl Counts {
 pub fn table(counted: &[Counts]) -> String {
     let mut table = String::from("| kernel |");
     for counts in counted {
-        write!(table, " {} ({}) |", counts.device, counts.about).expect("a string takes all");
+        write!(table, " {} ({}) |", counts.device, counts.about).expect("writing to a String succeeds");
     }
     table += &format!("\n|---|{}\n", "---|".repeat(counted.len()));
     let mut kernels: Vec<&str> = vec![];
@@ -53,12 +53,12 @@ pub fn table(counted: &[Counts]) -> String {
         }
     }
     for kernel in kernels {
-        write!(table, "| {kernel} |").expect("a string takes all");
+        write!(table, "| {kernel} |").expect("writing to a String succeeds");
         for counts in counted {
             let cell = cells
                 .get(&(kernel, counts.device))
                 .map_or(String::new(), |cell| cell.join(" / "));
-            write!(table, " {cell} |").expect("a string takes all");
+            write!(table, " {cell} |").expect("writing to a String succeeds");
         }
         table += "\n";
     }
@@ -86,7 +86,7 @@ fn budgets() -> String {
             table,
             "| {name} | {bandwidth} | {rate} | {forward} | {forward_halves} | {backward} | {backward_halves} |"
         )
-        .expect("a string takes all");
+        .expect("writing to a String succeeds");
     }
     table
 }
