@@ -1,23 +1,23 @@
 #!/usr/bin/env bash
-# Runs the tests; GPU tests are required to run, on a software driver where there is no GPU.
+# Runs the tests. GPU tests have to run, on a software driver if there is no GPU.
 #
-#   ./test.sh              everything but the sweep over all inputs
+#   ./test.sh              all tests except the sweep over all inputs
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
 #                          kernels, on every adapter (about 25 minutes on two cores with two software adapters), and a
-#                          tensor beyond 4 GiB where the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
+#                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
 #                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 15 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
-#   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions for an element
+#   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions per element
 #                          (about 10 minutes)
 #   ./test.sh aarch64      the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
 #   ./test.sh python       the Python package against the real frameworks, and from its wheel and source distribution
-#   ./test.sh web          builds the page of examples/web, and uses it in Chromium, on WebGPU and without
+#   ./test.sh web          builds the page of examples/web and uses it in Chromium, with WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# A driver is what is missing on a fresh machine: lavapipe (Vulkan) and llvmpipe (GL) need no GPU.
+# Installs lavapipe (Vulkan) and llvmpipe (GL), which need no GPU, for machines without a driver.
 install_drivers() {
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
@@ -40,7 +40,7 @@ if [ "$(uname)" = Linux ]; then
 fi
 
 export HARD_SIGMOID_REQUIRE_GPU=1
-# Mesa complains about it where it is unset; it isn't used.
+# Mesa complains if it is unset, but doesn't use it.
 export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}"
 
 case "${1:-}" in

@@ -1,6 +1,6 @@
-//! What Courbariaux's hard sigmoid is for: real numbers made signs, +1 with probability p = clamp((x + 1) / 2, 0, 1).
-//!
 //! Binarizes the pre-activations of a small network, packs the signs into bits, and unpacks them.
+//!
+//! This is the use of Courbariaux's hard sigmoid: a number becomes +1 with probability p = clamp((x + 1) / 2, 0, 1), else -1.
 //!
 //! ```sh
 //! cargo run --release --example binarize
@@ -29,8 +29,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     block_on(offload.unary(Unary::binarize(Binarization::Deterministic, 1.0)?, &x, &mut y))?;
     println!("deterministic: {:.3} % are +1", plus(&y));
 
-    // The same seed and offset give the same signs, on any device. Another draw takes another seed, or an offset beyond
-    // the random words of this one, of which each element takes one.
+    // The same seed and offset give the same signs on any device. Each element takes one random word, so another draw needs
+    // another seed or an offset that is at least `len` larger.
     let stochastic = Binarization::Stochastic {
         probability: HardSigmoid::COURBARIAUX,
         seed: 42,
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         100.0 * mean_p
     );
 
-    // The same signs, 32 to a word.
+    // Pack the same signs, 32 to a word.
     let mut bits = vec![0; len.div_ceil(32)];
     block_on(offload.pack(stochastic, &x, &mut bits))?;
     let mut unpacked = vec![0.0; len];
@@ -63,7 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         differing(&on_cpu)
     );
     if differing(&unpacked) + differing(&on_cpu) > 0 {
-        return Err("the signs are not the same".into());
+        return Err("the signs differ".into());
     }
     Ok(())
 }

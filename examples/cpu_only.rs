@@ -1,4 +1,4 @@
-//! The CPU path by itself: no device, no wgpu objects.
+//! Prints definitions and their gradients with the CPU path alone: no device, no wgpu objects.
 //!
 //! `cargo run --release --example cpu_only`
 

@@ -1,4 +1,4 @@
-//! The kernels in a program that owns its device, buffers, encoder and pass: a forward and a backward launch in one
+//! Runs the kernels in a program that owns its device, buffers, encoder and pass: a forward and a backward launch in one
 //! pass, checked bit for bit against the CPU path.
 //!
 //! `cargo run --release --example embed`
@@ -7,7 +7,7 @@ use hard_sigmoid::{Binary, DType, HardSigmoid, Unary, gpu::Kernels};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // All of this is the runtime's own.
+    // Your runtime has all of this already.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));
     let adapter = adapter.map_err(|error| format!("{error}. Install a GPU driver, such as Mesa's, or run cpu_only"))?;
@@ -22,17 +22,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let (x, y, g) = (buffer(&data), buffer(&data), buffer(&vec![1.0; data.len()]));
 
-    // Once for a device. Pipelines compile at their first launch, or before it as here.
+    // Once for each device. Pipelines compile at their first launch unless you warm them up.
     let kernels = Kernels::new(&device)?;
     let (forward, backward) = (
         Unary::Forward(HardSigmoid::PYTORCH),
         Binary::Backward(HardSigmoid::PYTORCH),
     );
     kernels.warm_up(forward, DType::F32);
-    // Once for these buffers: everything that can be wrong is checked here. Whole buffers or slices of them.
+    // Once for these buffers, or slices of them. All errors occur here.
     let forward = kernels.unary(forward, DType::F32, &x, &y)?;
     let backward = kernels.binary(backward, DType::F32, &x, g.slice(..), g.slice(..))?; // dx over g
-    // As often as wanted, in a pass that may hold other work.
+    // As often as you like, in a pass that may hold other work.
     let mut encoder = device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         backward.encode(&mut pass);
     }
 
-    // The runtime's own again: submit, and read back.
+    // Your runtime submits and reads back.
     queue.submit([encoder.finish()]);
     let results = [&y, &g].map(|buffer| read(&device, &queue, buffer));
     let differing = data
@@ -62,7 +62,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         backward.placement(),
     );
     if differing > 0 {
-        return Err("the GPU gave other bits".into());
+        return Err("the GPU's bits differ from the CPU path's".into());
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! The hard sigmoid inside a kernel of your own: y = hard_sigmoid(x + bias) in one dispatch, checked bit for bit.
+//! Uses the hard sigmoid inside a kernel of your own: y = hard_sigmoid(x + bias) in one dispatch, checked bit for bit.
 //!
 //! `cargo run --release --example fused`
 
 use hard_sigmoid::{DType, HardSigmoid, Unary, plan::Params, wgsl};
 use wgpu::util::DeviceExt;
 
-/// Follows the crate's functions. x has rows of 64 elements, each with a bias of its own.
+/// The kernel, to be appended to the crate's functions. x has rows of 64 elements, each with a bias of its own.
 const KERNEL: &str = "
 @group(0) @binding(0) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
@@ -14,7 +14,7 @@ const KERNEL: &str = "
 @compute @workgroup_size(64)
 fn bias_hard_sigmoid(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < arrayLength(&y) {
-        // The sum is opaque too: it must not be fused with what the hard sigmoid does first.
+        // `opaque` keeps the compiler from fusing the sum with the hard sigmoid's first operation.
         let sum = opaque(bitcast<vec4<f32>>(y[id.x]) + bias[id.x % 16u], params);
         y[id.x] = forward4(bitcast<vec4<u32>>(sum), params);
     }
@@ -101,7 +101,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         x.len()
     );
     if differing > 0 {
-        return Err("the GPU gave other bits".into());
+        return Err("the GPU's bits differ from the CPU path's".into());
     }
     Ok(())
 }

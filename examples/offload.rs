@@ -1,5 +1,5 @@
-//! The main job: every preset, forward and backward, over real data on the device that is found, with each bit compared
-//! with the CPU path.
+//! Computes every preset, forward and backward, over real data on the device that is found, and compares each bit with the CPU
+//! path.
 //!
 //! ```sh
 //! cargo run --release --example offload
@@ -25,7 +25,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 const USAGE: &str = "\
 usage: offload [--device auto|gpu|cpu]
 
-auto, the default, is a real GPU, or else the CPU; gpu is any adapter, software ones too.";
+auto (the default) takes a real GPU, else the CPU; gpu takes any adapter, software ones too.";
 
 fn main() -> ExitCode {
     match run() {
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
             eprintln!("offload: {differing} results differ from the CPU path");
             ExitCode::FAILURE
         }
-        // Whoever reads the first lines alone closes the pipe.
+        // A reader like `head` closes the pipe early.
         Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("offload: {error}");
@@ -60,7 +60,7 @@ fn run() -> Result<usize> {
             writeln!(out, "{USAGE}")?;
             return Ok(0);
         }
-        _ => return Err("the only arguments are --device auto|gpu|cpu, and --help".into()),
+        _ => return Err("unknown arguments; the only ones are --device auto|gpu|cpu, and --help".into()),
     };
     let (shape, x) = read("digits.x.npy")?;
     let (_, g) = read("digits.g.npy")?;
@@ -91,7 +91,7 @@ fn run() -> Result<usize> {
                 Op::Binary(op) => block_on(offload.binary(op, &x, &g, &mut result)),
                 _ => block_on(offload.unary(Unary::Forward(definition), &x, &mut result)),
             };
-            // This compiles the kernel. The median of three more counts.
+            // This call compiles the kernel. The median of three more is the time.
             compute()?;
             let mut seconds = [0.0; 3];
             for seconds in &mut seconds {
@@ -100,7 +100,7 @@ fn run() -> Result<usize> {
                 *seconds = start.elapsed().as_secs_f64();
             }
             seconds.sort_by(f64::total_cmp);
-            // Every bit is compared, except that WGSL lets a GPU count a subnormal gradient as zero.
+            // Every bit is compared, but WGSL lets a GPU take a subnormal gradient as zero.
             let is_wrong = |&i: &usize| {
                 let element = Element {
                     operands: [x[i], g[i], 0.0],
@@ -133,7 +133,7 @@ differ: results whose bits are not the CPU path's"
     Ok(all_differing)
 }
 
-/// The shape and the elements of a file of this project.
+/// Reads the shape and the elements of a file in `examples/data`.
 fn read(name: &str) -> Result<(Vec<u64>, Vec<f32>)> {
     let path = format!("{}/examples/data/{name}", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read(&path).map_err(|error| format!("{path}: {error}"))?;

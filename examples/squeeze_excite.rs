@@ -1,7 +1,7 @@
-//! The activations of a squeeze-and-excitation block, as in MobileNetV3, in a program that owns its device: hard swish, the
-//! gate of each channel, and both gradients, in one pass. Every bit is compared with the CPU path.
+//! Computes the activations of a squeeze-and-excitation block, as in MobileNetV3, in a program that owns its device: hard swish,
+//! the gate of each channel, and both gradients, in one pass. Every bit is compared with the CPU path.
 //!
-//! The gate b is given here. In a network it comes from the mean of h, so its gradient db goes back to h and adds to dh there.
+//! Here the gate b is given. In a network it comes from the mean of h, so its gradient db flows back to h and adds to dh.
 //!
 //! `cargo run --release --example squeeze_excite`
 
@@ -11,7 +11,7 @@ use hard_sigmoid::{
 };
 use wgpu::util::DeviceExt;
 
-/// Images, pixels of each, and channels, the channels last. With channels first it is `BroadcastGate::new(_, PIXELS, 1)`.
+/// The shape, with channels last. For channels first use `BroadcastGate::new(_, PIXELS, 1)`.
 const IMAGES: usize = 8;
 const PIXELS: usize = 14 * 14;
 const CHANNELS: usize = 96;
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let len = IMAGES * PIXELS * CHANNELS;
     let (z, b, g) = (numbers(len, 7919), numbers(IMAGES * CHANNELS, 5003), numbers(len, 3571));
 
-    // All of this is the runtime's own.
+    // Your runtime has all of this already.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));
     let adapter = adapter.map_err(|error| format!("{error}. Install a GPU driver, such as Mesa's, or run cpu_only"))?;
@@ -59,18 +59,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [h_buffer, y_buffer] = [(); 2].map(|()| buffer(&vec![0.0; len]));
     let db_buffer = buffer(&vec![0.0; b.len()]);
 
-    // Once for a device, and kept.
+    // Create these once for each device and keep them.
     let kernels = Kernels::new(&device)?;
     let mut batch = Batch::new(&kernels)?;
     let gate = BroadcastGate::new(PYTORCH, PIXELS as u32, CHANNELS as u32)?;
 
-    // At every step, with the shapes of that step. The tensors are the operands and then the results.
+    // At every step, with the shapes of that step. The tensors are the operands, followed by the results.
     let [z_, b_, g_, h, y, db] = [&z_buffer, &b_buffer, &g_buffer, &h_buffer, &y_buffer, &db_buffer].map(Into::into);
     let dtype = DType::F32;
     batch.clear();
     batch.add(Unary::HardSwish(PYTORCH), dtype, &[z_, h])?;
     batch.add(Other::GateBroadcast(gate), dtype, &[h, b_, y])?;
-    // dh and then dz replace g.
+    // dh replaces g, then dz replaces dh.
     batch.add(Other::GateBroadcastBackward(gate), dtype, &[h, b_, g_, g_, db])?;
     batch.add(Binary::HardSwishBackward(PYTORCH), dtype, &[z_, g_, g_])?;
     let mut encoder = device.create_command_encoder(&Default::default());
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .write(&queue)
         .encode_all(&mut encoder.begin_compute_pass(&Default::default()));
 
-    // The runtime's own again: submit, and read back.
+    // Your runtime submits and reads back.
     queue.submit([encoder.finish()]);
     let expected = on_the_cpu(gate, [&z, &b, &g])?;
     let mut differing = 0;
@@ -101,7 +101,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         2 * len + b.len(),
     );
     if differing > 0 {
-        return Err("the GPU gave other bits".into());
+        return Err("the GPU's bits differ from the CPU path's".into());
     }
     Ok(())
 }

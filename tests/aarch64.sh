@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The CPU path on aarch64, emulated: its library and host tests with the feature `parallel`, which uses NEON. Run by
+# Tests the CPU path on emulated aarch64: the library and host tests with the feature `parallel`, which uses NEON. Run by
 # `./test.sh aarch64`.
 set -euo pipefail
 cd "$(dirname "$0")/.."

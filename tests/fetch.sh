@@ -1,4 +1,4 @@
-# Sourced: installs what Debian has. Status 3 says that something can't be had here.
+# Sourced. Installs Debian packages. Exits with status 3 if something can't be fetched here.
 cannot() {
     echo "can't fetch $1 here" >&2
     exit 3

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# The machine code that AMD's and Intel's shader compilers make of the kernels, without a GPU. Intel's driver needs a device that
-# Mesa's shim makes up, which is built from Debian's source of the driver that is installed. Run by `./test.sh isa`.
+# Checks the machine code that AMD's and Intel's shader compilers make of the kernels, without a GPU. Intel's driver needs a device,
+# which Mesa's shim imitates. The shim is built from Debian's source of the installed driver. Run by `./test.sh isa`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/fetch.sh
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/intel-shim"
-command -v dpkg-query >/dev/null || cannot "Mesa's source, which is Debian's"
+command -v dpkg-query >/dev/null || cannot "Mesa's source, which needs Debian's dpkg-query,"
 version=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers)
 shim="$folder/$version/libintel_noop_drm_shim.so"
 
-# In a subshell, with status 3 where something can't be had.
+# Runs in a subshell, and returns status 3 if something can't be fetched.
 build_shim() (
     set -euo pipefail
     for tool in meson ninja bison flex; do
@@ -28,7 +28,7 @@ build_shim() (
     { "${apt[@]}" update && "${apt[@]}" source --download-only "mesa=$version"; } >/dev/null || cannot "Mesa's source $version"
     mkdir source
     tar xf mesa_*.orig.tar.* --strip-components=1 -C source
-    # The distribution's Python has the modules that the build needs.
+    # Only the distribution's Python has the modules that the build needs.
     export PATH="/usr/bin:$PATH"
     options=(-Dbuildtype=release -Dtools=drm-shim,intel -Dvulkan-drivers= -Dgallium-drivers= -Dplatforms= -Dopengl=false)
     for feature in llvm glx egl gbm gles1 gles2 zstd valgrind libunwind; do
@@ -43,14 +43,14 @@ build_shim() (
 status=0
 if [ ! -e "$shim" ]; then
     echo "building Mesa's shim of Intel's device (about a minute)"
-    # `||` would switch `set -e` off inside.
+    # `||` would switch `set -e` off inside the function.
     set +e
     build_shim
     status=$?
     set -e
 fi
 if [ "$status" != 0 ] && [ "$status" != 3 ]; then
-    echo "Mesa's shim can't be built here: Intel is left out" >&2
+    echo "Mesa's shim can't be built here, so Intel is skipped" >&2
     status=3
 fi
 cargo build --release -p isa

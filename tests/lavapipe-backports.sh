@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches the lavapipe of Debian bookworm's backports beside the installed one, unpacked rather than installed, and prints the
-# path of its driver file. Its libraries are in the same folder.
+# Fetches the lavapipe of Debian bookworm's backports, unpacks it beside the installed one, and prints the path of its driver
+# file. Its libraries are in the same folder.
 set -euo pipefail
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/lavapipe-backports"
 libraries="$folder/files/usr/lib/x86_64-linux-gnu"

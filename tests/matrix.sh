@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The GPU tests and 2^24 inputs of each operation on every driver that Debian has, and under the validation layer. It installs
-# the drivers; `cargo xtask matrix` does the rest and writes docs/portability.md. Run by `./test.sh matrix`.
+# Runs the GPU tests and 2^24 inputs of each operation on every driver that Debian has, and under the validation layer. This script
+# installs the drivers; `cargo xtask matrix` does the rest and writes docs/portability.md. Run by `./test.sh matrix`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/fetch.sh

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The Python package: its wheel and its source distribution, each installed into a fresh environment, its tests against the real
-# frameworks, and its examples on a GPU or a software driver. Run by `./test.sh python`.
+# Tests the Python package: its wheel and its source distribution, each installed into a fresh environment, its tests against the
+# real frameworks, and its examples on a GPU or a software driver. Run by `./test.sh python`.
 set -euo pipefail
 cd "$(dirname "$0")/../integrations/python"
 . ../../tests/fetch.sh
@@ -10,7 +10,7 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The frameworks are large, so their environment is kept; the package in it is new each time.
+# The frameworks are large, so their environment is kept. The package in it is installed anew each time.
 frameworks="$cache/python"
 [ -x "$frameworks/bin/python" ] || python3 -m venv "$frameworks"
 "$frameworks/bin/pip" install --quiet -r tests/requirements.txt || cannot "the frameworks of tests/requirements.txt"
@@ -19,7 +19,7 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 echo "=== the source distribution, in an environment with NumPy alone"
 "$frameworks/bin/maturin" sdist --out "$work"
 python3 -m venv "$work/alone"
-# The oldest that pyproject.toml allows, where this Python has it.
+# Take the oldest NumPy that pyproject.toml allows, if this Python has it.
 if python3 -c 'import sys; sys.exit(sys.version_info >= (3, 13))'; then
     "$work/alone/bin/pip" install --quiet numpy==1.26.4
 fi
@@ -28,11 +28,11 @@ fi
 import hard_sigmoid, numpy
 print(hard_sigmoid.__version__, numpy.__version__, hard_sigmoid.HardSigmoid("pytorch").forward([-4, 0, 1.5]))'
 
-echo "=== the wheel, beside the frameworks"
+echo "=== the wheel, with the frameworks"
 "$frameworks/bin/maturin" build --release --out "$work"
 "$frameworks/bin/pip" install --quiet --force-reinstall --no-deps "$work"/*.whl
 python="$frameworks/bin/python"
-# TensorFlow, torch's exporter and a software driver each bring an LLVM of their own: not all go into one process.
+# TensorFlow, torch's exporter and a software driver each bring their own LLVM, and can't all share one process.
 "$python" -m pytest tests --ignore tests/test_webgpu.py
 "$python" -m pytest tests/test_webgpu.py
 "$python" -m pytest --doctest-modules --pyargs hard_sigmoid

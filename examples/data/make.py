@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes digits.x.npy and digits.g.npy: pre-activations and upstream gradients of a network trained on real data.
+"""Writes digits.x.npy and digits.g.npy: pre-activations and upstream gradients of a network trained on real data.
 
     pip install -r examples/data/requirements.txt && python examples/data/make.py
 

@@ -1,4 +1,4 @@
-//! A picture of p, of single draws, and of their mean over many draws, which comes to p: what stochastic binarization does.
+//! A picture of stochastic binarization: p, single draws, and the mean of many draws, which converges to p.
 
 use crate::{
     Result,
@@ -33,7 +33,7 @@ pub struct Arguments {
     /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
     #[arg(long, default_value_t, value_name = "auto|gpu|cpu")]
     device: Target,
-    /// Where the picture goes
+    /// File to write the picture to
     #[arg(long, default_value = "binarize.svg", value_name = "PICTURE.svg")]
     output: PathBuf,
 }
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
 
     let mut p = vec![0.0; x.len()];
     block_on(offload.unary(Unary::Forward(arguments.probability), &x, &mut p))?;
-    // Draw k takes the random words from k * len on.
+    // Draw k takes random words from k * len on, so no two draws share one.
     let draw = |k: u32| Binarization::Stochastic {
         probability: arguments.probability,
         seed: arguments.seed,
@@ -70,11 +70,11 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Result<()> {
 /// A share of +1 for each element, and its name in the picture.
 type Panel = (String, Vec<f32>);
 
-/// After so many draws: the root mean square of the distance of their mean from p, and what is expected of it.
+/// A number of draws, the root mean square of their mean's distance from p, and the expected value of that.
 type Convergence = (u32, f64, f64);
 
-/// Draws again and again. Returns what the picture shows: two single draws, the means after some numbers of draws, and how
-/// they come to p.
+/// Draws many times. Returns what the picture shows: two single draws, the means after several numbers of draws, and their
+/// distances from p.
 fn draw_many(
     offload: &Offload,
     x: &[f32],
@@ -103,7 +103,7 @@ fn draw_many(
         if n > 2 && shown.contains(&n) {
             panels.push((format!("mean of {n} draws"), times.iter().map(mean).collect()));
         }
-        // Evenly on a logarithmic axis.
+        // These are even steps on a logarithmic axis.
         let next = errors.last().map_or(1.0, |&(n, ..): &Convergence| f64::from(n) * 1.12);
         if f64::from(n) >= next || n == draws {
             let squares = times.iter().zip(p).map(|(times, p)| f64::from(mean(times) - p).powi(2));
@@ -121,11 +121,11 @@ const SHOWN: usize = 32;
 const PANEL: i32 = 288;
 const TITLE: i32 = 28;
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
-/// From "never +1" by white to "always +1"; told apart by the colour-blind.
+/// Colours from "never +1" by white to "always +1", which the colour-blind can tell apart.
 const NEVER: RGBColor = RGBColor(0x2c, 0x5a, 0xa0);
 const ALWAYS: RGBColor = RGBColor(0xd9, 0x6b, 0x0c);
 
-/// The text of an SVG.
+/// The picture as the text of an SVG.
 fn picture(p: &[f32], width: usize, panels: &[Panel], errors: &[Convergence]) -> Result<String> {
     let all: Vec<_> = [("p = hard sigmoid of x", p)]
         .into_iter()

@@ -1,5 +1,5 @@
-//! What the docs are made with: `pictures` draws those of `docs/definitions.md`, `tables` prints its figures, and `binarize`
-//! draws stochastic binarization.
+//! Makes the figures of the docs: `pictures` draws those of `docs/definitions.md`, `tables` prints its tables, and `binarize` draws
+//! stochastic binarization.
 //!
 //! ```text
 //! cargo run --release -p figures -- pictures                 into docs/pictures

@@ -1,4 +1,4 @@
-//! The tables of `docs/definitions.md`, computed. A test compares them with the page.
+//! Computes the tables of `docs/definitions.md`. A test compares them with the page.
 
 use crate::{curves::logistic, out::Out};
 use hard_sigmoid::{HardSigmoid, KinkRule};
@@ -42,7 +42,7 @@ fn even(range: i32) -> impl Iterator<Item = f64> + Clone {
     (-range * 4096..=range * 4096).map(|i| f64::from(i) / 4096.0)
 }
 
-/// The largest and the mean distance.
+/// The largest and the mean of |`of`| in [-range, range].
 fn distance(range: i32, of: impl Fn(f64) -> f64) -> String {
     let all: Vec<f64> = even(range).map(|x| of(x).abs()).collect();
     let largest = all.iter().copied().fold(0.0, f64::max);
@@ -68,7 +68,7 @@ fn errors(out: &mut Out) -> Result<()> {
 /// The share of a normal distribution in which the gradient is 0.
 fn dead_share(definition: HardSigmoid, deviation: f64) -> f64 {
     let density = |x: f64| (-0.5 * (x / deviation).powi(2)).exp();
-    // The ends are ten times the widest deviation away.
+    // The sum ends at ten times the widest deviation.
     let (mut dead, mut all) = (0.0, 0.0);
     for x in even(50).map(|x| x + 0.5 / 4096.0) {
         all += density(x);
@@ -119,7 +119,7 @@ fn pairs(out: &mut Out) -> Result<()> {
     Ok(())
 }
 
-/// All that are (x + 3) / 6 on paper.
+/// The definitions that are (x + 3) / 6 on paper.
 fn sixths(out: &mut Out) -> Result<()> {
     let sixth = |alpha| HardSigmoid::affine(alpha, 0.5, KinkRule::Strict).expect("it is finite");
     let forms = [
@@ -128,7 +128,7 @@ fn sixths(out: &mut Out) -> Result<()> {
         ("x · 0.1666667 + 0.5, PaddlePaddle's default", sixth(0.166_666_7)),
         ("x · 0.167 + 0.5", sixth(0.167)),
     ];
-    // 2^22 numbers that seem random, and the numbers next to the lower kink.
+    // 2^22 pseudorandom numbers, and the numbers next to the lower kink.
     let random = (0..1u32 << 22).map(|i| f64::from(i.wrapping_mul(0x9e37_79b9)) / 2f64.powi(32));
     let random = random.map(|u| (6.0 * u - 3.0) as f32);
     let beside = (1..=4096).map(|i| f32::from_bits((-3.0_f32).to_bits() - i));

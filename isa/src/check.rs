@@ -1,4 +1,4 @@
-//! What has to hold of a device's machine code.
+//! Checks a device's machine code for faults and counts its instructions.
 
 use crate::{
     Device, Result,
@@ -10,8 +10,8 @@ use hard_sigmoid::wgsl;
 
 const LIMITED: &str = "gfx1100";
 
-/// Instructions for an element on that device in f32, f16 and bf16. The counts depend on Mesa's version and on naga's: these are a
-/// twentieth above those of Mesa 22.3.6 and naga 30, and where a kernel gets better, lower them.
+/// Limits on the instructions for an element on that device in f32, f16 and bf16. The counts depend on Mesa's version and naga's:
+/// these are a twentieth above those of Mesa 22.3.6 and naga 30. Lower them when a kernel gets better.
 const LIMITS: [(&str, [f64; 3]); 27] = [
     ("pytorch forward", [15.0, 13.9, 11.2]),
     ("keras forward", [9.7, 13.9, 11.2]),
@@ -42,7 +42,7 @@ const LIMITS: [(&str, [f64; 3]); 27] = [
     ("unpack", [6.6, 6.3, 5.3]),
 ];
 
-/// What is wrong with pipelines.
+/// Counts of pipelines with each kind of fault.
 #[derive(Default)]
 struct Faults {
     fused: usize,
@@ -50,9 +50,9 @@ struct Faults {
     limited: usize,
     torn: usize,
     spilled: usize,
-    /// The first of them, in words.
+    /// Description of the first fault.
     first: Option<String>,
-    /// Names of those that are fused.
+    /// Names of the pipelines with fused roundings.
     fusing: Vec<String>,
 }
 
@@ -90,8 +90,8 @@ impl Faults {
         let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
             ([line, ..], ..) => format!("rounds once: {line}"),
             (_, [line, ..], ..) => format!("compares floats: {line}"),
-            (_, _, [line, ..], ..) => format!("limits floats: {line}"),
-            (_, _, _, [access, ..], _) => format!("doesn't access vectors as the copy does: {access}"),
+            (_, _, [line, ..], ..) => format!("takes a minimum, maximum or clamp of floats: {line}"),
+            (_, _, _, [access, ..], _) => format!("accesses vectors in another way than the copy kernel: {access}"),
             (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
             _ => return,
         };
@@ -110,7 +110,7 @@ impl Faults {
     }
 }
 
-/// A driver, and what it makes of a copy.
+/// A driver, and its machine code of a copy kernel, for comparison.
 struct Reader {
     driver: Driver,
     vendor: Vendor,
@@ -126,7 +126,7 @@ impl Reader {
         };
         reader.copied = reader.control(kernels::COPY)?;
         match reader.copied.accesses.is_empty() {
-            true => Err("no access is seen in the copy".into()),
+            true => Err("the copy kernel's listing shows no memory access".into()),
             false => Ok(reader),
         }
     }
@@ -144,7 +144,7 @@ impl Reader {
             let compiled = module.compile(&self.driver, kernel.entry_point, &kernel.constants, kernel.tensors)?;
             let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
             if reading.alu == 0.0 {
-                return Err(format!("no instruction is seen in\n{}", compiled.listing).into());
+                return Err(format!("the listing shows no instruction:\n{}", compiled.listing).into());
             }
             faults.add(kernel, &reading, &compiled.statistics, &self.copied);
             each(kernel, &reading);
@@ -153,12 +153,12 @@ impl Reader {
     }
 }
 
-/// Checks every pipeline on a device, which the environment has chosen, and prints a summary and the counts.
+/// Checks every pipeline on the device that the environment has chosen, and prints a summary and the counts.
 pub fn check(device: &Device) -> Result<()> {
     let reader = Reader::open(device.vendor)?;
     let plain = reader.control(kernels::PLAIN)?;
     if plain.fused.is_empty() {
-        return Err("the fusion of the plain clamp isn't seen".into());
+        return Err("the plain clamp shows no fusion, so this check might miss one".into());
     }
     let mut rows = vec![
         ("copy f32".to_string(), reader.copied.alu / 4.0),
@@ -175,7 +175,7 @@ pub fn check(device: &Device) -> Result<()> {
         match limit.map(|(_, limits)| limits[kernel.dtype as usize]) {
             _ if device.name != LIMITED => {}
             None => above.push(format!(
-                "{name} has no limit, and takes {count:.1} instructions for an element"
+                "{name} takes {count:.1} instructions for an element and has no limit: add one to LIMITS"
             )),
             Some(limit) if count > limit => above.push(format!(
                 "{name} takes {count:.1} instructions for an element, above its limit of {limit}"
@@ -191,7 +191,7 @@ pub fn check(device: &Device) -> Result<()> {
     }
     if device.name == LIMITED && limited + above.len() != 3 * LIMITS.len() {
         above.push(format!(
-            "a limit is of no kernel: {limited} counts of {} have one",
+            "only {limited} of {} limits belong to a kernel: remove the others from LIMITS",
             3 * LIMITS.len()
         ));
     }
@@ -199,17 +199,17 @@ pub fn check(device: &Device) -> Result<()> {
         return Err(above.join("\n").into());
     }
 
-    // Without the shader's precaution the fusion has to be seen.
+    // Without the shader's precaution the compiler has to fuse, or the check proves nothing.
     let precaution = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));";
     if !wgsl::SEPARATE.contains(precaution) {
-        return Err("opaque() isn't what this check takes out".into());
+        return Err("opaque() in the shader has changed: change `precaution` in this check alike".into());
     }
     let careless = Modules::new(|text| text.replace(precaution, "return v;"))?;
     let shown: Vec<_> = all.into_iter().filter(Kernel::is_shown).collect();
     let careless = reader.faults(&careless, &shown, |_, _| ())?;
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
         if !careless.fusing.iter().any(|name| name == kernel) {
-            return Err(format!("the fusion of {kernel} isn't seen where opaque() is taken out").into());
+            return Err(format!("{kernel} shows no fusion without opaque(), so this check might miss one").into());
         }
     }
     println!(

@@ -4,21 +4,21 @@ use crate::Result;
 use ash::{ext, khr, vk};
 use std::ffi::{CStr, c_char};
 
-/// What a driver makes of an entry point.
+/// An entry point, compiled by a driver.
 #[derive(Debug)]
 pub struct Compiled {
     /// Its machine code as text.
     pub listing: String,
     /// How many invocations run side by side.
     pub subgroup: u32,
-    /// What the driver says about it, such as the number of registers.
+    /// The driver's statistics, such as the number of registers.
     pub statistics: Vec<(String, u64)>,
 }
 
 pub struct Driver {
     /// The device's own name.
     pub name: String,
-    /// Whether the driver checks the bounds of buffers, or naga has to.
+    /// Whether the driver checks the bounds of buffers. Otherwise naga has to.
     pub checks_bounds: bool,
     pub spirv_version: (u8, u8),
     device: ash::Device,
@@ -36,7 +36,7 @@ impl Driver {
     /// The only device of the driver that the environment chooses, opened with the features that wgpu asks for.
     pub fn open() -> Result<Self> {
         // SAFETY: the calls follow Vulkan's rules for valid usage: what a call borrows outlives it, handles belong to the
-        // instance or the device that they are used with, and extensions are there before they are used.
+        // instance or the device that they are used with, and extensions are enabled before they are used.
         unsafe {
             let loader = ash::Entry::load()?;
             let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_3);
@@ -46,7 +46,7 @@ impl Driver {
                 format!("no Vulkan instance with the driver {driver:?}: {error}")
             })?;
             let [physical] = instance.enumerate_physical_devices()?[..] else {
-                return Err("the environment has to choose a driver with one device".into());
+                return Err("VK_ICD_FILENAMES has to name a driver with one device".into());
             };
             let properties = instance.get_physical_device_properties(physical);
             let available = instance.enumerate_device_extension_properties(physical)?;
@@ -56,7 +56,9 @@ impl Driver {
                     .any(|extension| extension.extension_name_as_c_str() == Ok(name))
             };
             if !has(khr::pipeline_executable_properties::NAME) {
-                return Err("the driver doesn't show its machine code".into());
+                return Err(
+                    "the driver lacks VK_KHR_pipeline_executable_properties, which shows its machine code".into(),
+                );
             }
 
             let mut robustness = vk::PhysicalDeviceRobustness2FeaturesEXT::default();
@@ -102,7 +104,7 @@ impl Driver {
         }
     }
 
-    /// Compiles an entry point that binds so many storage buffers in group 0, and after them a uniform buffer.
+    /// Compiles an entry point that binds `storage` storage buffers in group 0, and after them a uniform buffer.
     pub fn compile(&self, spirv: &[u32], entry_point: &CStr, storage: u32) -> Result<Compiled> {
         let binding = |index| {
             let kind = if index < storage {
@@ -173,7 +175,7 @@ impl Driver {
             let mut count = 0;
             query(handle, &executable, &mut count, std::ptr::null_mut()).result()?;
             let mut all = vec![vk::PipelineExecutableInternalRepresentationKHR::default(); count as usize];
-            // Their sizes first, and then their text.
+            // The first query fills in the sizes, the second one the text.
             query(handle, &executable, &mut count, all.as_mut_ptr()).result()?;
             let mut texts: Vec<Vec<u8>> = all.iter().map(|one| vec![0; one.data_size]).collect();
             for (one, text) in all.iter_mut().zip(&mut texts) {
@@ -185,7 +187,7 @@ impl Driver {
             };
             let found = all.iter().position(named).ok_or_else(|| {
                 let names: Vec<_> = all.iter().map(|one| text(&one.name)).collect();
-                format!("no assembly among {names:?}")
+                format!("the driver shows no assembly, only {names:?}")
             })?;
             let listing = String::from_utf8_lossy(&texts[found]);
             Ok(Compiled {

@@ -1,4 +1,4 @@
-//! What is compiled: every pipeline of the crate, and controls that have to be seen.
+//! Every pipeline of the crate, and control kernels that the check has to recognize.
 
 use crate::{
     Result,
@@ -12,7 +12,7 @@ use hard_sigmoid::{
 use naga::{back, proc::BoundsCheckPolicies, valid};
 use std::ffi::CString;
 
-/// A kernel from vectors x to vectors y.
+/// The WGSL text of a kernel that maps vectors x to vectors y.
 macro_rules! control {
     ($element:literal, $result:literal) => {
         concat!(
@@ -34,13 +34,13 @@ macro_rules! control {
     };
 }
 
-/// What a copy of vectors takes, for comparison.
+/// Copies vectors, for comparison.
 pub const COPY: &str = control!("u32", "x[i]");
 
-/// What everybody writes first: it is fused.
+/// The plain expression, which compilers fuse.
 pub const PLAIN: &str = control!("f32", "clamp(0.2 * x[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0))");
 
-/// A module that is checked, and can be compiled many times.
+/// A validated module, which can be compiled many times.
 pub struct Module {
     module: naga::Module,
     info: valid::ModuleInfo,
@@ -101,7 +101,7 @@ pub struct Kernel {
     pub dtype: DType,
     pub placement: Placement,
     pub entry_point: &'static str,
-    /// Vectors are computed by the body, single words by the tail.
+    /// The body computes vectors, the tail single words.
     pub is_body: bool,
     pub constants: [(&'static str, f64); 4],
     pub tensors: usize,
@@ -113,7 +113,7 @@ impl Kernel {
         formula.map_or(0.0, |(_, value)| *value)
     }
 
-    /// Whether the shader leaves the compiler free to fuse: the forward pass of presets in halves, where it can't be seen.
+    /// Whether the compiler may fuse: in the forward pass of presets in halves a fusion doesn't change the result.
     pub fn may_fuse(&self) -> bool {
         self.formula() == 6.0 && self.op.name() == "forward"
     }
@@ -126,31 +126,31 @@ impl Kernel {
         }
     }
 
-    /// Whether floats are limited: where a probability is converted to an integer.
+    /// Whether the kernel may clamp floats: it converts a probability to an integer.
     pub fn limits_floats(&self) -> bool {
         ["binarize", "pack"].contains(&self.op.name())
     }
 
-    /// Whether the tables have it: bodies with tensors in separate buffers, forward and backward with every definition, and the
-    /// other operations with one.
+    /// Whether the tables show it: bodies with tensors in separate buffers, forward and backward with every definition, and the
+    /// other operations with one definition.
     pub fn is_shown(&self) -> bool {
         let is_plain = ["forward", "backward"].contains(&self.op.name());
         let is_first = self
             .op
             .definition()
             .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
-        // Its body is the gate's, and its sums take a number of instructions that depends on the data's shape.
+        // Its body is the gate's, and the instructions of its sums depend on the data's shape.
         let is_known = self.op.name() == "gate_broadcast_backward";
         self.is_body && self.placement == Placement::Separate && (is_plain || is_first) && !is_known
     }
 
-    /// Whether all operands are read by vectors: not packed signs, and not what is broadcast.
+    /// Whether it reads all operands as vectors. Packed signs and broadcast operands are read by words.
     pub fn takes_vectors(&self) -> bool {
         let name = self.op.name();
         self.is_body && !["pack", "unpack", "gate_broadcast", "gate_broadcast_backward"].contains(&name)
     }
 
-    /// Elements of an invocation of the body.
+    /// Number of elements that one invocation of the body computes.
     pub fn width(&self) -> u32 {
         match self.op.name() {
             "pack" => 32,
@@ -158,7 +158,7 @@ impl Kernel {
         }
     }
 
-    /// How the tables call it.
+    /// Its name in the tables.
     pub fn name(&self) -> String {
         match self.op.definition() {
             Some(definition) => format!("{definition} {}", self.op.name()),
@@ -167,7 +167,7 @@ impl Kernel {
     }
 }
 
-/// One definition for each formula of the shader; in halves the last two have another than presets.
+/// One definition for each formula of the shader. In halves the last two have other formulas than presets.
 fn definitions() -> [HardSigmoid; 7] {
     let other = ["affine(0.16666667, 0.5)", "affine(0, 0.25)"].map(|text| text.parse().expect("it is one"));
     [
@@ -181,14 +181,14 @@ fn definitions() -> [HardSigmoid; 7] {
     ]
 }
 
-/// With one definition, broadcast gates too.
+/// Every operation with `definition`, broadcast gates included.
 fn operations(definition: HardSigmoid) -> Vec<Op> {
     let gate = BroadcastGate::new(definition, 3, 11).expect("it is small");
     let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
     Op::all(definition).into_iter().chain(broadcast).collect()
 }
 
-/// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline with another name only where the
+/// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline comes under two names only if the
 /// tables show both.
 pub fn all() -> Result<Vec<Kernel>> {
     let mut seen = vec![];
@@ -230,7 +230,7 @@ pub fn all() -> Result<Vec<Kernel>> {
     Ok(all)
 }
 
-/// The modules of the crate, changed: for separate buffers and in place, and for shared buffers.
+/// The crate's modules after a change of their text: one for separate buffers and in place, one for shared buffers.
 pub struct Modules([Module; 2]);
 
 impl Modules {

@@ -1,4 +1,4 @@
-//! What a listing of machine code says: how much arithmetic it does, and whether the precautions of the shader are still there.
+//! Reads a listing of machine code: how much arithmetic it does, and whether the shader's precautions are still present.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,22 +10,22 @@ pub enum Vendor {
 
 #[derive(Debug, Default, PartialEq)]
 pub struct Reading {
-    /// Arithmetic instructions of an invocation: each line once, in loops too.
+    /// Arithmetic instructions of an invocation. A line in a loop counts once.
     pub alu: f64,
     /// Lines that round a product and a sum once.
     pub fused: Vec<String>,
-    /// How many more do so with the factor 1/6.
+    /// Number of further lines that do so with the factor 1/6.
     pub fused_sixths: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,
-    /// Lines that take the smaller or the larger float, or clamp one: they lose NaN.
+    /// Lines that take a minimum, a maximum or a clamp of floats, which lose NaN.
     pub limited: Vec<String>,
     /// Kinds of access to storage buffers.
     pub accesses: BTreeSet<String>,
 }
 
 impl Reading {
-    /// A fused product, by the factors that are known.
+    /// Records a fused product, given the factors that are known.
     fn fuse(&mut self, code: &str, mut factors: impl Iterator<Item = u32> + Clone) {
         if factors.clone().any(is_exact) {
             return;
@@ -40,12 +40,12 @@ impl Reading {
 /// 1/6 in f32.
 const SIXTH: u32 = 0x3e2a_aaab;
 
-/// A product by a power of two is exact.
+/// Whether this is a power of two: a product by it is exact.
 fn is_exact(bits: u32) -> bool {
     f32::from_bits(bits).is_normal() && bits << 9 == 0
 }
 
-/// A number of a listing, as the bits of an f32: `0x40800000` or `-4.0`.
+/// The bits of an f32 from a number in a listing: `0x40800000` or `-4.0`.
 fn literal(text: &str) -> Option<u32> {
     match text.strip_prefix("0x") {
         Some(bits) => u32::from_str_radix(bits, 16).ok(),
@@ -54,7 +54,7 @@ fn literal(text: &str) -> Option<u32> {
     }
 }
 
-/// `subgroup` is how many invocations run side by side.
+/// Reads a listing. `subgroup` is how many invocations run side by side.
 pub fn read(vendor: Vendor, listing: &str, subgroup: u32) -> Reading {
     match vendor {
         Vendor::Amd => amd(listing),
@@ -62,10 +62,10 @@ pub fn read(vendor: Vendor, listing: &str, subgroup: u32) -> Reading {
     }
 }
 
-/// As in `v_fma_f32 v2, s4, v2, 0.5 ; d6130002`, or two instructions with `::` between them.
+/// Reads lines like `v_fma_f32 v2, s4, v2, 0.5 ; d6130002`, or two instructions with `::` between them.
 fn amd(listing: &str) -> Reading {
     let mut reading = Reading::default();
-    // Registers that hold a number of the text.
+    // Registers that hold a literal of the listing.
     let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     let lines = listing.lines().map(|line| line.split(';').next().unwrap_or_default());
     for code in lines.flat_map(|line| line.split(" :: ")).map(str::trim) {
@@ -109,7 +109,7 @@ fn amd(listing: &str) -> Reading {
             .fold(operation, |name, prefix| name.strip_prefix(prefix).unwrap_or(name));
         let is = |names: &[&str]| names.iter().any(|name| operation.starts_with(name));
         if is(&["fma", "mad", "mac", "dot"]) {
-            // (GCN's v_mad rounds twice, but counts too.) The factors follow the result.
+            // GCN's v_mad rounds twice, but counts too. The factors follow the result.
             let factors = operands
                 .iter()
                 .skip(1)
@@ -130,12 +130,12 @@ fn amd(listing: &str) -> Reading {
     reading
 }
 
-/// Numbers that registers of Intel's hold, by register and element, and whether a whole vector holds the same one.
+/// Literals that Intel's registers hold, by register and element, and whether a whole vector holds the same one.
 #[derive(Default)]
 struct Registers(BTreeMap<(u32, u32), (u32, bool)>);
 
 impl Registers {
-    /// `g30.2<0,1,0>F`, `-g7<8,8,1>F` or `g59UD` as register and element.
+    /// Register and element of an operand like `g30.2<0,1,0>F`, `-g7<8,8,1>F` or `g59UD`.
     fn place(operand: &str) -> Option<(u32, u32)> {
         let name = operand
             .trim_matches(['-', '|', '(', ')'])
@@ -153,7 +153,7 @@ impl Registers {
         self.0.get(&Self::place(operand)?).map(|&(number, _)| number)
     }
 
-    /// So many registers from this one on hold something else.
+    /// Forgets the literals of `count` registers from `operand` on.
     fn clear(&mut self, operand: &str, count: u32) {
         if let Some((first, _)) = Self::place(operand) {
             self.0
@@ -161,14 +161,14 @@ impl Registers {
         }
     }
 
-    /// An instruction on so many lanes has written `result`, a number of the text or anything else.
+    /// Records that an instruction on `width` lanes has written `result`: a literal, or any other value (`None`).
     fn write(&mut self, result: &str, width: u32, number: Option<u32>) {
         let Some(place) = Self::place(result) else {
             return;
         };
         let is_vector = width >= 8;
         if is_vector {
-            // As in `g53.1<2>UW`: every second of two bytes. A register has 32 bytes.
+            // `g53.1<2>UW` is every second of the two-byte elements. A register has 32 bytes.
             let (stride, kind) = result
                 .split_once('<')
                 .and_then(|(_, rest)| rest.split_once('>'))
@@ -193,7 +193,7 @@ impl Registers {
     }
 }
 
-/// `0x3e2aaaabF`, `4F` and `1082130432D` as the bits of an f32.
+/// The bits of an f32 from `0x3e2aaaabF`, `4F` or `1082130432D`.
 fn intel_literal(operand: &str) -> Option<u32> {
     let text = ["UD", "D", "F"]
         .iter()
@@ -205,11 +205,11 @@ fn intel_literal(operand: &str) -> Option<u32> {
     }
 }
 
-/// As in `(+f0.0) mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 }`.
+/// Reads lines like `(+f0.0) mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 }`.
 fn intel(listing: &str, subgroup: f64) -> Reading {
     let mut reading = Reading::default();
     let mut registers = Registers::default();
-    // What a message is received in; its description follows in the next line.
+    // The register that receives a message, whose description follows in the next line.
     let mut received = "";
     for line in listing.lines().map(str::trim) {
         if let Some((port, message)) = line.split_once("MsgDesc: ") {
@@ -219,7 +219,7 @@ fn intel(listing: &str, subgroup: f64) -> Reading {
                 .collect();
             let length = words.windows(2).find(|pair| ["dst_len", "rlen"].contains(&pair[0]));
             registers.clear(received, length.and_then(|pair| pair[1].parse().ok()).unwrap_or(8));
-            // Uniforms are loaded by `const` or `transpose`; surface and width say nothing about an access.
+            // `const` and `transpose` load uniforms. Surface and width don't describe the kind of access.
             if message.starts_with('(') && !port.starts_with("const") && !message.contains("transpose") {
                 let parts = message.trim_start_matches('(').split([',', ')']).map(str::trim);
                 let named = parts.filter(|part| {
@@ -323,7 +323,7 @@ mod tests {
                 .len(),
             1
         );
-        // On integers there is no rounding.
+        // Integers aren't rounded.
         assert_eq!(amd("v_mad_u32_u24 v2, v3, v4, v5").fused.len(), 0);
         assert_eq!(
             intel("mad(16) g103<1>D g93<8,8,1>D g3.0<0,1,0>D g95<1,1,1>W { align1 };")
@@ -337,7 +337,7 @@ mod tests {
     fn an_exact_product_may_be_fused() {
         assert_eq!(amd("v_fma_f32 v2, -4.0, v1, v2").fused.len(), 0);
         assert_eq!(amd("v_fmamk_f32 v2, v1, 0xc0800000, v2").fused.len(), 0);
-        // The summand says nothing.
+        // An exact summand doesn't make the fusion exact.
         assert_eq!(amd("v_fma_f32 v2, v3, v1, -4.0").fused.len(), 1);
         let sixth = amd("s_mov_b32 s3, 0x3e2aaaab\nv_fma_f32 v2, s3, v1, v2");
         assert_eq!((sixth.fused.len(), sixth.fused_sixths), (0, 1));
@@ -354,7 +354,7 @@ mod tests {
         assert_eq!(intel(in_bits).fused.len(), 0);
     }
 
-    /// A register that was written since doesn't hold the number any more.
+    /// A register that was written again doesn't hold the literal any more.
     #[test]
     fn a_number_that_was_overwritten_is_forgotten() {
         for between in ["s_mov_b32 s3, s4", "s_load_b64 s[2:3], s[0:1], 0"] {

@@ -1,6 +1,6 @@
 //! Reads the machine code that the shader compilers of real drivers make of the kernels, without a GPU: `./test.sh isa`.
 //!
-//! A driver is chosen by its environment, so each device is a process of its own, which prints what it has read.
+//! Environment variables choose the driver, so each device is read by a process of its own, which prints its counts.
 
 mod check;
 mod driver;
@@ -19,8 +19,8 @@ type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 const USAGE: &str = "\
 usage: isa [--intel-shim libintel_noop_drm_shim.so] [--write docs/portability.md]
 
-Compiles every pipeline with the drivers of AMD (RADV), and of Intel (ANV) where Mesa's shim for its device is given. Fails if a
-product is fused where two roundings are promised, if floats are compared or limited, if vectors are torn apart, if registers spill, or
+Compiles every pipeline with AMD's driver (RADV), and with Intel's (ANV) if Mesa's shim for its device is given. Fails if a
+product is fused where two roundings are promised, if floats are compared or clamped, if vectors are split, if registers spill, or
 if a kernel takes more instructions than its limit.";
 
 /// A device that a driver compiles for.
@@ -45,7 +45,7 @@ impl Device {
         Self { name, about, vendor }
     }
 
-    /// What makes the loader and the driver choose it.
+    /// The environment that makes the loader and the driver choose it. `None` without the shim that it needs.
     fn environment(&self, shim: Option<&Path>) -> Result<Option<Vec<(&'static str, String)>>> {
         let (driver, mut environment) = match (self.vendor, shim) {
             (Vendor::Amd, _) => ("radeon_icd", vec![("RADV_FORCE_FAMILY", self.name.to_string())]),
@@ -97,7 +97,7 @@ fn main() -> ExitCode {
     let done = match device {
         Some(name) => {
             let named = DEVICES.iter().find(|device| name.to_str() == Some(device.name));
-            named.map_or(Err("no such device".into()), check::check)
+            named.map_or(Err("--device: no such device".into()), check::check)
         }
         None => read_all(shim.as_deref(), page.as_deref()),
     };

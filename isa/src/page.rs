@@ -3,24 +3,23 @@
 use crate::{Device, Result};
 use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
-/// What a device's process has printed.
+/// The output of a device's process.
 pub struct Counts {
     device: &'static str,
     about: &'static str,
     pub summary: String,
-    /// Names in the order of the rows, and instructions for an element.
+    /// Names and instructions for an element, in the order of the rows.
     rows: Vec<(String, f64)>,
 }
 
 impl Counts {
     pub fn parse(device: &Device, text: &str) -> Result<Self> {
         let mut lines = text.lines();
-        let summary = lines
-            .next()
-            .ok_or("a device's process has printed nothing")?
-            .to_string();
+        let summary = lines.next().ok_or("a device's process printed nothing")?.to_string();
         let row = |line: &str| -> Result<(String, f64)> {
-            let (name, count) = line.split_once('\t').ok_or_else(|| format!("not a row: {line}"))?;
+            let (name, count) = line
+                .split_once('\t')
+                .ok_or_else(|| format!("not a row of name, tab and count: {line}"))?;
             Ok((name.into(), count.parse()?))
         };
         Ok(Self {
@@ -36,7 +35,7 @@ impl Counts {
 pub fn table(counted: &[Counts]) -> String {
     let mut table = String::from("| kernel |");
     for counts in counted {
-        write!(table, " {} ({}) |", counts.device, counts.about).expect("a string takes all");
+        write!(table, " {} ({}) |", counts.device, counts.about).expect("writing to a String succeeds");
     }
     table += &format!("\n|---|{}\n", "---|".repeat(counted.len()));
     let mut kernels: Vec<&str> = vec![];
@@ -54,12 +53,12 @@ pub fn table(counted: &[Counts]) -> String {
         }
     }
     for kernel in kernels {
-        write!(table, "| {kernel} |").expect("a string takes all");
+        write!(table, "| {kernel} |").expect("writing to a String succeeds");
         for counts in counted {
             let cell = cells
                 .get(&(kernel, counts.device))
                 .map_or(String::new(), |cell| cell.join(" / "));
-            write!(table, " {cell} |").expect("a string takes all");
+            write!(table, " {cell} |").expect("writing to a String succeeds");
         }
         table += "\n";
     }
@@ -75,7 +74,7 @@ const GPUS: [(&str, f64, f64); 5] = [
     ("AMD Radeon 680M", 102.0, 1.8),
 ];
 
-/// How many instructions an element may take before a GPU waits for them instead of for its memory.
+/// The table of how many instructions an element may take before arithmetic limits a GPU instead of memory.
 fn budgets() -> String {
     let mut table = String::from(
         "| GPU | GB/s | 10^12 op/s | forward, f32 | forward, halves | backward, f32 | backward, halves |\n|---|---|---|---|---|---|---|\n",
@@ -87,12 +86,12 @@ fn budgets() -> String {
             table,
             "| {name} | {bandwidth} | {rate} | {forward} | {forward_halves} | {backward} | {backward_halves} |"
         )
-        .expect("a string takes all");
+        .expect("writing to a String succeeds");
     }
     table
 }
 
-/// Where this part of the page begins; `cargo xtask matrix` writes what stands before.
+/// The heading of this part of the page; `cargo xtask matrix` writes everything before it.
 const HEADING: &str = "\n## Machine code of real GPUs\n";
 
 /// Replaces this part of the page.

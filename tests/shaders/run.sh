@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# naga's translations of every kernel through the compilers that take them: spirv-val, glslangValidator, and Microsoft's DXC and
+# Runs naga's translations of every kernel through the compilers that take them: spirv-val, glslangValidator, and Microsoft's DXC and
 # FXC under Wine. Run by `./test.sh compilers`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -19,6 +19,6 @@ cp "$node_modules"/webgpu/dist/win32-x64/{dxcompiler,d3dcompiler_47}.dll "$hlsl"
 x86_64-w64-mingw32-gcc -O1 -Wall -Werror -o "$hlsl/host.exe" tests/shaders/host.c
 
 export WINEPREFIX="$cache/wine" WINEDEBUG=-all HARD_SIGMOID_HLSL_HOST="$hlsl/host.exe"
-# Wine makes its folder first.
+# The first call creates Wine's folder.
 wine "$HARD_SIGMOID_HLSL_HOST" dxc </dev/null 2>/dev/null
 cargo test --release --test shaders -- --ignored --nocapture

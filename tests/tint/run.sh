@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The kernels through Tint, Chrome's WGSL compiler, on SwiftShader and on a newer lavapipe. Run by `./test.sh tint`.
+# Runs the kernels through Tint, Chrome's WGSL compiler, on SwiftShader and on a newer lavapipe. Run by `./test.sh tint`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/fetch.sh

@@ -1,4 +1,4 @@
-//! What computes or writes this project's documents: `cargo xtask matrix`.
+//! Writes documents of this project: `cargo xtask matrix`.
 
 mod matrix;
 

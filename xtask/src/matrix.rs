@@ -1,4 +1,4 @@
-//! Every driver that runs without a GPU, in one table.
+//! Tests every driver that runs without a GPU and writes the results into one table.
 
 use crate::Result;
 use std::{
@@ -14,7 +14,7 @@ struct Driver {
     environment: Vec<(&'static str, String)>,
 }
 
-/// What a driver's tests and sample gave.
+/// The results of a driver's tests and sample.
 #[derive(Debug)]
 struct Outcome {
     driver: &'static str,
@@ -23,7 +23,7 @@ struct Outcome {
     rows: Vec<Row>,
 }
 
-/// An operation of the sample.
+/// The sample's result for one operation.
 #[derive(Debug)]
 struct Row {
     definition: String,
@@ -35,13 +35,15 @@ struct Row {
 pub fn run(swiftshader: &str, newer: &str) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .ok_or("xtask stands in the project's folder")?;
+        .ok_or("xtask has to be in the project's folder")?;
     let folder = PathBuf::from(std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".into())).join("matrix");
     fs::create_dir_all(&folder)?;
     let folder = fs::canonicalize(folder)?;
     let installed = installed_lavapipe()?;
     let vulkan = |icd: &str| vec![("WGPU_BACKEND", "vulkan".into()), ("VK_ICD_FILENAMES", icd.into())];
-    let beside = Path::new(newer).parent().ok_or("the newer lavapipe has a folder")?;
+    let beside = Path::new(newer)
+        .parent()
+        .ok_or("the newer lavapipe's driver file has to be in a folder")?;
     let drivers = [
         Driver {
             name: "lavapipe",
@@ -73,11 +75,11 @@ pub fn run(swiftshader: &str, newer: &str) -> Result<()> {
     let validated = layer.validated();
     outcomes.push(validated.run(&folder)?);
     if let Some(objection) = layer.objections()?.first() {
-        return Err(format!("the validation layer objects: {objection}").into());
+        return Err(format!("the validation layer reports: {objection}").into());
     }
 
     let path = root.join("docs/portability.md");
-    // `./test.sh isa` writes what follows.
+    // Keep the rest of the page, which `./test.sh isa` writes.
     let others = fs::read_to_string(&path)?;
     let others = others.find("\n## Machine code").map_or("", |start| &others[start..]);
     fs::write(&path, page(&outcomes)? + others)?;
@@ -94,11 +96,11 @@ fn installed_lavapipe() -> Result<String> {
             return Ok(path);
         }
     }
-    Err(format!("{} has no lavapipe", folder.display()).into())
+    Err(format!("{} has no lavapipe: install mesa-vulkan-drivers", folder.display()).into())
 }
 
 impl Driver {
-    /// The GPU tests, with these arguments; returns what they print.
+    /// Runs the GPU tests with these arguments and returns their output.
     fn test(&self, report: Option<&Path>, arguments: &[&str]) -> Result<String> {
         let mut command = Command::new("cargo");
         command.args(["test", "--release", "-p", "hard-sigmoid", "--test", "gpu", "--"]);
@@ -115,19 +117,19 @@ impl Driver {
         Ok(text)
     }
 
-    /// The tests, and then the sample.
+    /// Runs the tests, then the sample.
     fn run(&self, folder: &Path) -> Result<Outcome> {
         println!("=== {}", self.name);
         let text = self.test(None, &["--test-threads=2"])?;
-        let tests = passed(&text).ok_or_else(|| format!("{} doesn't say how many tests passed", self.name))?;
+        let tests = passed(&text).ok_or_else(|| format!("{} doesn't print how many tests passed", self.name))?;
         println!("{tests}");
         let report = folder.join(format!("{}.report", self.name));
-        // One of an earlier run isn't this one's.
+        // A report may be left from an earlier run.
         if report.exists() {
             fs::remove_file(&report)?;
         }
         self.test(Some(&report), &["--ignored", "sample"])?;
-        let report = fs::read_to_string(&report).map_err(|_| format!("{} reports no sample", self.name))?;
+        let report = fs::read_to_string(&report).map_err(|_| format!("{} wrote no report of the sample", self.name))?;
         let (adapter, rows) = parsed(&report)?;
         Ok(Outcome {
             driver: self.name,
@@ -138,7 +140,7 @@ impl Driver {
     }
 }
 
-/// Vulkan's validation layer, which writes what it objects to into a file.
+/// Vulkan's validation layer, which writes its objections into a file.
 struct Layer<'a> {
     folder: &'a Path,
     driver: Vec<(&'static str, String)>,
@@ -174,12 +176,12 @@ impl Layer<'_> {
         Ok(fs::write(self.folder.join("vk_layer_settings.txt"), settings)?)
     }
 
-    /// Shows that an objection would be seen: with best practices on, the layer objects to an old extension that wgpu asks for.
+    /// Checks that an objection would be found. With best practices on, the layer objects to an old extension that wgpu asks for.
     fn prove(&self) -> Result<()> {
         self.settle("khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_BEST_PRACTICES_EXT")?;
         self.validated().test(None, &["one_pass"])?;
         if self.objections()?.is_empty() {
-            return Err("an objection of the validation layer isn't seen".into());
+            return Err("the validation layer's log has no objection where one was expected".into());
         }
         self.settle("")
     }
@@ -187,7 +189,7 @@ impl Layer<'_> {
     fn objections(&self) -> Result<Vec<String>> {
         let log = fs::read_to_string(self.log())?;
         if !log.contains("Khronos Validation Layer Active") {
-            return Err("the validation layer wasn't there".into());
+            return Err("the validation layer wasn't active: install vulkan-validationlayers".into());
         }
         let kinds = ["Validation Error", "Validation Warning", "Validation Performance"];
         let objects = |line: &&str| kinds.iter().any(|kind| line.contains(kind));
@@ -195,21 +197,21 @@ impl Layer<'_> {
     }
 }
 
-/// As in `test result: ok. 15 passed; 0 failed; ...`.
+/// The count of a line like `test result: ok. 15 passed; 0 failed; ...`.
 fn passed(text: &str) -> Option<String> {
     let line = text.lines().find(|line| line.starts_with("test result: ok."))?;
     let count = line.split_whitespace().nth(3)?;
     Some(format!("{count} passed"))
 }
 
-/// The adapter, and the operations: fields with tabs between them, as `tests/gpu/exhaustive.rs` writes them.
+/// The adapter and the rows of a report, whose fields `tests/gpu/exhaustive.rs` separates by tabs.
 fn parsed(report: &str) -> Result<(String, Vec<Row>)> {
     let mut lines = report.lines();
     let adapter = lines.next().ok_or("the report is empty")?.to_string();
     let row = |line: &str| -> Result<Row> {
         let fields: Vec<_> = line.split('\t').collect();
         let [definition, operation, _results, differing, flushed] = fields[..] else {
-            return Err(format!("not a row of a report: {line}").into());
+            return Err(format!("the report needs five fields between tabs, not {line:?}").into());
         };
         Ok(Row {
             definition: definition.into(),

@@ -1,5 +1,5 @@
-//! The kernels on a wgpu that this crate knows nothing of, by the plan: what to compile, bind and dispatch, as plain data. Any
-//! other WebGPU implementation can follow it in the same way.
+//! Runs the kernels on a version of wgpu that this crate doesn't depend on, by following the plan: what to compile, bind and
+//! dispatch, as plain data. Any other WebGPU implementation can follow it in the same way.
 //!
 //! `cargo run --release -p hard-sigmoid-plan`
 
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let tensors = [storage(&x), storage(&g), storage(&vec![f32::NAN; x.len()])];
 
-    // What to dispatch, for this device.
+    // The plan depends on the device's limits.
     let has = device.limits();
     let limits = Limits {
         max_storage_buffers_per_shader_stage: has.max_storage_buffers_per_shader_stage,
@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let plan = Plan::new(OP, DType::F32, Placement::Separate, x.len() as u64, &limits)?;
 
-    // Once for each module, and for each entry point with its constants.
+    // Create a module once, and a pipeline once for each entry point and its constants.
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
         source: wgpu::ShaderSource::Wgsl(plan.module().into()),
@@ -100,7 +100,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    // Read back, and compare every bit with the CPU path.
+    // Read back and compare every bit with the CPU path.
     let staging = device.create_buffer(&wgpu::BufferDescriptor {
         label: None,
         size: tensors[2].size(),
@@ -128,7 +128,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         x.len(),
     );
     if differing > 0 {
-        return Err("the GPU gave other bits".into());
+        return Err("the GPU's bits differ from the CPU path's".into());
     }
     Ok(())
 }

@@ -55,7 +55,7 @@ fn gradients(theme: &Theme) -> Result<String> {
     chart.draw(theme)
 }
 
-/// Neighbouring numbers to each side of a kink.
+/// How many neighbouring numbers are shown on each side of a kink.
 const BESIDE: i32 = 4;
 
 /// The gradient at the numbers around the upper kink of each preset.
@@ -129,7 +129,7 @@ fn kinks(theme: &Theme) -> Result<String> {
     })
 }
 
-/// What is the same function on paper, by its 32 bits.
+/// The 32 bits of definitions that are the same function on paper.
 fn roundings(theme: &Theme) -> Result<String> {
     let sixth = HardSigmoid::affine(1.0 / 6.0, 0.5, KinkRule::Strict)?;
     let rows = [

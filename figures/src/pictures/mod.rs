@@ -1,4 +1,4 @@
-//! The pictures of `docs/definitions.md`, drawn from what the crate computes, as files.
+//! Draws the pictures of `docs/definitions.md` from the crate's own results, and writes them as files.
 
 mod drawn;
 
@@ -18,7 +18,7 @@ use std::{
 /// Draws every hard sigmoid: curves, gradients, kinks and roundings, each for light and dark pages, as SVG and PNG
 #[derive(Args)]
 pub struct Arguments {
-    /// Where the pictures go
+    /// Folder to write the pictures to
     #[arg(long, value_name = "FOLDER", default_value_os_t = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/pictures"))]
     output: PathBuf,
 }

@@ -1,10 +1,12 @@
-//! Our hard sigmoid beside burn's own, on tensors that stay on the device, in turn in one run.
+//! Compares our hard sigmoid with burn's own, on tensors that stay on the device, in turn in one run.
 //!
 //! `cargo bench -p hard-sigmoid-burn --bench burn` compares with burn's separate kernels, with `--features fusion` with the
-//! fused ones, and with `--features vulkan` with those that burn compiles to SPIR-V. Ours is asserted against the CPU path first.
+//! fused ones, and with `--features vulkan` with those that burn compiles to SPIR-V. Our result is compared with the CPU path first.
 //! `forward` holds its input, `tracked` records for a gradient, `backward` begins with a gradient of ones, `step` multiplies by a
 //! weight between the two passes, `gate` is a channel's gate of images of 16 by 16, and `1000 small` enqueues a chain of forward
-//! passes and waits once. An argument is the exponent of the largest tensor, 25 without. Columns: median time of ours, of `approximate`, of burn's own, and how many times longer burn's takes.
+//! passes and waits once. The argument is the exponent of the largest tensor, 25 by default.
+//!
+//! The columns are the median times of ours, of `approximate` and of burn's own, and burn's time divided by ours.
 
 use burn::tensor::{Device, DeviceKind, Gradients, Tensor, TensorData, activation};
 use hard_sigmoid_burn::{HardSigmoid, approximate, gate, hard_sigmoid};
@@ -65,7 +67,7 @@ fn rows(device: &Device, len: usize) {
     let expected = values(len).into_iter().map(|x| HardSigmoid::KERAS.forward(x).to_bits());
     assert!(
         y.iter::<f32>().map(f32::to_bits).eq(expected),
-        "other bits than the CPU path"
+        "the bits differ from the CPU path's"
     );
 
     let tracking = device.clone().autodiff();
@@ -104,10 +106,10 @@ fn rows(device: &Device, len: usize) {
 }
 
 fn gradient(x: &Tensor<1>, gradients: Gradients) -> Tensor<1> {
-    x.grad(&gradients).expect("it is tracked")
+    x.grad(&gradients).expect("x is tracked")
 }
 
-/// Seconds until the device has done it.
+/// Seconds until the device has finished.
 fn timed<R>(device: &Device, run: impl FnOnce() -> R) -> f64 {
     device.sync().unwrap();
     let start = Instant::now();
@@ -123,7 +125,7 @@ fn row<F: Copy>(what: &str, len: usize, rounds: usize, functions: [F; 3], time: 
     for round in 0..rounds + 2 {
         for (function, times) in functions.into_iter().zip(&mut times) {
             let seconds = time(function);
-            // The first ones compile.
+            // The first rounds compile.
             if round > 1 {
                 times.push(seconds);
             }

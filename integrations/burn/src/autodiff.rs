@@ -1,4 +1,4 @@
-//! Gradients: each operation remembers its inputs, and our kernels compute its gradient from them.
+//! Gradients: each operation keeps its inputs, and our kernels compute its gradient from them.
 
 use crate::{backend::HardSigmoidBackend, op::Differentiable};
 use burn::backend::{
@@ -58,7 +58,7 @@ impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodi
     }
 
     fn hard_sigmoid_gradient(_x: FloatTensor<Self>, _g: FloatTensor<Self>, _op: Binary) -> FloatTensor<Self> {
-        panic!("the hard sigmoid has no second derivatives here")
+        panic!("hard-sigmoid-burn computes no second derivatives")
     }
 
     fn hard_sigmoid_gate(a: FloatTensor<Self>, b: FloatTensor<Self>, gate: BroadcastGate) -> FloatTensor<Self> {
@@ -79,6 +79,6 @@ impl<B: HardSigmoidBackend, C: CheckpointStrategy> HardSigmoidBackend for Autodi
         _g: FloatTensor<Self>,
         _gate: BroadcastGate,
     ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        panic!("the gate has no second derivatives here")
+        panic!("hard-sigmoid-burn computes no second derivatives of the gate")
     }
 }

@@ -1,10 +1,10 @@
-//! What every backend has to compute.
+//! The operations that every backend has to compute.
 
 use crate::{host, op::Differentiable};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 use hard_sigmoid::{Binary, BroadcastGate};
 
-/// The operations. By default they are computed on the host, by the CPU path, which has the bits of the kernels.
+/// Our operations on a backend. By default the CPU path computes them on the host, with the bits of the kernels.
 #[backend_extension(
     Autodiff,
     Cube,
@@ -18,7 +18,7 @@ pub trait HardSigmoidBackend: Backend {
         host::unary::<Self>(x, of.op)
     }
 
-    /// The gradient `op` of `x`, from the upstream gradient `g`.
+    /// The gradient `op` at `x`, for the upstream gradient `g`.
     #[fusion(dtype = x, shape = x)]
     fn hard_sigmoid_gradient(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
         host::gradient::<Self>(x, g, op)

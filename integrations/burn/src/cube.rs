@@ -1,4 +1,4 @@
-//! burn on wgpu, where cubecl launches our WGSL text as the plan says.
+//! The operations on burn's wgpu backend: cubecl launches our WGSL text by the plan.
 
 use crate::{
     backend::HardSigmoidBackend,
@@ -61,7 +61,7 @@ impl HardSigmoidBackend for CubeBackend {
     }
 }
 
-/// Launches an operation on contiguous tensors. `None` where the kernels can't compute it: on a runtime that isn't wgpu's, for
+/// Launches an operation on contiguous tensors. `None` if the kernels can't compute it: on a runtime that isn't wgpu's, for
 /// other types, and on a device whose limits are too small.
 fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
     let limits = text::limits(&inputs[0].client)?;
@@ -75,7 +75,7 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
         inputs.iter().all(|input| input.dtype == first.dtype),
         "the tensors have to hold the same type"
     );
-    // A tensor that nobody else holds is overwritten. Otherwise tensors may share a buffer of burn's pool.
+    // A tensor with no other owner is overwritten. Otherwise tensors may share a buffer of burn's pool.
     let replaced = op.replaces().filter(|&index| inputs[index].can_mut());
     let placement = match replaced {
         Some(_) => Placement::InPlace,
@@ -83,7 +83,7 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
     };
     let len = first.shape().num_elements() as u64;
     let plan = Plan::new(op, dtype, placement, len, limits).ok()?;
-    // The first result is as large as the first operand, the gradient of a gate as the gate.
+    // The first result has the shape of the first operand, the gradient of a gate that of the gate.
     let outputs = std::array::from_fn(|output| match replaced {
         Some(index) if output == 0 => inputs[index].clone(),
         _ => like(inputs[output]),
@@ -120,14 +120,14 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
     Some(outputs)
 }
 
-/// What a part of the plan takes of a tensor.
+/// The range of a tensor that a part of the plan binds.
 fn bound(handle: &Handle, binding: &Binding) -> Handle {
-    // The last word of an odd number of halves is bound whole; cubecl rounds up too.
+    // An odd number of halves binds its whole last word; cubecl rounds up too.
     let after = handle.size_in_used().saturating_sub(binding.offset + binding.size);
     handle.clone().offset_start(binding.offset).offset_end(after)
 }
 
-/// What the kernels call the tensor's type.
+/// The kernels' type for the tensor's elements.
 fn dtype(tensor: &CubeTensor) -> Option<DType> {
     match tensor.dtype {
         burn::tensor::DType::F32 => Some(DType::F32),
@@ -167,7 +167,7 @@ mod tests {
         B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)
     }
 
-    /// The bits can't tell the kernels from the host.
+    /// Bits alone don't show it: the host gives the same.
     #[test]
     fn wgpu_takes_the_kernels() {
         let device = device();
@@ -194,7 +194,7 @@ mod tests {
             .collect()
     }
 
-    /// Tensors beyond a binding are cut, and a part begins within them.
+    /// Tensors longer than a binding are cut, so a part begins inside the buffer.
     #[test]
     fn parts_have_the_bits_of_the_whole() {
         let device = device();
@@ -203,7 +203,7 @@ mod tests {
             upload::<CubeBackend>(&x[..50_000], &device),
             upload::<CubeBackend>(&x[3..][..10_000], &device),
         );
-        // So that nothing is overwritten.
+        // A second owner, so that nothing is overwritten.
         let _held = (a.clone(), b.clone());
         let whole = text::limits(&a.client).unwrap();
         let small = Limits {

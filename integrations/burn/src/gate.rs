@@ -1,19 +1,19 @@
-//! The gate of squeeze-and-excitation, and the shapes that it takes.
+//! The gate of squeeze-and-excitation, for all shapes that broadcast.
 
 use crate::{HardSigmoid, backend::HardSigmoidBackend};
 use burn::{backend::Dispatch, tensor::Tensor};
 use hard_sigmoid::BroadcastGate;
 
-/// `a·hard_sigmoid(b)`, where each extent of `b` is that of `a` or 1: `b` is repeated along the latter.
+/// `a·hard_sigmoid(b)`, with `b` repeated along its dimensions of size 1. Its other dimensions have to equal those of `a`.
 ///
 /// So `[n, c, 1, 1]` gates `[n, c, h, w]`, and `[n, 1, c]` gates `[n, t, c]`. It is one kernel, and one for each gradient. The
-/// gradient of `b` is summed in `f32` over what it is repeated along, in one order on every device: see
-/// [`BroadcastGate`](hard_sigmoid::BroadcastGate). Where other extents lie between those of 1, as in `[1, c, 1]`, `a` is copied, and in
-/// the backward pass its gradient too.
+/// gradient of `b` is summed in `f32` over the repetitions, in one order on every device: see
+/// [`BroadcastGate`](hard_sigmoid::BroadcastGate). If another dimension lies between two repeated ones, as in `[1, c, 1]`, `a` is copied,
+/// and in the backward pass its gradient too.
 ///
 /// # Panics
-/// If the shapes don't fit, if `b` is repeated along 2^31 elements or more (with those that follow), or if the tensors hold anything
-/// but f32, f16 or bf16.
+/// If the shapes don't fit, if `b` is repeated along 2^31 elements or more (with those that follow), or if the tensors hold another
+/// type than f32, f16 or bf16.
 pub fn gate<const D: usize>(a: Tensor<D>, b: Tensor<D>, definition: HardSigmoid) -> Tensor<D> {
     let shapes = [a.dims(), b.dims()];
     let Some(repeated) = repeated(shapes) else {
@@ -24,7 +24,7 @@ pub fn gate<const D: usize>(a: Tensor<D>, b: Tensor<D>, definition: HardSigmoid)
     };
     let len: usize = shapes[0].iter().product();
     if len == 0 {
-        // An empty tensor, whose gate has a gradient of zeros.
+        // The product of an empty tensor gives the gate a gradient of zeros.
         return a * b;
     }
     let extents = |range: std::ops::Range<usize>| shapes[0][range].iter().product::<usize>();
@@ -49,7 +49,7 @@ pub fn gate<const D: usize>(a: Tensor<D>, b: Tensor<D>, definition: HardSigmoid)
     launch(a, b, broadcast(definition, middle, 1)).permute(axes(inverse))
 }
 
-/// In which dimensions `b` is repeated to the shape of `a`. `None` if it can't be.
+/// The dimensions in which `b` is repeated to the shape of `a`. `None` if the shapes don't fit.
 fn repeated<const D: usize>([a, b]: [[usize; D]; 2]) -> Option<[bool; D]> {
     let fits = a.iter().zip(&b).all(|(a, b)| a == b || *b == 1);
     fits.then(|| std::array::from_fn(|d| a[d] != b[d]))
@@ -60,7 +60,7 @@ fn plain(definition: HardSigmoid) -> BroadcastGate {
 }
 
 fn broadcast(definition: HardSigmoid, middle: usize, inner: usize) -> BroadcastGate {
-    // An extent beyond 32 bits is refused like those just below.
+    // `new` refuses an extent beyond 32 bits as it refuses `u32::MAX`.
     let [middle, inner] = [middle, inner].map(|extent| u32::try_from(extent).unwrap_or(u32::MAX));
     BroadcastGate::new(definition, middle, inner).unwrap_or_else(|error| panic!("{error}"))
 }

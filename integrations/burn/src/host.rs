@@ -1,4 +1,4 @@
-//! Any backend without kernels of ours: the tensors travel to the host and back, and the CPU path computes.
+//! The operations on any other backend: the tensors travel to the host, where the CPU path computes, and back.
 
 use crate::op;
 use burn::{
@@ -7,7 +7,7 @@ use burn::{
 };
 use hard_sigmoid::{Binary, BroadcastGate, OpError, Scalar, Unary, cpu};
 
-/// Runs `$run` with `$T` as the type that tensors of `$dtype` hold.
+/// Runs `$run` with `$T` as the element type of `$dtype`.
 macro_rules! for_dtype {
     ($dtype:expr, $T:ident => $run:expr) => {
         match $dtype {
@@ -73,7 +73,7 @@ pub fn gate_backward<B: Backend>(
 
 fn fetch<B: Backend>(tensor: FloatTensor<B>) -> TensorData {
     try_read_sync(B::float_into_data(tensor))
-        .expect("this backend can't be read without waiting; compute on wgpu here")
+        .expect("this backend's tensors can't be read synchronously here: use a wgpu device")
         .unwrap_or_else(|error| panic!("reading the tensor: {error}"))
 }
 

@@ -1,4 +1,4 @@
-//! The functions as modules, for networks that are built of modules.
+//! The functions as burn modules.
 
 use crate::{gate, hard_sigmoid, hard_swish};
 use burn::{
@@ -9,7 +9,7 @@ use burn::{
 };
 use hard_sigmoid::HardSigmoid;
 
-/// A definition as a constant of a module: it isn't part of a record.
+/// A definition as a constant of a module, which isn't part of its record.
 #[derive(Clone, Debug)]
 struct Definition(HardSigmoid);
 
@@ -24,19 +24,19 @@ macro_rules! layer {
         }
 
         impl $name {
-            /// The layer of `definition`, a preset or any other.
+            /// Creates the layer of `definition`.
             pub fn new(definition: HardSigmoid) -> Self {
                 Self {
                     definition: Definition(definition),
                 }
             }
 
-            /// What it computes.
+            /// The definition that it computes.
             pub fn definition(&self) -> HardSigmoid {
                 self.definition.0
             }
 
-            /// The function of each element.
+            /// Applies the function to each element.
             pub fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
                 $function(x, self.definition())
             }
@@ -55,18 +55,18 @@ macro_rules! layer {
 }
 
 layer!(
-    /// [`hard_sigmoid`](hard_sigmoid()) as a module, in the place of burn's `HardSigmoid`.
+    /// [`hard_sigmoid`](hard_sigmoid()) as a module, to replace burn's `HardSigmoid`.
     HardSigmoidLayer,
     hard_sigmoid
 );
 
 layer!(
-    /// [`hard_swish`] as a module, in the place of burn's `HardSwish`.
+    /// [`hard_swish`] as a module, to replace burn's `HardSwish`.
     HardSwishLayer,
     hard_swish
 );
 
-/// How a [`SqueezeExcitation`] is made.
+/// The configuration of a [`SqueezeExcitation`].
 #[derive(Config, Debug)]
 pub struct SqueezeExcitationConfig {
     /// Channels of the input and of the output.
@@ -76,7 +76,7 @@ pub struct SqueezeExcitationConfig {
 }
 
 impl SqueezeExcitationConfig {
-    /// The block, with the gate of `definition`: MobileNetV3's is `HardSigmoid::PYTORCH`.
+    /// Creates the block, with `definition` for its gate: MobileNetV3's is `HardSigmoid::PYTORCH`.
     pub fn init(&self, definition: HardSigmoid, device: &Device) -> SqueezeExcitation {
         let pointwise = |from, to| Conv2dConfig::new([from, to], [1, 1]).init(device);
         SqueezeExcitation {
@@ -87,15 +87,15 @@ impl SqueezeExcitationConfig {
     }
 }
 
-/// Squeeze-and-excitation (Hu et al., arXiv 1709.01507) as MobileNetV3 has it: the mean of each channel goes through a pointwise
-/// convolution, ReLU and another one, and its hard sigmoid is the gate of the channel.
+/// Squeeze-and-excitation (Hu et al., arXiv 1709.01507) as in MobileNetV3: the mean of each channel goes through a pointwise
+/// convolution, ReLU and another pointwise convolution, and the hard sigmoid of the result is the gate of the channel.
 ///
-/// Its parameters have the names of torchvision's: `fc1.weight`, `fc1.bias`, `fc2.weight`, `fc2.bias`.
+/// Its parameters have torchvision's names: `fc1.weight`, `fc1.bias`, `fc2.weight`, `fc2.bias`.
 #[derive(Module, Debug)]
 pub struct SqueezeExcitation {
-    /// To the squeezed channels.
+    /// From all channels to the squeezed ones.
     pub fc1: Conv2d,
-    /// And back to all channels.
+    /// From the squeezed channels back to all.
     pub fc2: Conv2d,
     #[module(skip)]
     definition: Definition,
@@ -107,7 +107,7 @@ impl SqueezeExcitation {
         self.definition.0
     }
 
-    /// Of a tensor of shape `[images, channels, height, width]`.
+    /// Applies the block to a tensor of shape `[images, channels, height, width]`.
     pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
         let squeezed = x.clone().mean_dims(&[2, 3]);
         let b = self.fc2.forward(relu(self.fc1.forward(squeezed)));

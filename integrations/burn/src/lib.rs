@@ -22,7 +22,7 @@ use op::Differentiable;
 /// The hard sigmoid of each element, with the gradient rule of `definition`.
 ///
 /// # Panics
-/// If the tensor holds anything but f32, f16 or bf16; so does every function here.
+/// If the tensor holds another type than f32, f16 or bf16. Every function here panics then.
 pub fn hard_sigmoid<const D: usize>(x: Tensor<D>, definition: HardSigmoid) -> Tensor<D> {
     unary(x, Differentiable::forward(definition))
 }
@@ -32,7 +32,7 @@ pub fn hard_swish<const D: usize>(x: Tensor<D>, definition: HardSigmoid) -> Tens
     unary(x, Differentiable::hard_swish(definition))
 }
 
-/// 1 or -1 for each element, as `binarization` has it; its gradient is that of `estimator`.
+/// 1 or -1 for each element, by `binarization`. Its gradient is that of `estimator`.
 ///
 /// A stochastic binarization draws the same signs whenever it has the same seed and offset: take another offset (or
 /// [`advanced`](Binarization::advanced)) for each step.

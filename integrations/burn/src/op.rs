@@ -1,4 +1,4 @@
-//! Operations as autodiff takes them: each with its gradient.
+//! Operations with their gradients, for autodiff.
 
 use hard_sigmoid::{
     Binarization, Binary, BroadcastGate, Finite, HardSigmoid, Op, Other, Signs, StraightThrough, Unary,
@@ -26,7 +26,7 @@ impl Differentiable {
         }
     }
 
-    /// To 1 and -1. A binarization has no gradient of its own, so `estimator` stands for it.
+    /// Binarizes to 1 and -1. A binarization has no gradient of its own, so `estimator` takes its place.
     pub fn binarize(how: Binarization, estimator: StraightThrough) -> Self {
         let scale = Finite::ONE;
         Self {
@@ -36,12 +36,12 @@ impl Differentiable {
     }
 }
 
-/// A gate that is as large as what goes through it has kernels of its own: its gradient needs no sum.
+/// Whether the gate is as large as its other operand. Such a gate has kernels of its own, since its gradient needs no sum.
 pub fn is_plain(gate: BroadcastGate) -> bool {
     gate.middle() == 1
 }
 
-/// `a·hs(b)`.
+/// The operation `a·hs(b)`.
 pub fn gate(gate: BroadcastGate) -> Op {
     match is_plain(gate) {
         true => Binary::Gate(gate.definition()).into(),
@@ -49,7 +49,7 @@ pub fn gate(gate: BroadcastGate) -> Op {
     }
 }
 
-/// `da` and `db`.
+/// The operation that computes `da` and `db`.
 pub fn gate_backward(gate: BroadcastGate) -> Op {
     match is_plain(gate) {
         true => Other::GateBackward(gate.definition()).into(),

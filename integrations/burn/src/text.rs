@@ -1,8 +1,8 @@
-//! Our text on cubecl's wgpu runtime, whichever shading language burn compiles its own kernels to.
+//! Launches our WGSL text on cubecl's wgpu runtime, whichever shading language burn compiles its own kernels to.
 //!
-//! cubecl takes WGSL text where it compiles to WGSL itself. With burn's features `vulkan` and `metal` it compiles to SPIR-V and
-//! MSL and refuses text, although wgpu below it takes it as ever. There a pipeline of ours is made while the runtime's options say
-//! that it compiles to WGSL, with the device to ourselves; then cubecl has the pipeline, and launches it as any other.
+//! cubecl takes WGSL text if it compiles to WGSL itself. With burn's features `vulkan` and `metal` it compiles to SPIR-V and MSL
+//! and refuses WGSL, although wgpu still takes it. So we switch the runtime's options to WGSL while it creates our pipeline, on the
+//! device's own thread, where nothing else runs. cubecl keeps the pipeline and launches it like any other.
 
 use burn_cubecl::cubecl::{
     CubeKernel, PrecompiledSource,
@@ -28,17 +28,17 @@ use std::{
 /// cubecl's runtime on wgpu. Its compiler is one of three, chosen when the device starts.
 type Server = WgpuServer<AutoCompiler>;
 
-/// What is known of a device.
+/// The limits and pipelines of a device.
 struct Known {
     limits: Limits,
-    /// Kernels whose pipelines cubecl has.
+    /// Kernels whose pipelines cubecl has created.
     made: HashSet<KernelId>,
 }
 
-/// Of every device, as long as the program runs: so are cubecl's own.
+/// Kept for every device until the program ends, as cubecl keeps its devices.
 static KNOWN: LazyLock<Mutex<HashMap<DeviceId, Known>>> = LazyLock::new(Mutex::default);
 
-/// A panic elsewhere leaves nothing half done in it.
+/// Locks [`KNOWN`]. A panic while it was locked leaves nothing half done in it.
 fn known() -> MutexGuard<'static, HashMap<DeviceId, Known>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -56,9 +56,9 @@ pub fn limits(client: &Client) -> Option<Limits> {
     if let Some(known) = known().get(&id) {
         return Some(known.limits);
     }
-    // Without the lock: the device's thread may be about to ask the same.
+    // Don't hold the lock here: the device's thread may be about to take it.
     let limits = server(client)
-        // The tensor has a stream.
+        // There is one, since the tensor has a stream.
         .submit_blocking(|server| {
             server
                 .write_streams()
@@ -78,7 +78,7 @@ pub fn limits(client: &Client) -> Option<Limits> {
     Some(limits)
 }
 
-/// Enqueues a launch after everything that is enqueued.
+/// Enqueues a launch after everything that is already enqueued.
 pub fn launch(client: &Client, entry_point: EntryPoint, count: CubeCount, arguments: KernelArguments) {
     let (id, kernel) = (client.service_id().device, entry_point.id());
     let takes_text = client.name() == "wgpu<wgsl>";
@@ -98,7 +98,7 @@ pub fn launch(client: &Client, entry_point: EntryPoint, count: CubeCount, argume
     }
 }
 
-/// While it lives, the runtime makes pipelines from WGSL. Only on the device's own thread, so no other task runs meanwhile.
+/// Makes the runtime take WGSL until it is dropped. Use it only on the device's own thread, so that no other task runs meanwhile.
 struct TakingText {
     server: DeviceHandle<Server>,
     before: [bool; 2],
@@ -125,7 +125,7 @@ pub fn languages(client: &Client) -> [bool; 2] {
     [options.supports_vulkan_compiler, options.supports_msl_compiler]
 }
 
-/// Sets whether the runtime compiles to SPIR-V and to MSL, and returns what it did before.
+/// Sets whether the runtime compiles to SPIR-V and to MSL, and returns the previous setting.
 fn set(server: &DeviceHandle<Server>, compiles: [bool; 2]) -> [bool; 2] {
     let set = server.submit_blocking(move |server| {
         let options = &mut server.compilation_options;
@@ -136,12 +136,12 @@ fn set(server: &DeviceHandle<Server>, compiles: [bool; 2]) -> [bool; 2] {
     set.unwrap_or_else(|error| panic!("the device's thread: {error:?}"))
 }
 
-/// An entry point of a kernel's text, as cubecl wants it.
+/// An entry point of a kernel's text, as a cubecl kernel.
 pub struct EntryPoint {
     pub op: Op,
     pub dtype: DType,
     pub placement: Placement,
-    /// The bits of the plan's constants: all of the operation and the element type that the text depends on.
+    /// The bits of the plan's constants. The text depends on the operation and the element type only through them.
     pub constants: [u64; 4],
     pub name: &'static str,
 }

@@ -1,6 +1,6 @@
-//! On burn's wgpu backend (and on Flex, by the host) the bits are those of the main crate's CPU path. Needs an adapter, if
-//! only a software one; run it as it is, with `--features fusion`, and with `--features vulkan` or `metal`, where burn compiles
-//! its own kernels to SPIR-V or MSL.
+//! Compares the bits on burn's wgpu backend (and on Flex, by the host) with the main crate's CPU path. Needs an adapter, hardware
+//! or software. Run it without features, with `--features fusion`, and with `--features vulkan` or `metal`, where burn compiles its
+//! own kernels to SPIR-V or MSL.
 
 use burn::{
     backend::wgpu::WgpuSetup,
@@ -35,7 +35,7 @@ fn inputs<T: Scalar>(len: usize) -> Vec<T> {
     all.take(len).map(T::from_f32).collect()
 }
 
-/// Finite, since a gradient comes by a product.
+/// Finite values, since the test passes a gradient by a product.
 fn gradients<T: Scalar>(len: usize) -> Vec<T> {
     (0..len).map(|i| T::from_f32((i % 1009) as f32 / 64.0 - 8.0)).collect()
 }
@@ -125,7 +125,7 @@ fn the_other_operations<T: Scalar + Element>(device: &Device) {
     for len in [5, 1024, 1025] {
         let definition = HardSigmoid::PYTORCH;
         let (a, b, g) = (gradients::<T>(len), inputs::<T>(len), gradients::<T>(len));
-        // A product of NaN is any NaN to burn, but not to us.
+        // A NaN in a product may become any NaN in burn, but not in ours.
         let mut expected = [a.clone(), a.clone(), a.clone()];
         let [y, da, db] = &mut expected;
         cpu::binary(Binary::Gate(definition), &a, &b, y).unwrap();
@@ -180,12 +180,12 @@ fn the_other_operations_on_another_backend() {
     the_other_operations::<bf16>(&Device::flex());
 }
 
-/// A gate repeated to `shape` along the dimensions where it is 1: y, da and db by the plain definition, db in the documented order.
+/// y, da and db of a gate repeated to `shape` along its dimensions of size 1: by the scalar definition, with db in the documented order.
 fn expected_of_gate<T: Scalar>(shape: [usize; 4], gate: [usize; 4], [a, b, g]: [&[T]; 3]) -> [Vec<T>; 3] {
     let definition = HardSigmoid::PYTORCH;
     let mut y = a.to_vec();
     let mut da = g.to_vec();
-    // Places of the elements that each number of the gate goes with, in order.
+    // For each number of the gate, the elements that it gates, in order.
     let mut places = vec![vec![]; b.len()];
     for at in 0..a.len() {
         let (mut rest, mut of_b, mut stride) = (at, 0, 1);
@@ -220,7 +220,7 @@ fn expected_of_gate<T: Scalar>(shape: [usize; 4], gate: [usize; 4], [a, b, g]: [
     [y, da, db.collect()]
 }
 
-/// Every way in which a gate can be repeated.
+/// Tests every combination of repeated dimensions.
 fn gates_are_repeated<T: Scalar + Element>(device: &Device) {
     let shape = [3, 5, 11, 7];
     let len = shape.iter().product();
@@ -264,7 +264,7 @@ fn gates_are_repeated_on_another_backend() {
     gates_are_repeated::<bf16>(&Device::flex());
 }
 
-/// In one dimension, with one operand tracked, and with one tensor as both.
+/// One dimension, one tracked operand, and one tensor as both operands.
 #[test]
 fn gates_of_all_kinds() {
     let (definition, tracking) = (HardSigmoid::PYTORCH, wgpu().autodiff());
@@ -314,7 +314,7 @@ fn a_gate_isnt_larger() {
     );
 }
 
-/// The activations of torchvision's MobileNetV3: see `tests/golden/mobilenet.py`.
+/// Compares with the activations of torchvision's MobileNetV3: see `tests/golden/mobilenet.py`.
 #[test]
 fn mobilenet_is_torchvision() {
     let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/mobilenet");
@@ -367,7 +367,7 @@ fn mobilenet_is_torchvision() {
     assert_eq!(gates, 9);
 }
 
-/// The block is its parts, and keeps its parameters in a record.
+/// The block computes the same as its parts, and keeps its parameters in a record.
 #[test]
 fn squeeze_and_excitation() {
     let device = wgpu().autodiff();
@@ -416,7 +416,7 @@ fn tensors_that_are_not_contiguous() {
     assert_bits("a part", &values(part), &expected);
 }
 
-/// 300 operations without waiting, with burn's own among them, so that its pool gives buffers out again and again.
+/// Runs 300 operations without waiting, with burn's own among them, so that its pool reuses buffers many times.
 fn interleaved(device: &Device, seed: usize) {
     let x: Vec<f32> = inputs(3000 + seed)[32..].to_vec();
     let mut expected = x.clone();
@@ -455,13 +455,13 @@ fn several_threads() {
     });
 }
 
-/// A device that the application made and goes on to use.
+/// A device that the application created.
 #[test]
 fn a_device_of_the_user() {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let descriptor = wgpu::DeviceDescriptor {
-        // cubecl looks at the adapter to see what the device can do.
+        // cubecl reads the features from the adapter, so the device enables them.
         required_features: adapter.features()
             - wgpu::Features::MAPPABLE_PRIMARY_BUFFERS
             - wgpu::Features::all_experimental_mask(),
@@ -498,7 +498,7 @@ fn other_types_are_refused() {
     hard_sigmoid(x, HardSigmoid::KERAS).into_data();
 }
 
-/// Where nothing fuses product and sum, they have the bits of an affine definition.
+/// On a backend that doesn't fuse product and sum, they have the bits of an affine definition.
 #[test]
 fn approximations_are_burns_own_operations() {
     let device = Device::flex();
@@ -518,7 +518,7 @@ fn approximations_are_burns_own_operations() {
         let ours = values(approximate::gate(ta, tb, definition));
         assert_bits("gate", &numbers(ours), &numbers(y));
     }
-    // burn's own hard swish, which is that of ONNX.
+    // burn's own hard swish is that of ONNX.
     let onnx = HardSigmoid::affine(0.16666667, 0.5, KinkRule::Strict).unwrap();
     let b = &b[32..];
     let y: Vec<f32> = b.iter().map(|&b| onnx.hard_swish(b)).collect();
@@ -526,7 +526,7 @@ fn approximations_are_burns_own_operations() {
     assert_bits("burn's hard swish", &own, &y);
 }
 
-/// What differs from burn's own `hard_sigmoid`, and why ours is another function in bits.
+/// How burn's own `hard_sigmoid` differs from ours in bits.
 #[test]
 fn where_burns_own_differs() {
     let device = wgpu().autodiff();

@@ -1,9 +1,9 @@
-"""The kernels on a GPU from Python, by wgpu-py: the hard sigmoid and its gradient, compared with the CPU path in every bit.
+"""Runs the kernels on a GPU with wgpu-py: the hard sigmoid and its gradient, with every bit compared with the CPU path.
 
     pip install hard-sigmoid wgpu
     python examples/webgpu.py
 
-Any other WebGPU host goes the same way: the plan says what to compile, bind and dispatch.
+Any other WebGPU host can do the same: the plan says what to compile, bind and dispatch.
 """
 
 import sys
@@ -18,7 +18,7 @@ STORAGE = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_SRC | wgpu.BufferUsag
 
 
 def launch(device, operation, definition, inputs, outputs, **parameters):
-    """Runs an operation on arrays, given by their names. The arrays of ``outputs`` are written."""
+    """Runs an operation on arrays, given by name, and writes the arrays of ``outputs``."""
     arrays = inputs | outputs
     buffers = {name: upload(device, array) for name, array in arrays.items()}
     first = next(iter(inputs.values()))
@@ -30,7 +30,7 @@ def launch(device, operation, definition, inputs, outputs, **parameters):
     )
     plan = hard_sigmoid.plan(operation, definition, first.size, dtype=first.dtype, limits=limits, **parameters)
 
-    # All of this but the bind groups can be kept for the next launch.
+    # The module, layouts and pipelines can be kept for the next launch.
     module = device.create_shader_module(code=plan.wgsl)
     entries = [
         {"binding": i, "visibility": wgpu.ShaderStage.COMPUTE, "buffer": {"type": kind}}

@@ -1,4 +1,4 @@
-//! The CPU path on the bytes of contiguous arrays: NumPy itself has no bfloat16.
+//! The CPU path on the bytes of contiguous arrays. It takes bytes because NumPy itself has no bfloat16.
 
 use crate::{Operation, dtype, threads::on_living, value_error};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
@@ -16,7 +16,8 @@ pub fn compute(
     outputs: Vec<Bound<'_, PyArray1<u8>>>,
 ) -> PyResult<()> {
     let op = operation.0;
-    let in_use = |_| PyRuntimeError::new_err("an array is written by another thread, or by this call twice");
+    let in_use =
+        |_| PyRuntimeError::new_err("an array is in use by another thread or given to this call twice: pass a copy");
     let inputs: Vec<_> = inputs
         .iter()
         .map(|one| one.try_readonly())
@@ -56,7 +57,7 @@ fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Resu
     }
 }
 
-/// The elements of an aligned array. An empty one may be anywhere.
+/// The elements of an aligned array. An empty array may be unaligned.
 fn of<T: Pod>(bytes: &[u8]) -> &[T] {
     if bytes.is_empty() { &[] } else { cast_slice(bytes) }
 }

@@ -1,4 +1,4 @@
-//! Which hard sigmoid made these numbers?
+//! Identifies the hard sigmoid that made some data.
 
 use crate::{dtype, parsed, value_error};
 use hard_sigmoid::HardSigmoid;
@@ -8,13 +8,13 @@ use hard_sigmoid::identify::{
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
-/// Elements, those that differ, subnormals that are zero, and the largest difference and where it is.
+/// Counts of elements, of those that differ and of subnormals that are zero, and the largest difference and its index.
 type Agrees = (usize, usize, usize, Option<(f32, usize)>);
 
-/// A definition, how it rounds, and how far it agrees in y and dx.
+/// A definition, how it rounds, and how well it agrees in y and dx.
 type Matched = (String, String, Agrees, Option<Agrees>);
 
-/// Two definitions and what would tell them apart: `"y"` or `"dx"` at an x.
+/// Two definitions and what tells them apart: `"y"` or `"dx"` at an x.
 type Separated = (String, String, Option<(&'static str, f32)>);
 
 /// Verdict, tolerance, definitions, matches, counts at the kinks, separations and report.

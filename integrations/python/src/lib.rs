@@ -1,5 +1,5 @@
-//! The native half of the Python package: plain functions on contiguous arrays and texts. The package's own code, in
-//! `python/hard_sigmoid`, makes them of whatever the user has.
+//! The native half of the Python package: plain functions on contiguous arrays and text. The package's Python code, in
+//! `python/hard_sigmoid`, converts the user's arguments to these.
 
 mod compute;
 mod identify;
@@ -36,12 +36,12 @@ mod _native {
     }
 }
 
-/// The crate's errors are bad values.
+/// Converts an error of the crate into Python's `ValueError`.
 fn value_error(error: impl Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// By NumPy's name.
+/// The element type with NumPy's name `name`.
 fn dtype(name: &str) -> PyResult<DType> {
     match name {
         "float32" => Ok(DType::F32),
@@ -68,7 +68,7 @@ type Described = (
     Option<&'static str>,
 );
 
-/// Its text, name, formula, kinks, kink rule, slope, shift and source.
+/// The definition's text, name, formula, kinks, kink rule, slope, shift and source.
 #[pyfunction]
 fn definition(text: &str) -> PyResult<Described> {
     let definition = parsed(text)?;
@@ -84,7 +84,7 @@ fn definition(text: &str) -> PyResult<Described> {
     ))
 }
 
-/// The text of a definition by alpha, beta and a kink rule.
+/// The text of the affine definition of alpha, beta and a kink rule.
 #[pyfunction]
 fn affine(alpha: f32, beta: f32, kinks: &str) -> PyResult<String> {
     let kinks: KinkRule = kinks.parse().map_err(value_error)?;
@@ -92,13 +92,13 @@ fn affine(alpha: f32, beta: f32, kinks: &str) -> PyResult<String> {
     Ok(definition.to_string())
 }
 
-/// The names.
+/// The names of the presets.
 #[pyfunction]
 fn presets() -> Vec<&'static str> {
     HardSigmoid::PRESETS.iter().map(|preset| preset.name).collect()
 }
 
-/// An operation with all that it needs besides tensors.
+/// An operation with all its parameters except tensors.
 #[pyclass(frozen)]
 struct Operation(Op);
 
@@ -124,7 +124,7 @@ impl Operation {
 }
 
 fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_, PyDict>>) -> PyResult<Op> {
-    // The paper's probability, where an operation has one and none is given.
+    // The probability defaults to that of the paper.
     let of_definition = definition.map_or(Ok(HardSigmoid::COURBARIAUX), parsed)?;
     let mut left = Parameters(parameters.map(|given| given.copy()).transpose()?);
     let mut binarization = || -> PyResult<Binarization> {

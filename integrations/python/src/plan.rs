@@ -1,4 +1,4 @@
-//! What a WebGPU program needs to run the kernels: text, parameters and dispatches.
+//! Returns what a WebGPU program needs to run the kernels: text, parameters and dispatches.
 
 use crate::{Operation, dtype, value_error};
 use hard_sigmoid::{
@@ -8,7 +8,7 @@ use hard_sigmoid::{
 };
 use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
 
-/// A tensor's name and the bytes to bind, by offset and size.
+/// A tensor's name, and offset and size of the bytes to bind.
 type Range = (&'static str, u64, u64);
 
 /// A tensor's name and how it is bound.
@@ -20,17 +20,17 @@ type Dispatched = (&'static str, (u32, u32, u32));
 /// Parameters, bindings and dispatches.
 type Part<'py> = (Bound<'py, PyBytes>, Vec<Range>, Vec<Dispatched>);
 
-/// No tensor that fits a device has as many.
+/// More parts than any tensor has that fits a device.
 const MOST_PARTS: usize = 1 << 16;
 
-/// The module of one kernel, its constants in the text.
+/// The module of one kernel, with its constants in the text.
 #[pyfunction]
 pub fn wgsl(operation: &Operation, dtype_name: &str, placement: &str) -> PyResult<String> {
     let placement = allowed(operation.0, placement)?;
     Ok(text::kernel(operation.0, dtype(dtype_name)?, placement))
 }
 
-/// Each tensor's name and how it is bound, and the parts.
+/// The parts, and each tensor's name and how it is bound.
 #[pyfunction]
 pub fn plan<'py>(
     py: Python<'py>,
@@ -58,7 +58,7 @@ pub fn plan<'py>(
     });
     if plan.parts().nth(MOST_PARTS).is_some() {
         return Err(value_error(format_args!(
-            "a tensor of {length} elements has more than {MOST_PARTS} parts on this device"
+            "a tensor of {length} elements has more than {MOST_PARTS} parts on this device: split it"
         )));
     }
     let parts = plan.parts().map(|part| {

@@ -1,4 +1,4 @@
-//! Threads, which don't survive a fork: a forked process would wait for its parent's for ever.
+//! A thread pool for forked processes: threads don't survive a fork, so the child would wait for its parent's pool for ever.
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
@@ -9,15 +9,15 @@ use std::{
 /// The process that imported the module. Its threads are rayon's own.
 static FIRST: OnceLock<u32> = OnceLock::new();
 
-/// The threads of a process that was forked from it, by its number.
+/// The pool of a process that was forked from it, with its process id.
 static FORKED: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
 
-/// When the module is imported.
+/// Call this when the module is imported.
 pub fn remember_process() {
     FIRST.get_or_init(process::id);
 }
 
-/// Does the work where it finds threads that live.
+/// Runs `work` on a pool whose threads exist in this process.
 pub fn on_living<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let id = process::id();
     if FIRST.get() == Some(&id) {
@@ -29,7 +29,7 @@ pub fn on_living<R: Send>(work: impl FnOnce() -> R + Send) -> R {
             Some((of, pool)) if *of == id => pool.clone(),
             _ => {
                 let pool = Arc::new(ThreadPoolBuilder::new().build().expect("a process may start threads"));
-                // The parent's can't be ended from here.
+                // Don't drop the parent's pool: its threads can't be joined here.
                 std::mem::forget(forked.replace((id, pool.clone())));
                 pool
             }

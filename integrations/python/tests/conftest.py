@@ -1,4 +1,4 @@
-"""What the real frameworks compute is in the repository's tests/golden/make.py."""
+"""Makes the repository's tests/golden/make.py importable, which runs the real frameworks."""
 
 import sys
 from pathlib import Path

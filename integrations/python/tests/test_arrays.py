@@ -1,4 +1,4 @@
-"""Arrays of any kind go in and out, and what can't be computed is refused before anything is written."""
+"""Arrays of any kind go in and out, and wrong arguments are refused before anything is written."""
 
 import multiprocessing
 import pickle
@@ -49,7 +49,7 @@ def test_out(dtype):
     for out in (np.full_like(x, 7), np.full((12, 20), 7, dtype).T, np.full((40, 24), 7, dtype)[::2, ::2]):
         assert PYTORCH.forward(x, out=out) is out
         assert out.tobytes() == y.tobytes()
-    # Over an operand, and over a part of one.
+    # The result replaces an operand, and a part of one.
     whole = np.concatenate([x, x])
     PYTORCH.forward(whole[5:25], out=whole[3:23])
     assert whole[3:23].tobytes() == PYTORCH.forward(np.concatenate([x, x])[5:25]).tobytes()
@@ -124,7 +124,7 @@ def in_child(x):
 
 
 def test_a_forked_process_has_threads_of_its_own():
-    """As in the workers of a data loader."""
+    """Forked processes compute, as the workers of a data loader do."""
     x = np.random.default_rng(1).uniform(-4, 4, 1 << 20).astype(np.float32)
     expected = in_child(x)
     with multiprocessing.get_context("fork").Pool(2) as pool:
@@ -153,7 +153,7 @@ REFUSED = [
     (TypeError, "x is object", lambda out: PYTORCH.forward([None] * 240, out=out)),
     (TypeError, "x is <U1, but hard_sigmoid computes in float32, float16 and bfloat16$", lambda out: PYTORCH.forward("1")),
     (TypeError, "x is float64", lambda out: PYTORCH.forward(memoryview(X.astype(np.float64)), out=out)),
-    (TypeError, "not by a NoneType", lambda out: HardSigmoid(None)),
+    (TypeError, "not NoneType", lambda out: HardSigmoid(None)),
     (ValueError, "too large for f16", lambda out: hard_sigmoid.binarize(X.astype(np.float16), scale=1e5)),
     (ValueError, "seed is -1: ", lambda out: hard_sigmoid.binarize(X, seed=-1, out=out)),
     (ValueError, "scale is much: ", lambda out: hard_sigmoid.binarize(X, scale="much", out=out)),
@@ -179,7 +179,7 @@ def test_refused_and_nothing_is_written(kind, message, call):
 
 
 def test_threads_run_at_once():
-    """Each has its own array, and they share another; the interpreter isn't held."""
+    """Each thread writes its own array and reads a shared one, while the interpreter isn't held."""
     x = np.random.default_rng(1).uniform(-4, 4, 1 << 22).astype(np.float32)
     expected = PYTORCH.forward(x).tobytes()
     results = [None] * 4

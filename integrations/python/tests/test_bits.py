@@ -1,4 +1,4 @@
-"""Every bit is that of the real frameworks, which run here."""
+"""Compares every bit with the real frameworks, which run here."""
 
 import ml_dtypes
 import numpy as np
@@ -48,7 +48,7 @@ def test_forward_and_backward(name, data):
     ours = HardSigmoid(name)
     assert differences(name, "forward", ours.forward(x), y, x, g)[0].sum() == 0
     if dx is None:
-        # ONNX has no gradient; this is the rule that its runtimes take.
+        # ONNX defines no gradient; this is the rule that its runtimes take.
         with np.errstate(all="ignore"):
             v = F(ours.slope) * x + F(ours.shift)
             dx = np.where((v > 0) & (v < 1), F(ours.slope) * g, F(0))
@@ -66,10 +66,10 @@ def test_halves_are_rounded_once(name, dtype):
     y, dx = ROWS[name](x32, g32)
     with np.errstate(all="ignore"):
         assert same_halves(ours.forward(x), y.astype(x.dtype))
-        # ONNX has no gradient.
+        # ONNX defines no gradient.
         dx = (ours.backward(x32, g32) if dx is None else dx).astype(x.dtype)
     actual = ours.backward(x, g)
-    # Two multiply by a mask, which makes a zero with a sign, or NaN.
+    # Two frameworks multiply by a mask, which makes a zero with a sign, or NaN.
     masked = (actual == 0) & ((dx == 0) | ~np.isfinite(g32)) & (name in ("keras3", "sparse"))
     flushed = np.abs(g32) <= np.finfo(F).tiny * 8
     counted = ~masked & ~flushed
@@ -112,7 +112,7 @@ def test_gate(shape):
     assert (ours.gate(a, b) == y.detach().numpy()).all()
     da, db = ours.gate_backward(a, b, g)
     assert (da == ta.grad.numpy()).all()
-    # torch sums in an order of its own. Ours is compared with the exact sum, within the bound that the crate states.
+    # torch sums in an order of its own, so ours is compared with the exact sum, within the bound that the crate states.
     repeated = tuple(axis for axis in range(4) if b.shape[axis] == 1)
     products = (a.astype(np.float64) * g).sum(repeated, keepdims=True), np.abs(a.astype(np.float64) * g).sum(repeated, keepdims=True)
     inside = np.abs(b) < 3
@@ -126,7 +126,7 @@ def test_binarization():
     assert (hard_sigmoid.binarize(x) == np.where(x >= 0, 1, -1)).all()
     drawn = hard_sigmoid.binarize(x, seed=3, scale=0.5)
     assert abs(((drawn == 0.5) - HardSigmoid("courbariaux").forward(x)).mean()) < 0.01
-    # A part continues the whole.
+    # A part with its own offset has the signs of the whole.
     assert (hard_sigmoid.binarize(x[5000:], seed=3, offset=5000, scale=0.5) == drawn[5000:]).all()
     bits = hard_sigmoid.pack(x, seed=3)
     assert (hard_sigmoid.unpack(bits, np.int64(10_001), out=np.zeros(10_001, np.float16)) == np.sign(drawn)).all()

@@ -1,4 +1,4 @@
-"""`identify` names the frameworks' own output, and says the same as the command."""
+"""`identify` names the source of the frameworks' own output, and reports the same as the command."""
 
 import numpy as np
 import pytest

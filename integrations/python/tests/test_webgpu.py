@@ -68,7 +68,7 @@ def test_wrong_arguments():
         (ValueError, "more than 65536 parts", lambda: plan("forward", "jax", 1 << 60)),
         (ValueError, "middle is -1: ", lambda: plan("gate_broadcast", "jax", 8, middle=-1)),
         (TypeError, "limits is a dict", lambda: plan("forward", "jax", 8, limits={})),
-        (TypeError, "not by a int", lambda: plan("forward", 3, 8)),
+        (TypeError, "not int", lambda: plan("forward", 3, 8)),
     ]:
         with pytest.raises(kind, match=message):
             call()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes digits.images.npy and digits.labels.npy from scikit-learn's handwritten digits, in their order.
+"""Writes digits.images.npy and digits.labels.npy from scikit-learn's handwritten digits, in their order.
 
     pip install scikit-learn==1.9.1 && python integrations/burn/examples/data/make.py
 
-1,797 images of 8 x 8 pixels of 0 to 16, from UCI's "Optical Recognition of Handwritten Digits"
+The data are 1,797 images of 8 x 8 pixels with values 0 to 16, from UCI's "Optical Recognition of Handwritten Digits"
 (CC BY 4.0, E. Alpaydin and C. Kaynak).
 """
 

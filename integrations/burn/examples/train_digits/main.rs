@@ -5,9 +5,9 @@
 //! cargo run --release -p hard-sigmoid-burn --example train_digits -- --table
 //! ```
 //!
-//! Weights and activations are 1 or -1 in every pass; real-valued weights behind them collect the gradients, which go
-//! straight through, and are clipped to [-1, 1] (BinaryNet, arXiv 1602.02830, algorithm 1). Batch normalisation stands
-//! between the layers, the loss is the square hinge.
+//! Weights and activations are 1 or -1 in every pass. Each has a real-valued weight that collects the gradients, which go straight
+//! through, and is clipped to [-1, 1] (BinaryNet, arXiv 1602.02830, algorithm 1). There is batch normalisation between the
+//! layers; the loss is the square hinge.
 
 mod plot;
 
@@ -26,11 +26,11 @@ use std::{
     time::Instant,
 };
 
-/// Trains a binarized network on scikit-learn's handwritten digits: on the first half of the images, tested on the
-/// second, which other people wrote.
+/// Trains a binarized network on the first half of scikit-learn's handwritten digits, and tests it on the second half, by other
+/// writers.
 #[derive(Parser)]
 struct Arguments {
-    /// Also with activations that are drawn, with each preset as their probability, in one table
+    /// Also train with activations drawn at random, with each preset as their probability
     #[arg(long)]
     table: bool,
     /// Passes over the training images
@@ -39,27 +39,27 @@ struct Arguments {
     /// Units of each of the three hidden layers
     #[arg(long, default_value_t = 384)]
     hidden: usize,
-    /// Of weights, batches and draws
+    /// Seed of weights, batches and draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Compute on the host, with burn's backend flex, instead of a wgpu adapter
     #[arg(long)]
     cpu: bool,
-    /// Where the picture goes
+    /// File to write the picture to
     #[arg(long, default_value = "train_digits.svg", value_name = "PICTURE.svg")]
     output: PathBuf,
 }
 
-/// Images of a batch.
+/// Number of images in a batch.
 const BATCH: usize = 64;
 
-/// What stands between the layers.
+/// The activation between the layers.
 #[derive(Clone, Copy)]
 enum Activation {
-    /// None, and real weights: with one layer, a linear classifier.
+    /// No activation, and real weights: with one layer, a linear classifier.
     Linear,
     Sign,
-    /// 1 with this probability.
+    /// 1 with this probability, else -1.
     Drawn(HardSigmoid),
 }
 
@@ -67,7 +67,7 @@ enum Activation {
 struct Network {
     weights: Vec<Param<Tensor<2>>>,
     norms: Vec<BatchNorm>,
-    /// Of pixels, in training alone.
+    /// Drops pixels, in training only.
     dropout: Dropout,
 }
 
@@ -87,7 +87,7 @@ impl Network {
         }
     }
 
-    /// Ten scores for each image. `drawn` counts the random numbers that were taken.
+    /// Ten scores for each image. `drawn` counts the random numbers used so far.
     fn forward(&self, images: Tensor<2>, activation: Activation, seed: u64, drawn: &mut u64) -> Tensor<2> {
         let last = self.weights.len() - 1;
         let mut x = self.dropout.forward(images);
@@ -115,7 +115,7 @@ impl Network {
         x
     }
 
-    /// Real weights beyond 1 have no effect on their signs, and would never come back.
+    /// Clips the real weights: beyond 1 they would grow without changing their signs.
     fn clipped(mut self) -> Self {
         let clip = |weight: Param<Tensor<2>>| weight.map(|values| values.clamp(-1.0, 1.0).detach().require_grad());
         self.weights = self.weights.into_iter().map(clip).collect();
@@ -146,7 +146,7 @@ impl Half {
     }
 }
 
-/// Accuracies after each epoch, in training and in the test.
+/// Training and test accuracy after each epoch.
 struct Course {
     name: String,
     accuracies: Vec<[f64; 2]>,
@@ -178,7 +178,7 @@ impl Training<'_> {
         let images = Tensor::<2>::from_data(self.train.images.to_data(), &device);
         let mut accuracies = Vec::new();
         for epoch in 0..epochs {
-            // From 0.01 down to 0.0003.
+            // The learning rate falls from 0.01 to 0.0003.
             let rate = 0.01 * 0.03f64.powf(epoch as f64 / epochs as f64);
             order.shuffle(&mut random);
             for rows in order.chunks_exact(BATCH) {

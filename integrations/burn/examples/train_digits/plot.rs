@@ -1,10 +1,10 @@
-//! Accuracy over epochs.
+//! Plots accuracy over epochs.
 
 use crate::Course;
 use plotters::prelude::*;
 use std::{error::Error, path::Path};
 
-/// Of Okabe and Ito, which the colour-blind can tell apart.
+/// Okabe and Ito's colours, which the colour-blind can tell apart, and a grey.
 const COLOURS: [RGBColor; 8] = [
     RGBColor(110, 110, 110),
     RGBColor(0, 114, 178),

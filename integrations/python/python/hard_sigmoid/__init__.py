@@ -16,8 +16,8 @@ Which one made these numbers?
 >>> identify(x, y).definition
 HardSigmoid('jax')
 
-Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and have any shape and strides. Tensors of torch, JAX and TensorFlow on the CPU
-are taken as they are. Results are NumPy arrays, unless ``out`` says where to write.
+Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and may have any shape and strides. Tensors of torch, JAX and TensorFlow on the
+CPU need no conversion. Results are new NumPy arrays unless you pass ``out``.
 """
 
 from importlib.metadata import version as _version

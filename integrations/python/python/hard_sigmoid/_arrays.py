@@ -1,4 +1,4 @@
-"""Arrays of whatever kind, as the native code takes them."""
+"""Converts arrays of any kind into the contiguous bytes that the native code takes, and back."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def as_array(name: str, value: Any) -> Array:
     if isinstance(value, np.ma.MaskedArray):
         raise TypeError(f"{name} is a masked array: pass its elements, as {name}.filled(0) or {name}.compressed()")
     array = np.asarray(value)
-    # Python's own numbers have no type, and NumPy's for them isn't one of ours.
+    # NumPy gives Python's own numbers float64 or int64, which we refuse.
     is_own = isinstance(value, (int, float, list, tuple)) and not isinstance(value, np.generic)
     return array.astype(np.float32) if is_own and array.dtype.kind in "iuf" else array
 
 
 def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
-    """The arrays to write: new ones, or those of the user."""
+    """The arrays to write: new ones, or the caller's."""
     native = _native_order(dtype)
     if out is None:
         return [np.empty(shape, native) for shape in shapes]
@@ -77,7 +77,7 @@ def compute(operation: _native.Operation, dtype: str, inputs: list[Array], outpu
 
 
 def _is_plain(out: Array, inputs: list[Array]) -> bool:
-    """Whether the native code can write there."""
+    """Whether the native code can write into ``out`` directly."""
     overlaps = any(np.may_share_memory(out, one) for one in inputs)
     return out.flags.c_contiguous and out.flags.aligned and out.dtype.isnative and not overlaps
 
@@ -87,18 +87,18 @@ def _native_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _bytes(array: Array) -> Array:
-    """The bytes of the elements in C order, without a copy where they lie so."""
+    """The bytes of the elements in C order, without a copy if they are already in that order."""
     array = np.require(array, _native_order(array.dtype), ["C", "A"])
     return array.reshape(-1).view(np.uint8)
 
 
 def dtype_name(dtype: Any) -> str:
-    """NumPy's name of a type. It knows bfloat16 only where ml_dtypes is imported."""
+    """NumPy's name of a type. NumPy knows bfloat16 only if ml_dtypes is imported."""
     return dtype if isinstance(dtype, str) and dtype in DTYPES else np.dtype(dtype).name
 
 
 def dtype_of(name: str) -> np.dtype[Any]:
-    """The type of a name that `dtype_name` gave."""
+    """The type of a name from `dtype_name`."""
     return _bfloat16() if name == "bfloat16" else np.dtype(name)
 
 
@@ -112,7 +112,7 @@ def _of_torch(name: str, tensor: Any) -> Array:
     torch = sys.modules["torch"]
     if tensor.requires_grad:
         raise ValueError(f"{name} requires grad, which is lost here: pass {name}.detach()")
-    # torch gives no array of these itself.
+    # torch can't convert bfloat16 to NumPy itself.
     is_bfloat16 = bool(tensor.dtype == torch.bfloat16)
     array: Array = (tensor.view(torch.uint16) if is_bfloat16 else tensor).numpy()
     return array.view(_bfloat16()) if is_bfloat16 else array

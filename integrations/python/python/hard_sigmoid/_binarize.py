@@ -1,4 +1,4 @@
-"""Binarization: numbers made signs, as in BinaryNet."""
+"""Binarization: numbers become signs, as in BinaryNet."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def binarize(
 ) -> Any:
     """``scale`` where x gets the plus sign, else ``-scale``.
 
-    Without a seed x gets the plus sign where x >= 0; NaN gets the minus sign. With a seed x gets the plus sign with a probability, the
-    hard sigmoid of x: BinaryNet's, clip((x + 1) / 2), or that of ``probability``. Element i takes the random word ``offset + i`` of the
-    seed's stream (Philox4x32-10), so a part of an array gets its signs from its own offset.
+    Without a seed x gets the plus sign if x >= 0; NaN gets the minus sign. With a seed x gets the plus sign at random. Its probability is the
+    hard sigmoid of x: BinaryNet's, clip((x + 1) / 2), or ``probability``. Element i takes the random word ``offset + i`` of the seed's
+    stream (Philox4x32-10), so a part of an array gets the same signs if you add its start to ``offset``.
 
     >>> x = np.float32([-0.7, -0.0, 0.2, 5])
     >>> binarize(x)
@@ -59,9 +59,9 @@ def pack(x: Any, *, seed: int | None = None, offset: int = 0, probability: HardS
 
 
 def unpack(bits: Any, shape: int | tuple[int, ...], *, scale: float = 1.0, dtype: Any = None, out: Any = None) -> Any:
-    """An array of that shape with ``scale`` where a bit is 1, else ``-scale``: the inverse of `pack`.
+    """The inverse of `pack`: an array of the given shape with ``scale`` where a bit is 1, else ``-scale``.
 
-    ``dtype`` is that of ``out``, or float32, unless it is given.
+    ``dtype`` defaults to that of ``out``, or float32.
 
     >>> unpack(np.uint32([14]), (2, 2))
     array([[-1.,  1.],

@@ -1,4 +1,4 @@
-"""The definitions, and what each computes."""
+"""The definitions and their operations."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class HardSigmoid:
     def affine(cls, alpha: float, beta: float, kinks: str = "strict") -> HardSigmoid:
         """``clamp(alpha·x + beta, 0, 1)``, each operation rounded: ONNX's operator with any alpha and beta.
 
-        ``kinks`` says which gradient there is exactly at a kink: none of it (``"strict"``), all (``"inclusive"``) or ``"half"``. alpha and
-        beta are rounded to float32.
+        ``kinks`` is the gradient exactly at a kink: 0 (``"strict"``), the slope (``"inclusive"``) or half of it (``"half"``). alpha and beta
+        are rounded to float32.
 
         >>> HardSigmoid.affine(1 / 6, 0.5)
         HardSigmoid('affine(0.16666667, 0.5, strict)')
@@ -82,22 +82,22 @@ class HardSigmoid:
 
     @property
     def kink_rule(self) -> str:
-        """The gradient exactly at a kink: ``"strict"`` (0), ``"inclusive"`` (the slope) or ``"half"`` of it."""
+        """The gradient exactly at a kink: ``"strict"`` (0), ``"inclusive"`` (the slope) or ``"half"`` (half the slope)."""
         return self._about[4]
 
     @property
     def slope(self) -> float:
-        """Of the linear zone: the factor of the gradient, a number of float32."""
+        """The slope of the linear zone, which is the factor of the gradient, as a float32."""
         return self._about[5]
 
     @property
     def shift(self) -> float:
-        """The value at x = 0 before it is limited to 0 and 1."""
+        """The value at x = 0 before it is clamped to 0 and 1."""
         return self._about[6]
 
     @property
     def source(self) -> str | None:
-        """Who defines it, and the framework and version whose bits it has; None if it isn't a preset."""
+        """Who defines it, and the framework and version whose bits it has. None if it isn't a preset."""
         return self._about[7]
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -124,7 +124,7 @@ class HardSigmoid:
     def forward(self, x: Any, *, out: Any = None) -> Any:
         """The hard sigmoid of each element of x.
 
-        float16 and bfloat16 are computed in float32 and rounded once, as PyTorch does it. JAX and TensorFlow round after each operation, so
+        float16 and bfloat16 are computed in float32 and rounded once, as in PyTorch. JAX and TensorFlow round after each operation, so
         in these types their results differ by a rounding.
 
         >>> HardSigmoid("pytorch").forward(np.float32([-4, 0, 1.5]))
@@ -144,7 +144,7 @@ class HardSigmoid:
     __call__ = forward
 
     def backward(self, x: Any, g: Any, *, out: Any = None) -> Any:
-        """The gradient with respect to x, from x and the upstream gradient g, of one shape and type.
+        """The gradient with respect to x, from x and the upstream gradient g, which have the same shape and type.
 
         >>> x, g = np.float32([-2.5, 0, 2.5]), np.ones(3, np.float32)
         >>> HardSigmoid("keras").backward(x, g)
@@ -155,9 +155,9 @@ class HardSigmoid:
         return self._elementwise("backward", (x, g), out)
 
     def backward_from_output(self, y: Any, g: Any, *, out: Any = None) -> Any:
-        """The gradient from the output y of `forward` instead of its input, for a forward pass in place.
+        """The gradient from the output y of `forward` instead of its input, for use after a forward pass in place.
 
-        It is 0 where y is 0 or 1. So where the rule is ``"inclusive"`` or ``"half"``, it differs from `backward` exactly at the kinks.
+        It is 0 where y is 0 or 1. So if the rule is ``"inclusive"`` or ``"half"``, it differs from `backward` exactly at the kinks.
 
         >>> HardSigmoid("keras").backward_from_output(np.float32([0, 0.5, 1]), np.ones(3, np.float32))
         array([0. , 0.2, 0. ], dtype=float32)
@@ -186,7 +186,7 @@ class HardSigmoid:
     def gate(self, a: Any, b: Any, *, out: Any = None) -> Any:
         """a times the hard sigmoid of b, as in squeeze-and-excitation and in an LSTM.
 
-        b has as many axes as a. Each extent is that of a, or 1: b is repeated along the latter.
+        b has as many axes as a. Each extent of b is that of a, or 1: b is repeated along its axes of size 1.
 
         >>> images = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 2, 2)
         >>> gates = np.float32([0, -3]).reshape(1, 2, 1, 1)
@@ -202,7 +202,7 @@ class HardSigmoid:
     def gate_backward(self, a: Any, b: Any, g: Any, *, out: Any = None) -> tuple[Any, Any]:
         """Both gradients of `gate`, ``(da, db)``, from a, b and the upstream gradient g, which has the shape of a.
 
-        db has the shape of b. It is summed in float32, in one order everywhere, over what b is repeated along.
+        db has the shape of b. It is summed over the repetitions of b in float32, in the same order everywhere.
 
         >>> a, b = np.ones((2, 3), np.float32), np.float32([[0], [-3]])
         >>> da, db = HardSigmoid("pytorch").gate_backward(a, b, np.ones_like(a))
@@ -232,7 +232,7 @@ class HardSigmoid:
         else:
             outputs = results(["da", "db"], out, [a.shape, b.shape], a.dtype)
         if a.size == 0:
-            # A gradient that is the sum of nothing.
+            # db is a sum over no elements.
             for output in outputs:
                 output[...] = 0
         else:
@@ -260,7 +260,7 @@ class HardSigmoid:
 
 
 def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any) -> Any:
-    """An operation between arrays of one shape and type."""
+    """Runs an operation on arrays that have the same shape and type."""
     arrays = {name: of_elements(name, tensor) for name, tensor in zip(operation.inputs, tensors)}
     same_dtype(arrays)
     (first, x), *others = arrays.items()
@@ -274,7 +274,7 @@ def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any
 
 def text_of(definition: str | HardSigmoid) -> str:
     if not isinstance(definition, (str, HardSigmoid)):
-        raise TypeError(f"a hard sigmoid is named by a text or a HardSigmoid, not by a {type(definition).__name__}")
+        raise TypeError(f"a definition has to be a str or a HardSigmoid, not {type(definition).__name__}")
     return str(definition)
 
 

@@ -1,4 +1,4 @@
-"""Which hard sigmoid made these numbers?"""
+"""Identifies the hard sigmoid that made some data."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Agreement:
     """How many elements agree."""
 
     compared: int
-    """Elements."""
+    """Number of elements."""
     differing: int
-    """Those that differ, by more than `Identification.within`."""
+    """Number of elements that differ by more than `Identification.within`."""
     flushed: int
-    """Gradients that are zero where the definition has a subnormal; they don't count as differing."""
+    """Number of gradients that are zero where the definition has a subnormal. They don't count as differing."""
     largest: float
-    """The largest difference, 0 if there is none; infinite where one is NaN and the other not."""
+    """The largest difference: 0 if there is none, infinite if only one of the two is NaN."""
     at: int | None
-    """The element where it is, counted in C order."""
+    """The element with the largest difference, counted in C order."""
 
     @classmethod
     def _of(cls, compared: int, differing: int, flushed: int, largest: tuple[float, int] | None) -> Agreement:
@@ -35,15 +35,15 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Match:
-    """How far a definition agrees with the data."""
+    """How well a definition agrees with the data."""
 
     definition: HardSigmoid
     precision: str
-    """How numbers were rounded on their way where it agrees best: ``"as defined"``, ``"y rounded to f16"`` and so on."""
+    """The way of rounding with which it agrees best: ``"as defined"``, ``"y rounded to f16"`` and so on."""
     forward: Agreement
-    """Of y."""
+    """The agreement of y."""
     backward: Agreement | None
-    """Of dx."""
+    """The agreement of dx, or None without a gradient."""
 
     @property
     def fits(self) -> bool:
@@ -53,49 +53,49 @@ class Match:
 
 @dataclass(frozen=True)
 class Separation:
-    """What would tell two definitions apart."""
+    """An input that tells two definitions apart."""
 
     a: HardSigmoid
     b: HardSigmoid
     x: float | None
     """An x at which they differ; None if none was found."""
     by: str | None
-    """What differs there: ``"y"``, or ``"dx"`` if no y was found to."""
+    """What differs there: ``"y"``, or ``"dx"`` if no y was found that differs."""
 
 
 @dataclass(frozen=True)
 class KinkCounts:
-    """What the gradient does in elements that are exactly at a kink."""
+    """Counts of what the gradient does in elements exactly at a kink."""
 
     passed: int
-    """Where it passes."""
+    """Number of elements where the gradient passes."""
     halved: int
-    """Where half of it does."""
+    """Number of elements where half of it passes."""
     blocked: int
-    """Where none does."""
+    """Number of elements where it is 0."""
 
 
 @dataclass(frozen=True)
 class Identification:
-    """What `identify` found. Printed, it is the report of the command ``hard-sigmoid identify``."""
+    """The result of `identify`. Printing it gives the report of the command ``hard-sigmoid identify``."""
 
     verdict: str
-    """``"preset"``: one of them. ``"one_of"``: several presets, which the data can't tell apart. ``"affine"``: no preset, but an alpha and
-    beta. ``"underdetermined"``: no preset, and too few elements in the linear zone to find alpha and beta. ``"unknown"``: none of it."""
+    """``"preset"``: one preset. ``"one_of"``: several presets, which the data can't tell apart. ``"affine"``: no preset, but an alpha and
+    beta. ``"underdetermined"``: no preset, and too few elements in the linear zone to find alpha and beta. ``"unknown"``: none of these."""
     within: float
-    """By how much y and dx may be off for it: atol if it was needed, else 0."""
+    """The tolerance on y and dx that was needed: atol, or 0 if the bits agree."""
     definitions: tuple[HardSigmoid, ...]
-    """Those that made the data: none, one, or several that it can't tell apart."""
+    """The definitions that fit the data: none, one, or several that the data can't tell apart."""
     matches: tuple[Match, ...]
-    """How far each preset agrees; the last one is the affine definition that was found, if one was."""
+    """How well each preset agrees. If an affine definition was found, it comes last."""
     kinks: KinkCounts
     separations: tuple[Separation, ...]
-    """What would tell neighbours of `definitions` apart."""
+    """What tells neighbours in `definitions` apart."""
     report: str = field(repr=False)
 
     @property
     def definition(self) -> HardSigmoid | None:
-        """The one that made the data, if one alone does."""
+        """The definition that made the data, if only one fits."""
         return self.definitions[0] if len(self.definitions) == 1 else None
 
     def __str__(self) -> str:
@@ -103,10 +103,10 @@ class Identification:
 
 
 def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0) -> Identification:
-    """Which hard sigmoid made y from x, and dx from the upstream gradient g.
+    """Finds which hard sigmoid made y from x, and dx from the upstream gradient g.
 
-    Every bit has to agree, except for the sign of zero and the payload of NaN. Where nothing does, y and dx may be off by ``atol``. All arrays
-    have one shape. float64 is rounded to float32 first, which makes differences of its own: give an ``atol``.
+    Every bit has to agree, except for the sign of zero and the payload of NaN. If no definition agrees, y and dx may be off by ``atol``.
+    All arrays have the same shape. float64 is rounded to float32 first, which adds differences: give an ``atol``.
 
     >>> x = np.linspace(-4, 4, 801, dtype=np.float32)
     >>> y = np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
@@ -116,7 +116,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     >>> found.separations[0].x, found.separations[0].by
     (2.5, 'dx')
 
-    With a gradient, one is left:
+    With a gradient, only one is left:
 
     >>> g = np.ones_like(x)
     >>> identify(x, y, g, HardSigmoid("onnx").backward(x, g)).definition
@@ -144,7 +144,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
         if array.shape != arrays["x"].shape:
             raise ValueError(f"{name} has shape {array.shape}, but x has {arrays['x'].shape}")
     if arrays["x"].size == 0:
-        raise ValueError("there are no elements")
+        raise ValueError("x has no elements: give at least one")
     with np.errstate(over="ignore"):
         flat = [np.ascontiguousarray(array, np.float32).reshape(-1) for array in arrays.values()]
     dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
@@ -171,7 +171,7 @@ def _dtype(array: Array) -> str:
 
 
 def separation(a: HardSigmoid | str, b: HardSigmoid | str, *, dtype: Any = np.float32) -> Separation:
-    """An x at which a and b differ, where the arrays are of that type.
+    """Finds an x at which a and b differ in arrays of type ``dtype``.
 
     >>> separation("pytorch", "jax")
     Separation(a=HardSigmoid('pytorch'), b=HardSigmoid('jax'), x=-2.859999895095825, by='y')

@@ -16,7 +16,7 @@ Placement = Literal["separate", "in_place", "shared"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a device allows, under WebGPU's names; the defaults are WebGPU's."""
+    """A device's limits, with WebGPU's names and defaults."""
 
     max_storage_buffers_per_shader_stage: int = 8
     max_storage_buffer_binding_size: int = 128 << 20
@@ -29,11 +29,11 @@ class Binding:
     """A range of a tensor's buffer to bind."""
 
     tensor: str
-    """Its name: ``"x"``, ``"y"`` and so on, as the operation's function calls it."""
+    """The tensor's name in the operation's function: ``"x"``, ``"y"`` and so on."""
     offset: int
-    """In bytes from the start of the tensor."""
+    """Where the range starts, in bytes from the start of the tensor."""
     size: int
-    """In bytes: whole 4-byte words, so a tensor of halves takes one half more where its length is odd."""
+    """Length of the range in bytes: whole 4-byte words, so an odd number of halves takes one half more."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,14 @@ class Part:
     params: bytes
     """The contents of the uniform buffer."""
     bindings: tuple[Binding, ...]
-    """Bindings 0, 1 and so on of group 0; the uniform buffer is the next."""
+    """Bindings 0, 1 and so on of group 0. The uniform buffer comes after them."""
     dispatches: tuple[Dispatch, ...]
-    """In this order."""
+    """The dispatches, in this order."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do on the device: see `plan`."""
+    """What to compile, bind and dispatch: see `plan`."""
 
     wgsl: str
     """The module, with every entry point of this operation."""
@@ -66,7 +66,7 @@ class Plan:
     """Each tensor's name and the type of its binding, ``"read-only-storage"`` or ``"storage"``, in the order of the bindings. The uniform
     buffer is bound after them."""
     parts: tuple[Part, ...]
-    """One, or several where the device's limits ask for it, or none for an empty tensor. Keep their order."""
+    """One part, several if the device's limits require it, or none for an empty tensor. Keep their order."""
 
 
 def plan(
@@ -79,21 +79,21 @@ def plan(
     limits: Limits = Limits(),
     **parameters: Any,
 ) -> Plan:
-    """What to compile, bind and dispatch for an operation on tensors of ``length`` elements.
+    """Returns what to compile, bind and dispatch for an operation on tensors of ``length`` elements.
 
-    ``operation`` is one of these. ``length`` counts elements of its first tensor (of ``"unpack"`` those of y).
+    ``length`` counts the elements of the operation's first tensor, for ``"unpack"`` those of y. ``operation`` is one of these:
 
     - ``"forward"``, ``"backward"``, ``"backward_from_output"``, ``"hard_swish"``, ``"hard_swish_backward"``, ``"gate"``, ``"gate_backward"``:
       the methods of `HardSigmoid`.
     - ``"backward_accumulate"``: adds the gradient from x and g to what dx holds.
-    - ``"gate_broadcast"``, ``"gate_broadcast_backward"``: a is seen as [outer, middle, inner] and b as [outer, inner], by the parameters
-      ``middle`` and ``inner``. Channels first that is middle = height·width and inner = 1.
+    - ``"gate_broadcast"``, ``"gate_broadcast_backward"``: a has the shape [outer, middle, inner] and b [outer, inner], by the parameters
+      ``middle`` and ``inner``. With channels first, middle = height·width and inner = 1.
     - ``"binarize"`` (parameters ``seed``, ``offset``, ``scale``), ``"pack"`` (``seed``, ``offset``), ``"unpack"`` (``scale``),
-      ``"straight_through"`` (``estimator``). Their definition is None, or the probability where there is a seed.
+      ``"straight_through"`` (``estimator``). Their definition is None, or with a seed the probability.
 
-    No type needs a feature of the device: halves are read as words.
+    No type needs an optional feature of the device: the kernels read halves as words.
 
-    1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. Both depend on operation, dtype and placement alone.
+    1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. Both depend on the operation, dtype and placement only.
     2. For each of `Plan.parts` make a bind group of its bindings, and a uniform buffer of its params as the last binding.
     3. Dispatch each of `Part.dispatches`.
 
@@ -135,7 +135,7 @@ def wgsl(
     placement: Placement = "separate",
     **parameters: Any,
 ) -> str:
-    """The WGSL module of an operation, without a plan. The arguments are those of `plan`.
+    """Returns the WGSL module of an operation, without a plan. The arguments are those of `plan`.
 
     >>> "fn unary(" in wgsl("forward", "pytorch")
     True
