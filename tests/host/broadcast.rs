@@ -292,7 +292,7 @@ fn wrong_lengths_write_nothing() {
         let (mut y, mut over_a) = (seven(y), seven(a));
         let error = cpu::gate_broadcast(gate, &seven(a), &seven(b), &mut y).unwrap_err();
         let expected = match (a, b) {
-            (7, _) => "no multiple of middle·inner = 3·2 = 6",
+            (7, _) => "isn't a multiple of middle·inner = 3·2 = 6",
             (12, 4) => "a holds 12 elements but y holds 11",
             _ => "middle is 3, so b must hold",
         };
