@@ -214,8 +214,8 @@ fn from_key(key: i32) -> f32 {
 
 /// The keys of the first and last input that the gradient passes; the first above the last if there is none.
 ///
-/// The value before clamping is monotone in x, so the inputs that a gradient rule passes are such an interval.
-/// Infinities are never in it.
+/// The value before clamping is monotone in x, so the inputs that a gradient rule passes form an interval. Infinities
+/// are never in it.
 fn linear_keys(definition: HardSigmoid) -> (i32, i32) {
     let (before, after) = if definition.slope() < 0.0 {
         (Region::High, Region::Low)
