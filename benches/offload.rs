@@ -1,4 +1,5 @@
-//! From host memory to host memory: through the ring of `Offload`, the naive way, and on the CPU path, in turn.
+//! Compares three ways from host memory to host memory, in turn: the ring of `Offload`, the naive way, and the CPU
+//! path.
 //!
 //! `cargo bench --bench offload` asserts that all three have the same bits first. Columns: median time of a forward
 //! pass with each, GB/s of the ring for the bytes of x and y, and how many times faster it is than the other two. The

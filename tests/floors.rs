@@ -1,4 +1,4 @@
-//! The structure of `src/`: a folder is a room, the rooms stand on floors, and imports run downwards.
+//! Checks the structure of `src/`: each folder (a room) belongs to a floor, and imports go only to lower floors.
 
 use std::{collections::BTreeMap, fs, path::Path};
 

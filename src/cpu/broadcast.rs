@@ -30,7 +30,7 @@ pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut 
 /// [`gate_broadcast`] in place: `y` replaces `a`.
 ///
 /// # Errors
-/// As [`gate_broadcast`].
+/// See [`gate_broadcast`].
 pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &[T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
     gated(gate, [], b, a);
@@ -40,7 +40,7 @@ pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &
 /// Both gradients of [`gate_broadcast`], from `a`, `b` and `g`: see [`BroadcastGate`].
 ///
 /// # Errors
-/// As [`gate_broadcast`]; `g` and `da` are as long as `a`, and `db` as `b`.
+/// See [`gate_broadcast`]; `g` and `da` must have the length of `a`, and `db` that of `b`.
 pub fn gate_broadcast_backward<T: Scalar>(
     gate: BroadcastGate,
     a: &[T],

@@ -137,7 +137,7 @@ impl Kernels {
     /// have the order that [`BroadcastGate`] promises.
     ///
     /// # Errors
-    /// As [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into
+    /// See [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into
     /// one binding, together with `min_storage_buffer_offset_alignment` bytes more.
     #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
     pub fn gate_broadcast_backward<'a>(
@@ -172,7 +172,7 @@ impl Kernels {
     /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
     ///
     /// # Errors
-    /// As [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` is infinite or NaN, [`OpError::ScaleTooLarge`] if
+    /// See [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` is infinite or NaN, [`OpError::ScaleTooLarge`] if
     /// the element type can't hold it.
     pub fn unpack<'a>(
         &self,

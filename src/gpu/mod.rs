@@ -98,7 +98,7 @@ impl Kernels {
     /// Like [`Kernels::new`], but compiles through the caller's pipeline cache, which the caller loads and stores.
     ///
     /// # Errors
-    /// As [`Kernels::new`].
+    /// See [`Kernels::new`].
     #[cfg_attr(
         all(target_family = "wasm", feature = "offload"),
         expect(clippy::arc_with_non_send_sync, reason = "in a browser, wgpu's types aren't Send")

@@ -314,12 +314,12 @@ impl Op {
         self.carried().0
     }
 
-    /// The binarization, if it makes signs of numbers.
+    /// The binarization, if the operation makes signs of numbers.
     pub(crate) fn binarization(self) -> Option<Binarization> {
         self.carried().1
     }
 
-    /// The number that a plus sign stands for, if it makes numbers of signs.
+    /// The number that a plus sign stands for, if the operation makes numbers of signs.
     pub(crate) fn scale(self) -> Option<Finite> {
         self.carried().2
     }

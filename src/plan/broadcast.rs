@@ -90,7 +90,7 @@ impl Cut {
         self.len <= MAX_ELEMENTS && size <= self.limits.max_storage_buffer_binding_size
     }
 
-    /// The most workgroups of a dispatch in each dimension. More aren't needed, and so many fit 32 bits.
+    /// The most workgroups of a dispatch in each dimension. More aren't needed, and this number fits 32 bits.
     fn workgroups(self) -> u64 {
         u64::from(self.limits.max_compute_workgroups_per_dimension).min(65535)
     }

@@ -1,4 +1,4 @@
-//! What to dispatch, as plain data: for programs that bring any WebGPU of their own.
+//! What to dispatch, as plain data: for programs that bring their own WebGPU implementation.
 //!
 //! [`Plan::new`] takes an operation, an element type, a placement, a length and a device's limits. The plan then names
 //! the WGSL module and its constants, and for each part of the tensor the bytes to bind, the parameters, and the entry
