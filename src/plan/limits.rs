@@ -40,7 +40,8 @@ impl fmt::Display for UnsupportedDevice {
         let Self { limit, needed, has } = self;
         let advice = match has {
             0 => {
-                "an adapter that allows none, such as WebGL's, can't run it; otherwise ask for more when you make the device"
+                "an adapter that allows none, such as WebGL's, can't run it; otherwise ask for more when you make the \
+                 device"
             }
             _ => "ask for more when you make the device",
         };
