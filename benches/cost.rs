@@ -1,9 +1,9 @@
-//! What the hard sigmoid costs beside the functions that it stands for: the logistic sigmoid and tanh, on the CPU and on every
-//! adapter.
+//! What the hard sigmoid costs compared with the functions that it replaces: the logistic sigmoid and tanh, on the CPU
+//! and on every adapter.
 //!
-//! `cargo bench --bench cost` asserts results first. The CPU: one core, 2^14 elements that stay in its cache, the standard
-//! library's `exp` and `tanh`. Adapters: 2^22 elements that are there, each kernel in turn with a copy of the same bytes.
-//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters.
+//! `cargo bench --bench cost` asserts results first. On the CPU: one core, 2^14 elements that stay in its cache, the
+//! standard library's `exp` and `tanh`. On adapters: 2^22 elements in device memory, each kernel in turn with a copy of
+//! the same bytes. `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters.
 
 use hard_sigmoid::{DType, HardSigmoid, Unary, cpu, gpu::Kernels};
 use std::{hint::black_box, time::Instant};
@@ -29,14 +29,14 @@ fn inputs(len: usize) -> Vec<f32> {
     bits.map(|bits| bits as f32 / 2f32.powi(28) - 8.0).collect()
 }
 
-/// Median seconds of each; they run in turn.
+/// The median seconds of each function; they run in turn.
 fn medians(works: [&mut dyn FnMut(); 4]) -> [f64; 4] {
     let mut times = [const { Vec::new() }; 4];
     for round in 0..=ROUNDS {
         for i in 0..works.len() {
             let start = Instant::now();
             works[i]();
-            // The first warms up.
+            // The first run warms up.
             if round > 0 {
                 times[i].push(start.elapsed().as_secs_f64());
             }
@@ -149,7 +149,7 @@ impl Resident {
         self.submit(encoder);
     }
 
-    /// The plainest kernel of `of`, an expression of `v`: four elements an invocation, as ours.
+    /// The plainest kernel of `of`, an expression of `v`: four elements per invocation, like ours.
     fn plain(&self, of: &str) -> impl FnMut() {
         let text = format!(
             "@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;

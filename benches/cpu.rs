@@ -1,7 +1,7 @@
-//! The CPU path beside memcpy on all cores: bytes that must move, by time, in one run.
+//! The CPU path compared with memcpy on all cores: the bytes that must move per time, in one run.
 //!
-//! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and the
-//! ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
+//! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and
+//! the ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
 
 use hard_sigmoid::{Binary, BroadcastGate, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
@@ -103,7 +103,7 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     }
 }
 
-/// memcpy by all cores, or by one where that is faster.
+/// memcpy by all cores, or by one if that is faster.
 fn copy<T: Scalar + Send + Sync>(from: &[T], to: &mut [T]) {
     if size_of_val(from) < 1 << 18 {
         return to.copy_from_slice(from);

@@ -1,9 +1,11 @@
-//! Kernels on device-resident tensors beside two copies of the same bytes, on every adapter that the environment allows.
+//! Kernels on device-resident tensors compared with two copies of the same bytes, on every adapter that the environment
+//! allows.
 //!
-//! `cargo bench --bench device` asserts each result against the CPU path first. Columns: median time of one launch, GB/s by
-//! the bytes that must move (each tensor once), and the ratios of that to `copy_buffer_to_buffer` and to the simplest WGSL copy kernel, run in
-//! turn with it. Time is the device's own where it has timestamp queries, else from submission to completion.
-//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench device -- 28` adds tensors of 2^28 elements.
+//! `cargo bench --bench device` asserts each result against the CPU path first. Columns: median time of one launch,
+//! GB/s of the bytes that must move (each tensor once), and its ratios to `copy_buffer_to_buffer` and to the simplest
+//! WGSL copy kernel, which run in turn with it. Time is the device's own if it has timestamp queries, else from
+//! submission to completion. `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench device -- 28`
+//! adds tensors of 2^28 elements.
 
 use hard_sigmoid::{
     Binarization, Binary, BroadcastGate, HardSigmoid, Scalar, Unary, cpu, f16,
@@ -14,7 +16,7 @@ use std::time::Instant;
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 const DRAWS: Binarization = Binarization::stochastic(1, 0);
 
-/// Four words an invocation, as ours.
+/// Four words per invocation, like ours.
 const COPY: &str = "
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
@@ -45,7 +47,8 @@ struct Bench {
     queue: wgpu::Queue,
     kernels: Kernels,
     copy: wgpu::ComputePipeline,
-    /// Where the device measures: two queries, what they resolve to, and how many nanoseconds a tick takes.
+    /// For a device that measures time itself: two queries, what they resolve to, and how many nanoseconds a tick
+    /// takes.
     clock: Option<(wgpu::QuerySet, wgpu::Buffer, f64)>,
 }
 
@@ -198,7 +201,7 @@ impl Bench {
         }
 
         for (gate, [forward, backward]) in [(nchw, [6, 8]), (nhwc, [7, 9])] {
-            // As many rows as the CPU path computes in no time.
+            // Only as many rows as the CPU path computes quickly.
             let rows = (1 << 22 >> gate.row().ilog2()).clamp(1, len / gate.row() as usize);
             let (data, b) = (
                 &data[..rows * gate.row() as usize],
@@ -235,7 +238,7 @@ impl Bench {
             for round in 0..=rounds {
                 for (work, times) in works.iter().zip(&mut times) {
                     let seconds = self.time(work);
-                    // The first warms up.
+                    // The first run warms up.
                     if round > 0 {
                         times.push(seconds);
                     }
@@ -287,7 +290,7 @@ impl Bench {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         match &self.clock {
             Some((queries, resolved, period)) => {
-                // Around the work rather than around its pass: a copy has none.
+                // The timestamps are around the work rather than around its pass, since a copy has none.
                 encoder.write_timestamp(queries, 0);
                 work(&mut encoder);
                 encoder.write_timestamp(queries, 1);

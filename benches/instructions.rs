@@ -1,14 +1,16 @@
-//! A guard that no busy machine disturbs: instructions that the CPU path takes for each element, counted by valgrind.
+//! A guard that a busy machine doesn't disturb: the instructions that the CPU path takes for each element, counted by
+//! valgrind.
 //!
-//! `cargo bench --bench instructions` fails where a count is above its limit. The limits are a tenth above what was
-//! counted on x86-64 with AVX2 (valgrind knows no AVX-512) by Rust 1.95; where a compiler or a change is better, lower them.
+//! `cargo bench --bench instructions` fails if a count is above its limit. The limits are a tenth above what was
+//! counted on x86-64 with AVX2 (valgrind knows no AVX-512) by Rust 1.95; if a compiler or a change is better, lower
+//! them.
 
 use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
 use std::{hint::black_box, process::Command};
 
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 
-/// On one core, and in the cache.
+/// The number of elements, for one core and in the cache.
 const LEN: usize = 1 << 14;
 
 /// Operations with their limits in f32, f16 and bf16.
@@ -49,7 +51,7 @@ fn main() {
             above += usize::from(count > limit);
         }
     }
-    assert_eq!(above, 0, "so many counts are above their limits");
+    assert_eq!(above, 0, "this many counts are above their limits");
 }
 
 fn run<T: Scalar>(name: &str, times: usize) {
@@ -68,7 +70,7 @@ fn run<T: Scalar>(name: &str, times: usize) {
     }
 }
 
-/// Of this program computing so many times.
+/// The instructions of this program when it computes this many times.
 fn instructions(element: DType, name: &str, times: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
@@ -78,7 +80,7 @@ fn instructions(element: DType, name: &str, times: usize) -> u64 {
         .unwrap_or_else(|error| panic!("valgrind ({error}): install it with your package manager"));
     let report = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{report}");
-    // As in "==1== I   refs:      1,234".
+    // Valgrind writes "==1== I   refs:      1,234".
     let count = report.lines().find_map(|line| line.split("refs:").nth(1));
     let digits = count.expect("no count").replace([',', ' '], "");
     digits.parse().expect("no number")

@@ -1,10 +1,10 @@
-//! What a launch costs the host, beside the same calls to wgpu written by hand.
+//! What a launch costs the host, compared with the same calls to wgpu written by hand.
 //!
-//! `cargo bench --bench launch` asserts results first. Each row is the median of runs in turn, ours and by hand: a pipeline, a
-//! bind group of the same three buffers, and a dispatch of the same shader. The last rows are a step of 100 launches on tensors
-//! of a pool, whose lengths and places change at every step; by hand it takes one bind group with dynamic offsets and one
-//! buffer of parameters, which is written at once. The bench runs on the adapter that `WGPU_BACKEND` and `WGPU_ADAPTER_NAME`
-//! choose.
+//! `cargo bench --bench launch` asserts results first. Each row is the median of runs in turn, ours and by hand: a
+//! pipeline, a bind group of the same three buffers, and a dispatch of the same shader. The last rows are a step of 100
+//! launches on tensors of a pool, whose lengths and places change at every step; by hand it takes one bind group with
+//! dynamic offsets and one buffer of parameters, which is written at once. The bench runs on the adapter that
+//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose.
 
 use hard_sigmoid::{
     DType, HardSigmoid, Unary,
@@ -21,12 +21,12 @@ const ROUNDS: usize = 41;
 const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 const FORWARD: Unary = Unary::Forward(DEFINITION);
 
-/// Launches of a step, the bytes of a pool, and the place of a tensor in it.
+/// The launches of a step, the bytes of a pool, and the size of a tensor's place in it.
 const STEP: usize = 100;
 const POOL: u64 = 4 << 20;
 const PLACE: u64 = 32 << 10;
 
-/// Where the parameters have the length.
+/// The offset of the length in the parameters.
 const LEN_IN_PARAMS: usize = 36;
 
 const BY_HAND: &str = "
@@ -147,7 +147,7 @@ fn main() {
             encoded_by_hand[1],
         ];
         for (times, seconds) in times.iter_mut().zip(all) {
-            // The first warms up.
+            // The first run warms up.
             if round > 0 {
                 times.push(seconds);
             }
@@ -194,7 +194,7 @@ fn main() {
     }
 }
 
-/// Tensors of a step, in two pools.
+/// The tensors of a step, in two pools.
 struct Pool<'a> {
     device: &'a wgpu::Device,
     queue: &'a wgpu::Queue,
@@ -291,7 +291,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Where a tensor of a step starts, and its elements, a multiple of 4: other ones at every step.
+    /// Where a tensor of a step starts, and its number of elements, a multiple of 4. Both differ at every step.
     fn tensor(round: usize, launch: usize) -> (u64, u64) {
         let place = (launch * 7 + round * 3) as u64 % (POOL / PLACE);
         (
@@ -335,7 +335,7 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Seconds to record a step, and to submit it. Its results are compared with the CPU path.
+    /// Returns the seconds to record a step and to submit it. Its results are compared with the CPU path.
     fn step(&self, round: usize, record: &mut dyn FnMut(usize, &mut wgpu::ComputePass<'_>, &mut Batch)) -> [f64; 2] {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.clear_buffer(&self.y, 0, None);

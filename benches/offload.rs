@@ -1,12 +1,14 @@
-//! From host memory to host memory: through the ring of `Offload`, the naive way, and on the CPU path, in turn.
+//! Compares three ways from host memory to host memory, in turn: the ring of `Offload`, the naive way, and the CPU
+//! path.
 //!
-//! `cargo bench --bench offload` asserts that all three have the same bits first. Columns: median time of a forward pass by
-//! each, GB/s of the ring by the bytes of x and y, and how many times faster it is than the other two. The naive way makes
-//! buffers for the whole tensor, writes, launches, copies, maps and copies again, with nothing overlapping.
-//! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench offload -- 28` adds tensors of 2^28 elements.
+//! `cargo bench --bench offload` asserts that all three have the same bits first. Columns: median time of a forward
+//! pass with each, GB/s of the ring for the bytes of x and y, and how many times faster it is than the other two. The
+//! naive way makes buffers for the whole tensor, writes, launches, copies, maps and copies again, with nothing
+//! overlapping. `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench offload -- 28` adds
+//! tensors of 2^28 elements.
 //!
 //! Offloading pays where the link to the device is faster than the CPU's own way to its memory: hardly ever for one
-//! activation. It is for data that goes on being used there, and for convenience.
+//! activation. It is meant for data that is used on the device afterwards, and for convenience.
 
 use hard_sigmoid::{
     HardSigmoid, Scalar, Unary, cpu, f16,

@@ -45,8 +45,8 @@ fn random4(element: u32, params: Params) -> vec4<u32> {
     return vec4<u32>(words.w, next.xyz);
 }
 
-// Whether the sign is plus. Deterministic: x >= 0. Stochastic: random / 2^32 < forward4(x), which is exact, since forward4
-// times 2^32 and its ceiling are. NaN gives minus.
+// Whether the sign is plus. Deterministic: x >= 0. Stochastic: random / 2^32 < forward4(x). That is exact, since
+// forward4 times 2^32 and its ceiling are. NaN gives minus.
 fn is_plus4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
     if !STOCHASTIC {
         return (x <= vec4<u32>(INFINITE)) | (x == vec4<u32>(0x80000000u));
@@ -59,13 +59,13 @@ fn is_plus4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
     return (p == one) | ((p < one) & drawn);
 }
 
-// The number of that sign, as bits.
+// The number that each sign stands for, as bits.
 fn signed4(is_plus: vec4<bool>, params: Params) -> vec4<u32> {
     let plus = bitcast<u32>(params.magnitude);
     return select(vec4<u32>(plus ^ 0x80000000u), vec4<u32>(plus), is_plus);
 }
 
-// plus or minus params.magnitude, by the sign of x or as it is drawn.
+// plus or minus params.magnitude, by the sign of x or by a draw.
 fn binarize4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
     return signed4(is_plus4(x, random, params), params);
 }

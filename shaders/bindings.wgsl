@@ -1,5 +1,5 @@
-// Tensors in separate buffers. Each binding can be seen as vec4s or as words, to read or to write; an entry point uses one
-// view of each.
+// Tensors in separate buffers. Each binding can be seen as vec4s or as words, to read or to write; an entry point uses
+// one view of each.
 @group(0) @binding(0) var<storage, read> read0_vec: array<vec4<u32>>;
 @group(0) @binding(0) var<storage, read> read0_word: array<u32>;
 @group(0) @binding(1) var<storage, read> read1_vec: array<vec4<u32>>;

@@ -1,37 +1,39 @@
-// The broadcast gate: b, and its gradient, have one number for many of a. a is seen as rows of params.middle steps of
-// params.inner elements, b as rows of params.inner.
+// The broadcast gate: b, and its gradient, have one number for many numbers of a. a is seen as rows of params.middle
+// steps of params.inner elements, b as rows of params.inner.
 //
 //   entry point                        tensors, in the order of their bindings     computes
 //   gate_broadcast                     a, b, y                                     y
 //   gate_broadcast_in_place            a = y, b                                    y
-//   gate_broadcast_backward            a, b, g, da, db                             da, which is y of g in the place of a
+//   gate_broadcast_backward            a, b, g, da, db                             da: y with g in the place of a
 //   gate_broadcast_backward_in_place   a, b, g = da, db                            da
 //   gate_broadcast_sums                a, b, g, da, db                             db
 //   gate_broadcast_sums_in_place       a, b, g = da, db                            db
 //
-// Each entry point names every tensor, if only for its length, so that a layout made from the text ("auto") has them all.
+// Each entry point names every tensor, if only for its length, so that a layout made from the text ("auto") has them
+// all.
 //
-// The first four work on words as those of kernels.wgsl do, and have a NAME_tail. A binding may begin before its part of b
-// does, where a buffer can be bound: params.b_first says where its first row begins. The part of a begins params.first elements
-// into a row.
+// The first four work on words as those of kernels.wgsl do, and have a NAME_tail. A binding may begin before its part
+// of b does, where a buffer can be bound: params.b_first says where its first row begins. The part of a begins
+// params.first elements into a row.
 //
 // The sums come first, since da may replace g. Their bindings may all begin before their parts, which are whole rows: a
 // and g begin at params.first, b and db at params.b_first, and params.len is the number of sums. The grid is
 // ceil((params.len + params.b_first % 2) / 16) workgroups, in rows of params.row_invocations / 256.
 
-// Numbers of b for the elements in four consecutive words: for f32 one a word, for halves also that of the second in high.
+// Where the numbers of b are for the elements in four consecutive words. low: for f32 the element, for halves the first
+// of each word. high: the second.
 struct Places {
     low: vec4<u32>,
     high: vec4<u32>,
 }
-// Where they stand in the binding. word: the number of the first in the part.
+// These are indices in the binding. word: the index of the first word in the part.
 fn places(word: u32, params: Params) -> Places {
     let row = params.middle * params.inner;
     let element = params.first + select(2u * word, word, DTYPE == F32);
     let outer = element / row;
     let in_row = element - outer * row;
     var p0 = Place(params.b_first + outer * params.inner, in_row, 0u);
-    // Elements to come in the same step; if it has but one, those that share its number.
+    // The elements that are left in the step. Steps of one element share one number of b: then those left in the row.
     var run = row - in_row;
     if params.inner > 1u {
         p0.column = in_row % params.inner;
@@ -60,7 +62,7 @@ fn places(word: u32, params: Params) -> Places {
         vec4<u32>(place(p1), place(p3), place(p5), place(p7)),
     );
 }
-// Where the row of b begins, and where an element stands in its row and in its step.
+// Where the row of b begins, and where an element is in its row and in its step.
 struct Place {
     b_row: u32,
     in_row: u32,
@@ -79,7 +81,7 @@ fn next_place(at: Place, row: u32, params: Params) -> Place {
     );
 }
 
-// Which words hold the numbers at some places, and their bits as f32, taken from those words.
+// words_of: the words that hold the numbers at some places. numbers: these numbers as f32 bits, from those words.
 fn words_of(places: vec4<u32>) -> vec4<u32> {
     if DTYPE == F32 {
         return places;
@@ -90,11 +92,11 @@ fn numbers(words: vec4<u32>, places: vec4<u32>) -> vec4<u32> {
     if DTYPE == F32 {
         return words;
     }
-    // The first half of a word goes to the upper 16 bits, the second is there.
+    // The first half of a word goes to the upper 16 bits, the second is already there.
     return widened(words << ((vec4<u32>(1u) - (places & vec4<u32>(1u))) << vec4<u32>(4u)));
 }
 
-// a gated, four words of it. low_b, high_b: the words of b for these places.
+// Gates four words of a. low_b, high_b: the words of b for these places.
 fn gate_words(a: vec4<u32>, low_b: vec4<u32>, high_b: vec4<u32>, at: Places, params: Params) -> vec4<u32> {
     let first = numbers(low_b, at.low);
     if DTYPE == F32 {
@@ -122,7 +124,7 @@ fn gate_read_tail(a: u32, word: u32, params: Params) -> vec4<u32> {
     }
     return gate_words(vec4<u32>(a), b, b_high, at, params);
 }
-// The same where b is bound for writing too.
+// The same if b is bound for writing too.
 fn gate_write(a: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
     let at = places(word, params);
     let i = words_of(at.low);
@@ -214,15 +216,15 @@ fn gate_broadcast_backward_in_place_tail(@builtin(local_invocation_index) lane: 
     }
 }
 
-// The sums. A workgroup makes SUMS of them, whose numbers of b and db lie in whole words. An invocation makes four of the 64
-// partial sums of one sum: those of its lane, and of the lanes LANES, 2 * LANES and 3 * LANES after it.
+// The sums. A workgroup computes SUMS of them, whose numbers of b and db lie in whole words. An invocation computes
+// four of the 64 partial sums of one sum: those of its lane, and of the lanes LANES, 2 * LANES and 3 * LANES after it.
 const SUMS: u32 = 16u;
 const LANES: u32 = 16u;
 
-// From here on neighbouring invocations take neighbouring columns rather than neighbouring steps.
+// From this `inner` on, neighbouring invocations take neighbouring columns rather than neighbouring steps.
 const WIDE: u32 = 8u;
 
-// What is left of 64 partial sums: SUMS times LANES, in bits.
+// What is left of the 64 partial sums of each sum: SUMS times LANES numbers, as bits.
 var<workgroup> partials: array<u32, 256>;
 
 // What an invocation adds up.
@@ -251,7 +253,8 @@ fn share_of(group: vec3<u32>, invocation: u32, params: Params) -> Share {
     return Share(sum, lane, begin, is_sum(place, params));
 }
 
-// The elements of a and g that four partial sums add next, and which of them exist: the others are the first one again.
+// The elements of a and g that four partial sums add next, and which of them exist: the others are replaced by the
+// column's first one.
 struct Step {
     elements: vec4<u32>,
     exist: vec4<bool>,
@@ -281,7 +284,7 @@ fn four_lanes(sums: vec4<f32>, params: Params) -> u32 {
     let two = opaque(sums + sums.zwxy, params);
     return bitcast<u32>(opaque(two + two.yxwz, params).x);
 }
-// The other four, for one sum of the workgroup: its bits.
+// The other four steps of the tree, for one sum of the workgroup, as bits.
 fn tree(sum: u32, params: Params) -> u32 {
     let at = sum * LANES;
     let first = eight_lanes(at, params);
@@ -311,7 +314,7 @@ fn written(group: vec3<u32>, invocation: u32, params: Params) -> Written {
     let mask = select(0u, 0xffffu, is_sum(place, params)) | select(0u, 0xffff0000u, is_sum(place + 1u, params));
     return Written(place / 2u, select(0u, mask, 2u * invocation < SUMS));
 }
-// The word, its one or two sums being made from the partial ones.
+// The word of db, whose one or two sums are made from the partial sums.
 fn gradients(b: u32, before: u32, mask: u32, invocation: u32, params: Params) -> u32 {
     if DTYPE == F32 {
         return backward4(vec4<u32>(b), vec4<u32>(tree(invocation, params)), params).x;

@@ -1,4 +1,4 @@
-// What is computed around a hard sigmoid: accumulation, the gate, the hard swish.
+// The operations around a hard sigmoid: accumulation, the gate, the hard swish.
 
 // result, an operation on a and b, unless one of those is NaN: then the first that is, quieted.
 fn unless_either_nan(result: vec4<u32>, a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
@@ -10,8 +10,8 @@ fn unless_either_nan(result: vec4<u32>, a: vec4<u32>, b: vec4<u32>) -> vec4<u32>
 fn product4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
     return settled(opaque(bitcast<vec4<f32>>(a) * bitcast<vec4<f32>>(b), params), a, b, 0u);
 }
-// The bits of `product`: a * b, or a * b times a nonzero number with the sign bit of `other`. Infinity is settled on integers:
-// a GPU may read a subnormal as zero, and zero times infinity is NaN.
+// The bits of `product`: a * b, or a * b times a nonzero number with the sign bit of `other`. Infinity is settled on
+// integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
 fn settled(product: vec4<f32>, a: vec4<u32>, b: vec4<u32>, other: u32) -> vec4<u32> {
     let larger = max(magnitude4(a), magnitude4(b));
     let smaller = min(magnitude4(a), magnitude4(b));
@@ -24,15 +24,15 @@ fn settled(product: vec4<f32>, a: vec4<u32>, b: vec4<u32>, other: u32) -> vec4<u
 fn sum4(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
     return unless_either_nan(sum_of_numbers(a, b, params), a, b);
 }
-// The same where neither is NaN.
+// The same if neither is NaN.
 fn sum_of_numbers(a: vec4<u32>, b: vec4<u32>, params: Params) -> vec4<u32> {
     let sum = opaque(bitcast<vec4<f32>>(a), params) + opaque(bitcast<vec4<f32>>(b), params);
     let opposite = (magnitude4(a) == vec4<u32>(INFINITE)) & ((a ^ b) == vec4<u32>(0x80000000u));
     return select(bitcast<vec4<u32>>(sum), vec4<u32>(INVALID_NAN), opposite);
 }
 
-// Each function below has two forms. One composes the functions above. The other settles NaN and infinity once; it may where the
-// gradient is a product, y is neither subnormal nor infinite, and the slope neither zero nor subnormal.
+// Each function below has two forms. One composes the functions above. The other settles NaN and infinity once; it may
+// do so if the gradient is a product, y is neither subnormal nor infinite, and the slope neither zero nor subnormal.
 fn is_composed() -> bool {
     return is_rare() || FORMULA == RELU6_DIVIDE_BOTH;
 }
@@ -85,7 +85,8 @@ fn hard_swish4(x: vec4<u32>, params: Params) -> vec4<u32> {
     return gate4(x, x, params);
 }
 
-// The gradient of hard_swish4: the sum of the gate's two, or PyTorch's (x / 3 + 0.5) * g between the kinks and g above them.
+// The gradient of hard_swish4: the sum of the gate's two, or PyTorch's (x / 3 + 0.5) * g between the kinks and g above
+// them.
 fn hard_swish_backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     if FORMULA == RELU6_DIVIDE {
         let inside = bitcast<vec4<u32>>(opaque(third(bitcast<vec4<f32>>(x), params), params) + 0.5);

@@ -1,7 +1,7 @@
 // Half floats, two to a word. They are widened to f32 to compute, and rounded once.
 
-// The f32 of half floats (in the upper 16 bits of each lane; the lower ones don't matter), as bits. Exact, and NaN keeps its
-// payload.
+// The f32 of half floats (in the upper 16 bits of each lane; the lower ones don't matter), as bits. Exact, and NaN
+// keeps its payload.
 fn widened(x: vec4<u32>) -> vec4<u32> {
     if DTYPE == BF16 {
         return x & vec4<u32>(0xffff0000u);
@@ -12,7 +12,7 @@ fn widened(x: vec4<u32>) -> vec4<u32> {
     let special = (magnitude << vec4<u32>(13u)) + vec4<u32>(0x70000000u);
     return (x & vec4<u32>(0x80000000u)) | select(finite, special, magnitude >= vec4<u32>(0x7c00u));
 }
-// Of an f16 that is finite and has no sign.
+// Widens an f16 that is finite and has no sign.
 fn widened_finite(h: vec4<u32>) -> vec4<u32> {
     // 112 is the difference of the exponents' biases.
     let normal = (h << vec4<u32>(13u)) + vec4<u32>(0x38000000u);
@@ -26,12 +26,12 @@ fn widened_finite(h: vec4<u32>) -> vec4<u32> {
 fn narrowed_magnitude(bits: vec4<u32>, params: Params) -> vec4<u32> {
     let magnitude = magnitude4(bits);
     let normal = narrowed_normal(magnitude);
-    // 65520 and more is infinity. Of a NaN the last ten bits are its payload.
+    // 65520 and more is infinity. The last ten bits of a NaN are its payload.
     let finite = min(narrowed_finite(magnitude, params), vec4<u32>(0x7c00u));
     let nan = (normal & vec4<u32>(0x03ffu)) | vec4<u32>(0x7c00u);
     return select(finite, nan, magnitude > vec4<u32>(INFINITE));
 }
-// Of an f32 that has no sign; beyond the largest f16 it is infinity or more.
+// Rounds an f32 that has no sign to f16; beyond the largest f16 the result is infinity or more.
 fn narrowed_finite(bits: vec4<u32>, params: Params) -> vec4<u32> {
     // Below 2^-14: a float next to 0.5 has steps of 2^-24, so the sum rounds to a whole number of them.
     let sum = bitcast<vec4<u32>>(opaque(bitcast<vec4<f32>>(bits), params) + 0.5);
@@ -40,7 +40,7 @@ fn narrowed_finite(bits: vec4<u32>, params: Params) -> vec4<u32> {
 fn narrowed_normal(bits: vec4<u32>) -> vec4<u32> {
     return (rounded(bits, 13u) - vec4<u32>(0x38000000u)) >> vec4<u32>(13u);
 }
-// bits rounded to a multiple of 2^places, ties to even; what is below that is left to be cut off.
+// bits rounded to a multiple of 2^places, ties to even; the bits below that have yet to be cut off.
 fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
     return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
 }
@@ -60,7 +60,7 @@ fn packed(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
     return magnitudes | ((low >> vec4<u32>(16u)) & vec4<u32>(0x8000u)) | (high & vec4<u32>(0x80000000u));
 }
 
-// The numbers of these signs: plus or minus params.magnitude.
+// The numbers that these signs stand for: plus or minus params.magnitude.
 fn signed_halves(low: vec4<bool>, high: vec4<bool>, params: Params) -> vec4<u32> {
     let scale = vec4<u32>(bitcast<u32>(params.magnitude));
     let plus = packed(scale, scale, params);
@@ -87,8 +87,9 @@ fn is_plus_high(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<boo
     return is_plus4(high(words), random, params);
 }
 
-// FORMULA == HALVES, where the slope lies between 2^-14 and 1. Forward may be fused and may flush subnormals: only its last
-// rounding can be seen. Backward rounds twice, which narrowed_finite keeps. A half stands in the upper 16 bits of its lane.
+// The functions of FORMULA == HALVES, where the slope lies between 2^-14 and 1. Forward may be fused and may flush
+// subnormals: only its last rounding can be seen. Backward rounds twice, which narrowed_finite keeps. A half is in the
+// upper 16 bits of its lane.
 
 // y, in the upper 16 bits.
 fn forward_half(x: vec4<u32>, params: Params) -> vec4<u32> {
@@ -120,7 +121,8 @@ fn backward_f16(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
 fn backward_f16_words(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
     let first = backward_f16(x << vec4<u32>(16u), g, params);
     let dx = first | (backward_f16(x, g >> vec4<u32>(16u), params) << vec4<u32>(16u));
-    // Both halves of a word are made quiet at once: a sum sets the upper bit where the magnitude is above infinity's.
+    // The NaNs of both halves of a word are quieted at once: a sum sets the upper bit where the magnitude is above
+    // infinity's.
     let sums = (dx & vec4<u32>(0x7fff7fffu)) + vec4<u32>(0x03ff03ffu);
     return dx | ((sums >> vec4<u32>(6u)) & vec4<u32>(0x02000200u));
 }

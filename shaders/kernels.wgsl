@@ -1,9 +1,10 @@
-// The kernels. An entry point is named after what it binds; the constant KERNEL says what it computes, and each of its values
-// has the name of the function that computes it, here and on the CPU.
+// The kernels. An entry point is named after what it binds; the constant KERNEL says what it computes, and each of its
+// values has the name of the function that computes it, here and on the CPU.
 //
-// An entry point works on four words at a time (four f32, eight halves). NAME_tail works on the words that are left. Tensors
-// come first, in the order of the call, then the parameters. A binding may be longer than its tensor: params.len says how long
-// that is. Where an odd number of halves ends within a word, the word's other half keeps its value.
+// An entry point works on four words at a time (four f32, eight halves). NAME_tail works on the words that are left.
+// Tensors come first, in the order of the call, then the parameters. A binding may be longer than its tensor:
+// params.len says how long that is. If an odd number of halves ends within a word, the word's other half keeps its
+// value.
 //
 //   entry point             KERNEL                                    tensors, in the order of their bindings
 //   unary                   FORWARD, HARD_SWISH, BINARIZE             x, y
@@ -17,9 +18,10 @@
 //   unpack                  UNPACK                                    bits, y
 //
 // (broadcast.wgsl has the broadcast gate.)
+//
 // The grid of NAME is ceil(whole words / 4 / 256) workgroups, in rows of params.row_invocations. NAME_tail takes one
-// workgroup, if the length is no multiple of 4 words. An invocation of pack makes one word of 32 signs instead: its grid
-// is ceil(whole words of bits / 256) workgroups, and it has a tail if the length is no multiple of 32.
+// workgroup, if the length isn't a multiple of 4 words. An invocation of pack makes one word of 32 signs instead: its
+// grid is ceil(whole words of bits / 256) workgroups, and it has a tail if the length isn't a multiple of 32.
 
 const FORWARD: u32 = 0u;
 const BACKWARD: u32 = 1u;
@@ -59,7 +61,7 @@ fn unary4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
     }
     return forward4(x, params);
 }
-// word: the number of the first in the tensor.
+// word: the index of the first word in the tensor.
 fn unary_words(x: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
     if FORMULA == HALVES {
         return forward_halves(x, params);
@@ -131,12 +133,12 @@ fn pack_words(x: vec4<u32>, word: u32, params: Params) -> u32 {
     return bits4(is_plus_low(x, random.low, params), vec4<u32>(1u, 4u, 16u, 64u))
         | bits4(is_plus_high(x, random.high, params), vec4<u32>(2u, 8u, 32u, 128u));
 }
-// Words of x, or of y, that 32 signs take.
+// The number of words of x, or of y, that 32 signs take.
 fn words_of_32() -> u32 {
     return select(16u, 32u, DTYPE == F32);
 }
 
-// The numbers of the signs that stand lowest in `bits`, in four words.
+// The numbers of the lowest signs in `bits`, in four words.
 fn unpack_words(bits: u32, params: Params) -> vec4<u32> {
     if DTYPE == F32 {
         return signed4((vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u), params);
@@ -150,7 +152,7 @@ fn unpack_words(bits: u32, params: Params) -> vec4<u32> {
 
 const WORKGROUP: u32 = 256u;
 
-// Words that belong to the tensor as a whole; one more may do so by half.
+// The number of words that belong wholly to the tensor; half of the next one may belong to it too.
 fn whole_words(params: Params) -> u32 {
     return select(params.len / 2u, params.len, DTYPE == F32);
 }
@@ -167,7 +169,7 @@ fn tail_index(lane: u32, params: Params) -> u32 {
 fn in_tail(i: u32, params: Params) -> bool {
     return i < whole_words(params) || (i == whole_words(params) && DTYPE != F32 && (params.len & 1u) == 1u);
 }
-// The word to store at i: the result, or its low half beside the neighbour's.
+// The word to store at i: the result, or its low half and the neighbour's half as it was.
 fn merged(result: vec4<u32>, before: u32, i: u32, params: Params) -> u32 {
     return select((before & 0xffff0000u) | (result.x & 0xffffu), result.x, i < whole_words(params));
 }

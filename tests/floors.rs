@@ -1,8 +1,8 @@
-//! The structure of `src/`: a folder is a room, the rooms stand on floors, and imports run downwards.
+//! Checks the structure of `src/`: each folder (a room) belongs to a floor, and imports go only to lower floors.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// From the ground up. Rooms of one floor don't import each other.
+/// The floors from the ground up. Rooms of one floor don't import each other.
 const FLOORS: [&[&str]; 4] = [&["math"], &["cpu", "identify", "plan"], &["gpu"], &["offload"]];
 
 fn floor(room: &str) -> Option<usize> {
@@ -23,7 +23,7 @@ fn files(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
-/// The names that follow `crate::` in code, those in braces each by itself.
+/// The names that follow `crate::` in code; names in braces are separate.
 fn imports(text: &str) -> Vec<String> {
     let code: Vec<&str> = text
         .lines()
@@ -74,7 +74,7 @@ fn faults(file: &str, text: &str) -> Vec<String> {
         return vec![];
     };
     let Some(own) = floor(room) else {
-        return vec![format!("{file} stands in a room without a floor: add {room} to FLOORS")];
+        return vec![format!("{file} is in a room without a floor: add {room} to FLOORS")];
     };
     let wrong = imports(text).into_iter().filter_map(|name| match floor(&name) {
         None => Some(format!(

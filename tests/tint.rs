@@ -24,7 +24,7 @@ const SENTINEL: u8 = 0xab;
 const GUARD: usize = 16;
 
 impl<'a, T: Scalar> Case<'a, T> {
-    /// The hard sigmoid is that of `x`; what goes through a gate is `g`.
+    /// The hard sigmoid is that of `x`; the tensor that a gate scales is `g`.
     fn new(op: Op, x: &'a [T], g: &'a [T]) -> Self {
         let operands = match op.inputs() {
             ["x"] => vec![x],
@@ -45,7 +45,7 @@ impl<'a, T: Scalar> Case<'a, T> {
         matches!(self.op, Op::Other(Other::Pack(_)))
     }
 
-    /// Bytes of an output.
+    /// The size of an output in bytes.
     fn size(&self, output: usize) -> usize {
         match self.op {
             _ if self.packs() => self.operands[0].len().div_ceil(32) * 4,
@@ -93,7 +93,7 @@ impl<'a, T: Scalar> Case<'a, T> {
         )
     }
 
-    /// The bytes of an output, whose guard is intact.
+    /// Returns the bytes of an output after checking its guard.
     fn actual(&self, folder: &Path, output: usize) -> Vec<u8> {
         let mut bytes = fs::read(folder.join(format!("{}.actual.{output}", self.name))).unwrap();
         let guard = bytes.split_off(self.size(output));
@@ -140,7 +140,7 @@ impl<'a, T: Scalar> Case<'a, T> {
     }
 }
 
-/// Operands of a broadcast gate whose products and sums are no subnormals, so that the bits are one and the same.
+/// Operands of a broadcast gate whose products and sums aren't subnormal, so that only one result is right.
 struct Gated<T> {
     gate: BroadcastGate,
     a: Vec<T>,
@@ -182,7 +182,7 @@ impl<T: Scalar> Gated<T> {
         ]
     }
 
-    /// As [`Case::compare`].
+    /// Like [`Case::compare`].
     fn compare(&self, folder: &Path) -> [usize; 2] {
         let Self { gate, a, b, g } = self;
         let [forward, backward] = self.cases();
@@ -204,10 +204,10 @@ impl<T: Scalar> Gated<T> {
     }
 }
 
-/// Channels first and last: outer, middle, inner, with odd lengths and more steps than partial sums.
+/// Shapes with channels first and last (outer, middle, inner), with odd lengths and more steps than partial sums.
 const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
 
-/// All that is compared with one type.
+/// All cases that are compared with one type.
 struct Cases<'a, T> {
     elementwise: Vec<Case<'a, T>>,
     gated: [Gated<T>; 2],
@@ -221,14 +221,14 @@ impl<'a, T: Scalar> Cases<'a, T> {
         }
     }
 
-    /// As [`Case::write`].
+    /// Calls [`Case::write`] for each case.
     fn write(&self, folder: &Path) -> String {
         let gated = self.gated.iter().flat_map(Gated::cases);
         let elementwise = self.elementwise.iter().map(|case| case.write(folder));
         elementwise.chain(gated.map(|case| case.write(folder))).collect()
     }
 
-    /// As [`Case::compare`], of each.
+    /// Calls [`Case::compare`] for each case.
     fn compare(&self, folder: &Path) -> Vec<[usize; 2]> {
         let gated = self.gated.iter().map(|gated| gated.compare(folder));
         let elementwise = self.elementwise.iter().map(|case| case.compare(folder));
@@ -276,7 +276,7 @@ fn tint_gives_the_same_bits() {
     println!("{} cases, {compared} results, {wrong} differ", counts.len());
     assert_eq!((counts.len(), wrong), (3 * (operations.len() + SHAPES.len()), 0));
 
-    println!("and as they have to be seen, the results of another definition:");
+    println!("the results of another definition, which have to differ:");
     let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);
     other.name = Case::new(Unary::Forward(HardSigmoid::PYTORCH).into(), &x, &g).name;
     assert!(other.compare(folder)[1] > 0);

@@ -133,7 +133,7 @@ fn bad_ranges_are_refused() {
         LaunchError::MissingUsage { operand: "y" },
         "BufferUsages::STORAGE",
     );
-    // Checked for an empty range too.
+    // The usage is checked for an empty range too.
     refused(
         k.unary(FORWARD, DType::F32, plain.slice(..0), b.slice(..0)),
         LaunchError::MissingUsage { operand: "x" },
@@ -141,7 +141,7 @@ fn bad_ranges_are_refused() {
     );
 }
 
-/// wgpu reports a buffer that it refused to make as large as it was asked for. It is one error, and nothing is made of it.
+/// wgpu reports a buffer that is too large to be made. Its use is one error, and nothing is made of it.
 #[test]
 fn a_range_beyond_any_buffer_is_refused_at_once() {
     let k = kernels();
@@ -164,7 +164,7 @@ fn a_range_beyond_any_buffer_is_refused_at_once() {
     }
 }
 
-/// Halves may be odd in number, but not end beyond the buffer's last word, nor start in the middle of one.
+/// The number of halves may be odd, but they may not end beyond the buffer's last word, nor start in the middle of one.
 #[test]
 fn bad_ranges_of_halves_are_refused() {
     let k = kernels();
@@ -201,7 +201,7 @@ fn bad_ranges_of_halves_are_refused() {
     );
 }
 
-/// Packed signs take one word for each 32 elements begun, no more and no less.
+/// Packed signs take exactly one word for every 32 elements, rounded up.
 #[test]
 fn bad_ranges_of_signs_are_refused() {
     let (device, _queue) = noop_device(|_| ());
@@ -238,7 +238,7 @@ fn bad_ranges_of_signs_are_refused() {
         },
         "x (bytes 0 to 128) and bits (bytes 0 to 4) of pack overlap; give them ranges that don't",
     );
-    // One range may be as long as the other, but can't be replaced by it.
+    // The two ranges may have the same length, but one can't replace the other.
     refused(
         k.pack(how, DType::F32, range(&x, 0, 4), range(&x, 0, 4)),
         OpError::NotInPlace { op: "pack" },
@@ -298,7 +298,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
         (backward, "x", "dx"),
         dx_over_g,
     );
-    // What is added to can't be the gradient that is added.
+    // The tensor that is added to can't be the gradient that is added.
     refused(
         k.binary(Binary::BackwardAccumulate(P), DType::F32, &a, &b, &b),
         OpError::NotInPlace {
@@ -353,7 +353,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     assert_eq!(gated(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
     assert_eq!(gated(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
     overlaps(gated(at(&a, 0), at(&a, 0), at(&a, 0)), (gate, "b", "y"), y_over_a);
-    // Outputs may share a buffer, and inputs be one, as long as no output lies beside an input.
+    // Outputs may share a buffer, and inputs may be one range, if no output shares a buffer with an input.
     let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
     assert_eq!(launch.unwrap().placement(), Separate);
 }
@@ -383,7 +383,7 @@ fn a_batch_refuses_what_a_launch_refuses() {
     batch.add(FORWARD, DType::F32, &[(&b).into(); 2]).unwrap();
 }
 
-/// Nothing else tells a launch of one batch from a launch of another at the same step.
+/// Only the batch's id tells a launch of one batch from a launch of another at the same step.
 #[test]
 fn a_batch_refuses_a_launch_of_another() {
     let (device, queue) = noop_device(|_| ());
@@ -456,7 +456,7 @@ fn what_binds_too_many_buffers_for_the_device_is_refused() {
     encode(&k, &launch);
 }
 
-/// Beyond one binding, and beyond a grid of 3 by 3 workgroups of 1024 elements.
+/// Tensors beyond one binding, and beyond a grid of 3 by 3 workgroups of 1024 elements.
 #[test]
 fn what_exceeds_one_dispatch_takes_several() {
     let (device, _queue) = noop_device(|_| ());
@@ -580,7 +580,7 @@ proptest! {
         k.clone().warm_up(Binary::Gate(d), dtype);
         let all = [(); 5].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
         let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * dtype.size());
-        // Some of them one and the same.
+        // Some of the ranges are the same.
         let [p, q, r, s, t] = std::array::from_fn(|i| at(same[i].min(i)));
         let e = dtype;
         fn bits(of: BufferRange<'_>, len: u64) -> BufferRange<'_> {

@@ -1,17 +1,17 @@
-"""Our CPU path beside other implementations of the hard sigmoid, in turn, in one run.
+"""Compares our CPU path with other implementations of the hard sigmoid, in turn, in one run.
 
     python3 -m venv venv && venv/bin/pip install -r benches/peers/requirements.txt
     venv/bin/python benches/peers/compare.py
     venv/bin/python benches/peers/compare.py --gpu
 
 For each type, pass and length: our median time, and how many times longer the others take (above 1: we are faster).
-Tensors are made before, outputs too; each implementation uses all cores; each is first compared with ours by value.
+Tensors and outputs are made beforehand. Each implementation uses all cores. Each is first compared with ours by value.
 The definition is PyTorch's; ONNX Runtime and ncnn compute clip(x / 6 + 0.5), which is the nearest that they have.
 
-With --gpu: our kernel, ONNX Runtime's WebGPU provider and ncnn's Vulkan layer on the first adapter of the first Vulkan driver
-(VK_ICD_FILENAMES chooses one; ONNX Runtime needs lavapipe 25 or a GPU). Neither lets Python keep tensors on the device, so
-the time of one forward pass is an eighth of what a chain of nine takes longer than one alone. burn is in the bench of
-integrations/burn.
+With --gpu: our kernel, ONNX Runtime's WebGPU provider and ncnn's Vulkan layer on the first adapter of the first Vulkan
+driver (VK_ICD_FILENAMES chooses one; ONNX Runtime needs lavapipe 25 or a GPU). Neither lets Python keep tensors on the
+device, so the time of one forward pass is an eighth of what a chain of nine takes longer than one alone. burn is in the
+bench of integrations/burn.
 """
 
 import importlib.metadata
@@ -86,7 +86,7 @@ def onnx_session(length, layers, provider):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = CORES
     if provider != "CPUExecutionProvider":
-        # Else it falls back with no more than a warning.
+        # Otherwise it falls back with only a warning.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     return onnxruntime.InferenceSession(model.SerializeToString(), options, [provider])
 
@@ -140,7 +140,7 @@ def ncnn_cpu(length):
     net = ncnn_net(1, False)
     layer = next(layer for layer in net.layers() if layer.type == "HardSigmoid")
     given = values(length)
-    # A copy: ncnn doesn't keep what it is given.
+    # A copy, because ncnn doesn't keep the array alive.
     x = ncnn.Mat(given).clone()
 
     def run(keep=net):
@@ -194,7 +194,7 @@ def on_gpu():
 
 
 def main():
-    # Large pages for everybody: NumPy asks for them, and who has them has twice the bandwidth.
+    # Large pages for everybody: NumPy asks for them, and they double the bandwidth.
     if "GLIBC_TUNABLES" not in os.environ:
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"})
     if "--gpu" in sys.argv:

@@ -1,6 +1,6 @@
-//! Our side of `benches/peers/compare.py`, which times us and other implementations in turn: a line on stdin such as
-//! `cpu forward f32 1024 50` is answered by the median of 50 runs, in seconds. `gpu 9 f32 1024 50` is a chain of nine forward
-//! passes on the adapter that `WGPU_ADAPTER_NAME` and `WGPU_BACKEND` choose, from submission to completion.
+//! Our side of `benches/peers/compare.py`, which times us and other implementations in turn. It answers a line on stdin
+//! such as `cpu forward f32 1024 50` with the median of 50 runs, in seconds. `gpu 9 f32 1024 50` is a chain of nine
+//! forward passes on the adapter that `WGPU_ADAPTER_NAME` and `WGPU_BACKEND` choose, from submission to completion.
 
 use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16, gpu::Kernels};
 use std::{

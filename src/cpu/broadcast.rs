@@ -1,5 +1,5 @@
-//! The broadcast gate. It is the plain gate, with `b` repeated as far as a few vectors go; `db` sums in the order that
-//! [`BroadcastGate`] promises, which is one of vectors too.
+//! The broadcast gate: the plain gate with `b` repeated over a few vectors. `db` sums in the order that
+//! [`BroadcastGate`] promises, which suits vectors too.
 
 use crate::{
     cpu::{
@@ -15,11 +15,11 @@ use crate::{
 };
 use std::ops::Range;
 
-/// `y = a·forward(b)`, each number of `b` being the gate of many of `a`: see [`BroadcastGate`].
+/// `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`: see [`BroadcastGate`].
 ///
 /// # Errors
-/// [`OpError::PartialRow`] if the length of `a` is no multiple of `middle·inner`, [`OpError::BroadcastLength`] if that of `b`
-/// isn't that of `a` divided by `middle`; [`OpError::LengthMismatch`] if `a` and `y` differ in length.
+/// [`OpError::PartialRow`] if the length of `a` isn't a multiple of `middle·inner`; [`OpError::BroadcastLength`] if the
+/// length of `b` isn't that of `a` divided by `middle`; [`OpError::LengthMismatch`] if `a` and `y` differ in length.
 pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut [T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
     same_length("a", a, "y", y)?;
@@ -27,10 +27,10 @@ pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut 
     Ok(())
 }
 
-/// [`gate_broadcast`] with `y` over `a`.
+/// [`gate_broadcast`] in place: `y` replaces `a`.
 ///
 /// # Errors
-/// As [`gate_broadcast`].
+/// See [`gate_broadcast`].
 pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &[T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
     gated(gate, [], b, a);
@@ -40,7 +40,7 @@ pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &
 /// Both gradients of [`gate_broadcast`], from `a`, `b` and `g`: see [`BroadcastGate`].
 ///
 /// # Errors
-/// As [`gate_broadcast`]; `g` and `da` are as long as `a`, and `db` as `b`.
+/// See [`gate_broadcast`]; `g` and `da` must have the length of `a`, and `db` that of `b`.
 pub fn gate_broadcast_backward<T: Scalar>(
     gate: BroadcastGate,
     a: &[T],
@@ -66,10 +66,10 @@ fn same_length<T>(a: &'static str, of_a: &[T], b: &'static str, of_b: &[T]) -> R
     Err(OpError::LengthMismatch { a, a_len, b, b_len })
 }
 
-/// Numbers of `b`, repeated.
+/// The length of a tile, which repeats the numbers of `b`.
 const TILE: usize = 1024;
 
-/// The plain gate, of `a` or in place.
+/// The plain gate of `a`, or in place if there is no `a`.
 fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], y: &mut [T]) {
     let (row, inner) = (gate.row() as usize, gate.inner() as usize);
     tasks(
@@ -89,7 +89,7 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
                         let left = (row - in_row).min(y.len() - at);
                         let b = &b[outer * inner..][..inner];
                         let from = in_row % inner;
-                        // A tile that is all of a row, or whole steps of it, or a part of one step.
+                        // Either a part of one step, or a tile of whole steps, or what is left of the row.
                         let (b, run) = if inner > TILE / 2 {
                             let step = (inner - from).min(left);
                             (&b[from..][..step], step)
@@ -116,7 +116,7 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
     );
 }
 
-/// Fills a tile with `b` again and again, from its number `from` on.
+/// Fills a tile with repetitions of `b`, starting at its number `from`.
 #[inline(always)]
 fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
     if let [only] = b {
@@ -156,10 +156,10 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
     }
 }
 
-/// The most sums that are made at a time. Their partial sums take 64 KiB, and memory is read in long runs.
+/// The most sums that are computed at a time. Their partial sums take 64 KiB, and memory is read in long runs.
 const COLUMNS: usize = 256;
 
-/// The same where there are so few sums that cores would go without.
+/// The same if there are so few sums that some cores would have no work.
 const FEW_COLUMNS: usize = 64;
 
 fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {
@@ -178,7 +178,7 @@ fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T])
             gate.specialize(
                 #[inline(always)]
                 |gate| {
-                    // Those that stay +0 change nothing.
+                    // Partial sums that would stay +0 are left out: they change nothing.
                     let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
                     let mut partials = vec![0.0; lanes * inner.min(most)];
                     let mut at = 0;
@@ -199,8 +199,8 @@ fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T])
     );
 }
 
-/// Sums of the products in some columns of a row. They become the first of `partials`, which has places for each partial sum of
-/// all these columns, one partial sum after the other.
+/// Sums the products in some columns of a row. The sums become the first numbers of `partials`, which holds partial sum
+/// 0 of all these columns, then partial sum 1, and so on.
 #[inline(always)]
 fn column_sums<T: Scalar>(
     vectors: Vectors,
@@ -213,7 +213,7 @@ fn column_sums<T: Scalar>(
     partials.fill(0.0);
     let [g, a] = factors;
     if columns.len() == inner {
-        // All columns lie one after the other, step by step.
+        // All columns are contiguous, step after step.
         for (g, a) in g.chunks(partials.len()).zip(a.chunks(partials.len())) {
             add_products(vectors, [g, a], partials);
         }
@@ -237,7 +237,7 @@ fn column_sums<T: Scalar>(
     }
 }
 
-/// Adds each product to the sum in its place.
+/// Adds each product to the sum of the same index.
 #[inline(always)]
 fn add_products<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]) {
     if !vectors.convert(T::DTYPE) {

@@ -1,5 +1,5 @@
-//! One function applied to every element of some slices, each widened to `f32` and rounded back. With the feature `parallel`
-//! it runs on the machine's widest vectors and on all cores.
+//! One function applied to every element of some slices, each widened to `f32` and rounded back. With the feature
+//! `parallel` it runs on the machine's widest vectors and on all cores.
 
 use crate::{
     cpu::vectors::{Vectors, vectorized},
@@ -15,16 +15,16 @@ use std::{
     },
 };
 
-/// An operation with cases that are worth a loop each. In one loop, vectors would compute every case for every element.
+/// An operation whose cases are worth a loop each. In one loop, vectors would compute every case for every element.
 pub(super) trait Specialize: Copy + Sync {
     /// Runs `run` with this operation; the compiler sees each case separately.
     fn specialize(self, run: impl FnOnce(Self));
-    /// Whether it needs what the outputs hold, when it is given so many inputs.
+    /// Whether it reads the outputs, given this number of inputs.
     fn reads_outputs(self, inputs: usize) -> bool;
 }
 
-/// Each output becomes what `of` returns for the operation, the element's index, the inputs, and what the outputs hold. All
-/// slices have the same length.
+/// Each output becomes what `of` returns for the operation, the element's index, the inputs, and what the outputs hold.
+/// All slices have the same length.
 pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     inputs: [&[T]; N],
@@ -45,10 +45,11 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     );
 }
 
-/// Half floats that are converted before the next step: they stay in registers. With fewer the compiler makes no vectors.
+/// The number of half floats that are converted before the next step. They stay in registers; with fewer of them the
+/// compiler doesn't vectorize.
 pub(super) const STRIP: usize = 64;
 
-/// Strips of f16, which the processor converts. Other types are left to the compiler.
+/// Converts f16 in strips with the processor's own instructions. Other types are left to the compiler.
 #[inline(always)]
 pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
@@ -62,7 +63,8 @@ pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize
         return elements(op, start, inputs, outputs, of);
     }
     let len = outputs[0].len();
-    // A number that the compiler doesn't know. Else it sees that the numbers come from f16, and compares them there, slowly.
+    // The compiler doesn't know this zero. Otherwise it sees that the numbers come from f16 and compares them as f16,
+    // slowly.
     let zero = black_box(0_u32);
     let opaque = |wide: f32| f32::from_bits(wide.to_bits() ^ zero);
     let whole = len / STRIP * STRIP;
@@ -112,7 +114,7 @@ fn elements<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     outputs: [&mut [T]; M],
     of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M],
 ) {
-    // Known to the compiler, so that it checks no index.
+    // With lengths that the compiler knows to be equal, it checks no index.
     let len = outputs[0].len();
     let inputs = inputs.map(|input| &input[..len]);
     let outputs = outputs.map(|output| &mut output[..len]);
@@ -125,14 +127,14 @@ fn elements<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     }
 }
 
-/// Elements whose random numbers are drawn at a time.
+/// The number of elements whose random numbers are drawn at a time.
 const BLOCK: usize = 64;
 
 /// A block of a slice. Lanes past the slice's end are unspecified.
 pub(super) type WideBlock = [f32; BLOCK];
 
-/// `y[i]` becomes `values[1]` where `of` says so, else `values[0]`. `of` gets the index of a block's first element and the block,
-/// which is of `x`, or in place, where there is no `x`, of `y`.
+/// `y[i]` becomes `values[1]` where `of` is true, else `values[0]`. `of` gets the index of a block's first element and
+/// the block. The block is one of `x`, or of `y` if there is no `x` (in place).
 pub(super) fn choose<T: Scalar, const N: usize>(
     x: [&[T]; N],
     y: &mut [T],
@@ -206,7 +208,7 @@ fn widen<T: Scalar>(wide: &mut WideBlock, values: &[T]) {
     }
 }
 
-/// Slices to be split, and how many elements an item of theirs holds.
+/// Slices to split, and how many elements one of their items holds.
 pub(super) struct Split<S, const N: usize> {
     slices: [S; N],
     #[cfg_attr(not(feature = "parallel"), expect(dead_code, reason = "one core splits nothing"))]
@@ -236,7 +238,7 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
     );
 }
 
-/// Elements that a core takes at a time: about 10 microseconds of work.
+/// The number of elements that a core takes at a time: about 10 microseconds of work.
 pub(super) const TASK_LEN: usize = 1 << 15;
 
 /// [`parts`] of `task` elements each.
@@ -251,11 +253,11 @@ pub(super) fn tasks<I, O, const N: usize, const M: usize>(
     vectorized(|vectors| run(vectors, 0, inputs.slices, outputs.slices));
 }
 
-/// From so many tasks on, several cores are faster than one although they have to be woken.
+/// The number of tasks from which several cores are faster than one, although they have to be woken.
 #[cfg(feature = "parallel")]
 const PARALLEL_MIN_TASKS: usize = 4;
 
-/// Turns that the caller waits for the others before it sleeps: some 20 microseconds.
+/// How many turns the caller waits for the others before it sleeps: about 20 microseconds.
 #[cfg(feature = "parallel")]
 const LAST_SPINS: usize = 1 << 11;
 
@@ -294,7 +296,7 @@ pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
             .map(|slice| &slice[part.start / inputs.elements..part.end.div_ceil(inputs.elements)]);
         (!part.is_empty()).then_some((part.start, inputs, outputs))
     };
-    // The caller's core works too, from the start on, and does everything where the others are busy.
+    // The caller's core works too, from the start, and does everything if the others are busy.
     let work = || {
         while let Some((start, inputs, outputs)) = next() {
             run(start, inputs, outputs);

@@ -1,5 +1,5 @@
-//! The CPU path: slices in, slices out. It is the fallback where there is no GPU, and the ground truth of the GPU
-//! kernels, which give the same bits.
+//! The CPU path: slices in, slices out. It is the fallback if there is no GPU, and the ground truth of the GPU kernels,
+//! which give the same bits.
 //!
 //! Each function applies an operation's scalar function to every element; half floats are widened to `f32` for it and
 //! rounded once. With the default feature `parallel`, long slices are shared among all cores and the machine's widest
@@ -22,8 +22,8 @@
 //! [`gate_broadcast`] and its gradients take one gate for many elements, in the shape of a
 //! [`BroadcastGate`](crate::BroadcastGate).
 //!
-//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with [`OpError::ScaleTooLarge`] if `T`
-//! can't hold the scale of a binarization. A call that fails has written nothing.
+//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with
+//! [`OpError::ScaleTooLarge`] if `T` can't hold the scale of a binarization. A call that fails has written nothing.
 
 mod broadcast;
 mod elementwise;
@@ -40,8 +40,8 @@ use crate::math::{
 pub use broadcast::{gate_broadcast, gate_broadcast_backward, gate_broadcast_in_place};
 use elementwise::Specialize;
 
-/// The operation with the same bits in `T` that takes the least time: rounded to a half float, a product with 1/6 and a
-/// division by 6 are one number. (`tests/host/halves.rs` goes through all of them.)
+/// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
+/// give the same number. (`tests/host/halves.rs` tests all of them.)
 fn cheapest<T: Scalar>(op: Unary) -> Unary {
     match op {
         Unary::Forward(HardSigmoid::PYTORCH | HardSigmoid::KERAS3) if T::DTYPE != DType::F32 => {
@@ -90,8 +90,8 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
     Ok(())
 }
 
-/// `out[i] = op(first[i], second[i])`, the operands in the order of [`Op::inputs`]. [`Binary::BackwardAccumulate`] adds to
-/// what `out` holds; in half floats too there is one rounding, of the sum.
+/// `out[i] = op(first[i], second[i])`, with the operands in the order of [`Op::inputs`]. [`Binary::BackwardAccumulate`]
+/// adds to what `out` holds; half floats too are rounded only once, after the sum.
 ///
 /// # Errors
 /// See the [module](self).
@@ -107,8 +107,8 @@ pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -
     Ok(())
 }
 
-/// The result replaces an operand, the one that [`Op::replaces`] says: `dx` over `g`, or the gated tensor over `a`. `kept` is
-/// the other operand.
+/// Replaces the operand that [`Op::replaces`] names with the result: `g` with `dx`, or `a` with the gated tensor.
+/// `kept` is the other operand.
 ///
 /// # Errors
 /// [`OpError::NotInPlace`] for [`Binary::BackwardAccumulate`]; for the rest see the [module](self).
@@ -164,8 +164,8 @@ pub fn gate_backward<T: Scalar>(
     Ok(())
 }
 
-/// Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus sign. The bits after the
-/// last element are 0.
+/// Packs signs into bits. Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus
+/// sign. The bits after the last element are 0.
 ///
 /// # Errors
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
@@ -180,7 +180,7 @@ pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(
     Ok(())
 }
 
-/// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: the numbers of the signs that [`pack`] packed.
+/// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: the reverse of [`pack`].
 ///
 /// # Errors
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up; for the rest see the
@@ -209,7 +209,7 @@ fn signed<T: Scalar>(scale: Finite) -> Result<[T; 2], OpError> {
     Ok([-scale.get(), scale.get()].map(T::from_f32))
 }
 
-/// Runs `$run` with an operation, specialized by the form of its definition. What isn't inlined isn't vectorized.
+/// Runs `$run` with an operation, specialized by the form of its definition. Code that isn't inlined isn't vectorized.
 macro_rules! by_form {
     ($Op:path, $definition:expr, $run:expr) => {
         $definition.specialize(
@@ -265,7 +265,7 @@ impl Specialize for HardSigmoid {
     }
 }
 
-/// The lengths of the operands of `op`, and then of its results; in place, of the operands alone.
+/// Checks the lengths of the operands of `op`, and then of its results; in place, of the operands only.
 pub(crate) fn check_lengths(op: Op, lengths: &[usize]) -> Result<(), OpError> {
     let names = op.inputs().iter().chain(op.outputs());
     let mut operands = names.zip(lengths).map(|(&name, &len)| (name, len as u64));
@@ -278,7 +278,7 @@ pub(crate) fn check_lengths(op: Op, lengths: &[usize]) -> Result<(), OpError> {
     }
 }
 
-/// `len` elements of `operand`, and the size of their signs in bytes.
+/// Checks `bits_size`, the size in bytes of the signs of `len` elements of `operand`.
 pub(crate) fn check_packed_length(operand: &'static str, len: u64, bits_size: u64) -> Result<(), OpError> {
     if len.div_ceil(32) * 4 == bits_size {
         return Ok(());

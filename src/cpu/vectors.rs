@@ -4,7 +4,7 @@ use crate::math::dtype::{DType, Scalar};
 #[cfg(feature = "parallel")]
 use fearless_simd::{Level, Simd, dispatch};
 
-/// Who converts f16. A loop is compiled for each by itself, so that the choice is made outside of it.
+/// What converts f16. A loop is compiled separately for each, so that the choice is made outside of it.
 #[derive(Clone, Copy)]
 pub(super) enum Vectors {
     /// The compiler, from the integer operations of [`Scalar`].
@@ -16,7 +16,7 @@ pub(super) enum Vectors {
     Neon(fearless_simd::Neon),
 }
 
-/// Runs `run` on the machine's widest vectors. What isn't inlined into it isn't compiled for them.
+/// Runs `run` on the machine's widest vectors. Code that isn't inlined into it isn't compiled for them.
 #[cfg(feature = "parallel")]
 #[inline(always)]
 pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
@@ -44,7 +44,7 @@ pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
     }
 }
 
-/// One core's plainest vectors.
+/// Runs `run` on one core, with the vectors that every machine of the target has.
 #[cfg(not(feature = "parallel"))]
 #[inline(always)]
 pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
@@ -58,7 +58,7 @@ impl Vectors {
         dtype == DType::F16 && !matches!(self, Self::Compiled)
     }
 
-    /// Widens `values` into as many of `wide`.
+    /// Widens `values` into the first numbers of `wide`.
     #[inline(always)]
     pub(super) fn widen<T: Scalar>(self, values: &[T], wide: &mut [f32]) {
         match self {
@@ -74,7 +74,7 @@ impl Vectors {
         }
     }
 
-    /// Rounds as many of `wide` into `values`.
+    /// Rounds the first numbers of `wide` into `values`.
     #[inline(always)]
     pub(super) fn narrow<T: Scalar>(self, wide: &[f32], values: &mut [T]) {
         match self {
@@ -91,8 +91,8 @@ impl Vectors {
     }
 }
 
-/// The conversions of a level's own. `widen` and `narrow` convert `$lanes` numbers; what is left after the last whole vector is
-/// compiled.
+/// The processor's own conversions at a level. `widen` and `narrow` convert `$lanes` numbers; compiled code converts
+/// those after the last whole vector.
 #[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
 macro_rules! conversions {
     ($Level:ident, $lanes:literal, widen: |$half:ident| $widened:expr, narrow: |$single:ident| $narrowed:expr) => {

@@ -16,14 +16,14 @@ use std::{
 
 /// The launches of one step of a runtime whose shapes change at every step.
 ///
-/// A [`Launch`](crate::gpu::Launch) has a parameter buffer and a bind group of its own, which is right for a launch that is
-/// recorded again and again. A batch writes the parameters of all its launches at once, and keeps its bind groups: tensors
-/// of a pool are bound with offsets that change from step to step. The checks are the same.
+/// A [`Launch`](crate::gpu::Launch) has a parameter buffer and a bind group of its own, which is right for a launch
+/// that is recorded again and again. A batch writes the parameters of all its launches at once, and keeps its bind
+/// groups: tensors of a pool are bound with offsets that change from step to step. The checks are the same.
 ///
 /// ```
 /// use hard_sigmoid::{DType, HardSigmoid, Unary, gpu::{Batch, LaunchError}};
 ///
-/// /// Once for each step; the batch is kept.
+/// /// Runs once for each step; the batch is kept.
 /// fn step(
 ///     batch: &mut Batch,
 ///     queue: &wgpu::Queue,
@@ -39,22 +39,22 @@ use std::{
 /// }
 /// ```
 ///
-/// Submit a step's commands before the batch is written again; to record several steps before submitting, use one batch for
-/// each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch doesn't notice that the device is
-/// lost: the device's own callback tells.
+/// Submit a step's commands before the batch is written again; to record several steps before submitting, use one batch
+/// for each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch doesn't notice that
+/// the device is lost; the device's own callback reports it.
 #[derive(Debug)]
 pub struct Batch {
     kernels: Kernels,
     /// Random, so that launches of another batch are recognized.
     id: u64,
-    /// Launches whose parameters share a buffer.
+    /// The number of launches whose parameters share a buffer.
     per_page: usize,
     /// Bytes from one launch's parameters to the next one's.
     stride: usize,
     pages: Vec<Page>,
     parts: Vec<Recorded>,
     groups: Groups,
-    /// Parameters of operations that have a gradient, whose window takes a search.
+    /// Cached parameters of operations that have a gradient, since finding its window takes a search.
     params: FxHashMap<(Op, DType), Params>,
     step: u64,
 }
@@ -79,16 +79,16 @@ struct Page {
     bytes: Vec<u8>,
 }
 
-/// The most launches whose parameters share a buffer: 64 KiB where they are 256 bytes apart.
+/// The most launches whose parameters share a buffer: 64 KiB if they are 256 bytes apart.
 const MAX_PER_PAGE: u64 = 256;
 
-/// Steps for which a bind group is kept that isn't used.
+/// The number of steps for which an unused bind group is kept.
 const KEPT: u64 = 16;
 
-/// The smallest binding where a buffer has room, so that small tensors of all lengths find the same bind group.
+/// The smallest binding if the buffer has room, so that small tensors of all lengths find the same bind group.
 const MIN_BINDING: u64 = 4096;
 
-/// Operations whose parameters are kept.
+/// The most operations whose parameters are kept.
 const MAX_PARAMS: usize = 256;
 
 /// A part of a launch.
@@ -97,7 +97,7 @@ struct Recorded {
     variant: Variant,
     /// Index of its bind group.
     group: usize,
-    /// Of every binding, in order; those of the tensors only where they are dynamic.
+    /// The offset of every binding, in order; those of the tensors only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
     sums: Option<[u32; 3]>,
@@ -128,8 +128,8 @@ impl Batch {
     /// An empty batch. Keep it from step to step.
     ///
     /// # Errors
-    /// If the device was made without dynamic offsets for uniform buffers, or with buffers too small for the parameters of a
-    /// launch; `wgpu::Limits::downlevel_defaults()` is enough.
+    /// If the device was made without dynamic offsets for uniform buffers, or with buffers too small for the parameters
+    /// of a launch; `wgpu::Limits::downlevel_defaults()` is enough.
     pub fn new(kernels: &Kernels) -> Result<Self, UnsupportedDevice> {
         let inner = &kernels.0;
         let stride = size_of::<Params>().next_multiple_of(inner.params_alignment as usize);
@@ -164,10 +164,11 @@ impl Batch {
     }
 
     /// Adds a launch. Its pipeline compiles now if no earlier launch has needed it; a batch doesn't share those of
-    /// [`Kernels::warm_up`]. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and [`Op::outputs`].
+    /// [`Kernels::warm_up`]. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
+    /// [`Op::outputs`].
     ///
     /// # Errors
-    /// [`LaunchError::TensorCount`] if the operation has another number of tensors; for the rest see [`Kernels`].
+    /// [`LaunchError::TensorCount`] if the operation has a different number of tensors; for the rest see [`Kernels`].
     pub fn add(
         &mut self,
         op: impl Into<Op>,
@@ -189,7 +190,7 @@ impl Batch {
             ranges: tensors,
         };
         let first = self.parts.len();
-        // Draws that differ at each step would fill it.
+        // Draws that differ at each step would fill the cache.
         if self.params.len() >= MAX_PARAMS {
             self.params.clear();
         }
@@ -250,7 +251,7 @@ impl Batch {
         };
         let mut offsets = bound.dynamic;
         offsets[dynamic - 1] = at;
-        // They compile now if they haven't yet.
+        // The pipelines compile now if they haven't yet.
         let sums = part.sums.inspect(|_| _ = kernels.pipelines().sums(variant));
         let body = part.body.inspect(|_| _ = kernels.pipelines().body(variant));
         let tail = part.tail.inspect(|_| _ = kernels.pipelines().tail(variant));
@@ -325,7 +326,7 @@ impl Groups {
         self.all.len() - 1
     }
 
-    /// Keeps those that were used since a step.
+    /// Keeps the groups that were used in step `since` or later.
     fn keep(&mut self, since: u64) {
         if self.all.iter().all(|group| group.used >= since) {
             return;
@@ -385,8 +386,8 @@ impl<'a> Bound<'a> {
         &self.all[..self.tensors]
     }
 
-    /// Rounds the sizes up, so that tensors of other lengths find the same bind group: a shader takes the length from the
-    /// parameters. Bindings of one buffer must not grow into each other.
+    /// Rounds the sizes up, so that tensors of other lengths find the same bind group: a shader takes the length from
+    /// the parameters. Bindings of one buffer must not grow into each other.
     fn grow(&mut self, largest: u64) {
         let grown = self.all.map(|(buffer, offset, size)| {
             let larger = size.next_power_of_two().max(MIN_BINDING);
@@ -411,8 +412,8 @@ impl Written<'_> {
     /// Records a launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     ///
     /// # Errors
-    /// [`LaunchError::Stale`] if the launch is of an earlier step, [`LaunchError::OtherBatch`] if it is of another batch; nothing
-    /// is recorded.
+    /// [`LaunchError::Stale`] if the launch is of an earlier step, [`LaunchError::OtherBatch`] if it is of another
+    /// batch; nothing is recorded.
     pub fn encode(self, launch: BatchLaunch, pass: &mut wgpu::ComputePass<'_>) -> Result<(), LaunchError> {
         if launch.batch != self.0.id {
             return Err(LaunchError::OtherBatch);

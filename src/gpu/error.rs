@@ -68,11 +68,11 @@ pub enum LaunchError {
         /// Its range in the same buffer, in bytes.
         b_range: [u64; 2],
     },
-    /// A batch was given another number of tensors than the operation has.
+    /// A batch was given a different number of tensors than the operation has.
     TensorCount {
         /// Name of the operation.
         op: &'static str,
-        /// Its operands and results.
+        /// The number of its operands and results.
         needed: usize,
         /// How many tensors were given.
         given: usize,
@@ -143,7 +143,7 @@ impl fmt::Display for LaunchError {
                 )?;
                 let is_operand = op.inputs().contains(b);
                 match op.replaces() {
-                    // Operands may, where no result shares their buffer.
+                    // Operands may overlap if no result shares their buffer.
                     _ if is_operand => write!(f, ", or put the result into another buffer"),
                     Some(input) => {
                         let (result, replaced) = (op.outputs()[0], op.inputs()[input]);
@@ -154,7 +154,7 @@ impl fmt::Display for LaunchError {
             }
             Self::TensorCount { op, needed, given } => write!(
                 f,
-                "{op} takes {needed} tensors, operands and then results, and was given {given}"
+                "{op} takes {needed} tensors (operands, then results), but {given} were given"
             ),
             Self::Stale => write!(
                 f,

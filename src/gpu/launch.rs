@@ -20,8 +20,8 @@ use crate::{
 /// A checked launch. It can be recorded any number of times.
 ///
 /// It keeps its buffers alive and holds everything that recording needs; [`encode`](Launch::encode) allocates nothing
-/// and can't fail. On the host a launch takes about 3.5 kB, which wgpu frees at the first submission after the launch was
-/// dropped. A runtime that prepares anew at every step takes a [`Batch`](crate::gpu::Batch).
+/// and can't fail. On the host a launch takes about 3.5 kB, which wgpu frees at the first submission after the launch
+/// is dropped. A runtime that prepares launches anew at every step should use a [`Batch`](crate::gpu::Batch).
 #[derive(Clone, Debug)]
 pub struct Launch {
     op: Op,
@@ -51,12 +51,12 @@ impl Launch {
         }
     }
 
-    /// What it computes.
+    /// The operation that it computes.
     pub fn op(&self) -> Op {
         self.op
     }
 
-    /// How its tensors lie.
+    /// The placement of its tensors.
     pub fn placement(&self) -> Placement {
         self.placement
     }
@@ -78,8 +78,8 @@ impl Kernels {
         self.prepare(op.into(), dtype, &[x.into(), y.into()])
     }
 
-    /// Prepares `out = op(first, second)`, the operands in the order of [`Op::inputs`]. `out` may be the range of the operand
-    /// that [`Op::replaces`] says: `dx` over `g`, the gated tensor over `a`.
+    /// Prepares `out = op(first, second)`, with the operands in the order of [`Op::inputs`]. `out` may be the range of
+    /// the operand that [`Op::replaces`] names: `dx` over `g`, the gated tensor over `a`.
     ///
     /// # Errors
     /// See [`Kernels`].
@@ -114,12 +114,13 @@ impl Kernels {
         self.prepare(Other::GateBackward(definition).into(), dtype, &ranges)
     }
 
-    /// Prepares `y = a·forward(b)`, each number of `b` being the gate of many of `a`; `y` may be the range of `a`.
+    /// Prepares `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`; `y` may be the range
+    /// of `a`.
     ///
     /// # Errors
-    /// See [`Kernels`]; [`OpError::PartialRow`] and [`OpError::BroadcastLength`] if the lengths of `a` and `b` aren't those of
-    /// the gate, and [`UnsupportedDevice`](crate::plan::UnsupportedDevice) if `a` doesn't fit into one binding and `inner`
-    /// numbers of `b` don't either.
+    /// See [`Kernels`]; [`OpError::PartialRow`] and [`OpError::BroadcastLength`] if the lengths of `a` and `b` don't
+    /// fit the gate, and [`UnsupportedDevice`](crate::plan::UnsupportedDevice) if `a` doesn't fit into one binding and
+    /// `inner` numbers of `b` don't either.
     pub fn gate_broadcast<'a>(
         &self,
         gate: BroadcastGate,
@@ -132,12 +133,12 @@ impl Kernels {
         self.prepare(Other::GateBroadcast(gate).into(), dtype, &ranges)
     }
 
-    /// Prepares both gradients of [`Kernels::gate_broadcast`] in one launch; `da` may be the range of `g`. The sums have the
-    /// order that [`BroadcastGate`] promises.
+    /// Prepares both gradients of [`Kernels::gate_broadcast`] in one launch; `da` may be the range of `g`. The sums
+    /// have the order that [`BroadcastGate`] promises.
     ///
     /// # Errors
-    /// As [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into one
-    /// binding, with as many bytes as buffers are aligned to (`min_storage_buffer_offset_alignment`).
+    /// See [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into
+    /// one binding, together with `min_storage_buffer_offset_alignment` bytes more.
     #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
     pub fn gate_broadcast_backward<'a>(
         &self,
@@ -153,8 +154,8 @@ impl Kernels {
         self.prepare(Other::GateBroadcastBackward(gate).into(), dtype, &ranges)
     }
 
-    /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus. The
-    /// bits after the last element are 0. `bits` takes 4 bytes for every 32 elements, rounded up.
+    /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus.
+    /// The bits after the last element are 0. `bits` takes 4 bytes for every 32 elements, rounded up.
     ///
     /// # Errors
     /// See [`Kernels`]; [`OpError::PackedLength`] if `bits` is longer or shorter.
@@ -171,8 +172,8 @@ impl Kernels {
     /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
     ///
     /// # Errors
-    /// As [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` is infinite or NaN, [`OpError::ScaleTooLarge`] if the
-    /// element type can't hold it.
+    /// See [`Kernels::pack`]; also [`OpError::NotFinite`] if `scale` is infinite or NaN, [`OpError::ScaleTooLarge`] if
+    /// the element type can't hold it.
     pub fn unpack<'a>(
         &self,
         scale: f32,
@@ -249,8 +250,8 @@ impl Kernels {
         })
     }
 
-    /// A uniform buffer of this launch alone: it is written when it is made, so no queue is needed, and two launches in one
-    /// submission can't see each other's values.
+    /// A uniform buffer for only this launch: it is written when it is made, so no queue is needed, and two launches in
+    /// one submission can't see each other's values.
     fn upload(&self, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
         let bytes = bytemuck::bytes_of(params);
         let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {

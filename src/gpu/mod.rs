@@ -1,6 +1,7 @@
 //! The kernels in a program that owns its wgpu device, buffers, encoder and pass.
 //!
-//! [`Kernels`] follows the [`plan`](crate::plan): it checks the caller's tensors, makes what the plan says, and records it.
+//! [`Kernels`] follows the [`plan`](crate::plan): it checks the caller's tensors, makes what the plan says, and records
+//! it.
 
 pub(crate) mod batch;
 pub(crate) mod error;
@@ -12,7 +13,7 @@ pub use batch::{Batch, BatchLaunch, Written};
 pub use error::LaunchError;
 pub use launch::Launch;
 pub use operands::BufferRange;
-/// The wgpu that the kernels are for.
+/// The version of wgpu that the kernels use.
 pub use wgpu;
 
 use crate::{
@@ -31,11 +32,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// The kernels on one device. Modules, layouts and pipelines are made once, when they are first needed, also from several
-/// threads. Cloning is cheap and shares everything.
+/// The kernels on one device. Modules, layouts and pipelines are made once, when they are first needed, even if several
+/// threads need them. Cloning is cheap and shares everything.
 ///
-/// It records into what the caller owns and does nothing else: it submits nothing, polls nothing, maps none of the caller's
-/// buffers, and owns no device. Make one for each `wgpu::Device`, and keep it.
+/// It records into what the caller owns and does nothing else: it submits nothing, polls nothing, maps none of the
+/// caller's buffers, and owns no device. Make one for each `wgpu::Device`, and keep it.
 ///
 /// ```
 /// use hard_sigmoid::{DType, HardSigmoid, Unary, gpu::{Kernels, LaunchError}};
@@ -55,8 +56,8 @@ use std::sync::Arc;
 /// # Tensors
 ///
 /// A tensor is a [`BufferRange`]. Tensors may have any length, 0 included; one beyond the device's
-/// `max_storage_buffer_binding_size` takes several dispatches, all of them in the one launch. The [`Placement`] is detected
-/// from the ranges:
+/// `max_storage_buffer_binding_size` takes several dispatches, all in one launch. The [`Placement`] is detected from
+/// the ranges:
 ///
 /// - no result shares a buffer with an operand: operands may overlap each other, or be one range;
 /// - the first result is exactly the range of the operand that it may replace ([`Op::replaces`]);
@@ -65,10 +66,10 @@ use std::sync::Arc;
 /// # Errors
 ///
 /// Every method that prepares a launch checks its tensors first: ranges that differ in length, leave their buffer, are
-/// misaligned, overlap, or lack `STORAGE` usage are a [`LaunchError`]. wgpu doesn't tell three things, so they stay its own
-/// errors when the launch is prepared, recorded or submitted: that a buffer, queue or pass belongs to another device, that a
-/// buffer was destroyed, and that a buffer is mapped. Where the device itself fails (out of memory; in a browser also a loss) the error
-/// goes to the caller's error scope or handler.
+/// misaligned, overlap, or lack `STORAGE` usage are a [`LaunchError`]. Three things can't be asked of wgpu, so they
+/// stay its own errors when the launch is prepared, recorded or submitted: a buffer, queue or pass belongs to another
+/// device, a buffer was destroyed, or a buffer is mapped. If the device itself fails (out of memory; in a browser also
+/// a loss), the error goes to the caller's error scope or handler.
 #[derive(Clone, Debug)]
 pub struct Kernels(Arc<Inner>);
 
@@ -83,21 +84,21 @@ struct Inner {
 }
 
 impl Kernels {
-    /// The kernels on `device`.
+    /// Makes the kernels for `device`.
     ///
     /// # Errors
-    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough. Tensors
-    /// beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at least 32 times
-    /// `min_storage_buffer_offset_alignment` (at least 512), and a grid has to hold such a piece: two workgroups in each
-    /// dimension for an alignment of 256, one up to 128.
+    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough.
+    /// Tensors beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
+    /// least 32 times `min_storage_buffer_offset_alignment` (at least 512), and a grid has to hold such a piece: two
+    /// workgroups in each dimension for an alignment of 256, one up to 128.
     pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
         Self::with_pipeline_cache(device, None)
     }
 
-    /// As [`Kernels::new`], compiling through the caller's pipeline cache, which the caller loads and stores.
+    /// Like [`Kernels::new`], but compiles through the caller's pipeline cache, which the caller loads and stores.
     ///
     /// # Errors
-    /// As [`Kernels::new`].
+    /// See [`Kernels::new`].
     #[cfg_attr(
         all(target_family = "wasm", feature = "offload"),
         expect(clippy::arc_with_non_send_sync, reason = "in a browser, wgpu's types aren't Send")
@@ -118,8 +119,8 @@ impl Kernels {
         })))
     }
 
-    /// Compiles the pipelines of an operation now, rather than when its first launch is prepared: for every [`Placement`]
-    /// whose tensors the device can bind.
+    /// Compiles the pipelines of an operation now rather than when its first launch is prepared, for every
+    /// [`Placement`] whose tensors the device can bind.
     pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) {
         let op = op.into();
         for &placement in Placement::ALL {
@@ -148,8 +149,8 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Whether the device can bind the operation's tensors, and has the workgroup memory that it takes. `Kernels::new` has
-    /// checked for three tensors and none; only the gradients of gates need more.
+    /// Checks that the device can bind the operation's tensors, and has the workgroup memory that it needs.
+    /// `Kernels::new` has checked for three tensors and no workgroup memory; only the gradients of gates need more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",
@@ -176,7 +177,7 @@ fn plan_limits(limits: &wgpu::Limits) -> Limits {
     }
 }
 
-/// What every kernel needs.
+/// Checks what every kernel needs.
 fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
     let params = size_of::<Params>() as u64;
     let needs: [(&'static str, u64, u64); 7] = [
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
     use crate::math::{definition::HardSigmoid, op::Unary};
 
-    /// Threads that ask for a cold pipeline at once get one and the same.
+    /// Threads that ask at once for a pipeline that isn't compiled yet all get the same one.
     #[test]
     fn a_pipeline_is_compiled_once() {
         let mut options = wgpu::InstanceDescriptor::new_without_display_handle();

@@ -1,4 +1,4 @@
-//! The caller's tensors: what they must fulfil, and how they lie.
+//! The caller's tensors: their requirements and their placement.
 
 use crate::{
     gpu::error::LaunchError,
@@ -12,9 +12,9 @@ use crate::{
 
 /// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
 ///
-/// It is made from `&wgpu::Buffer` (the whole buffer), from a `wgpu::BufferSlice`, or field by field. The range is exactly
-/// the tensor, and nothing outside it is written. Where an odd number of halves ends within a word, the buffer must hold the
-/// whole word, whose other half keeps its value. The range must start at a multiple of the device's
+/// It is made from `&wgpu::Buffer` (the whole buffer), from a `wgpu::BufferSlice`, or field by field. The range is
+/// exactly the tensor, and nothing outside it is written. If an odd number of halves ends within a word, the buffer
+/// must hold the whole word, whose other half keeps its value. The range must start at a multiple of the device's
 /// `min_storage_buffer_offset_alignment`, and its buffer needs `BufferUsages::STORAGE`.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferRange<'a> {
@@ -79,10 +79,10 @@ pub(crate) struct Tensors<'a, 'b> {
     pub(crate) ranges: &'a [BufferRange<'b>],
 }
 
-/// What holds of tensors that were checked.
+/// The length and placement of tensors that were checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Checked {
-    /// Elements.
+    /// The number of elements.
     pub(crate) len: u64,
     pub(crate) placement: Placement,
 }
@@ -117,7 +117,7 @@ impl<'b> Tensors<'_, 'b> {
         Unit::of(self.op, operand)
     }
 
-    /// Everything that wgpu would panic at, or report without telling which tensor it means.
+    /// Checks everything that wgpu would panic at, or report without saying which tensor it means.
     pub(crate) fn check(&self, limits: &Limits, max_buffer_size: u64) -> Result<Checked, LaunchError> {
         for index in 0..self.ranges.len() {
             self.check_range(index, limits, max_buffer_size)?;
@@ -197,7 +197,7 @@ impl<'b> Tensors<'_, 'b> {
         Ok(a_len)
     }
 
-    /// The lengths of a broadcast gate's tensors: `b` and `db` have the same, and all others that of `a`.
+    /// Checks the lengths of a broadcast gate's tensors: `db` has the length of `b`, and all others have that of `a`.
     fn check_rows(&self, gate: BroadcastGate) -> Result<(), OpError> {
         let named = |index: usize| (self.name(index), self.ranges[index].size / self.dtype.size());
         let (a, b) = (named(0), named(1));
@@ -217,7 +217,7 @@ impl<'b> Tensors<'_, 'b> {
         Ok(())
     }
 
-    /// How the tensors lie, unless two overlap in a way that no kernel supports.
+    /// The placement of the tensors, unless two overlap in a way that no kernel supports.
     fn placement(&self) -> Result<Placement, LaunchError> {
         let (inputs, outputs) = (0..self.inputs(), self.inputs()..self.ranges.len());
         let disjoint = |a: usize, b: usize| {

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::sync::OnceLock;
 
-/// The key of a pipeline: all that one is compiled for.
+/// The key of a pipeline: everything that it is compiled for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Variant {
     pub(crate) op: Op,
@@ -29,9 +29,9 @@ pub(crate) struct Variant {
 pub(crate) enum Offsets {
     /// None: each launch has a bind group of its own.
     Fixed,
-    /// The parameters'.
+    /// That of the parameters.
     Params,
-    /// The parameters' and the tensors'.
+    /// Those of the parameters and of the tensors.
     All,
 }
 
@@ -73,13 +73,13 @@ pub(crate) struct Pipelines {
     cache: Option<wgpu::PipelineCache>,
     separate: OnceLock<wgpu::ShaderModule>,
     shared: OnceLock<wgpu::ShaderModule>,
-    /// By offsets, whether operands are read-only, and the number of tensors.
+    /// Indexed by offsets, whether operands are read-only, and the number of tensors.
     layouts: [[[OnceLock<Layout>; MAX_TENSORS + 1]; 2]; 3],
-    /// By [`Variant::index`].
+    /// Indexed by [`Variant::index`].
     pipelines: Box<[Slots]>,
 }
 
-/// What kernels that bind the same tensors share.
+/// The layouts that kernels share if they bind the same tensors.
 #[derive(Debug)]
 struct Layout {
     bindings: wgpu::BindGroupLayout,
@@ -113,7 +113,7 @@ impl Pipelines {
         &self.layout(variant).bindings
     }
 
-    /// Of a broadcast gate's gradient.
+    /// The pipeline for the sums of a broadcast gate's gradient.
     pub(crate) fn sums(&self, variant: Variant) -> &wgpu::ComputePipeline {
         let slot = &self.pipelines[variant.index()].sums;
         slot.get_or_init(|| self.compile(variant, EntryPoints::sums(variant.placement)))

@@ -1,7 +1,7 @@
 //! Which hard sigmoid made these numbers?
 //!
-//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] tells which input would
-//! tell two definitions apart.
+//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] finds an input that
+//! would tell two definitions apart.
 
 mod report;
 mod search;
@@ -15,13 +15,13 @@ use half::{bf16, f16};
 use search::Found;
 use std::fmt;
 
-/// Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the upstream gradient `g`, where those are
-/// known. Widen half floats to `f32` first.
+/// Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the upstream gradient `g`, if those
+/// are given. Widen half floats to `f32` first.
 ///
-/// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients that came
-/// as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused multiply-add: see
-/// [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched. Empty data, or nothing but
-/// NaN, agrees with every preset.
+/// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients
+/// that arrive as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused
+/// multiply-add: see [`Precision`]. If no preset agrees, `alpha` and `beta` of [`HardSigmoid::affine`] are searched.
+/// Empty data, or data with only NaN, agrees with every preset.
 ///
 /// # Errors
 /// [`OpError::LengthMismatch`] if the slices differ in length.
@@ -48,11 +48,12 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
     identify_within(x, y, gradient, 0.0)
 }
 
-/// As [`identify`], but where that finds nothing, `y` and `dx` may be off by `atol`: noise, or roundings of another library. What
-/// agrees then is named with the tolerance, and [`Identification::within`] says it.
+/// Like [`identify`], but if that finds nothing, `y` and `dx` may be off by `atol`, because of noise or another
+/// library's roundings. The verdict then holds within this tolerance, and [`Identification::within`] says so.
 ///
 /// # Errors
-/// [`OpError::LengthMismatch`] if the slices differ in length, [`OpError::Tolerance`] if `atol` is negative, infinite or NaN.
+/// [`OpError::LengthMismatch`] if the slices differ in length, [`OpError::Tolerance`] if `atol` is negative, infinite
+/// or NaN.
 ///
 /// ```
 /// use hard_sigmoid::{HardSigmoid, identify::identify_within};
@@ -117,7 +118,7 @@ pub fn identify_within(
 /// Which presets fit.
 fn of_presets(matches: &[Match]) -> Verdict {
     let fitting = || matches.iter().filter(|m| m.fits());
-    // One that fits as it is defined goes before those that were written out: KERAS3 is PyTorch's, written out.
+    // A preset that fits as defined takes precedence over those that fit written out: KERAS3 is PyTorch's, written out.
     let is_exact = fitting().any(|m| m.precision == Precision::EXACT);
     let fitting: Vec<_> = fitting()
         .filter(|m| !is_exact || m.precision == Precision::EXACT)
@@ -145,10 +146,10 @@ pub struct Gradient<'a> {
 pub struct Identification {
     /// What made the data.
     pub verdict: Verdict,
-    /// By how much `y` and `dx` may be off for it: the tolerance that was given if it was needed, else 0.
+    /// By how much `y` and `dx` may be off: the given tolerance if it was needed, else 0.
     pub within: f32,
-    /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were found, if any:
-    /// where the verdict is unknown, they give every `y`, but not `dx`.
+    /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were
+    /// found, if any. If the verdict is unknown, they give every `y`, but not `dx`.
     pub matches: Vec<Match>,
     /// What the gradient does at the kinks.
     pub kinks: KinkCounts,
@@ -162,10 +163,11 @@ pub enum Verdict {
     Preset(HardSigmoid),
     /// Any of these: the data has no element that separates them. [`separation`] tells which element would.
     OneOf(Vec<HardSigmoid>),
-    /// No preset, but this `alpha` and `beta`, the shortest that give every bit. Without gradients at the kinks their rule is
-    /// not known, and given as strict.
+    /// No preset, but this `alpha` and `beta`, the shortest that give every bit. Without gradients at the kinks the
+    /// kink rule is unknown, and given as strict.
     Affine(HardSigmoid),
-    /// No preset, and fewer than two elements lie strictly between 0 and 1: many `alpha` and `beta` may give these numbers.
+    /// No preset, and fewer than two elements lie strictly between 0 and 1: many `alpha` and `beta` may give these
+    /// numbers.
     Underdetermined,
     /// No preset, and no `alpha` and `beta` were found.
     Unknown,
@@ -177,11 +179,11 @@ pub enum Verdict {
 pub struct Match {
     /// The definition.
     pub definition: HardSigmoid,
-    /// With which it agrees best.
+    /// The precision with which it agrees best.
     pub precision: Precision,
-    /// Of `y`.
+    /// The agreement of `y`.
     pub forward: Agreement,
-    /// Of `dx`.
+    /// The agreement of `dx`, if there is a gradient.
     pub backward: Option<Agreement>,
 }
 
@@ -199,9 +201,9 @@ impl Match {
 /// How numbers were rounded on their way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Precision {
-    /// To which `x` and `g` were rounded before anything else; `f32` is not at all.
+    /// The type to which `x` and `g` were rounded before anything else; `f32` means not at all.
     pub input: DType,
-    /// To which `y` and `dx` were.
+    /// The type to which `y` and `dx` were rounded.
     pub output: DType,
     /// What was rounded in between.
     pub rounding: Rounding,
@@ -213,20 +215,21 @@ pub struct Precision {
 pub enum Rounding {
     /// As the definition says, in `f32`.
     AsDefined,
-    /// `alpha·x + beta` in one, by a fused multiply-add, as compilers make it of two operations.
+    /// `alpha·x + beta` with one rounding: a fused multiply-add, which compilers make of two operations.
     Fused,
-    /// Each operation is rounded to the output's type. The function was written out, and differentiated operation by operation:
-    /// the gradient of a division divides. A summand is of that type too, but a factor stays `f32`, as in PyTorch.
+    /// Each operation is rounded to the output's type. The function was written out, and differentiated operation by
+    /// operation: the gradient of a division divides. A summand is of that type too, but a factor stays `f32`, as in
+    /// PyTorch.
     EachOperation,
     /// The same with a factor of the output's type, as in JAX and TensorFlow.
     EachOperationAndFactor,
 }
 
 impl Precision {
-    /// All of it in `f32`.
+    /// As defined, all in `f32`.
     pub const EXACT: Self = Self::of(DType::F32, DType::F32, Rounding::AsDefined);
 
-    /// From the plainest on.
+    /// Every precision, the plainest first.
     const ALL: [Self; 11] = {
         use DType::{Bf16, F16, F32};
         use Rounding::*;
@@ -285,7 +288,7 @@ impl Precision {
             _ => self.factor(definition.slope()) * g,
         };
         let is_halved = definition.kink_rule() == KinkRule::Half && (v == low || v == high);
-        // Halving rounds a subnormal alone.
+        // Halving rounds only subnormals.
         rounded(
             self.output,
             if is_halved {
@@ -296,7 +299,7 @@ impl Precision {
         )
     }
 
-    /// The value whose range decides on the gradient at `x`, and the ends of that range.
+    /// The value that decides whether the gradient passes at `x`, and the two ends of the range where it passes.
     fn gradient_window(self, definition: HardSigmoid, x: f32) -> (f32, f32, f32) {
         if self.rounding == Rounding::AsDefined {
             return definition.gradient_window(x);
@@ -305,9 +308,9 @@ impl Precision {
         (v, 0.0, top)
     }
 
-    /// The value before it is limited, and its upper limit.
+    /// The value before clamping, and its upper limit.
     fn before_limits(self, definition: HardSigmoid, x: f32) -> (f32, f32) {
-        // A product or sum of halves in f32, rounded again, is as if it had been rounded once.
+        // A product or sum of halves, rounded to f32 and then to a half, is the same as rounded once.
         let r = |value| rounded(self.output, value);
         match definition.form() {
             Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => {
@@ -330,25 +333,26 @@ impl Precision {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Agreement {
-    /// Elements.
+    /// The number of elements that were compared.
     pub compared: usize,
-    /// Those that differ, by more than [`Identification::within`].
+    /// The number of elements that differ by more than [`Identification::within`].
     pub differing: usize,
-    /// Gradients that are zero where the definition has a subnormal; they don't count as differing.
+    /// The number of gradients that are zero where the definition has a subnormal; they don't count as differing.
     pub flushed: usize,
-    /// The largest difference and the element where it is; infinite where one is NaN and the other not.
+    /// The largest difference and the element where it is; infinite if only one of the two numbers is NaN.
     pub largest: Option<(f32, usize)>,
 }
 
-/// Elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be finite and not tiny.
+/// The number of elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be
+/// finite and not tiny.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KinkCounts {
     /// Where the gradient passes.
     pub passed: usize,
-    /// Where half of it does, as of minimum and maximum in JAX and candle, at a tie.
+    /// Where half of it passes, as at a tie in the minimum and maximum of JAX and candle.
     pub halved: usize,
-    /// Where none does.
+    /// Where none of it passes.
     pub blocked: usize,
 }
 
@@ -371,7 +375,7 @@ fn names(definitions: &[HardSigmoid]) -> String {
 }
 
 impl Verdict {
-    /// Those that made the data: none, one, or several that the data can't tell apart.
+    /// The definitions that made the data: none, one, or several that the data can't tell apart.
     pub fn definitions(&self) -> &[HardSigmoid] {
         match self {
             Self::Preset(definition) | Self::Affine(definition) => std::slice::from_ref(definition),
@@ -387,8 +391,8 @@ impl Identification {
         self.matches.iter().find(|one| one.definition == definition)
     }
 
-    /// The one of [`matches`](Self::matches) whose largest difference in `y` is smallest; of several, the one that differs in the
-    /// fewest elements.
+    /// The one of [`matches`](Self::matches) whose largest difference in `y` is smallest; among several, the one that
+    /// differs in the fewest elements.
     pub fn nearest(&self) -> &Match {
         nearest(&self.matches)
     }
@@ -413,8 +417,8 @@ pub enum Separation {
     Backward(f32),
 }
 
-/// An `x` at which `a` and `b` differ in the given precision, or `None` if none was found. Where `x` is a half, every `x` is
-/// tried; of f32, a few hundred thousand around the kinks and elsewhere.
+/// An `x` at which `a` and `b` differ in the given precision, or `None` if none was found. If `x` is a half float,
+/// every `x` is tried; for f32, a few hundred thousand around the kinks and elsewhere.
 ///
 /// ```
 /// use hard_sigmoid::{HardSigmoid, identify::{Precision, Separation, separation}};
@@ -426,7 +430,7 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
     separation_beyond(a, b, precision, 0.0)
 }
 
-/// Where they differ by more than `least`.
+/// Like [`separation`], but they differ by more than `least`.
 fn separation_beyond(a: HardSigmoid, b: HardSigmoid, precision: Precision, least: f32) -> Option<Separation> {
     let kinks = [a, b].into_iter().filter_map(HardSigmoid::kinks);
     let beside = kinks.flat_map(|(low, high)| {
@@ -439,7 +443,7 @@ fn separation_beyond(a: HardSigmoid, b: HardSigmoid, precision: Precision, least
             low.next_down(),
         ]
     });
-    // Round numbers first, since a reader is to type them.
+    // Round numbers first, since a person will type them.
     let round = (-400..=400).map(|i| i as f32 / 50.0);
     let others: Box<dyn Iterator<Item = f32>> = match precision.input {
         DType::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),
@@ -468,7 +472,7 @@ fn rounded(element: DType, value: f32) -> f32 {
     }
 }
 
-/// Elements that are looked at where not all need be.
+/// The most elements that are looked at where a sample is enough.
 const SAMPLE: usize = 1 << 16;
 
 struct Data<'a> {
@@ -477,7 +481,7 @@ struct Data<'a> {
     gradient: Option<Gradient<'a>>,
     /// By how much `y` and `dx` may be off.
     atol: f32,
-    /// Those that it may have. All is of type `f32`.
+    /// The precisions that the data may have. Those of `f32` are always among them.
     precisions: Vec<Precision>,
 }
 
@@ -519,7 +523,7 @@ impl<'a> Data<'a> {
         elements.map(move |(&x, &y)| (rounded(precision.input, x), y))
     }
 
-    /// With the precision in which the fewest elements differ, by a sample.
+    /// The match in the precision in which the fewest elements of a sample differ.
     fn best_match(&self, definition: HardSigmoid) -> Match {
         let differing = |precision| {
             let sample = (0..self.x.len()).step_by(self.sample_step());
@@ -602,7 +606,7 @@ impl<'a> Data<'a> {
         for i in 0..self.x.len() {
             let (v, low, high) = precision.gradient_window(definition, rounded(precision.input, self.x[i]));
             let product = definition.slope() * rounded(precision.input, g[i]);
-            // One that is tiny, or would be in a half, may be zero for another reason.
+            // A gradient that is tiny, or would be in a half float, may be zero for another reason.
             let is_seen = product.abs() > f32::MIN_POSITIVE && rounded(precision.output, product) != 0.0;
             if (v == low || v == high) && product.is_finite() && is_seen {
                 match dx[i] / product {
@@ -620,7 +624,7 @@ fn equal(actual: f32, expected: f32) -> bool {
     actual == expected || (actual.is_nan() && expected.is_nan())
 }
 
-/// Whether a gradient is zero where a subnormal is expected, or what would be one before it's rounded.
+/// Whether a gradient is zero where a subnormal is expected, or a number that may be a subnormal before rounding.
 fn is_flushed(actual: f32, expected: f32) -> bool {
     actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE
 }

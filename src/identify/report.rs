@@ -8,8 +8,8 @@ use half::{bf16, f16};
 use std::fmt;
 
 impl Identification {
-    /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), and of these
-    /// types.
+    /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), of
+    /// the types `of_x` and `of_y`.
     pub fn report(&self, x: &[f32], y: &[f32], of_x: DType, of_y: DType) -> String {
         let why = explained(self, x, y, [of_x, of_y]);
         let mut report = format!("{self}\n{why}\n{}", table(&self.matches, x));
@@ -19,18 +19,18 @@ impl Identification {
         report
     }
 
-    /// For each pair of neighbours in [`Verdict::OneOf`], an `x` that would tell them apart, if one was found. The data are of
-    /// these types.
+    /// For each pair of neighbours in [`Verdict::OneOf`], an `x` that would tell them apart, if one was found. The data
+    /// are of the types `of_x` and `of_y`.
     pub fn separations(&self, of_x: DType, of_y: DType) -> Vec<([HardSigmoid; 2], Option<Separation>)> {
         let fitting = self.matches.iter().find(|one| one.fits());
         let precision = match fitting.map(|one| one.precision) {
-            // Another x is to be of that type too.
+            // Another x must be of that type too.
             None | Some(Precision::EXACT) => Precision::of(of_x, of_y, Rounding::AsDefined),
             Some(precision) => precision,
         };
         let pairs = self.verdict.definitions().windows(2);
         pairs
-            // Both may be off.
+            // The numbers of both definitions may be off.
             .map(|pair| {
                 (
                     [pair[0], pair[1]],
@@ -66,15 +66,13 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
         Verdict::Affine(definition) => {
             let formula = definition.formula();
             format!(
-                "{formula}: no preset agrees, but every element does with this.\n\
-                 Of the pairs that do it is the one with the shortest numbers.\n"
+                "{formula}: no preset agrees, but every element agrees with this.\n\
+                 Among the pairs that agree, it has the shortest numbers.\n"
             )
         }
-        Verdict::Underdetermined => {
-            "Cannot tell: no preset agrees, and with fewer than two elements strictly between 0 and 1\n\
-             many alpha and beta may.\n"
-                .into()
-        }
+        Verdict::Underdetermined => "Cannot tell: no preset agrees, and many alpha and beta may, since there are\n\
+             fewer than two elements strictly between 0 and 1.\n"
+            .into(),
         Verdict::Unknown => unknown(found, x, y),
     }
 }
@@ -109,25 +107,27 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
             format!("Every y is that of {}, but the gradient is not.\n", names(&agreeing))
         }
         Some((difference, _)) if difference <= one_rounding => {
-            format!("Nearest is {name}, except for roundings: another order of operations.\n")
+            format!("The nearest is {name}, except for roundings: the order of operations may differ.\n")
         }
         Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
             "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()
         }
         Some((difference, _)) => {
-            format!("No alpha and beta were found that give these numbers. Nearest is {name}, within {difference:?}.\n")
+            format!(
+                "No alpha and beta were found that give these numbers. The nearest is {name}, within {difference:?}.\n"
+            )
         }
     }
 }
 
-/// Beyond roundings to a half float, within what tells curves apart.
+/// A difference beyond roundings to a half float, but too small to tell curves apart.
 const NEAR: f32 = 0.01;
 
-/// The largest difference.
+/// The largest difference from the logistic sigmoid.
 fn from_logistic(x: &[f32], y: &[f32]) -> f32 {
     let logistic = |x: f32| (1.0 / (1.0 + f64::from(-x).exp())) as f32;
     let differences = x.iter().zip(y).map(|(&x, &y)| (y - logistic(x)).abs());
-    // NaN says nothing where it is in both.
+    // A NaN says nothing if x is NaN too.
     let infinite = |difference: f32| if difference.is_nan() { f32::INFINITY } else { difference };
     let numbers = differences.zip(x).filter(|(_, x)| !x.is_nan());
     numbers.map(|(difference, _)| infinite(difference)).fold(0.0, f32::max)
@@ -142,11 +142,11 @@ fn at_kinks(
     }: KinkCounts,
 ) -> String {
     if passed + halved + blocked == 0 {
-        return "No element is exactly at a kink: the rule there isn't seen.\n".into();
+        return "No element is exactly at a kink, so the rule there is unknown.\n".into();
     }
     let half = match halved {
         0 => String::new(),
-        _ => format!(", half of it {halved} times, as of minimum and maximum in JAX and candle,"),
+        _ => format!(", half of it {halved} times (as in the minimum and maximum of JAX and candle),"),
     };
     format!("At the kinks the gradient passes {passed} times{half} and is blocked {blocked} times.\n")
 }
@@ -185,7 +185,7 @@ fn cells(agreement: &Agreement, x: &[f32]) -> String {
     }
 }
 
-/// Such as `y rounded to f16`.
+/// Writes text such as `y rounded to f16`.
 impl fmt::Display for Precision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,4 +1,4 @@
-//! `alpha` and `beta` by exact search, where no preset gives the numbers.
+//! The exact search for `alpha` and `beta`, if no preset gives the numbers.
 
 use crate::{
     identify::{Data, Match, Precision, Rounding},
@@ -13,18 +13,19 @@ use std::collections::HashSet;
 pub(super) enum Found {
     /// The shortest `alpha` and `beta` that give every bit; if none do, every bit of `y`.
     One(Match),
-    /// Less than two elements lie on the slope.
+    /// Fewer than two elements lie on the slope.
     TooFew,
     None,
 }
 
-/// Pairs that are tried, for each precision.
+/// The most pairs that are tried for each precision.
 const TRIED: usize = 1 << 20;
 
-/// Elements that are compared in all: some seconds.
+/// The most elements that are compared in all, which takes some seconds.
 const COMPARED: u64 = 1 << 30;
 
-/// Seeks those that give `dx` too; if none do and `for_y_alone`, those that give `y`.
+/// Searches for `alpha` and `beta` that give `dx` too; if there are none and `for_y_alone` is set, for those that give
+/// `y`.
 pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
     let elements = || data.x.iter().zip(data.y);
     if elements().any(|(x, y)| x.is_finite() && !(0.0..=1.0).contains(y)) {
@@ -46,7 +47,7 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
     if !is_determined {
         return Found::TooFew;
     }
-    // Both rules have the same y; the gradient, if there is one, tells which it is.
+    // All kink rules have the same y; the gradient, if there is one, tells which it is.
     let with_gradient = data.gradient.map(|_| (true, KinkRule::ALL));
     let without = (for_y_alone || data.gradient.is_none()).then_some((false, &[KinkRule::Strict][..]));
     let mut compared = with_gradient.into_iter().chain(without);
@@ -76,7 +77,7 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// The first that fits, short numbers before all others.
+    /// The first definition that fits. Short numbers are tried first.
     fn of(mut self, searched: &[(Precision, Constraints)], rules: &[KinkRule]) -> Option<(HardSigmoid, Precision)> {
         for numbers in [short_within, all_within] {
             for (precision, constraints) in searched {
@@ -111,7 +112,7 @@ impl Trial<'_> {
     }
 }
 
-/// The two elements of the slope that are farthest apart: they tell `alpha` best.
+/// The two elements of the slope that are farthest apart: they determine `alpha` best.
 fn ends_of_slope(data: &Data, precision: Precision) -> Option<((f32, f32), (f32, f32))> {
     let on_slope = data
         .inputs(precision)
@@ -121,8 +122,8 @@ fn ends_of_slope(data: &Data, precision: Precision) -> Option<((f32, f32), (f32,
     (first.0 != last.0).then_some((first, last))
 }
 
-/// What each element demands of `alpha` and `beta`: `low <= alpha·x + beta <= high`, a little wider than roundings may be, so
-/// that no pair is lost. The pairs that are left are few, and tried.
+/// The condition of each element on `alpha` and `beta`: `low <= alpha·x + beta <= high`, a little wider than roundings
+/// may be, so that no pair is lost. The few pairs that are left are tried.
 struct Constraints {
     all: Vec<Constraint>,
     /// Every `alpha` is between these.
@@ -136,7 +137,7 @@ struct Constraint {
 }
 
 impl Constraints {
-    /// Of a sample, and the elements at the ends of the slope.
+    /// The constraints of a sample, and of the elements at the ends of the slope.
     fn new(data: &Data, precision: Precision, first: (f32, f32), last: (f32, f32)) -> Self {
         let run = f64::from(last.0) - f64::from(first.0);
         let slope = f64::from(last.1 - first.1) / run;
@@ -170,7 +171,7 @@ impl Constraints {
         Self { all, alpha }
     }
 
-    /// The `beta` that go with `alpha`; empty where the first is the larger.
+    /// The range of `beta` that fits `alpha`; it is empty if its first end is larger.
     fn beta(&self, alpha: f64) -> (f64, f64) {
         self.all
             .iter()
@@ -179,7 +180,7 @@ impl Constraints {
             })
     }
 
-    /// Only the `alpha` that some `beta` goes with. The room for `beta` is a concave function of `alpha`.
+    /// Keeps only the `alpha` that some `beta` fits. The room for `beta` is a concave function of `alpha`.
     fn narrowed(mut self) -> Option<Self> {
         let room = |alpha| {
             let (low, high) = self.beta(alpha);
@@ -210,7 +211,7 @@ impl Constraints {
         Some(self)
     }
 
-    /// Every pair of such numbers.
+    /// Every pair of the numbers that `numbers` finds in a range.
     fn pairs(&self, numbers: fn((f64, f64)) -> Vec<f32>) -> impl Iterator<Item = (f32, f32)> {
         numbers(self.alpha).into_iter().flat_map(move |alpha| {
             let betas = numbers(self.beta(f64::from(alpha)));
@@ -244,7 +245,8 @@ fn neighbours(element: DType, y: f32) -> (f64, f64) {
     (number(bits.saturating_sub(1)).into(), number(bits + 1).into())
 }
 
-/// Numbers within the range that a person would write: 0, decimals of up to four digits, and fractions of small numbers.
+/// Numbers within the range that a person would write: 0, decimals of up to four digits, and fractions of small
+/// numbers.
 fn short_within(range: (f64, f64)) -> Vec<f32> {
     let middle = f64::midpoint(range.0, range.1);
     let fractions = (1..=12).map(|divisor| (middle * f64::from(divisor)).round() / f64::from(divisor));
@@ -256,7 +258,7 @@ fn short_within(range: (f64, f64)) -> Vec<f32> {
     once_each(range, candidates)
 }
 
-/// Those, longer decimals, and every `f32` within the range, but no more than may be tried.
+/// Short numbers, longer decimals, and every `f32` within the range, but no more than may be tried.
 fn all_within(range: (f64, f64)) -> Vec<f32> {
     let (low, high) = range;
     let first = low as f32;
@@ -269,7 +271,7 @@ fn all_within(range: (f64, f64)) -> Vec<f32> {
     once_each(range, short.chain(longer).chain(every.map(f64::from)))
 }
 
-/// Decimals of so many digits, where the larger end of the range has them; the middle ones if they are many.
+/// Decimals within the range, whose larger end has `digits` digits; only the middle ones if there are many.
 fn decimals_within((low, high): (f64, f64), digits: i32) -> Vec<f64> {
     const MANY: f64 = 64.0;
     let largest = low.abs().max(high.abs());
@@ -281,7 +283,7 @@ fn decimals_within((low, high): (f64, f64), digits: i32) -> Vec<f64> {
     let middle = (f64::midpoint(low, high) / unit).round();
     let first = (low / unit).floor().max(middle - MANY / 2.0) as i64;
     let last = (high / unit).ceil().min(middle + MANY / 2.0) as i64;
-    // By way of text: a product with the unit would be a rounding off.
+    // Parsed from text, since a product with the unit would be off by a rounding.
     let numbers = (first..=last).map(|number| format!("{number}e{exponent}").parse());
     numbers.map(|number| number.expect("is a number")).collect()
 }

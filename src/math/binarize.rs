@@ -6,7 +6,7 @@ use crate::math::{
     philox::{random_word, random_words},
 };
 
-/// How a number is made a sign: the two ways of Courbariaux et al. 2016 (BinaryNet, arXiv 1602.02830), section 1.1.
+/// How a number becomes a sign: the two ways of Courbariaux et al. 2016 (BinaryNet, arXiv 1602.02830), section 1.1.
 ///
 /// NaN gives minus: neither `x >= 0` nor a random number below NaN is true.
 ///
@@ -35,18 +35,18 @@ pub enum Binarization {
     ///
     /// Element `i` takes the random word `offset + i` of the stream of its seed, and is `+1` where `word / 2^32 < p`,
     /// compared exactly. So `p = 0` never gives `+1`, `p = 1` always does, and the probability is `p` rounded up to a
-    /// multiple of 2^-32; from 2^-8 on `p` is such a multiple.
+    /// multiple of 2^-32; a `p` of 2^-8 or more is such a multiple itself.
     ///
     /// The stream is Philox4x32-10 (Salmon et al. 2011), the generator of cuRAND, PyTorch and TensorFlow: word `w` is
-    /// word `w mod 4` of the block whose counter is `w / 4` and whose key is the seed. It doesn't matter how a tensor is
-    /// cut up: a part that starts at element `k` has the offset `offset + k`. Draws that shall be independent need
-    /// other seeds, or offsets at least as far apart as the tensor is long.
+    /// word `w mod 4` of the block whose counter is `w / 4` and whose key is the seed. It doesn't matter how a tensor
+    /// is cut up: a part that starts at element `k` has the offset `offset + k`. Independent draws need different
+    /// seeds, or offsets at least as far apart as the tensor is long.
     Stochastic {
         /// The hard sigmoid that gives the probability; the paper's is [`HardSigmoid::COURBARIAUX`].
         probability: HardSigmoid,
-        /// Which stream.
+        /// The seed of the stream.
         seed: u64,
-        /// Which word of it the first element takes; beyond the last it starts over.
+        /// The word of the stream that the first element takes. After its last word the stream starts over.
         offset: u64,
     },
 }
@@ -114,13 +114,13 @@ impl Binarization {
     }
 }
 
-/// `word / 2^32 < p`, exactly: both sides times 2^32 are numbers of f64.
+/// `word / 2^32 < p`, exactly: both sides times 2^32 fit f64.
 #[inline(always)]
 fn is_below(word: u32, p: f32) -> bool {
     f64::from(word) < f64::from(p) * 4_294_967_296.0
 }
 
-/// Binarized numbers, and what they stand for: `scale` or `-scale`.
+/// A binarization whose signs stand for `scale` and `-scale`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signs {
     /// Which sign a number gets.
@@ -129,7 +129,8 @@ pub struct Signs {
     pub scale: Finite,
 }
 
-/// The gradient of a binarization. By itself it has none, so the upstream gradient is passed straight through.
+/// The gradient of a binarization. A binarization has none of its own, so the upstream gradient is passed straight
+/// through.
 ///
 /// ```
 /// use hard_sigmoid::StraightThrough;
@@ -203,7 +204,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100_000))]
 
-        /// By integers: p is m * 2^(e - 150).
+        /// The oracle compares integers: p is m * 2^(e - 150).
         #[test]
         fn the_comparison_is_exact(word: u32, p in 0.0f32..=1.0, small: u32, near in -2i32..=2) {
             let expected = |p: f32| {
@@ -218,7 +219,7 @@ mod tests {
                     _ => word == 0 && m > 0,
                 }
             };
-            // Anywhere, at any exponent, and next to the word.
+            // Anywhere in [0, 1], at any exponent, and next to the word.
             let beside = (f64::from(word) / 4_294_967_296.0) as f32;
             let beside = f32::from_bits(beside.to_bits().saturating_add_signed(near));
             for p in [p, f32::from_bits(small % 0x3f80_0001), beside] {

@@ -5,31 +5,34 @@ use crate::math::{
     error::OpError,
 };
 
-/// Partial sums of the gradient of a gate.
+/// The number of partial sums for the gradient of a gate.
 pub(crate) const PARTIALS: usize = 64;
 
-/// Rows have fewer elements, so that places in two of them are counted in 32 bits.
+/// The limit of a row's length, which is below this, so that positions in two rows fit 32 bits.
 const MAX_ROW: u64 = 1 << 31;
 
-/// A gate that is shared: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
+/// A shared gate: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
 ///
-/// That is the gate of squeeze-and-excitation. With channels first, `[n, c, h, w]`, it is `middle = h·w` and `inner = 1`,
-/// with channels last, `[n, h, w, c]`, `middle = h·w` and `inner = c`; `b` has one number for each image and channel. With
-/// `middle = 1` it is the plain [gate](HardSigmoid::gate). `outer` follows from the length of `a`, and may be 0.
+/// That is the gate of squeeze-and-excitation. With channels first, `[n, c, h, w]`, it is `middle = h·w` and
+/// `inner = 1`, with channels last, `[n, h, w, c]`, `middle = h·w` and `inner = c`; `b` has one number for each image
+/// and channel. With `middle = 1` it is the plain [gate](HardSigmoid::gate). `outer` follows from the length of `a`,
+/// and may be 0.
 ///
 /// `y` has the bits of the plain gate with `b` repeated, and so has `da`, the plain gate of `g` by `b`.
 ///
-/// `db` is [`backward(b, S)`](HardSigmoid::backward) with `S` the sum of `fl(g·a)` over `middle`, all of it in `f32`, rounded
-/// once more at the end if the tensors hold halves. The order of the sum is part of the promise; it is the same on every device
-/// and however a tensor is cut:
-/// 1. There are 64 partial sums. Each starts at `+0`, and partial `l` adds the products of `m = l`, `l + 64`, `l + 128` and so on,
-///    in this order.
-/// 2. A tree adds them: for `s` = 32, 16, 8, 4, 2, 1, each partial `l < s` becomes `fl(p[l] + p[l + s])`. `S` is `p[0]`.
+/// `db` is [`backward(b, S)`](HardSigmoid::backward) where `S` is the sum of `fl(g·a)` over `middle`. All of it is
+/// computed in `f32`, and rounded once more at the end if the tensors hold half floats. The order of the sum is
+/// guaranteed. It is the same on every device, and doesn't depend on how a tensor is cut:
+/// 1. There are 64 partial sums. Each starts at `+0`, and partial `l` adds the products of `m = l`, `l + 64`, `l + 128`
+///    and so on, in this order.
+/// 2. A tree adds them: for `s` = 32, 16, 8, 4, 2, 1, each partial `l < s` becomes `fl(p[l] + p[l + s])`. `S` is
+///    `p[0]`.
 ///
-/// With `u = 2^-24`, `S` is off by `(ceil(middle / 64) + 6)·u·Σ|g·a|` at most, to first order in `u` and apart from overflow and
-/// underflow: each product is rounded once when it is made, then once for every later addition in its partial (the first, to `+0`, is exact),
-/// and six times in the tree. An `S` that is NaN is the one NaN `0xffc00000`: unlike elsewhere in this crate, a NaN in `a`
-/// or `g` doesn't keep its sign and payload in `db`. (As elsewhere, it gives `+0` where the gradient doesn't pass.)
+/// With `u = 2^-24`, the error of `S` is at most `(ceil(middle / 64) + 6)·u·Σ|g·a|`, to first order in `u` and apart
+/// from overflow and underflow: each product is rounded once when it is made, then once for every later addition in its
+/// partial (the first, to `+0`, is exact), and six times in the tree. If `S` is NaN, it is always `0xffc00000`: unlike
+/// elsewhere in this crate, a NaN in `a` or `g` doesn't keep its sign and payload in `db`. (As elsewhere, it gives `+0`
+/// where the gradient doesn't pass.)
 ///
 /// ```
 /// use hard_sigmoid::{BroadcastGate, HardSigmoid, cpu};
@@ -54,7 +57,7 @@ pub struct BroadcastGate {
 }
 
 impl BroadcastGate {
-    /// The gate of `definition`, the same for `middle` steps of `inner` elements.
+    /// Makes the gate of `definition`, which is the same for `middle` steps of `inner` elements.
     ///
     /// # Errors
     /// [`OpError::BroadcastShape`] if one of them is 0, or `middle·inner` is 2^31 or more.
@@ -75,22 +78,22 @@ impl BroadcastGate {
         self.definition
     }
 
-    /// For how many steps each number of `b` is the gate.
+    /// The number of steps that share each number of `b`.
     pub const fn middle(self) -> u32 {
         self.middle
     }
 
-    /// Elements of a step.
+    /// The number of elements in a step.
     pub const fn inner(self) -> u32 {
         self.inner
     }
 
-    /// Elements of a row of `a`: `middle·inner`.
+    /// The number of elements in a row of `a`: `middle·inner`.
     pub const fn row(self) -> u32 {
         self.middle * self.inner
     }
 
-    /// Checks the lengths of `a` and of `b`, or of their gradients, by their names.
+    /// Checks the lengths of `a` and `b`, or of their gradients, which the error calls by the names given.
     pub(crate) fn check(self, (a, a_len): (&'static str, u64), (b, b_len): (&'static str, u64)) -> Result<(), OpError> {
         let Self { middle, inner, .. } = self;
         if !a_len.is_multiple_of(self.row().into()) {
@@ -113,7 +116,7 @@ impl BroadcastGate {
         Ok(())
     }
 
-    /// `db` from the sum of the products, whose NaN is one and the same.
+    /// `db` from the sum of the products; any NaN sum becomes [`INVALID_NAN`].
     #[inline(always)]
     pub(crate) fn db(self, b: f32, sum: f32) -> f32 {
         let sum = if sum.is_nan() { f32::from_bits(INVALID_NAN) } else { sum };
@@ -161,7 +164,7 @@ mod tests {
             (
                 14,
                 5,
-                "a holds 14 elements, which is no multiple of middle·inner = 3·5 = 15",
+                "a holds 14 elements, which isn't a multiple of middle·inner = 3·5 = 15",
             ),
             (
                 15,

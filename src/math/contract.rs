@@ -1,6 +1,6 @@
 //! The numeric contract: which results of a device are accepted although they differ from the CPU path's.
 //!
-//! WGSL lets a device count a subnormal number as zero, as an operand and as a result. Nothing else may differ.
+//! WGSL lets a device treat a subnormal operand or result as zero. Nothing else may differ.
 
 use crate::math::{
     binarize::Binarization,
@@ -14,7 +14,7 @@ use crate::math::{
 pub enum Difference {
     /// Every bit is the same.
     None,
-    /// A subnormal counted as a zero of its sign, which WGSL allows.
+    /// A subnormal was treated as a zero of its sign, which WGSL allows.
     Subnormal,
     /// The result is wrong.
     Wrong,
@@ -32,23 +32,23 @@ pub enum Difference {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operation's operands in its order; what stands after them is ignored. A sign counts as 1 or -1. Of a broadcast
-    /// gate they are those of one `a`: `db` is what it would be if `middle` were 1.
+    /// The operation's operands in its order; numbers after them are ignored. A sign is 1 or -1. For a broadcast gate
+    /// they are the operands of one `a`, and `db` is what it would be if `middle` were 1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
     pub before: T,
-    /// Its number in the tensor.
+    /// Its index in the tensor.
     pub index: u64,
 }
 
 impl<T: Scalar> Element<T> {
-    /// The CPU path's results, one for each output of `op`; the second is no result where `op` has one output. A sign is
-    /// 1 or -1.
+    /// The CPU path's results, one for each output of `op`; ignore the second if `op` has one output. A sign is 1 or
+    /// -1.
     pub fn expected(self, op: impl Into<Op>) -> [T; 2] {
         self.rounded(op.into().apply(self.wide()))
     }
 
-    /// Compares `actual`, the result number `output` of a device, with the CPU path's.
+    /// Compares `actual`, a device's result for output number `output`, with the CPU path's.
     ///
     /// # Panics
     /// If `op` has no such output: only [`Other::GateBackward`] and [`Other::GateBroadcastBackward`] have an output 1.
@@ -124,7 +124,8 @@ fn decides_on_integers(how: Binarization) -> bool {
     }
 }
 
-/// When a device flushes a product that is too small. (A sum that is subnormal is exact, so there it makes no difference.)
+/// When a device flushes a product that is too small. (A sum that is subnormal is exact, so there it makes no
+/// difference.)
 #[derive(Clone, Copy)]
 enum Flush {
     /// After rounding: a product that is rounded up to the smallest normal number is kept.
@@ -139,7 +140,7 @@ impl Flush {
     const ALL: [Self; 3] = [Self::Rounded, Self::Exact, Self::RoundedTo24Bits];
 
     fn product(self, a: f32, b: f32) -> f32 {
-        // Exact in f64.
+        // The product is exact in f64.
         let exact = f64::from(a) * f64::from(b);
         let two_100 = 2.0f64.powi(100);
         let is_lost = match self {
@@ -150,14 +151,14 @@ impl Flush {
         if is_lost { 0.0_f32.copysign(exact as f32) } else { a * b }
     }
 
-    /// The results where every subnormal counts as zero, as an operand and between operations.
+    /// The results if every subnormal counts as zero, as an operand and between operations.
     fn results(self, op: Op, of: Element<f32>) -> [f32; 2] {
         let [a, b, c] = of.operands;
         let zero = subnormal_as_zero;
         let gate = |definition, a, b| self.product(zero(a), zero(self.forward(definition, b)));
         // The kernels compare x with the kinks as an integer, which keeps subnormals.
         let backward = |definition: HardSigmoid, x, g| match definition.region(x) {
-            // They divide integers too.
+            // They also divide with integers.
             Some(Region::Linear) if definition == HardSigmoid::KERAS3 => zero(definition.backward(x, g)),
             Some(Region::Linear) => {
                 let whole = self.product(definition.slope(), zero(g));
@@ -178,7 +179,7 @@ impl Flush {
             Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
             Op::Binary(Binary::BackwardAccumulate(definition)) => [zero(of.before) + backward(definition, a, b); 2],
             Op::Binary(Binary::HardSwishBackward(HardSigmoid::PYTORCH)) => {
-                // What g is multiplied with is never subnormal.
+                // The factor of g is never subnormal.
                 let factor = HardSigmoid::PYTORCH.hard_swish_backward(a, 1.0);
                 let is_below = a <= -3.0;
                 [if is_below { 0.0 } else { self.product(zero(b), factor) }; 2]
@@ -208,7 +209,7 @@ impl Flush {
     /// A subnormal slope is not lost: the kernels scale it up first.
     fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
         let (slope, shift) = (definition.slope(), subnormal_as_zero(definition.shift()));
-        // No product or sum of a preset's is subnormal, or it is lost beside the shift.
+        // A preset's products and sums aren't subnormal, or they are lost in the sum with the shift.
         if definition.preset().is_some() || x.is_nan() {
             return definition.forward(x);
         }
@@ -231,8 +232,8 @@ fn subnormal_as_zero(value: f32) -> f32 {
     }
 }
 
-/// What remains of a result where subnormals are flushed. The smallest normal number counts too: it may be a subnormal
-/// that was to be rounded up.
+/// What remains of a result if subnormals are flushed. The smallest normal number is flushed too: it may be a subnormal
+/// that was about to be rounded up.
 fn flushed(value: f32) -> f32 {
     if value.abs() <= f32::MIN_POSITIVE {
         0.0_f32.copysign(value)
@@ -293,7 +294,7 @@ mod tests {
         assert_eq!(compare(op, [x, g, 0.0], 2.0 * g), Difference::Wrong);
     }
 
-    /// Products that are rounded up to the smallest normal number: a device may have flushed them before.
+    /// A device may flush a product before it is rounded up to the smallest normal number.
     #[test]
     fn a_product_may_be_flushed_before_it_is_rounded() {
         let definition = |text: &str| text.parse::<HardSigmoid>().unwrap();
@@ -303,7 +304,7 @@ mod tests {
         assert_eq!(compare(op, [0.5; 3], 2.0 * f32::MIN_POSITIVE), Difference::Wrong);
         let below = f32::MIN_POSITIVE.next_down();
         let products = |a, b| Flush::ALL.map(|flush| flush.product(a, b));
-        // 2^-126 less a quarter of its last place, and less a half.
+        // 2^-126 minus a quarter of its last place, and minus a half.
         let a = 2.0f32.powi(-63) * 1.0f32.next_down();
         assert_eq!(products(a, 2.0f32.powi(-63)), [f32::MIN_POSITIVE, 0.0, 0.0]);
         let step = 2.0f32.powi(-13);

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 /// 1/6 rounded to `f32`; slightly more than a sixth.
 pub(crate) const SIXTH: f32 = 1.0 / 6.0;
 
-/// The NaN that zero times infinity gives, or infinity less infinity (x86's own; ONNX Runtime and NumPy give it too).
+/// The NaN of `0·∞` and of `∞ - ∞` (x86's own; ONNX Runtime and NumPy give it too).
 pub(crate) const INVALID_NAN: u32 = 0xffc0_0000;
 
 const QUIET_BIT: u32 = 0x0040_0000;
@@ -60,7 +60,8 @@ pub enum KinkRule {
     Strict,
     /// The slope at both kinks: the gradient passes where `0 <= v <= 1`.
     Inclusive,
-    /// Half the slope at both kinks, `fl(dx / 2)` of what `Inclusive` gives: minimum and maximum in JAX share the gradient of a tie.
+    /// Half the slope at both kinks: `fl(dx / 2)` with the `dx` of `Inclusive`. JAX's minimum and maximum share the
+    /// gradient of a tie.
     Half,
 }
 
@@ -98,21 +99,21 @@ impl HardSigmoid {
 
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
     ///
-    /// The `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; other values by
-    /// [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits compared with
-    /// ONNX Runtime 1.32.0 on the CPU.
+    /// The `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; for other
+    /// values use [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits
+    /// compared with ONNX Runtime 1.32.0 on the CPU.
     pub const ONNX: Self = Self::plain(0.2, KinkRule::Strict);
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
     ///
-    /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet,
-    /// arXiv 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with
-    /// the same expression in TensorFlow 2.21.0 on the CPU, gradient by its autodiff.
+    /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet, arXiv
+    /// 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with the
+    /// same expression in TensorFlow 2.21.0 on the CPU, the gradient with its autodiff.
     pub const COURBARIAUX: Self = Self::plain(0.5, KinkRule::Inclusive);
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
     ///
-    /// The tangent of the logistic sigmoid at 0: right in value (1/2) and slope (1/4) there. Kinks at ±2.
+    /// The tangent of the logistic sigmoid at 0, where both have the value 1/2 and the slope 1/4. Kinks at ±2.
     pub const TANGENT: Self = Self::plain(0.25, KinkRule::Strict);
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
@@ -127,7 +128,8 @@ impl HardSigmoid {
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
     ///
     /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Bits compared
-    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, by its source. Its hard swish is `jax.nn.hard_silu`.
+    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, according to its source. Its hard swish is
+    /// `jax.nn.hard_silu`.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
         kinks: KinkRule::Strict,
@@ -135,10 +137,10 @@ impl HardSigmoid {
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g / 6)` where `0 < fl(x + 3) < 6`.
     ///
-    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode: PyTorch's `y`, JAX's rule at the kinks, and a
-    /// gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on the CPU, except that TensorFlow multiplies by a mask:
-    /// outside the kinks it gives a zero with the sign of `g`, or NaN where `g` isn't finite. Its hard swish is
-    /// `keras.activations.hard_silu`.
+    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode. It has PyTorch's
+    /// `y`, JAX's rule at the kinks, and a gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on
+    /// the CPU, except that TensorFlow multiplies by a mask: outside the kinks it gives a zero with the sign of `g`, or
+    /// NaN where `g` isn't finite. Its hard swish is `keras.activations.hard_silu`.
     pub const KERAS3: Self = Self {
         form: Form::Relu6DivideBoth,
         kinks: KinkRule::Strict,
@@ -146,8 +148,8 @@ impl HardSigmoid {
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 < v < 1`, and half of that at the kinks.
     ///
-    /// `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. Bits compared with JAX 0.10.2 on the
-    /// CPU, except that JAX multiplies by a mask, as TensorFlow for [`KERAS3`](Self::KERAS3).
+    /// `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. Bits compared with JAX
+    /// 0.10.2 on the CPU, except that JAX multiplies by a mask, as TensorFlow does for [`KERAS3`](Self::KERAS3).
     pub const SPARSE: Self = Self::plain(0.5, KinkRule::Half);
 
     /// Every named definition.
@@ -234,7 +236,7 @@ impl HardSigmoid {
         self.form
     }
 
-    /// The preset that this is, if it has a name.
+    /// The preset that equals this definition, if there is one.
     pub fn preset(self) -> Option<&'static Preset> {
         Self::PRESETS.iter().find(|preset| preset.definition == self)
     }
@@ -281,7 +283,7 @@ impl HardSigmoid {
         }
     }
 
-    /// Runs `run` with this definition, compiled for each form and gradient rule by itself.
+    /// Runs `run` with this definition, compiled separately for each form and gradient rule.
     #[inline(always)]
     pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
         use KinkRule::{Half, Inclusive, Strict};
@@ -299,7 +301,7 @@ impl HardSigmoid {
         }
     }
 
-    /// The slope of the linear zone, and the factor of the gradient.
+    /// The slope of the linear zone, which is the factor of the gradient.
     #[inline(always)]
     pub fn slope(self) -> f32 {
         match self.form {
@@ -308,7 +310,7 @@ impl HardSigmoid {
         }
     }
 
-    /// The value at 0 before it is limited to 0 and 1.
+    /// The value at `x = 0` before clamping.
     pub fn shift(self) -> f32 {
         match self.form {
             Form::Affine { beta, .. } => beta.get(),
@@ -332,7 +334,7 @@ impl HardSigmoid {
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
-        // Computed in any case: behind a branch it keeps some loops from becoming vectors.
+        // Computed always: inside a branch it keeps some loops from being vectorized.
         let dx = self.scaled(g);
         let dx = match self.kinks {
             KinkRule::Half if self.is_kink(x) => product(0.5, dx),
@@ -361,13 +363,13 @@ impl HardSigmoid {
     fn passes(self, x: f32) -> bool {
         let (v, low, high) = self.gradient_window(x);
         match self.kinks {
-            // One condition rather than two jumps, for the sake of vectors. NaN is neither above nor below.
+            // `&` instead of `&&` avoids a jump, so that loops can be vectorized. NaN passes neither comparison.
             KinkRule::Strict => (v > low) & (v < high),
             KinkRule::Inclusive | KinkRule::Half => (v >= low) & (v <= high),
         }
     }
 
-    /// The value whose range decides on the gradient at `x`, and the ends of that range.
+    /// The value that decides whether the gradient passes at `x`, and the two ends of the range where it passes.
     #[inline(always)]
     pub(crate) fn gradient_window(self, x: f32) -> (f32, f32, f32) {
         match self.form {
@@ -380,11 +382,12 @@ impl HardSigmoid {
 
     /// The gradient from the saved output `y = forward(x)` instead of the saved input, for a forward pass in place.
     ///
-    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. That is [`backward`](Self::backward) except where
-    /// `x` lies in the linear zone and `y` is nevertheless 0 or 1, because saturation and the kink look alike in `y`:
-    /// - none for `ONNX`, `TANGENT`, `JAX` and `KERAS3`, whose rule looks at the rounded value too;
+    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. This equals [`backward`](Self::backward)
+    /// except where `x` lies in the linear zone but `y` is 0 or 1, because saturation and the kink look alike in `y`.
+    /// The exceptions are:
+    /// - for `ONNX`, `TANGENT`, `JAX` and `KERAS3` none, since their rule looks at the rounded value too;
     /// - for `PYTORCH` one input, 2.9999998, just inside the upper kink, whose `y` rounds to 1;
-    /// - for definitions that include the kinks, the inputs there: `y` is exactly 0 or 1.
+    /// - for definitions that include the kinks, the inputs at the kinks, where `y` is exactly 0 or 1.
     ///
     /// A `y` that was rounded to a half float is 0 or 1 more often, so its gradient ends a little earlier.
     ///
@@ -401,15 +404,15 @@ impl HardSigmoid {
         if (y > 0.0) & (y < 1.0) { dx } else { 0.0 }
     }
 
-    /// `fl(dx + backward(x, g))`: the gradient added to one that is there already.
+    /// `fl(dx + backward(x, g))`: adds the gradient to an existing one.
     #[inline(always)]
     pub fn backward_accumulate(self, x: f32, g: f32, dx: f32) -> f32 {
         sum(dx, self.backward(x, g))
     }
 
-    /// `fl(a·forward(b))`: `a` let through as far as the gate `b` is open, as in squeeze-and-excitation.
+    /// `fl(a·forward(b))`: scales `a` by the gate `b`, as in squeeze-and-excitation.
     ///
-    /// Where both factors are NaN, the result is that of `a`.
+    /// If both factors are NaN, the result is the NaN of `a`.
     #[inline(always)]
     pub fn gate(self, a: f32, b: f32) -> f32 {
         product(a, self.forward(b))
@@ -440,13 +443,13 @@ impl HardSigmoid {
     }
 
     /// The gradient of [`hard_swish`](Self::hard_swish): the sum of the two gradients of the gate,
-    /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`. With `PYTORCH` it is that of `torch.nn.functional.hardswish`: `+0` where
-    /// `x <= -3`, `g` where `x >= 3`, else `fl(fl(fl(x / 3) + 0.5)·g)`.
+    /// `fl(fl(g·forward(x)) + backward(x, fl(g·x)))`. With `PYTORCH` it is that of `torch.nn.functional.hardswish`:
+    /// `+0` where `x <= -3`, `g` where `x >= 3`, else `fl(fl(fl(x / 3) + 0.5)·g)`.
     ///
-    /// `KERAS3` has the bits of Keras 3 on TensorFlow, which multiplies `g·x` by a mask outside the kinks: it gives NaN where that product
-    /// isn't finite. `JAX` has JAX's formula, but not its bits: XLA fuses the sum, which no GPU
-    /// does alike. Where `x` is NaN, PyTorch's vector code gives NaN, as this does; its scalar code, which takes the elements after
-    /// the last whole vector, gives `g`.
+    /// `KERAS3` has the bits of Keras 3 on TensorFlow, except that TensorFlow multiplies `g·x` by a mask outside the
+    /// kinks: there it gives NaN if that product isn't finite. `JAX` has JAX's formula, but not its bits: XLA fuses the
+    /// sum, which no GPU does in the same way. If `x` is NaN, PyTorch's vector code gives NaN, as this does; its scalar
+    /// code, which handles the elements after the last whole vector, gives `g`.
     #[inline(always)]
     pub fn hard_swish_backward(self, x: f32, g: f32) -> f32 {
         match self.form {
@@ -462,7 +465,7 @@ impl HardSigmoid {
         }
     }
 
-    /// Which piece of the curve the gradient rule puts `x` on; `None` if the value there is NaN.
+    /// The piece of the curve that `x` lies on by the gradient rule; `None` if the value there is NaN.
     #[inline(always)]
     pub fn region(self, x: f32) -> Option<Region> {
         let (v, low, high) = self.gradient_window(x);
@@ -510,11 +513,11 @@ fn sum(a: f32, b: f32) -> f32 {
     nan_settled(a + b, a, b)
 }
 
-/// `result`, an operation on `a` and `b`, where it isn't NaN; else the first of the two that is NaN, with its sign and
-/// payload, or [`INVALID_NAN`] if none is.
+/// Returns `result`, that of an operation on `a` and `b`, if it isn't NaN. Otherwise returns the first operand that is
+/// NaN, with its sign and payload, or [`INVALID_NAN`] if neither is.
 #[inline(always)]
 fn nan_settled(result: f32, a: f32, b: f32) -> f32 {
-    // In this order vectors need no masks of masks.
+    // In this order vectorized code needs no nested masks.
     let of_b = if b.is_nan() { b } else { f32::from_bits(INVALID_NAN) };
     let nan = if a.is_nan() { a } else { of_b };
     if result.is_nan() { quieted(nan) } else { result }
@@ -559,8 +562,8 @@ impl fmt::Display for HardSigmoid {
     }
 }
 
-/// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive|half])`; case doesn't matter, and
-/// the gradient rule is strict where it isn't given.
+/// Reads a preset's name, one of its aliases, or `affine(ALPHA, BETA[, strict|inclusive|half])`; case doesn't matter,
+/// and the gradient rule is strict if none is given.
 impl FromStr for HardSigmoid {
     type Err = ParseError;
 
@@ -600,13 +603,13 @@ impl FromStr for HardSigmoid {
         };
         let number = |argument, text: &str| {
             let number = text.parse().ok().filter(|number: &f32| number.is_finite());
-            number.ok_or_else(|| wrong(argument, text, "a finite number of f32, such as 0.2"))
+            number.ok_or_else(|| wrong(argument, text, "a finite f32 number, such as 0.2"))
         };
         let (alpha, beta) = (number("alpha", alpha)?, number("beta", beta)?);
         let rule = kinks
             .parse()
             .map_err(|_| wrong("kink rule", kinks, "strict, inclusive or half"))?;
-        Self::affine(alpha, beta, rule).map_err(|error| wrong(error.parameter, text, "a finite number of f32"))
+        Self::affine(alpha, beta, rule).map_err(|error| wrong(error.parameter, text, "a finite f32 number"))
     }
 }
 
@@ -620,7 +623,7 @@ mod tests {
         let mut seen = std::collections::HashSet::new();
         for preset in HardSigmoid::PRESETS {
             for name in preset.aliases.iter().chain([&preset.name]) {
-                assert!(seen.insert(*name), "{name} stands twice");
+                assert!(seen.insert(*name), "{name} is listed twice");
                 assert_eq!(name.to_uppercase().parse(), Ok(preset.definition));
             }
             assert_eq!(preset.definition.to_string(), preset.name);
@@ -642,7 +645,7 @@ mod tests {
         );
     }
 
-    /// An alias is another name of the same function; relu6 is another function.
+    /// An alias is another name of the same function, and relu6 is a different function.
     #[test]
     fn relu6_is_no_hard_sigmoid() {
         assert!("relu6".parse::<HardSigmoid>().is_err());
@@ -677,7 +680,7 @@ mod tests {
             ),
             (
                 "affine(1/6, 0.5)",
-                "alpha of affine must be a finite number of f32, such as 0.2, but \"1/6\" was given",
+                "alpha of affine must be a finite f32 number, such as 0.2, but \"1/6\" was given",
             ),
             ("affine(1e39, 0)", "\"1e39\""),
             ("affine(nan,0)", "alpha of affine"),

@@ -5,7 +5,8 @@ use crate::math::{
 use half::{bf16, f16};
 use std::{fmt, str::FromStr};
 
-/// The type of a tensor's elements. Half floats are widened to `f32`, computed there, and rounded once, to nearest, ties to even.
+/// The type of a tensor's elements. Half floats are widened to `f32`, computed there, and rounded once, to nearest,
+/// ties to even.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DType {
     /// `f32`
@@ -64,16 +65,17 @@ impl FromStr for DType {
 
 /// A number that the slices of the CPU path and of `offload` can hold: `f32`, [`half::f16`] or [`half::bf16`].
 pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
-    /// The element type of a tensor of these.
+    /// The element type of a tensor of this type.
     const DTYPE: DType;
-    /// The same number; exact.
+    /// Converts to `f32`, which is exact.
     fn to_f32(self) -> f32;
-    /// The nearest of these, ties to even.
+    /// Rounds to the nearest number of this type, ties to even.
     fn from_f32(value: f32) -> Self;
     /// [`to_f32`](Self::to_f32) for vectorized loops; it may not quiet a signalling NaN.
     #[doc(hidden)]
     fn widened(self) -> f32;
-    /// [`from_f32`](Self::from_f32) for vectorized loops, of the result of an operation on these: its NaN is one of these too.
+    /// [`from_f32`](Self::from_f32) for vectorized loops. `value` is the result of an operation on numbers of this
+    /// type, so a NaN is of this type too.
     #[doc(hidden)]
     fn narrowed(value: f32) -> Self;
 }
@@ -115,7 +117,7 @@ impl Scalar for f16 {
     fn from_f32(value: f32) -> Self {
         Self::from_f32(value)
     }
-    // The `half` crate converts by calls that the compiler can't vectorize.
+    // The `half` crate converts with calls that the compiler can't vectorize.
     #[inline(always)]
     fn widened(self) -> f32 {
         let shifted = i32::from(self.to_bits() as i16) << 13 & !0x7000_0000;
@@ -128,10 +130,10 @@ impl Scalar for f16 {
     fn narrowed(value: f32) -> Self {
         let sign = (value.to_bits() >> 16) as u16 & 0x8000;
         let rest = value.to_bits() & 0x7fff_ffff;
-        // Rounds to nearest even: adds just under half an ulp, and one more where the last kept bit is odd.
-        // (It wraps below 2^-15, where it isn't used.)
+        // Rounds to nearest even: adds just under half an ulp, and one more if the last kept bit is odd. (It wraps
+        // below 2^-15, where it isn't used.)
         let normal = rest.wrapping_sub(0x3800_0000).wrapping_add(0x0fff + (rest >> 13 & 1)) >> 13;
-        // Subnormal ones by a sum whose last place is theirs.
+        // Subnormal numbers are rounded by a sum that has the same last place.
         let subnormal = (f32::from_bits(rest) + 0.5).to_bits().wrapping_sub(0x3f00_0000);
         let finite = if rest < 0x3880_0000 {
             subnormal
@@ -161,8 +163,8 @@ impl Scalar for bf16 {
     #[inline(always)]
     fn narrowed(value: f32) -> Self {
         let bits = value.to_bits();
-        // Rounds to nearest even: adds just under half an ulp, and one more where the last kept bit is odd.
-        // A NaN of this type ends in 16 zeros, which stay as they are.
+        // Rounds to nearest even: adds just under half an ulp, and one more if the last kept bit is odd. A NaN of this
+        // type ends in 16 zeros, which stay as they are.
         Self::from_bits((bits.wrapping_add(0x7fff + (bits >> 16 & 1)) >> 16) as u16)
     }
 }
@@ -209,7 +211,8 @@ mod tests {
         }
     }
 
-    /// Every 251st pattern, which takes all ends of mantissas past every exponent; `./test.sh exhaustive` has all of them.
+    /// Every 251st pattern, which combines every exponent with all endings of mantissas; `./test.sh exhaustive` tests
+    /// all patterns.
     #[test]
     fn narrowed_is_what_half_says() {
         assert_eq!(narrowed_like_half(251), (1 << 32) / 251 + 1);
@@ -230,7 +233,7 @@ mod tests {
                 f16::from_f32(value).to_bits(),
                 "{bits:#010x}"
             );
-            // Operations give no other NaN of bf16.
+            // Operations on bf16 give no other NaN.
             let is_possible = !value.is_nan() || bits & 0x0040_ffff == 0x0040_0000;
             if is_possible {
                 assert_eq!(

@@ -18,17 +18,17 @@ impl fmt::Display for NotFinite {
 
 impl std::error::Error for NotFinite {}
 
-/// A text that names nothing, from [`str::parse`].
+/// A text that [`str::parse`] can't read.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParseError {
-    /// The text is none of the names.
+    /// The text isn't one of the names.
     Unknown {
-        /// What was to be named: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"device"`.
+        /// What the text should name: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"device"`.
         what: &'static str,
         /// What was given.
         given: String,
-        /// The names, as a person would list them.
+        /// The possible names, separated by commas.
         names: String,
     },
     /// An argument of `affine(ALPHA, BETA, KINKS)` is wrong.
@@ -40,7 +40,7 @@ pub enum ParseError {
         /// What it has to be.
         expected: &'static str,
     },
-    /// `affine` has another number of arguments than two or three.
+    /// `affine` doesn't have two or three arguments.
     ArgumentCount {
         /// The whole text.
         given: String,
@@ -72,8 +72,8 @@ impl fmt::Display for ParseError {
             } => write!(f, "{argument} of affine must be {expected}, but {given:?} was given"),
             Self::ArgumentCount { given } => write!(
                 f,
-                "affine takes alpha, beta and, if not strict, the kink rule, such as affine(0.2, 0.5, inclusive), but \
-                 {given:?} was given"
+                "affine takes alpha, beta and an optional kink rule, such as affine(0.2, 0.5, inclusive), but {given:?} \
+                 was given"
             ),
         }
     }
@@ -112,7 +112,7 @@ pub enum OpError {
         /// What was given.
         given: f32,
     },
-    /// Packed signs don't take one 4-byte word for every 32 elements, the last word begun counted as a whole.
+    /// Packed signs don't take one 4-byte word for every 32 elements, rounded up.
     PackedLength {
         /// Name of the operand whose signs they are.
         operand: &'static str,
@@ -128,18 +128,18 @@ pub enum OpError {
         /// What was given.
         inner: u32,
     },
-    /// A tensor of a broadcast gate isn't whole rows.
+    /// A tensor of a broadcast gate doesn't consist of whole rows.
     PartialRow {
         /// Name of the operand.
         operand: &'static str,
         /// Its length in elements.
         len: u64,
-        /// For how many steps a number is the gate.
+        /// The number of steps that share a gate.
         middle: u32,
-        /// Elements of a step.
+        /// The number of elements in a step.
         inner: u32,
     },
-    /// The gate of a broadcast gate, or its gradient, hasn't the length that the gated tensor asks for.
+    /// The gate of a broadcast gate, or its gradient, doesn't have the length that the gated tensor requires.
     BroadcastLength {
         /// Name of the gated tensor.
         a: &'static str,
@@ -149,7 +149,7 @@ pub enum OpError {
         b: &'static str,
         /// Its length in elements.
         b_len: u64,
-        /// For how many steps a number is the gate.
+        /// The number of steps that share a gate.
         middle: u32,
     },
     /// The result of this operation can't replace an operand.
@@ -194,7 +194,7 @@ impl fmt::Display for OpError {
                 inner,
             } => write!(
                 f,
-                "{operand} holds {len} elements, which is no multiple of middle·inner = {middle}·{inner} = {}; give whole rows",
+                "{operand} holds {len} elements, which isn't a multiple of middle·inner = {middle}·{inner} = {}; give whole rows",
                 u64::from(*middle) * u64::from(*inner)
             ),
             Self::BroadcastLength {

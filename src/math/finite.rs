@@ -9,10 +9,10 @@ use std::{
 pub struct Finite(f32);
 
 impl Finite {
-    /// 1
+    /// The number 1.
     pub const ONE: Self = Self(1.0);
 
-    /// `value`, called `parameter` in the error.
+    /// Checks `value`, which the error calls `parameter`.
     ///
     /// # Errors
     /// If it is infinite or NaN.
@@ -24,7 +24,7 @@ impl Finite {
         }
     }
 
-    /// For constants of this crate.
+    /// Wraps a constant of this crate.
     pub(crate) const fn known(value: f32) -> Self {
         assert!(value.is_finite());
         Self(value)
@@ -37,7 +37,7 @@ impl Finite {
     }
 }
 
-/// By bits: `-0` isn't `0`.
+/// Compares bits: `-0` isn't `0`.
 impl PartialEq for Finite {
     fn eq(&self, other: &Self) -> bool {
         self.0.to_bits() == other.0.to_bits()
@@ -52,7 +52,7 @@ impl Hash for Finite {
     }
 }
 
-/// Very large and very small numbers with an exponent.
+/// Writes very large and very small numbers with an exponent.
 impl fmt::Display for Finite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(format!("{:?}", self.0).trim_end_matches(".0"))

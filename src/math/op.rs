@@ -8,12 +8,12 @@ use crate::math::{
     finite::Finite,
 };
 
-/// What is known of an operation wherever it is computed.
+/// The properties of an operation that don't depend on where it is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
-    /// The function of this name computes it.
+    /// The name of the function that computes it.
     pub(crate) name: &'static str,
-    /// The constant of the shader that `KERNEL` is set to.
+    /// The constant that the shader's `KERNEL` is set to.
     pub(crate) kernel: Kernel,
     pub(crate) inputs: &'static [&'static str],
     pub(crate) outputs: &'static [&'static str],
@@ -21,7 +21,7 @@ pub(crate) struct Row {
     pub(crate) replaces: Option<usize>,
 }
 
-/// The kernels of the shader. Operations that differ in their parameters alone share one.
+/// The kernels of the shader. Operations that differ only in their parameters share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
 pub(crate) enum Kernel {
@@ -39,7 +39,8 @@ pub(crate) enum Kernel {
     GateBroadcastBackward,
 }
 
-/// What a row carries, such as a definition: which definition, binarization and scale it has, and values to test it with.
+/// What an operation carries, such as a definition: its definition, binarization and scale, and sample values for
+/// tests.
 trait Carried: Copy {
     fn samples(definition: HardSigmoid) -> Vec<Self>;
     fn definition(self) -> Option<HardSigmoid> {
@@ -117,8 +118,7 @@ impl Carried for StraightThrough {
     }
 }
 
-/// Its tensors have different lengths and its sums go over many elements, which no test of all operations can know: it has no
-/// samples, and tests of its own.
+/// It has no samples: its tensors differ in length and its sums run over many elements, so it has its own tests.
 impl Carried for BroadcastGate {
     fn samples(_: HardSigmoid) -> Vec<Self> {
         Vec::new()
@@ -128,8 +128,8 @@ impl Carried for BroadcastGate {
     }
 }
 
-/// Makes an enum of operations from its rows. A row has the variant and what it carries, the name, the kernel, the operands and
-/// results, and the index of the operand that the first result may replace.
+/// Makes an enum of operations from its rows. A row lists the variant and what it carries, the name, the kernel, the
+/// operands and results, and the index of the operand that the first result may replace.
 macro_rules! operations {
     ($(#[$about:meta])* $Shape:ident {$(
         $(#[$doc:meta])*
@@ -161,8 +161,8 @@ macro_rules! operations {
                 }
             }
 
-            /// Every operation of this shape with `definition`, binarizations both ways: for tests and tables. Broadcast
-            /// gates aren't among them, since their tensors differ in length.
+            /// Every operation of this shape with `definition`, with both kinds of binarization, for tests and tables.
+            /// Broadcast gates are left out, since their tensors differ in length.
             pub fn all(definition: HardSigmoid) -> Vec<Self> {
                 let mut all = Vec::new();
                 $(all.extend(<$Carried>::samples(definition).into_iter().map(Self::$Variant));)*
@@ -194,7 +194,8 @@ operations! {
     Binary {
         /// `dx` from the saved input `x` and the upstream gradient `g`: [`HardSigmoid::backward`].
         Backward(HardSigmoid): "backward" by Backward, ["x", "g"] -> ["dx"], Some(1);
-        /// `dx` from the saved output `y` and `g`, after a forward pass in place: [`HardSigmoid::backward_from_output`].
+        /// `dx` from the saved output `y` and `g`, after a forward pass in place:
+        /// [`HardSigmoid::backward_from_output`].
         BackwardFromOutput(HardSigmoid): "backward_from_output" by Backward, ["y", "g"] -> ["dx"], Some(1);
         /// `dx += ` the gradient of `Backward`, with one rounding of the sum: [`HardSigmoid::backward_accumulate`].
         /// Never in place: `dx` is read too.
@@ -209,7 +210,7 @@ operations! {
 }
 
 operations! {
-    /// An operation of a shape of its own.
+    /// An operation of another shape.
     Other {
         /// `da` and `db`, both gradients of a gate, from `a`, `b` and `g`: [`HardSigmoid::gate_backward`].
         GateBackward(HardSigmoid): "gate_backward" by GateBackward, ["a", "b", "g"] -> ["da", "db"], Some(2);
@@ -225,14 +226,14 @@ operations! {
     }
 }
 
-/// Any operation, whatever its shape.
+/// An operation of any shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// One tensor to another.
     Unary(Unary),
     /// Two tensors to a third.
     Binary(Binary),
-    /// A shape of its own.
+    /// Another shape.
     Other(Other),
 }
 
@@ -263,8 +264,8 @@ impl Op {
         }
     }
 
-    /// Every operation with `definition`, binarizations both ways: for tests and tables. Broadcast gates aren't among them,
-    /// since their tensors differ in length.
+    /// Every operation with `definition`, with both kinds of binarization, for tests and tables. Broadcast gates are
+    /// left out, since their tensors differ in length.
     pub fn all(definition: HardSigmoid) -> Vec<Self> {
         let unary = Unary::all(definition).into_iter().map(Self::Unary);
         let binary = Binary::all(definition).into_iter().map(Self::Binary);
@@ -308,22 +309,22 @@ impl Op {
         }
     }
 
-    /// The hard sigmoid that it computes with, also as a probability; `None` for one that needs none.
+    /// The hard sigmoid that it uses, also as a probability; `None` if it uses none.
     pub fn definition(self) -> Option<HardSigmoid> {
         self.carried().0
     }
 
-    /// How it makes signs of numbers, if it does.
+    /// The binarization, if the operation makes signs of numbers.
     pub(crate) fn binarization(self) -> Option<Binarization> {
         self.carried().1
     }
 
-    /// The number that it makes of a plus sign, if it does.
+    /// The number that a plus sign stands for, if the operation makes numbers of signs.
     pub(crate) fn scale(self) -> Option<Finite> {
         self.carried().2
     }
 
-    /// The same operation for the part of a tensor that starts `elements` after its beginning: draws continue.
+    /// The same operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
     #[must_use]
     pub fn advanced(self, elements: u64) -> Self {
         match self {
@@ -346,7 +347,7 @@ impl Unary {
         }
     }
 
-    /// The same operation for the part of a tensor that starts `elements` after its beginning: draws continue.
+    /// The same operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {

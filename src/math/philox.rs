@@ -1,6 +1,6 @@
 //! The random stream of binarizations: Philox4x32-10.
 
-/// Low half first.
+/// The two halves of `value`, the low half first.
 pub(crate) fn halves(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
@@ -10,7 +10,7 @@ pub(crate) fn random_word(seed: u64, position: u64) -> u32 {
     block(seed, position / 4)[(position % 4) as usize]
 }
 
-/// Words one after the other: [`random_word`] in a form that the compiler can vectorize. `N` is a multiple of 4.
+/// Consecutive words: [`random_word`] in a form that the compiler can vectorize. `N` is a multiple of 4.
 #[inline(always)]
 pub(crate) fn random_words<const N: usize>(seed: u64, position: u64) -> [u32; N] {
     // After the last word the stream starts over.
@@ -54,7 +54,7 @@ fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 mod tests {
     use super::*;
 
-    /// Of the generator's authors (Random123, kat_vectors).
+    /// The answers are those of the generator's authors (Random123, kat_vectors).
     #[test]
     fn known_answers() {
         for (counter, key, answer) in [
@@ -74,7 +74,7 @@ mod tests {
         }
     }
 
-    /// The stream is TensorFlow's, from the block on that the row names.
+    /// Each row holds TensorFlow's stream from the block that the row names.
     #[test]
     fn the_stream_is_tensorflows() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/philox.npy");

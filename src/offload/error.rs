@@ -7,7 +7,7 @@ use std::fmt;
 pub enum OffloadError {
     /// The operation doesn't fit its operands.
     Op(OpError),
-    /// No adapter is what was asked for.
+    /// No adapter matches what was asked for.
     NoAdapter {
         /// What was asked for, and which adapters there are.
         details: String,

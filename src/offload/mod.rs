@@ -1,11 +1,11 @@
-//! Host slices in, host slices out, on a device that this crate finds: a GPU where there is one, else the CPU.
+//! Host slices in, host slices out, on a device that this crate finds: a GPU if there is one, else the CPU.
 //!
-//! The bits are the same wherever it runs. Offloading one activation hardly ever pays in time, since the data crosses
-//! the bus twice; embed the [kernels](crate::gpu::Kernels) where the data already is on the device.
+//! The bits are the same wherever it runs. Offloading one activation hardly ever saves time, since the data crosses the
+//! bus twice; embed the [kernels](crate::gpu::Kernels) where the data already is on the device.
 //!
-//! Calls are async, so that they run in a browser too. Elsewhere they finish in their first poll and block their thread while
-//! the device works: [`block_on`] runs them, under tokio `spawn_blocking` is the place for them, and a timeout can't cancel
-//! them.
+//! Calls are async, so that they run in a browser too. Elsewhere they finish in their first poll and block their thread
+//! while the device works: [`block_on`] runs them, and under tokio they belong in `spawn_blocking`. A timeout can't
+//! cancel them.
 //!
 //! ```
 //! use hard_sigmoid::{HardSigmoid, Unary, offload::{Offload, Target, block_on}};
@@ -44,7 +44,7 @@ use std::{fmt, str::FromStr};
 /// Which device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Target {
-    /// A real GPU; else the CPU path, which is over ten times faster than a GPU emulated in software.
+    /// A real GPU if there is one, else the CPU path, which is over ten times faster than a GPU emulated in software.
     #[default]
     Auto,
     /// Any adapter, software ones too; an error if there is none.
@@ -78,12 +78,12 @@ impl FromStr for Target {
 
 /// A chosen device, and every operation on host slices there. Each method is the function of the same name in [`cpu`].
 ///
-/// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another while
-/// the device computes. Extra memory stays below 72 MiB on a device with its own memory (staging buffers and tensors), 36 MiB
-/// where host and device share theirs, and is kept for the next call.
+/// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another
+/// while the device computes. Extra memory stays below 72 MiB on a device with its own memory (staging buffers and
+/// tensors), and below 36 MiB if host and device share memory. It is kept for the next call.
 ///
 /// A call that fails leaves its output as it was. If the device fails when part of the output is written, the CPU path
-/// computes the rest, with the same bits, and it is the next call that fails.
+/// computes the rest, with the same bits, and only the next call fails.
 #[derive(Debug)]
 pub struct Offload(Chosen);
 
@@ -96,13 +96,13 @@ enum Chosen {
 impl Offload {
     /// Chooses a device.
     ///
-    /// On native targets wgpu's environment variables are heeded: `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or
+    /// On native targets wgpu's environment variables apply: `WGPU_BACKEND` (`vulkan`, `metal`, `dx12`, `gl`, or
     /// several with commas), `WGPU_ADAPTER_NAME` (part of a name), `WGPU_POWER_PREF` (`low` or `high`).
     ///
     /// # Errors
-    /// With [`Target::Gpu`], [`OffloadError::NoAdapter`], [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`]. With
-    /// [`Target::Auto`] only [`OffloadError::NoAdapter`], where `WGPU_BACKEND` or `WGPU_ADAPTER_NAME` names something that
-    /// doesn't exist.
+    /// With [`Target::Gpu`], [`OffloadError::NoAdapter`], [`OffloadError::NoDevice`] or
+    /// [`OffloadError::UnsupportedDevice`]. With [`Target::Auto`] only [`OffloadError::NoAdapter`], if `WGPU_BACKEND`
+    /// or `WGPU_ADAPTER_NAME` names something that doesn't exist.
     pub async fn new(target: Target) -> Result<Self, OffloadError> {
         if target == Target::Cpu {
             return Ok(Self::cpu("asked for"));
@@ -213,7 +213,8 @@ impl Offload {
         self.run(transfer, on_cpu).await
     }
 
-    /// [`cpu::gate_backward`] on this device. (On a device that binds fewer than five buffers, the CPU path computes it.)
+    /// [`cpu::gate_backward`] on this device. (On a device that binds fewer than five buffers, the CPU path computes
+    /// it.)
     ///
     /// # Errors
     /// See [`OffloadError`].
@@ -272,8 +273,8 @@ impl Offload {
         self.run(transfer, on_cpu).await
     }
 
-    /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from the given one on, of which it gets
-    /// the outputs.
+    /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from the given one on, and gets
+    /// their outputs.
     async fn run<R: bytemuck::Pod, const M: usize>(
         &self,
         mut transfer: Transfer<'_, R, M>,
@@ -310,7 +311,7 @@ fn elements<'a, T: Scalar, const M: usize>(
     }
 }
 
-/// What was chosen, for a person: `CPU (asked for)`, `NVIDIA H200 (Vulkan, driver 580)`.
+/// Describes for a person what was chosen: `CPU (asked for)`, `NVIDIA H200 (Vulkan, driver 580)`.
 impl fmt::Display for Offload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -327,8 +328,8 @@ impl fmt::Display for Offload {
     }
 }
 
-/// The adapter that the environment asks for, or wgpu's choice. The outer error says that the environment names nothing; the inner text says
-/// why there is no adapter at all.
+/// The adapter that the environment asks for, or wgpu's choice. The outer error says that the environment names
+/// something that doesn't exist; the inner text says why there is no adapter at all.
 async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
     let wish = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(given) = wish("WGPU_BACKEND") {
@@ -362,7 +363,7 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
         ..Default::default()
     };
     Ok(match instance.request_adapter(&options).await {
-        // Its dispatches do nothing: not a place to compute.
+        // Its dispatches do nothing, so it can't compute.
         Ok(adapter) if adapter.get_info().backend == wgpu::Backend::Noop => Err("only wgpu's noop backend".into()),
         Ok(adapter) => Ok(adapter),
         Err(error) => Err(error.to_string()),

@@ -1,4 +1,4 @@
-//! Chunks through a ring of buffers: while the device computes one, the host fills the next and empties the last.
+//! Sends chunks through a ring of buffers: while the device computes one, the host fills the next and empties the last.
 
 use crate::{
     gpu::{Kernels, operands::BufferRange},
@@ -12,17 +12,17 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// Elements of a chunk: 4 MiB of `f32`. A multiple of 32, so that no word of packed signs is split.
+/// The number of elements of a chunk: 4 MiB of `f32`. It is a multiple of 32, so that no word of packed signs is split.
 pub(super) const CHUNK: usize = 1 << 20;
 
-/// Chunks under way at a time.
+/// The number of chunks that are under way at a time.
 const RING: usize = 3;
 
 /// An operation on tensors in host memory.
 pub(super) struct Transfer<'a, R, const M: usize> {
     pub(super) op: Op,
     pub(super) dtype: DType,
-    /// Elements.
+    /// The number of elements.
     pub(super) len: usize,
     /// The operands in the order of the operation, without one that an output replaces.
     pub(super) inputs: Vec<&'a [u8]>,
@@ -55,8 +55,8 @@ impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
         unit.size(len as u64, self.dtype.size())
     }
 
-    /// The bytes of every operand from element `start` on, `len` elements each, and after them those that the operation adds
-    /// to.
+    /// The bytes of every operand from element `start` on, `len` elements each, and after them the bytes that the
+    /// operation adds to.
     fn uploads(&self, start: usize, len: usize) -> Vec<&[u8]> {
         let output = bytemuck::cast_slice(&*self.outputs[0]);
         let mut all = self.inputs.clone();
@@ -66,7 +66,7 @@ impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
             Output::Added => all.push(output),
         }
         for (index, bytes) in all.iter_mut().enumerate() {
-            // What is added to is made of elements, as every operand is except packed signs.
+            // An output that is added to consists of elements, like every operand except packed signs.
             let unit = self.unit(Operand::Input(index));
             *bytes = &bytes[self.size(unit, start) as usize..][..self.size(unit, len) as usize];
         }
@@ -82,7 +82,7 @@ pub(super) struct Gpu {
     queue: wgpu::Queue,
     /// Why the device was lost, once it is.
     lost: Arc<Mutex<Option<String>>>,
-    /// Whether the host can map what kernels bind, as where host and device share their memory.
+    /// Whether the host can map what kernels bind, as it can if host and device share memory.
     is_unified: bool,
     /// Buffers that no call is using.
     idle: Mutex<Vec<Slot>>,
@@ -101,7 +101,7 @@ impl Gpu {
             label: Some("hard_sigmoid::offload::device"),
             required_features: if is_unified { mappable } else { wgpu::Features::empty() },
             required_limits: wgpu::Limits {
-                // For both gradients of a gate, where the adapter allows it.
+                // For both gradients of a gate, if the adapter allows it.
                 max_storage_buffers_per_shader_stage: adapter.limits().max_storage_buffers_per_shader_stage.clamp(4, 8),
                 ..wgpu::Limits::downlevel_defaults()
             },
@@ -140,7 +140,8 @@ impl Gpu {
         self.kernels.check_tensors(op, Placement::Separate).is_ok()
     }
 
-    /// Also returns how many elements of the outputs are written: all of them, or those before a failure.
+    /// Runs a transfer. Also returns how many elements of the outputs are written: all of them, or those before a
+    /// failure.
     pub(super) async fn run<R: bytemuck::Pod, const M: usize>(
         &self,
         transfer: &mut Transfer<'_, R, M>,
@@ -169,7 +170,7 @@ impl Gpu {
                 done += len;
             }
         }
-        // Another call may have returned its own.
+        // Another call may have returned its own slots.
         let mut all = self.idle();
         all.extend(idle);
         all.truncate(RING);
@@ -228,7 +229,7 @@ impl Gpu {
                 tensor.download(&mut encoder, size);
             }
             let submission = self.queue.submit([encoder.finish()]);
-            // All are mapped when the submission is complete: to be read, and to be filled again.
+            // All are mapped when the submission is complete: outputs to be read, and inputs to be filled again.
             (submission, inputs.iter().chain(outputs).map(Tensor::map).collect())
         });
         self.check(scopes).await?;
@@ -266,7 +267,7 @@ impl Gpu {
         Ok(chunk.slot)
     }
 
-    /// Makes the first of `tensors` large enough for so many bytes each.
+    /// Makes the first tensors large enough, each for its number of bytes in `sizes`.
     fn make_room(&self, tensors: &mut Vec<Tensor>, sizes: impl Iterator<Item = u64>, mode: wgpu::MapMode) {
         for (index, size) in sizes.enumerate() {
             match tensors.get(index) {
@@ -277,7 +278,7 @@ impl Gpu {
         }
     }
 
-    /// A tensor with room for so many bytes.
+    /// A tensor with room for `size` bytes.
     fn tensor(&self, size: u64, mode: wgpu::MapMode) -> Tensor {
         use wgpu::BufferUsages as Usages;
         let (map, staging) = match mode {
@@ -334,11 +335,11 @@ impl Gpu {
     }
 }
 
-/// A part of a job on its way through the device.
+/// A part of a transfer on its way through the device.
 struct Chunk {
     /// Its first element.
     start: usize,
-    /// Its elements.
+    /// The number of its elements.
     len: usize,
     slot: Slot,
     submission: wgpu::SubmissionIndex,
@@ -353,8 +354,8 @@ struct Slot {
     outputs: Vec<Tensor>,
 }
 
-/// What the host maps and what kernels bind: one buffer where that is possible. A tensor to be filled is mapped except while
-/// it is under way; one to be read is mapped only after it has come back.
+/// What the host maps and what kernels bind: one buffer if possible. A tensor to be filled is mapped except while it is
+/// under way; one to be read is mapped only after it has come back.
 #[derive(Debug)]
 struct Tensor {
     mapped: wgpu::Buffer,
@@ -406,7 +407,7 @@ impl Tensor {
     }
 }
 
-/// What bindings, copies and mappings are made of.
+/// Rounds up to whole words, the unit of bindings, copies and mappings.
 fn whole_words(size: u64) -> u64 {
     size.next_multiple_of(4)
 }

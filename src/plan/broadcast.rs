@@ -1,5 +1,5 @@
-//! How the tensors of a broadcast gate are cut and bound. `b` and `db` are shorter than `a`, so a part of them begins where a
-//! buffer can be bound, at or before its first number, and the parameters say how far before.
+//! How the tensors of a broadcast gate are cut and bound. `b` and `db` are shorter than `a`, so the binding of their
+//! part begins where a buffer can be bound, at or before its first number, and the parameters say how far before.
 
 use crate::{
     math::{
@@ -16,14 +16,14 @@ use crate::{
     },
 };
 
-/// Sums of a workgroup; `SUMS` in the shader.
+/// The number of sums of a workgroup; `SUMS` in the shader.
 const SUMS: u64 = 16;
 
 /// Bytes of workgroup memory that the sums take; `partials` in the shader.
 #[cfg(any(feature = "wgpu", test))]
 pub(crate) const WORKGROUP_MEMORY: u32 = 4 * WORKGROUP;
 
-/// The most elements of a part, so that places in it are counted in 32 bits, also from the start of a row on.
+/// The most elements of a part, so that positions in it fit 32 bits, also when counted from the start of a row.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
 /// A broadcast gate on tensors of one length, and what a device allows.
@@ -32,19 +32,19 @@ pub(super) struct Cut {
     op: Op,
     gate: BroadcastGate,
     dtype: DType,
-    /// Elements of `a`.
+    /// The number of elements of `a`.
     len: u64,
     limits: Limits,
 }
 
-/// Elements of a tensor.
+/// A range of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Span {
     start: u64,
     len: u64,
 }
 
-/// Whole rows, whose sums one dispatch makes.
+/// Whole rows, whose sums one dispatch computes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rows {
     cut: Cut,
@@ -53,7 +53,7 @@ pub(super) struct Rows {
 }
 
 impl Cut {
-    /// If the operation is a broadcast gate.
+    /// Returns `None` if the operation isn't a broadcast gate.
     pub(super) fn of(op: Op, dtype: DType, len: u64, limits: &Limits) -> Option<Self> {
         op.broadcast().map(|gate| Self {
             op,
@@ -79,33 +79,34 @@ impl Cut {
         matches!(self.op, Op::Other(Other::GateBroadcastBackward(_)))
     }
 
-    /// What the offset of a binding is a multiple of, so that it begins fewer bytes than this before its part.
+    /// The offset of a binding is a multiple of this, so it begins fewer bytes than this before its part.
     fn alignment(self) -> u64 {
         u64::from(self.limits.min_storage_buffer_offset_alignment).max(WORD)
     }
 
-    /// Whether one binding takes a whole tensor, which begins where a buffer can be bound.
+    /// Whether one binding holds a whole tensor, which begins where a buffer can be bound.
     fn is_one_part(self) -> bool {
         let size = (self.len * self.dtype.size()).next_multiple_of(WORD);
         self.len <= MAX_ELEMENTS && size <= self.limits.max_storage_buffer_binding_size
     }
 
-    /// Workgroups of a dispatch in each dimension. No more are needed, and they fit 32 bits.
+    /// The most workgroups of a dispatch in each dimension. More aren't needed, and this number fits 32 bits.
     fn workgroups(self) -> u64 {
         u64::from(self.limits.max_compute_workgroups_per_dimension).min(65535)
     }
 
-    /// The most sums of a dispatch. The first workgroup may make one less, where it begins within a word.
+    /// The most sums of a dispatch. The first workgroup may compute one less, if it begins within a word.
     fn sums_in_grid(self) -> u64 {
         (self.workgroups().pow(2) * SUMS).saturating_sub(1)
     }
 
-    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of a gradient, a step of a gate.
+    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of a gradient, a step of a
+    /// gate.
     pub(super) fn check_limits(self) -> Result<(), UnsupportedDevice> {
         let whole = match self.op {
             _ if self.is_one_part() || self.len == 0 => 0,
             Op::Other(Other::GateBroadcastBackward(_)) => self.row(),
-            // A part within one step takes no more of b than of a.
+            // A part within one step needs no more of b than of a.
             _ if self.gate.middle() == 1 => 0,
             _ => self.inner(),
         };
@@ -138,7 +139,7 @@ impl Cut {
         limits
     }
 
-    /// The numbers of `b` that elements of `a` take, and perhaps some between them.
+    /// The numbers of `b` that elements of `a` use, perhaps with unused ones between them.
     fn gates(self, part: Span) -> Span {
         let (row, inner, middle) = (self.row(), self.inner(), u64::from(self.gate.middle()));
         let last = part.start + part.len - 1;
@@ -164,7 +165,7 @@ impl Cut {
         }
     }
 
-    /// Where a part is bound, and how many elements that is before it begins.
+    /// The binding of a part, and how many elements the binding begins before it.
     fn binding(self, operand: Operand, part: Span) -> (Binding, u32) {
         let size = self.dtype.size();
         let (start, end) = (part.start * size, (part.start + part.len) * size);
@@ -177,7 +178,7 @@ impl Cut {
         (binding, ((start - offset) / size) as u32)
     }
 
-    /// A tensor that the dispatch doesn't use, but which its layout has.
+    /// The binding of a tensor that the dispatch doesn't use but its layout has.
     fn unused(operand: Operand) -> Binding {
         Binding {
             operand,
@@ -204,12 +205,12 @@ impl Cut {
                 _ => *binding,
             };
         }
-        // Where the row of the first number of b begins. That may be before the binding; sums in the shader wrap.
+        // Where the row of the first number of b begins. That may be before the binding; additions in the shader wrap.
         let b_first = skipped.wrapping_sub((gates.start % self.inner()) as u32);
         params.broadcast_from((start % self.row()) as u32, b_first)
     }
 
-    /// The parts of the sums, if the operation has any.
+    /// The parts that compute sums, if the operation has any.
     pub(super) fn sums(self) -> impl Iterator<Item = Rows> + use<> {
         let outer = if self.has_sums() { self.len / self.row() } else { 0 };
         let in_grid = self.sums_in_grid() / self.inner();
@@ -293,7 +294,8 @@ mod tests {
             .unwrap()
     }
 
-    /// Does as the shader with every part, and asserts that each element meets its number of `b` and each sum its elements.
+    /// Does what the shader does with every part, and asserts that each element finds its number of `b`, and each sum
+    /// its elements.
     fn check(gate: BroadcastGate, dtype: DType, outer: u64, limits: &Limits) -> Result<usize, PlanError> {
         let (row, inner, size) = (u64::from(gate.row()), u64::from(gate.inner()), dtype.size());
         let len = outer * row;
@@ -399,7 +401,7 @@ mod tests {
             let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
             match check(gate, dtype, outer, &limits) {
                 Ok(parts) => prop_assert!(parts > 0 || outer == 0),
-                // Only where a row, or its sums, isn't small beside the limits.
+                // Only if a row, or its sums, isn't small compared with the limits.
                 Err(PlanError::UnsupportedDevice(error)) => prop_assert!(match error.limit {
                     "max_storage_buffer_binding_size" => u64::from(gate.row()) * dtype.size() + 256 > binding,
                     _ => u64::from(inner) >= 16 * u64::from(workgroups).pow(2) - 1,
@@ -429,7 +431,7 @@ mod tests {
         assert_eq!(sizes, [WORKGROUP_MEMORY]);
     }
 
-    /// Beyond 32 bits of elements and of bytes, with the limits that devices have.
+    /// Tensors beyond 32 bits of elements and of bytes, with the limits that devices have.
     #[test]
     fn large_tensors_are_cut() {
         for (outer, middle, inner) in [

@@ -38,14 +38,15 @@ impl Formula {
             Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => {
                 Self::HalfKinks
             }
-            // In f16 a product with 1/6 gives the same halves. In bf16 the division shows where the product overflows.
+            // In f16 a product with 1/6 gives the same halves. In bf16 the division matters where the product
+            // overflows.
             Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) if dtype == DType::F16 => Self::Relu6Multiply,
             Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
                 match Self::of_definition(definition) {
                     _ if is_preset_of_halves(definition) => Self::Halves,
                     Self::Rare => Self::Rare,
                     Self::Relu6DivideBoth => Self::Relu6DivideBoth,
-                    // A gradient takes the slope alone.
+                    // A gradient uses only the slope.
                     _ => Self::Affine,
                 }
             }
@@ -53,11 +54,12 @@ impl Formula {
         }
     }
 
-    /// In f32.
+    /// The formula for f32.
     pub(crate) fn of_definition(definition: HardSigmoid) -> Self {
         match definition.form() {
             Form::Affine { alpha, beta } => {
-                // Where the sum cancels it is exact, and a multiple of half of beta's last place: 0, or at least 2^-124.
+                // Where the sum cancels it is exact, and a multiple of half of beta's last place: 0, or at least
+                // 2^-124.
                 let is_never_subnormal = beta.get().abs() >= 2.0f32.powi(-100);
                 if alpha.get().is_normal() && is_never_subnormal {
                     Self::Affine

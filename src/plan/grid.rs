@@ -17,8 +17,8 @@ pub(crate) const WORKGROUP: u32 = 256;
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
 
-/// The most bytes of a binding, whatever the device allows: on Metal wgpu 30 may lose what lies beyond (gfx-rs/wgpu #10305). So the
-/// elements of a part fit a u32.
+/// The most bytes of a binding, whatever the device allows: on Metal wgpu 30 may lose what lies beyond (gfx-rs/wgpu
+/// #10305). So the number of elements of a part fits a u32.
 pub(crate) const MAX_BINDING: u64 = (1 << 32) - WORD;
 
 /// What an invocation works on.
@@ -51,7 +51,7 @@ impl Work {
         }
     }
 
-    /// Elements of one invocation.
+    /// The number of elements of one invocation.
     fn width(self) -> u64 {
         match self {
             Self::Words(dtype) | Self::FromSigns(dtype) => u64::from(WIDTH) * WORD / dtype.size(),
@@ -59,7 +59,7 @@ impl Work {
         }
     }
 
-    /// What parts start at a multiple of: elements that end where a buffer can be bound, in each operand.
+    /// Parts start at a multiple of this number of elements, which ends where a buffer can be bound, in each operand.
     fn step(self, alignment: u32) -> u64 {
         let alignment = u64::from(alignment).max(u64::from(WIDTH) * WORD);
         match self {
@@ -69,12 +69,12 @@ impl Work {
     }
 }
 
-/// A part of a tensor that one dispatch covers, and a second one of its last elements.
+/// A part of a tensor. One dispatch covers it, except for the last elements, which a second one covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The first element.
     pub(crate) start: u64,
-    /// Elements.
+    /// The number of elements.
     pub(crate) len: u32,
     pub(crate) grid: Grid,
     /// Whether there are elements that the grid doesn't reach.
@@ -87,7 +87,7 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     let workgroups = limits.max_compute_workgroups_per_dimension;
     let groups = u64::from(workgroups).pow(2);
     let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
-    // A binding holds whole words, also where the last one is half full.
+    // A binding holds whole words, even if the last one is half full.
     let binding = limits.max_storage_buffer_binding_size.min(MAX_BINDING);
     let in_binding = binding / WORD * (WORD / work.dtype().size());
     let most = in_binding.min(in_grid);
@@ -107,7 +107,7 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     })
 }
 
-/// Whether a device with such limits can run a kernel that binds so many tensors.
+/// Checks that a device with these limits can run a kernel that binds `tensors` tensors.
 pub(crate) fn check_limits(limits: &Limits, tensors: usize) -> Result<(), UnsupportedDevice> {
     let alignment = limits.min_storage_buffer_offset_alignment;
     let needs: [(&'static str, u64, u64); 3] = [
@@ -133,7 +133,7 @@ pub(crate) fn check_limits(limits: &Limits, tensors: usize) -> Result<(), Unsupp
         .try_for_each(|(limit, needed, has)| UnsupportedDevice::check(limit, needed, has))
 }
 
-/// Workgroups in each dimension that a device has to allow: one part of a tensor must hold a whole step.
+/// The number of workgroups in each dimension that a device has to allow: one part of a tensor must hold a whole step.
 fn min_workgroups(alignment: u32) -> u32 {
     let groups = DType::ALL.iter().flat_map(|&dtype| {
         let works = [Work::Words(dtype), Work::Signs(dtype), Work::FromSigns(dtype)];
@@ -143,7 +143,7 @@ fn min_workgroups(alignment: u32) -> u32 {
     (1..).find(|&x| u64::from(x).pow(2) >= most).unwrap_or(u32::MAX)
 }
 
-/// A two-dimensional dispatch, of invocations `y * row + x`.
+/// A two-dimensional dispatch, whose invocations are numbered `y * row + x`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Grid {
     pub(crate) x: u32,
@@ -153,8 +153,8 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The grid of so many invocations on a device that allows `limit` workgroups in each dimension: one row where that
-    /// is enough, else nearly square, so that few workgroups idle.
+    /// The grid of `invocations` on a device that allows `limit` workgroups in each dimension: one row if that is
+    /// enough, else nearly square, so that few workgroups idle.
     fn new(invocations: u32, limit: u32) -> Self {
         let groups = invocations.div_ceil(WORKGROUP);
         let (x, y) = if groups <= limit {
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn parts_at_their_edges() {
-        // First element, and elements.
+        // The first element and the number of elements of each part.
         let parts = |len, work, binding, workgroups| {
             let limits = Limits {
                 max_storage_buffer_binding_size: binding,
@@ -232,7 +232,7 @@ mod tests {
             parts((1 << 31) - 1, bf16, 1 << 40, 65535),
             [(0, most), (most.into(), 15)]
         );
-        // More elements than 32 bits count.
+        // More elements than fit 32 bits.
         let many = parts((1 << 33) + 1, f32, 1 << 27, 65535);
         assert_eq!((many.len(), many[256]), (257, (1 << 33, 1)));
         let many = parts((1 << 34) + 3, bf16, 1 << 27, 65535);

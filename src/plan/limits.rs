@@ -1,13 +1,13 @@
 use std::fmt;
 
-/// What a device allows, under the names of WebGPU; its defaults are WebGPU's.
+/// The limits of a device, with WebGPU's names; the defaults are WebGPU's too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Storage buffers that a kernel may bind.
     pub max_storage_buffers_per_shader_stage: u32,
     /// Bytes of a storage buffer that a kernel may bind.
     pub max_storage_buffer_binding_size: u64,
-    /// What the offset of a storage buffer's binding has to be a multiple of, in bytes.
+    /// The number of bytes that the offset of a storage buffer's binding has to be a multiple of.
     pub min_storage_buffer_offset_alignment: u32,
     /// Workgroups of a dispatch in each dimension.
     pub max_compute_workgroups_per_dimension: u32,
@@ -31,7 +31,7 @@ pub struct UnsupportedDevice {
     pub limit: &'static str,
     /// What the kernel needs.
     pub needed: u64,
-    /// The device's value of it.
+    /// What the device allows.
     pub has: u64,
 }
 
@@ -40,7 +40,8 @@ impl fmt::Display for UnsupportedDevice {
         let Self { limit, needed, has } = self;
         let advice = match has {
             0 => {
-                "an adapter that allows none, such as WebGL's, can't run it; else ask for more when you make the device"
+                "an adapter that allows none, such as WebGL's, can't run it; otherwise ask for more when you make the \
+                 device"
             }
             _ => "ask for more when you make the device",
         };

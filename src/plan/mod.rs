@@ -1,17 +1,17 @@
-//! What to dispatch, as plain data: for programs that bring their own WebGPU, whichever it is.
+//! What to dispatch, as plain data: for programs that bring their own WebGPU implementation.
 //!
-//! [`Plan::new`] takes an operation, an element type, a placement, a length and a device's limits. The plan then names the
-//! WGSL module and its constants, and for each part of the tensor the bytes to bind, the parameters, and the entry points
-//! with their workgroups. `Kernels` of the feature `wgpu` does nothing but follow it.
+//! [`Plan::new`] takes an operation, an element type, a placement, a length and a device's limits. The plan then names
+//! the WGSL module and its constants, and for each part of the tensor the bytes to bind, the parameters, and the entry
+//! points with their workgroups. `Kernels` (feature `wgpu`) only follows it.
 //!
 //! To follow a plan:
 //! 1. Make a shader module of [`Plan::module`].
-//! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform buffer that
-//!    holds [`Part::params`] (96 bytes). [`Plan::tensors`] tells how each is bound, for a layout of your own; one that the device makes from
-//!    the shader (`"auto"`) fits too.
-//! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`] (once: it
-//!    depends on nothing else), and dispatch its workgroups. Keep the order of the parts. (Sums take 1 KiB of workgroup memory, for
-//!    which WebGPU's default limits are enough.)
+//! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform
+//!    buffer that holds [`Part::params`] (96 bytes). For a layout of your own, [`Plan::tensors`] tells how each is
+//!    bound; a layout that the device makes from the shader (`"auto"`) fits too.
+//! 3. For each of [`Part::dispatches`], make a pipeline of its entry point with the constants of [`Plan::constants`]
+//!    (once: it depends on nothing else), and dispatch its workgroups. Keep the order of the parts. (Sums take 1 KiB of
+//!    workgroup memory, for which WebGPU's default limits are enough.)
 //!
 //! ```
 //! use hard_sigmoid::{DType, HardSigmoid, Unary, plan::{Limits, Operand, Placement, Plan}};
@@ -59,7 +59,7 @@ pub enum PlanError {
     Op(OpError),
     /// The device's limits are too small.
     UnsupportedDevice(UnsupportedDevice),
-    /// The alignment in the limits is none that WebGPU allows.
+    /// WebGPU doesn't allow the alignment in the limits.
     Alignment {
         /// `min_storage_buffer_offset_alignment`, which has to be a power of two up to 2^26.
         given: u32,
@@ -74,7 +74,7 @@ pub enum PlanError {
 /// The most elements of a tensor, so that sizes in bits fit 64 bits.
 const MAX_LEN: u64 = u64::MAX / 8;
 
-/// The largest alignment at which a binding holds a step of the parts of a tensor, 32 times as long.
+/// The largest alignment at which a binding holds a step of a tensor's parts, which is 32 times as long.
 const MAX_ALIGNMENT: u32 = 1 << 26;
 
 impl fmt::Display for PlanError {
@@ -121,7 +121,8 @@ pub struct Plan {
 pub struct Part {
     /// The parameters, to be bound after the last tensor; `bytemuck::bytes_of` gives their bytes.
     pub params: Params,
-    /// Computes sums of a broadcast gate's gradient, which has parts for these alone. They come first, since `da` may replace `g`.
+    /// Computes sums of a broadcast gate's gradient. They have parts of their own, which come first, since `da` may
+    /// replace `g`.
     pub sums: Option<Dispatch>,
     /// Computes the vectors of four words.
     pub body: Option<Dispatch>,
@@ -134,11 +135,12 @@ pub struct Part {
 /// A range of a tensor to bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Binding {
-    /// Which tensor.
+    /// The tensor.
     pub operand: Operand,
     /// Where the range starts, in bytes from the start of the tensor.
     pub offset: u64,
-    /// How long it is, in bytes: whole words, so that after an odd number of halves it takes in the half that follows.
+    /// How long it is, in bytes. These are whole words, so after an odd number of halves it includes the half that
+    /// follows.
     pub size: u64,
 }
 
@@ -155,12 +157,13 @@ impl Plan {
     /// Plans an operation on tensors of `len` elements.
     ///
     /// # Errors
-    /// [`OpError::NotInPlace`] if the operation can't be placed so, [`OpError::ScaleTooLarge`] if the element type can't hold its
-    /// scale, [`UnsupportedDevice`] if the limits are too small, [`PlanError::Alignment`] if the alignment isn't WebGPU's,
-    /// [`PlanError::TooLong`] if `len` is 2^61 or more.
+    /// [`OpError::NotInPlace`] if the operation doesn't allow the placement, [`OpError::ScaleTooLarge`] if the element
+    /// type can't hold its scale, [`UnsupportedDevice`] if the limits are too small, [`PlanError::Alignment`] if WebGPU
+    /// doesn't allow the alignment, [`PlanError::TooLong`] if `len` is 2^61 or more.
     ///
-    /// For a broadcast gate `len` is the length of `a`: [`OpError::PartialRow`] if it is no multiple of `middle·inner`, and
-    /// [`UnsupportedDevice`] also where a row of a gradient, or a step of a gate, doesn't fit into a binding.
+    /// For a broadcast gate `len` is the length of `a`: [`OpError::PartialRow`] if it isn't a multiple of
+    /// `middle·inner`, and [`UnsupportedDevice`] also if a row of a gradient, or a step of a gate, doesn't fit into a
+    /// binding.
     pub fn new(
         op: impl Into<Op>,
         dtype: DType,
@@ -189,7 +192,7 @@ impl Plan {
         Ok(Self::of_checked(op, dtype, placement, len, *limits, params))
     }
 
-    /// Everything has been checked. `params` are those of the kernel.
+    /// A plan of checked arguments. `params` are those of the kernel.
     pub(crate) fn of_checked(
         op: Op,
         dtype: DType,
@@ -224,7 +227,7 @@ impl Plan {
         bound(self.op, placement).map(move |operand| (operand, placement::access(placement, operand)))
     }
 
-    /// The parts of the tensors: one, or several where the device's limits ask for it, or none for an empty tensor.
+    /// The parts of the tensors: one, or several if the device's limits require it, or none for an empty tensor.
     pub fn parts(&self) -> impl Iterator<Item = Part> + use<> {
         let Self {
             op,
@@ -283,18 +286,18 @@ impl Part {
         &self.bindings[..self.tensors]
     }
 
-    /// Sums, body and tail, as far as there are any.
+    /// The dispatches that this part has, in the order sums, body, tail.
     pub fn dispatches(&self) -> impl Iterator<Item = Dispatch> + use<> {
         self.sums.into_iter().chain(self.body).chain(self.tail)
     }
 }
 
-/// Whether the operation's numbers are of that element type.
+/// Checks that the element type can hold the operation's numbers.
 pub(crate) fn check(op: Op, dtype: DType) -> Result<(), OpError> {
     op.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
 }
 
-/// Whether a device can take the rows of a broadcast gate, which aren't all cut.
+/// Checks that a device can bind the rows of a broadcast gate, which aren't all cut.
 pub(crate) fn check_rows(op: Op, dtype: DType, len: u64, limits: &Limits) -> Result<(), UnsupportedDevice> {
     Cut::of(op, dtype, len, limits).map_or(Ok(()), Cut::check_limits)
 }

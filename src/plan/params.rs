@@ -1,4 +1,4 @@
-//! What a launch tells the kernels: their uniform block.
+//! The kernels' uniform block: what a launch tells them.
 
 use crate::math::{
     binarize::{Binarization, StraightThrough},
@@ -12,8 +12,8 @@ use crate::math::{
 use bytemuck::{Pod, Zeroable};
 use half::f16;
 
-/// The uniform block of the kernels, `Params` in WGSL: what a definition and a part of the tensor make of it. The shader
-/// explains each field.
+/// The uniform block of the kernels, `Params` in WGSL, for an operation and a part of a tensor. The shader explains
+/// each field.
 ///
 /// `bytemuck::bytes_of` gives its bytes.
 #[repr(C)]
@@ -49,15 +49,16 @@ pub(crate) const FIELDS: [(&str, usize); 16] = {
     )
 };
 
-/// The floats between two, in bits: the first positive one, how many positive ones, the first negative one, how many.
+/// An interval of floats, in bits: the first positive one, how many are positive, the first negative one, how many are
+/// negative.
 type Window = [u32; 4];
 
 const INFINITY_BITS: u32 = 0x7f80_0000;
 const SIGN: u32 = 0x8000_0000;
 
 impl Params {
-    /// For an operation, computed in f32 by the functions of [`wgsl`](crate::wgsl). The length is 0: a kernel of your own doesn't
-    /// need it, and a [`Plan`](crate::plan::Plan) sets it.
+    /// The parameters of an operation in f32, for the functions of [`wgsl`](crate::wgsl). The length is 0: a kernel of
+    /// your own doesn't need it, and a [`Plan`](crate::plan::Plan) sets it.
     pub fn new(op: impl Into<Op>) -> Self {
         let op = op.into();
         let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
@@ -65,8 +66,8 @@ impl Params {
             Op::Binary(Binary::StraightThrough(_)) => 1.0,
             _ => definition.slope(),
         };
-        // A GPU may read a subnormal as zero, so a subnormal slope travels 2^64 times as large. The operand gets
-        // 2^-64 instead: exact wherever the product isn't zero anyway.
+        // A GPU may read a subnormal as zero, so a subnormal slope is passed 2^64 times as large, and the operand is
+        // multiplied by 2^-64 instead. That is exact wherever the product isn't zero anyway.
         let two_64 = 2.0f32.powi(64);
         let (up, prescale) = if slope.is_subnormal() {
             (two_64, 1.0 / two_64)
@@ -112,10 +113,10 @@ impl Params {
         }
     }
 
-    /// As the kernel for an element type takes them.
+    /// The parameters as the kernel for an element type takes them.
     pub(crate) fn of_kernel(op: Op, dtype: DType) -> Self {
         let params = Self::new(op);
-        // Of x they need to know no more than whether the gradient passes.
+        // These use x only to decide whether the gradient passes.
         let takes_half = match op {
             Op::Binary(op) => matches!(
                 op,
@@ -148,7 +149,7 @@ impl Params {
         }
     }
 
-    /// The same where a broadcast gate's part begins at such places.
+    /// The same for a part of a broadcast gate that begins at these positions.
     pub(crate) fn broadcast_from(self, first: u32, b_first: u32) -> Self {
         Self { first, b_first, ..self }
     }
@@ -165,13 +166,13 @@ fn window((first, last): (i32, i32)) -> Window {
     [
         first_positive as u32,
         count(first_positive, last),
-        // Of negative numbers the last has the smallest bits.
+        // Among negative numbers the last has the smallest bits.
         from_key(last_negative).to_bits(),
         count(first, last_negative),
     ]
 }
 
-/// The same window of the halves of a type, which stand in the upper 16 bits.
+/// The same window for the halves of a type, which are in the upper 16 bits.
 fn window_of_halves(dtype: DType, [first_positive, positives, first_negative, negatives]: Window) -> Window {
     let halves = |first: u32, count: u32| {
         let [first, end] = [first, first + count].map(|bits| halves_below(dtype, bits));
@@ -182,7 +183,7 @@ fn window_of_halves(dtype: DType, [first_positive, positives, first_negative, ne
     [first_positive, positives, first_negative | SIGN, negatives]
 }
 
-/// How many positive halves come before the f32 of these bits. NaN comes last.
+/// The number of positive halves below the f32 with these bits. NaN comes last.
 fn halves_below(dtype: DType, bits: u32) -> u32 {
     let wide = |half: u32| match dtype {
         DType::F16 if half > 0x7c00 => !SIGN,
@@ -201,7 +202,7 @@ fn halves_below(dtype: DType, bits: u32) -> u32 {
     first
 }
 
-/// The order of all floats as the order of integers: -inf < ... < -0 < +0 < ... < +inf, NaN beyond both ends.
+/// Maps floats to integers in the same order: -inf < ... < -0 < +0 < ... < +inf, NaN beyond both ends.
 fn key(x: f32) -> i32 {
     let bits = x.to_bits() as i32;
     bits ^ ((bits >> 31) & i32::MAX)
@@ -213,7 +214,8 @@ fn from_key(key: i32) -> f32 {
 
 /// The keys of the first and last input that the gradient passes; the first above the last if there is none.
 ///
-/// The value before clamping is monotone in x, so any gradient rule is such an interval. Infinities are never in it.
+/// The value before clamping is monotone in x, so the inputs that a gradient rule passes form an interval. Infinities
+/// are never in it.
 fn linear_keys(definition: HardSigmoid) -> (i32, i32) {
     let (before, after) = if definition.slope() < 0.0 {
         (Region::High, Region::Low)
@@ -287,7 +289,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(20_000))]
 
-        /// The interval says what the rule says, for any definition, at random inputs and around its own ends.
+        /// The interval agrees with the rule, for any definition, at random inputs and around its own ends.
         #[test]
         fn the_interval_is_the_rule(
             alpha in any_float(),
@@ -321,7 +323,7 @@ mod tests {
             .find(|(_, ty)| ty.name.as_deref() == Some("Params"))
             .unwrap();
         let naga::TypeInner::Struct { members, span } = &params.inner else {
-            panic!("Params is no struct")
+            panic!("Params isn't a struct")
         };
         let fields: Vec<_> = members
             .iter()

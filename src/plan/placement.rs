@@ -1,12 +1,13 @@
 use crate::math::op::{Op, Other};
 
-/// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu refuses a
-/// buffer that one dispatch sees both read-only and writable, so each placement has its entry points or its module.
+/// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu
+/// refuses a buffer that one dispatch sees both read-only and writable, so each placement has its own entry points or
+/// module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Placement {
     /// No result shares a buffer with an operand.
     Separate,
-    /// The first result replaces the operand that [`Op::replaces`] says.
+    /// The first result replaces the operand that [`Op::replaces`] names.
     InPlace,
     /// A result shares a buffer with an operand, in disjoint ranges.
     Shared,
@@ -16,7 +17,7 @@ impl Placement {
     /// Every placement.
     pub const ALL: &'static [Self] = &[Self::Separate, Self::InPlace, Self::Shared];
 
-    /// Whether `op` can be placed so.
+    /// Whether `op` allows this placement.
     pub fn allows(self, op: impl Into<Op>) -> bool {
         self != Self::InPlace || op.into().replaces().is_some()
     }
@@ -73,7 +74,7 @@ impl EntryPoints {
         }
     }
 
-    /// Of the sums of a broadcast gate's gradient, which no other operation has.
+    /// The entry point of the sums of a broadcast gate's gradient, which no other operation has.
     pub(crate) fn sums(placement: Placement) -> &'static str {
         match placement {
             Placement::InPlace => "gate_broadcast_sums_in_place",
@@ -85,7 +86,7 @@ impl EntryPoints {
 /// The most tensors that an operation binds.
 pub(crate) const MAX_TENSORS: usize = 5;
 
-/// The tensors that are bound, in the order of their bindings: the operands, and the results that replace none.
+/// The tensors that are bound, in the order of their bindings: the operands, and the results that replace no operand.
 pub(crate) fn bound(op: Op, placement: Placement) -> impl ExactSizeIterator<Item = Operand> + Clone {
     let (inputs, outputs) = (op.inputs().len(), op.outputs().len());
     let first_output = usize::from(placement == Placement::InPlace);
@@ -106,7 +107,7 @@ pub(crate) fn access(placement: Placement, operand: Operand) -> Access {
     }
 }
 
-/// What a tensor is made of.
+/// What a tensor consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
     Elements,

@@ -66,8 +66,9 @@ pub const fn module(placement: Placement) -> &'static str {
     }
 }
 
-/// The module of one kernel, with its constants in the text, for runtimes that launch text but set no pipeline constants,
-/// such as cubecl. A runtime that binds every buffer for writing takes [`Placement::Shared`] or [`Placement::InPlace`].
+/// The module of one kernel, with its constants in the text, for runtimes such as cubecl, which launch text but can't
+/// set pipeline constants. A runtime that binds every buffer for writing takes [`Placement::Shared`] or
+/// [`Placement::InPlace`].
 ///
 /// A [`Plan`](crate::plan::Plan) names the entry points and what to bind.
 pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
@@ -89,11 +90,12 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 
 /// The functions without bindings and entry points, to put in front of a kernel of your own.
 ///
-/// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and
-/// `hard_swish_backward4` work on the bits of four `f32`, with [`Params`](crate::plan::Params) from a uniform of yours. `low`
-/// and `high` widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. For
-/// `binarize4(x, random, params)`, `random4(element, params)` gives the random words of four elements in a row; both need the
-/// parameters of [`Unary::Binarize`](crate::Unary::Binarize). `shaders/` has their text, with a comment at each.
+/// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4`
+/// and `hard_swish_backward4` work on the bits of four `f32`, with [`Params`](crate::plan::Params) from a uniform of
+/// yours. `low` and `high` widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. For
+/// `binarize4(x, random, params)`, `random4(element, params)` gives the random words of four elements in a row; both
+/// need the parameters of [`Unary::Binarize`](crate::Unary::Binarize). Their text is in `shaders/`, with a comment on
+/// each.
 ///
 /// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
 pub fn functions(definition: HardSigmoid, dtype: DType) -> String {

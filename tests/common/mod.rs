@@ -34,7 +34,7 @@ pub fn assert_same_bits(what: &str, actual: &[f32], expected: &[f32], input: imp
     }
 }
 
-/// The presets, and definitions that strain the kernels: falling, constant, tiny, steep, with far kinks.
+/// The presets, and definitions that are hard for the kernels: falling, constant, tiny, steep, with far kinks.
 pub fn definitions() -> Vec<HardSigmoid> {
     let custom = [
         "affine(-0.7, 0.3)",

@@ -1,8 +1,8 @@
-//! GPU tests run once on every adapter of the machine, and never pass silently where there is none.
+//! GPU tests run once on every adapter of the machine, and never pass silently if there is none.
 
 use libtest_mimic::{Arguments, Conclusion, Failed, Trial};
 
-/// A test on one adapter; it is ignored unless asked for if its name says `opt-in`.
+/// A test on one adapter. If its name says `opt-in`, it is ignored unless it is asked for.
 pub type Test = (&'static str, fn(&wgpu::Adapter));
 
 /// Runs each test on each adapter. Without an adapter the tests show as ignored, with the reason in their name; with
@@ -55,7 +55,7 @@ pub fn device(adapter: &wgpu::Adapter, change: impl FnOnce(&mut wgpu::Limits)) -
     pollster::block_on(adapter.request_device(&descriptor)).unwrap()
 }
 
-/// The words of a buffer, brought back.
+/// Reads the words of a buffer back.
 pub fn read(device: &wgpu::Device, queue: &wgpu::Queue, buffer: &wgpu::Buffer) -> Vec<u32> {
     let staging = device.create_buffer(&wgpu::BufferDescriptor {
         label: None,

@@ -11,12 +11,12 @@ use wgpu::util::DeviceExt;
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
 
-/// Fills everything that is no operand, so that a missing or a stray write shows.
+/// Fills everything except operands, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
 /// Bytes after each tensor.
 const GUARD: usize = 32;
 
-/// The buffer of each tensor; `None` for the first result, where it replaces its operand.
+/// The buffer of each tensor; `None` for the first result if it replaces its operand.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     placement: Placement,
@@ -52,14 +52,14 @@ const LAYOUTS: [Layout; 4] = [
     },
 ];
 
-/// The operands of a gate, and what its gradients need.
+/// The operands of a gate and of its gradients.
 struct Data<T> {
     a: Vec<T>,
     b: Vec<T>,
     g: Vec<T>,
 }
 
-/// Numbers of many sizes in no order.
+/// Numbers of many magnitudes, in no order.
 fn numbers<T: Scalar>(gate: BroadcastGate, outer: usize) -> Data<T> {
     let of = |len: usize, seed: u64| {
         let number = |i: usize| {
@@ -195,7 +195,7 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
     }
 }
 
-/// Whether a result that isn't the CPU path's comes from subnormals that count as zero, as WGSL lets them.
+/// Whether a result that isn't the CPU path's comes from subnormals that count as zero, as WGSL allows.
 fn is_allowed<T: Scalar>(gate: BroadcastGate, op: Op, data: &Data<T>, output: usize, i: usize, actual: T) -> bool {
     let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
     if output == 0 {
@@ -228,7 +228,7 @@ fn is_allowed<T: Scalar>(gate: BroadcastGate, op: Op, data: &Data<T>, output: us
             p[l] = zero(p[l] + p[l + s]);
         }
     }
-    // A sum that is NaN is one and the same.
+    // Every NaN sum becomes this NaN.
     let sum = if p[0].is_nan() {
         f32::from_bits(0xffc0_0000)
     } else {
@@ -245,7 +245,8 @@ fn check_numbers<T: Scalar + Debug>(gpu: &Gpu, outer: usize, middle: u32, inner:
     check(gpu, gate, &numbers::<T>(gate, outer), layouts);
 }
 
-/// Around the 64 partial sums, the sums of a workgroup, vectors, and the two ways of sharing a workgroup out.
+/// Sizes around the 64 partial sums, the sums of a workgroup, vectors, and the limit between the two ways of dividing a
+/// workgroup.
 pub fn shapes(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 6);
     let mut count = 0;
@@ -265,7 +266,7 @@ pub fn shapes(adapter: &wgpu::Adapter) {
         }
     }
     assert!(count > 250, "{count}");
-    // In several dispatches of 36 workgroups, and nothing at all.
+    // Several dispatches of 36 workgroups, and empty tensors.
     for (outer, middle, inner) in [(0, 3, 5), (600, 3, 2), (1201, 1, 1), (7, 5, 111)] {
         check_numbers::<f32>(&gpu, outer, middle, inner, &LAYOUTS);
         check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
@@ -316,8 +317,8 @@ pub fn special_values(adapter: &wgpu::Adapter) {
     of::<bf16>(&gpu);
 }
 
-/// Tensors beyond a binding: rows cut anywhere, rows that just fit, steps longer than a binding, and the gradients of odd halves,
-/// which share words between parts. Through a batch too.
+/// Tensors beyond a binding: rows cut anywhere, rows that just fit, steps longer than a binding, and the gradients of
+/// odd halves, which share words between parts. Through a batch too.
 pub fn split(adapter: &wgpu::Adapter) {
     let mut gpu = Gpu::new(adapter, |limits| {
         let least = 32 * u64::from(limits.min_storage_buffer_offset_alignment);
@@ -349,7 +350,7 @@ pub fn split(adapter: &wgpu::Adapter) {
             check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
             check_numbers::<bf16>(&gpu, outer, middle, inner, &LAYOUTS[..2]);
         }
-        // Of these only the gate itself: a row, and a step, beyond a binding.
+        // Only the gate itself takes these: a row, and a step, beyond a binding.
         for (outer, middle, inner) in [
             (2, 3 * whole + 5, 1),
             (1, 5, whole),
@@ -376,7 +377,7 @@ pub fn split(adapter: &wgpu::Adapter) {
     }
 }
 
-/// What is refused, and that the errors name what was given and what is allowed.
+/// Bad arguments are refused, and the errors name what was given and what is allowed.
 pub fn errors(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |limits| {
         limits.max_storage_buffer_binding_size = 32 * u64::from(limits.min_storage_buffer_offset_alignment).max(128);
@@ -456,7 +457,7 @@ pub fn errors(adapter: &wgpu::Adapter) {
     let over_b = k.gate_broadcast(gate(1, 4), DType::F32, of(&a, 4), of(&b, 4), of(&b, 4));
     assert!(matches!(over_b, Err(LaunchError::Overlap { .. })));
 
-    // A row that isn't the only one, and the bytes that it may begin after its binding.
+    // A row that isn't the only one must fit together with the bytes that its binding may begin before it.
     let alignment = limits.min_storage_buffer_offset_alignment;
     let fits = (binding as u32 - alignment) / 4;
     let rows = |row: u32| backward(gate(row, 1), [2 * row, 2, 2 * row, 2 * row, 2]);
@@ -474,7 +475,7 @@ pub fn errors(adapter: &wgpu::Adapter) {
         backward(gate(one + 1, 1), [one + 1, 1, one + 1, one + 1, 1]),
         Err(LaunchError::UnsupportedDevice(_))
     ));
-    // A step, for the gate.
+    // For the gate a step must fit.
     assert_eq!(forward(gate(2, fits), [2 * fits, fits, 2 * fits]), Ok(()));
     assert!(matches!(
         forward(gate(2, fits + 1), [2 * fits + 2, fits + 1, 2 * fits + 2]),

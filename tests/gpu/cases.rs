@@ -9,7 +9,7 @@ use hard_sigmoid::{
 use std::{fmt::Debug, sync::Mutex};
 use wgpu::util::DeviceExt;
 
-/// A launch to test, and where its tensors lie.
+/// A launch to test, and where its tensors are.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     pub op: Op,
@@ -26,13 +26,13 @@ pub struct Layout {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Output {
-    /// Over the operand that it may replace.
+    /// In place of the operand that it may replace.
     Over,
-    /// In a buffer, after what else lies there.
+    /// In a buffer, after what is already there.
     In(usize),
 }
 
-/// Every way in which so many operands and results can lie, the plainest first.
+/// Every layout of this number of operands and results, the plainest first.
 fn layouts(inputs: usize, outputs: usize) -> &'static [Layout] {
     use Output::{In, Over};
     use Placement::{InPlace, Separate, Shared};
@@ -80,7 +80,7 @@ pub fn cases(definition: HardSigmoid) -> Vec<Case> {
         .collect()
 }
 
-/// With every tensor in a buffer of its own.
+/// The case with every tensor in a buffer of its own.
 pub fn separate(op: impl Into<Op>) -> Case {
     let op = op.into();
     let layout = *layouts_of(op).next().expect("every operation has a layout");
@@ -92,7 +92,7 @@ pub fn each_separate(definition: HardSigmoid) -> Vec<Case> {
     Op::all(definition).into_iter().map(separate).collect()
 }
 
-/// Every operation has a case in every placement that it allows.
+/// Asserts that every operation has a case in every placement that it allows.
 pub fn assert_complete() {
     for op in Op::all(HardSigmoid::PYTORCH) {
         for placement in Placement::ALL {
@@ -107,7 +107,7 @@ impl Case {
         self.op.name() == "backward_accumulate"
     }
 
-    /// Prepares it, `i` and `o` being the ranges of operands and results.
+    /// Prepares the launch; `i` and `o` are the ranges of operands and results.
     pub fn launch(&self, k: &Kernels, dtype: DType, i: &[BufferRange], o: &[BufferRange]) -> Launch {
         let launch = match self.op {
             Op::Unary(op) => k.unary(op, dtype, i[0], o[0]),
@@ -121,7 +121,7 @@ impl Case {
     }
 }
 
-/// Fills everything that is no operand, so that a missing or a stray write shows.
+/// Fills everything except operands, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
 /// Bytes between and after the tensors.
 const GUARD: usize = 32;
@@ -130,7 +130,7 @@ pub struct Gpu {
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub kernels: Kernels,
-    /// Launches go through it if there is one.
+    /// Launches go through this batch if there is one.
     pub batch: Option<Mutex<Batch>>,
 }
 
@@ -147,8 +147,8 @@ impl Gpu {
     }
 
     /// Runs one launch as the case says, each tensor `skip` alignments further in than it has to be. Asserts that
-    /// nothing but the results has changed, and returns their bytes. `data` holds the operands, and then what the output
-    /// holds before if that counts.
+    /// nothing but the results has changed, and returns their bytes. `data` holds the operands, and then what the
+    /// output holds before the launch, if that matters.
     fn run(&self, case: &Case, dtype: DType, data: &[&[u8]], sizes: &[usize], skip: u64) -> Vec<Vec<u8>> {
         let alignment = u64::from(self.device.limits().min_storage_buffer_offset_alignment);
         let (inputs, before) = data.split_at(case.layout.inputs.len());
@@ -231,7 +231,7 @@ impl Gpu {
         results
     }
 
-    /// What the case gives for `data`; packed signs as 1 and -1.
+    /// Returns what the case gives for `data`; packed signs become 1 and -1.
     pub fn results<T: Scalar>(&self, case: &Case, data: [&[T]; 3], skip: u64) -> Vec<Vec<T>> {
         let len = data[0].len();
         let mut bytes: Vec<&[u8]> = data.iter().map(|values| bytemuck::cast_slice(values)).collect();
@@ -249,10 +249,10 @@ impl Gpu {
         results.iter().map(as_numbers).collect()
     }
 
-    /// Runs a case and compares it with the CPU path, as far as the numeric contract goes.
+    /// Runs a case and compares it with the CPU path by the numeric contract.
     pub fn check<T: Scalar + Debug>(&self, case: &Case, data: [&[T]; 3], skip: u64) {
         let [x, g, h] = data;
-        // Outputs to start from, and among them what no forward pass gives.
+        // Saved outputs, among them numbers that no forward pass gives.
         let y = || {
             let definition = case.op.definition().expect("it has a gradient");
             let y = x.iter().enumerate().map(|(i, &x)| match i % 5 {
@@ -296,7 +296,7 @@ fn sign<T: Scalar>(value: T) -> T {
     T::from_f32(if value.to_f32() >= 0.0 { 1.0 } else { -1.0 })
 }
 
-/// The signs of numbers, one by one; the bits after them are set, which nothing may depend on.
+/// Packs the signs of numbers, one by one. The bits after them are set, since nothing may depend on them.
 fn packed<T: Scalar>(values: &[T]) -> Vec<u32> {
     let word = |values: &[T]| {
         (0..32).fold(0, |word, i| {

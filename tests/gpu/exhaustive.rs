@@ -1,5 +1,5 @@
-//! All 2^32 f32 inputs of every preset, forward and backward, and of one preset through the other operations, GPU against
-//! CPU, on every adapter.
+//! All 2^32 f32 inputs of every preset, forward and backward, and of one preset through the other operations, GPU
+//! against CPU, on every adapter.
 //!
 //! Opt-in, because it takes many minutes: `./test.sh exhaustive`.
 
@@ -17,7 +17,7 @@ use rayon::prelude::*;
 const TOTAL: u64 = 1 << 32;
 const CHUNK: u64 = 1 << 24;
 
-/// What a sweep has seen of one definition and kernel.
+/// The counts of a sweep for one definition and kernel.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     inputs: u64,
@@ -44,7 +44,7 @@ impl Seen {
     }
 }
 
-/// Other operands that go with an input: two more permutations of all 2^32 bit patterns.
+/// The other operands that go with an input: two more permutations of all 2^32 bit patterns.
 fn other_bits(x: u32) -> [u32; 2] {
     [
         x.wrapping_mul(0x9e37_79b1).rotate_left(13),
@@ -72,7 +72,7 @@ fn operations() -> Vec<Op> {
     let mut all: Vec<Op> = presets
         .flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()])
         .collect();
-    // PYTORCH's, below, is none of these two forms.
+    // PYTORCH's hard swish, below, has a different form from these two.
     for d in [HardSigmoid::JAX, HardSigmoid::KERAS3] {
         all.extend([Op::from(Unary::HardSwish(d)), Binary::HardSwishBackward(d).into()]);
     }
@@ -87,12 +87,12 @@ fn operations() -> Vec<Op> {
     all
 }
 
-/// All of them.
+/// Compares all inputs.
 pub fn sweep(adapter: &wgpu::Adapter) {
     compare(adapter, TOTAL, |i| i);
 }
 
-/// 2^24 of them, spread over all: for the table of drivers.
+/// Compares 2^24 inputs, spread over all, for the table of drivers.
 pub fn sample(adapter: &wgpu::Adapter) {
     compare(adapter, CHUNK, |i| i.wrapping_mul(257));
 }
@@ -101,7 +101,7 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
     if cfg!(debug_assertions) {
         panic!("run this with --release");
     }
-    // The counting itself can fail.
+    // The count can find a difference.
     let seen = [
         Difference::Wrong,
         Difference::None,
@@ -184,14 +184,14 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
                         seen.of(element.compare(op, index, f32::from_bits(actual)))
                     });
                 *total = total.and(seen.reduce(Seen::default, Seen::and));
-                // At once rather than at the end, so that a sweep cut short has still shown something.
+                // Fails at once rather than at the end, so that a sweep that is cut short has still shown something.
                 assert_eq!(total.differing, 0, "{op:?}, inputs from {start:#010x}");
                 drop(view);
                 staging.unmap();
             }
             bar.inc(1);
         }
-        // A log has no bar: a line for each sixteenth.
+        // A log shows no progress bar, so it gets a line for each sixteenth.
         if bar.is_hidden() && (u64::from(start) + CHUNK).is_multiple_of(TOTAL / 16) {
             println!(
                 "{:?}: {}% without a difference",

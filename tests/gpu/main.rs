@@ -48,7 +48,8 @@ fn main() {
     .exit();
 }
 
-/// `len` elements of the golden inputs, which hold every special value, as often as it takes: x, g, and g against other x.
+/// `len` elements of the golden inputs, which hold every special value and are repeated as needed: x, g, and g shifted
+/// against x.
 fn inputs(len: usize) -> [Vec<f32>; 3] {
     let take = |name, from| npy(golden(name)).into_iter().cycle().skip(from).take(len).collect();
     [take("x.npy", 0), take("g.npy", 0), take("g.npy", 11)]
@@ -58,14 +59,15 @@ fn slices<T>(data: &[Vec<T>; 3]) -> [&[T]; 3] {
     data.each_ref().map(|values| &values[..])
 }
 
-/// Around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups, and beyond it.
+/// Lengths around 0, the vector width, the workgroup, and the edges of a grid of at most 4 by 4 workgroups, and beyond
+/// it.
 fn lengths(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 4);
     let group = 1024;
     let edges = [0, 4, 16, group, 2 * group, 4 * group, 5 * group, 9 * group];
     let mut lengths: Vec<usize> = edges.iter().flat_map(|&edge| edge..edge + 6).collect();
     lengths.extend(edges[1..].iter().flat_map(|&edge| edge - 3..edge));
-    // From here on more than one dispatch: a whole one, and a tail alone.
+    // Lengths that take more than one dispatch: a whole one, and only a tail.
     lengths.extend([
         100,
         777,
@@ -84,7 +86,7 @@ fn lengths(adapter: &wgpu::Adapter) {
     }
 }
 
-/// Tensors larger than a binding: a tiny one, and on a device with default limits a tensor of 160 MiB.
+/// Tensors larger than a binding: with a tiny binding, and a tensor of 160 MiB on a device with default limits.
 fn split(adapter: &wgpu::Adapter) {
     // As many elements as signs fit into one alignment, but at least 1024.
     let gpu = Gpu::new(adapter, |limits| {
@@ -113,7 +115,7 @@ fn cannot_run(name: &str, adapter: &wgpu::Adapter) -> Option<String> {
     too_small.then(|| format!("this driver's buffers end at {most} bytes"))
 }
 
-/// An odd number of halves, in bytes.
+/// The size in bytes of an odd number of halves.
 const BEYOND_4_GIB: u64 = (1 << 32) + (1 << 21) + 6;
 
 /// A tensor of more than 2^32 bytes, on a device with default limits except for the size of a buffer. It takes 9 GiB.
@@ -137,7 +139,7 @@ fn beyond_4_gib(adapter: &wgpu::Adapter) {
     };
     let on_device = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
     let tensor = buffer(size.next_multiple_of(4), on_device);
-    // Values that tell where they stand, within [-4, 4] and beyond.
+    // Values that depend on their position, within [-4, 4] and beyond.
     let value = |i: u64| bf16::from_bits((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as u16 & 0xc1ff);
     let chunk = |start: u64| start..len.next_multiple_of(2).min(start + (1 << 24));
     for start in (0..len).step_by(1 << 24) {
@@ -168,7 +170,7 @@ fn beyond_4_gib(adapter: &wgpu::Adapter) {
         for (i, &actual) in chunk(start).zip(actual) {
             let expected = match i < len {
                 true => bf16::from_f32(HardSigmoid::TANGENT.forward(value(i).to_f32())),
-                // The neighbour in the last word.
+                // The other half of the last word is unchanged.
                 false => value(i),
             };
             assert_eq!(actual.to_bits(), expected.to_bits(), "element {i}");
@@ -185,17 +187,18 @@ fn every_definition(adapter: &wgpu::Adapter) {
         for case in &cases(definition) {
             gpu.check(case, [&x, &g, &h], 0);
         }
-        // The same inputs against other gradients, all of the special ones among them.
+        // The same inputs with other gradients, which include all special values.
         let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
         for case in &each_separate(definition) {
             gpu.check(case, [&x, &rolled, &g], 0);
-            // And gradients in the place of x, so that the gate's factors are any.
+            // Gradients in place of x, so that the gate's factors are arbitrary.
             gpu.check(case, [&rolled, &x, &h], 0);
         }
     }
 }
 
-/// Every triple of special values, with both signs: zero, subnormal, the smallest, the largest, infinity, NaN, and the kinks.
+/// Every triple of special values, with both signs: zero, subnormal, the smallest, the largest, infinity, NaN, and the
+/// kinks.
 fn special_values(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let kinks = [1.0, 2.0, 2.5, 3.0, 2.999_999_8];
@@ -236,7 +239,7 @@ fn rounded<T: Scalar>(data: &[Vec<f32>; 3]) -> [Vec<T>; 3] {
         .map(|values| values.iter().map(|&value| T::from_f32(value)).collect())
 }
 
-/// All 65,536 values of each half type, forward and against sixteen sets of upstream gradients, and odd lengths.
+/// All 65,536 values of each half type, forward and with sixteen sets of upstream gradients, and odd lengths.
 fn halves(adapter: &wgpu::Adapter) {
     halves_of(adapter, f16::from_bits);
     halves_of(adapter, bf16::from_bits);
@@ -254,7 +257,7 @@ fn halves_of<T: Scalar + std::fmt::Debug>(adapter: &wgpu::Adapter, of: fn(u16) -
     };
     let x: Vec<T> = (0..=u16::MAX).map(of).collect();
     for definition in definitions() {
-        // Every operation against a few sets, and one against many.
+        // Every operation with two sets of gradients, and one with many.
         for case in &each_separate(definition) {
             let rounds = if case.op == Binary::Backward(definition).into() {
                 16
@@ -272,7 +275,7 @@ fn halves_of<T: Scalar + std::fmt::Debug>(adapter: &wgpu::Adapter, of: fn(u16) -
             gpu.check(case, [&x, &permuted(3), &permuted(4)], 0);
         }
     }
-    // From every residue of the vector, across a grid's edges and beyond: 49 workgroups of 2048 halves.
+    // Every remainder of the vector width, across a grid's edges and beyond: 49 workgroups of 2048 halves.
     for len in (0..20).chain(2040..2060).chain(100_345..100_360) {
         let take = |from: usize| -> Vec<T> { x.iter().cycle().skip(from).take(len).copied().collect() };
         for case in &cases(HardSigmoid::PYTORCH) {
@@ -300,8 +303,8 @@ fn storage(device: &wgpu::Device, data: &[f32]) -> wgpu::Buffer {
     })
 }
 
-/// The comparison of each random word with p is exact: of the two inputs next to each other between which a draw
-/// changes, the GPU gives the one minus and the other plus.
+/// The comparison of each random word with p is exact: for the two neighbouring inputs between which a draw changes,
+/// the GPU gives minus for one and plus for the other.
 fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     for preset in HardSigmoid::PRESETS {
@@ -313,7 +316,7 @@ fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
             offset: (1 << 33) - 1001,
         };
         let first_plus = |index: usize| {
-            // Numbers from low to high, as integers in their order.
+            // Integers in the order of the numbers.
             let number = |key: i32| f32::from_bits((key ^ (key >> 31 & i32::MAX)) as u32);
             let key = |x: f32| x.to_bits() as i32 ^ (x.to_bits() as i32 >> 31 & i32::MAX);
             let (mut minus, mut plus) = (i64::from(key(low)), i64::from(key(high)));
@@ -337,7 +340,7 @@ fn draws_at_the_boundary(adapter: &wgpu::Adapter) {
     }
 }
 
-/// However a caller cuts a tensor up, its parts get the signs that they get in one launch.
+/// A tensor that a caller cuts up anywhere gets the signs that it gets in one launch.
 fn draws_in_parts(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let step = gpu.device.limits().min_storage_buffer_offset_alignment as usize / 4;
@@ -377,11 +380,11 @@ fn draws_in_parts(adapter: &wgpu::Adapter) {
     assert!(whole == expected);
 }
 
-/// After its last word a stream starts over, wherever in a vector that is: as numbers and as bits, in every type.
+/// After its last word a stream starts over, at any position in a vector, as numbers and as bits, in every type.
 fn draws_at_the_end(adapter: &wgpu::Adapter) {
     fn of<T: Scalar + std::fmt::Debug>(gpu: &Gpu) {
         let x: Vec<T> = inputs(200)[0].iter().map(|&x| T::from_f32(x)).collect();
-        // Fair draws too, which show every word.
+        // Draws with probability 1/2 depend on every word.
         let fair = vec![T::from_f32(0.0); 200];
         for seed in 0..50 {
             for before_end in [1, 2, 3, 4, 30, 31, 32, 100, 101] {
@@ -451,8 +454,8 @@ fn batch(adapter: &wgpu::Adapter) {
     }
 }
 
-/// A pool whose tensors change lengths and places at every step, more launches than a page of parameters holds, and a launch
-/// that reads what another wrote.
+/// A pool whose tensors change lengths and places at every step, more launches than a page of parameters holds, and a
+/// launch that reads what another wrote.
 fn pool(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let [x, ..] = inputs(1 << 19);
@@ -503,7 +506,7 @@ fn pool(adapter: &wgpu::Adapter) {
     }
 }
 
-/// Eight threads share a cold pipeline cache.
+/// Eight threads share pipelines that aren't compiled yet.
 fn threads(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let data = inputs(2500);
@@ -521,15 +524,15 @@ fn threads(adapter: &wgpu::Adapter) {
     });
 }
 
-/// Pipelines compile through the caller's cache where there is one. What ends up in it is the driver's affair (lavapipe
-/// keeps nothing), so only the results are looked at.
+/// Pipelines compile through the caller's cache if there is one. What the cache holds is up to the driver (lavapipe
+/// stores nothing), so only the results are checked.
 fn pipeline_cache(adapter: &wgpu::Adapter) {
     let feature = wgpu::Features::PIPELINE_CACHE & adapter.features();
     let on_vulkan = adapter.get_info().backend == wgpu::Backend::Vulkan;
     assert_eq!(
         feature.is_empty(),
         !on_vulkan,
-        "wgpu has pipeline caches on Vulkan alone"
+        "wgpu has pipeline caches only on Vulkan"
     );
     let descriptor = wgpu::DeviceDescriptor {
         required_features: feature,
@@ -542,7 +545,7 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
             data: None,
             fallback: false,
         };
-        // SAFETY: without data from outside there is nothing to be wrong.
+        // SAFETY: there is no data from outside that could be invalid.
         unsafe { device.create_pipeline_cache(&descriptor) }
     });
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
@@ -557,7 +560,7 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
     gpu.check(&case, slices(&inputs(1000)), 0);
 }
 
-/// The comparison fails on a difference of one rounding: JAX's product for PyTorch's division.
+/// The comparison fails on a difference of one rounding: JAX's product instead of PyTorch's division.
 fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let x = [1.0_f32, -2.9999998, 0.5];
@@ -574,7 +577,7 @@ fn wrong_bits_are_seen(adapter: &wgpu::Adapter) {
     assert_eq!(differences, [Difference::None, Difference::None, Difference::Wrong]);
 }
 
-/// Every operation on host slices: on the device, and by the CPU path, which has the same results.
+/// Every operation on host slices, on the device and on the CPU path, with the same results.
 fn offload(adapter: &wgpu::Adapter) {
     let on_device = block_on(Offload::from_adapter(adapter)).unwrap();
     let cpu = block_on(Offload::new(Target::Cpu)).unwrap();
@@ -591,7 +594,7 @@ fn offload(adapter: &wgpu::Adapter) {
             of::<f32>(on, len, HardSigmoid::PYTORCH);
         }
     }
-    // Halves, with an odd end, in one chunk and in two.
+    // Halves of odd lengths, in one chunk and in two.
     for len in [1, 7, (1 << 20) + 3] {
         of::<f16>(&on_device, len, HardSigmoid::JAX);
         of::<bf16>(&on_device, len, HardSigmoid::KERAS);
@@ -623,7 +626,7 @@ fn offload(adapter: &wgpu::Adapter) {
             assert!(matches!(error, OpError::LengthMismatch { .. }), "{error}");
         }
         assert!(matches!(errors[5], OpError::NotInPlace { .. }));
-        // Too large for the type.
+        // The scale is too large for the type.
         let too_large = Unary::binarize(Binarization::Deterministic, 1e5).unwrap();
         let mut half = [f16::ONE];
         let error = block_on(on.unary_in_place(too_large, &mut half)).unwrap_err();
@@ -668,7 +671,7 @@ fn offloaded<T: Scalar + std::fmt::Debug>(on: &Offload, op: Op, [x, g, h]: [&[T]
             compare("in place", &[&over_x]);
         }
         Op::Binary(binary) => {
-            // What an operation adds to is h; the others overwrite it.
+            // An operation that adds to its output adds to h; the others overwrite h.
             let mut out = h.to_vec();
             block_on(on.binary(binary, x, g, &mut out)).unwrap();
             compare("offloaded", &[&out]);
@@ -687,7 +690,7 @@ fn offloaded<T: Scalar + std::fmt::Debug>(on: &Offload, op: Op, [x, g, h]: [&[T]
         Op::Other(Other::Pack(how)) => {
             let (mut bits, mut numbers) = (vec![7; len.div_ceil(32)], vec![seven; len]);
             block_on(on.pack(how, x, &mut bits)).unwrap();
-            // And back, by which unpacking is seen too.
+            // Unpacking is tested by converting the bits back.
             block_on(on.unpack(1.0, &bits, &mut numbers)).unwrap();
             compare("offloaded", &[&numbers]);
         }

@@ -1,4 +1,4 @@
-//! Binarization: against the frameworks, as its equations have it, and as random numbers.
+//! Binarization against the frameworks, against its equations, and as random numbers.
 
 use crate::common::{assert_same_bits, golden, npy};
 use hard_sigmoid::{Binarization, Binary, HardSigmoid, OpError, Scalar, StraightThrough, Unary, bf16, cpu, f16};
@@ -8,7 +8,7 @@ use rayon::prelude::*;
 fn the_straight_through_estimator_is_the_frameworks() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
     let mut expected = npy(golden("straight_through.dx.npy"));
-    // PyTorch copies NaN as it is.
+    // PyTorch copies a NaN unchanged.
     for expected in expected.iter_mut().filter(|expected| expected.is_nan()) {
         *expected = f32::from_bits(expected.to_bits() | 0x0040_0000);
     }
@@ -47,7 +47,7 @@ fn deterministic_signs() {
     assert_eq!(bits, [0b1111_1100_0000]);
 }
 
-/// The certain ones: p = 0, p = 1, and NaN, whatever is drawn.
+/// Signs that are certain, whatever is drawn: p = 0, p = 1, and NaN.
 #[test]
 fn certain_draws() {
     let (len, draws) = (10_007, Binarization::stochastic(3, 5));
@@ -139,7 +139,7 @@ fn bad_lengths_and_scales_are_refused_and_nothing_is_written() {
     .unwrap_err();
 }
 
-/// Draws in the statistics below: words of 32, and elements.
+/// The number of draws in the statistics below, in words of 32 and in elements.
 const WORDS: usize = 3_125_000;
 const DRAWS: f64 = 32.0 * WORDS as f64;
 
@@ -158,7 +158,7 @@ fn ones(bits: impl IndexedParallelIterator<Item = u32>) -> f64 {
     bits.map(|word| u64::from(word.count_ones())).sum::<u64>() as f64
 }
 
-/// Within four standard deviations of what independent draws with probability p give.
+/// Asserts that a count is within four standard deviations of what independent draws with probability p give.
 #[track_caller]
 fn assert_share(what: &str, count: f64, of: f64, p: f64) {
     let deviations = (count - of * p) / (of * p * (1.0 - p)).sqrt();
@@ -174,7 +174,7 @@ fn the_mean_is_p() {
         let p = f64::from(HardSigmoid::COURBARIAUX.forward(x));
         assert_share(&format!("p = {p}"), ones(draw(seed, 0, x).into_par_iter()), DRAWS, p);
     }
-    // Any other hard sigmoid as the probability.
+    // Other hard sigmoids may be the probability.
     let x = vec![1.0_f32; 1_000_000];
     for preset in HardSigmoid::PRESETS {
         let probability = preset.definition;
@@ -201,7 +201,7 @@ fn a_wrong_mean_is_seen() {
     assert_share("one in a thousand", ones(draw(1, 0, 0.001).into_par_iter()), DRAWS, 0.5);
 }
 
-/// Signs of fair draws: each place in the word, and each byte, as often as any other.
+/// Signs of fair draws: every position in the word, and every byte, is equally frequent.
 #[test]
 fn fair_draws_are_evenly_spread() {
     let bits = draw(6, 1, 0.0);
@@ -214,7 +214,7 @@ fn fair_draws_are_evenly_spread() {
             bytes[usize::from(byte)] += 1;
         }
     }
-    // Chi-square of so many degrees of freedom has this mean and variance, and is nearly normal.
+    // Chi-square with this number of degrees of freedom has this mean and variance, and is nearly normal.
     let check = |what: &str, statistic: f64, freedom: f64| {
         let deviations = (statistic - freedom) / (2.0 * freedom).sqrt();
         assert!(
@@ -230,7 +230,7 @@ fn fair_draws_are_evenly_spread() {
     check("bytes", of_bytes.iter().sum(), 255.0);
 }
 
-/// Draws of other seeds, other offsets and neighbouring elements agree as often as they differ.
+/// Draws with different seeds, with different offsets and of neighbouring elements agree as often as they differ.
 #[test]
 fn draws_are_not_correlated() {
     let bits = draw(7, 0, 0.0);
@@ -249,7 +249,7 @@ fn draws_are_not_correlated() {
         agree(&format!("{shift} elements on"), &shifted.collect::<Vec<_>>());
     }
     agree("32 elements on", &bits[1..]);
-    // The same draws from one element on: the comparison would see it.
+    // The same draws shifted by one element agree, so the comparison can fail.
     let later = draw(7, 1, 0.0);
     let agreeing = bits
         .windows(2)

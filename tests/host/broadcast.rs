@@ -6,7 +6,7 @@ use std::fmt::Debug;
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
 
-/// Numbers of many sizes in no order, without NaN and infinity.
+/// Numbers of many magnitudes, in no order, without NaN and infinity.
 fn numbers<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
     let number = |i: usize| {
         let random = (i as u64 ^ seed << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -17,7 +17,7 @@ fn numbers<T: Scalar>(len: usize, seed: u64) -> Vec<T> {
     (0..len).map(number).collect()
 }
 
-/// `S`, in the order of the documentation, and without its NaN being settled.
+/// Computes `S` in the documented order. A NaN isn't replaced yet.
 fn sum(products: impl Iterator<Item = f32>) -> f32 {
     let mut p = [0.0_f32; 64];
     for (m, product) in products.enumerate() {
@@ -31,7 +31,7 @@ fn sum(products: impl Iterator<Item = f32>) -> f32 {
     p[0]
 }
 
-/// `y`, `da` and `db` one by one.
+/// Computes `y`, `da` and `db`, element by element.
 fn reference<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T]) -> [Vec<T>; 3] {
     let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
     let of_a = |i: usize| b[i / (middle * inner) * inner + i % inner].to_f32();
@@ -105,7 +105,7 @@ fn check_numbers<T: Scalar + Debug>(gate: BroadcastGate, outer: usize) {
     check(gate, &a, &numbers(outer * inner, 3), &g);
 }
 
-/// Around one and several rounds of 64 partial sums, vectors, tiles and blocks of columns.
+/// Sizes around one and several rounds of 64 partial sums, vectors, tiles and blocks of columns.
 #[test]
 fn every_shape_has_the_bits_of_its_definition() {
     let mut count = 0;
@@ -126,7 +126,7 @@ fn every_shape_has_the_bits_of_its_definition() {
     assert!(count > 400, "{count}");
 }
 
-/// Long enough to be shared among cores, which cut rows anywhere.
+/// Tensors long enough to be shared among cores, which cut rows anywhere.
 #[test]
 fn long_tensors() {
     for (outer, middle, inner) in [
@@ -174,7 +174,7 @@ fn special_values() {
         for definition in definitions() {
             check(BroadcastGate::new(definition, 1, 1).unwrap(), &all(0), &all(1), &all(2));
         }
-        // Pairs, at each place of a row with ordinary numbers. Their gates are open but for the last.
+        // Pairs, at each place of a row with ordinary numbers. Their gates are open except for the last.
         for (middle, inner) in [(5, 1), (70, 2), (130, 1), (3, 70)] {
             let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
             let row = gate.row() as usize;
@@ -214,7 +214,7 @@ fn a_sum_has_one_zero_and_one_nan() {
         (vec![f32::from_bits(0x7f80_0123)], vec![1.0]),
         (vec![f32::INFINITY], vec![0.0]),
         (vec![f32::INFINITY, 1.0], vec![1.0, f32::NEG_INFINITY]),
-        // In one partial sum, 64 products apart.
+        // Both infinities are in one partial sum, 64 products apart.
         (
             [vec![f32::INFINITY], vec![1.0; 63], vec![f32::NEG_INFINITY]].concat(),
             vec![1.0; 65],
@@ -224,14 +224,14 @@ fn a_sum_has_one_zero_and_one_nan() {
         assert_eq!(sum_of(&a, &g).to_bits(), 0xffc0_0000);
     }
     assert_eq!(sum_of(&[f32::MAX, f32::MAX], &[1.0, 1.0]), f32::INFINITY);
-    // Outside of the linear zone nothing of it is seen.
+    // Outside the linear zone a NaN sum has no effect.
     let gate = BroadcastGate::new(P, 1, 1).unwrap();
     let (mut da, mut db) = ([7.0], [7.0_f32]);
     cpu::gate_broadcast_backward(gate, &[f32::NAN], &[4.0], &[1.0], &mut da, &mut db).unwrap();
     assert_eq!((da, db[0].to_bits()), ([1.0], 0));
 }
 
-/// The documented bound, on numbers of one sign and of both. A plain sum breaks it: the order matters.
+/// The documented bound holds for numbers of one sign and of both. A plain sum breaks it, so the order matters.
 #[test]
 fn the_error_of_a_sum_is_bounded() {
     let u = 2.0f64.powi(-24);
@@ -259,7 +259,7 @@ fn the_error_of_a_sum_is_bounded() {
     assert!(plain_breaks_it);
 }
 
-/// With a middle of 1 it is the plain gate, but for the sign of a zero and the NaN of a sum.
+/// With a middle of 1 it is the plain gate, except for the sign of a zero and the NaN of a sum.
 #[test]
 fn a_middle_of_1_is_the_plain_gate() {
     let [a, b, g] = [1, 2, 3].map(|seed| numbers::<f32>(10_007, seed));
@@ -292,7 +292,7 @@ fn wrong_lengths_write_nothing() {
         let (mut y, mut over_a) = (seven(y), seven(a));
         let error = cpu::gate_broadcast(gate, &seven(a), &seven(b), &mut y).unwrap_err();
         let expected = match (a, b) {
-            (7, _) => "no multiple of middle·inner = 3·2 = 6",
+            (7, _) => "isn't a multiple of middle·inner = 3·2 = 6",
             (12, 4) => "a holds 12 elements but y holds 11",
             _ => "middle is 3, so b must hold",
         };

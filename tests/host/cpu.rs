@@ -5,8 +5,8 @@ use hard_sigmoid::{Binary, Difference, Element, HardSigmoid, KinkRule, Op, OpErr
 use proptest::prelude::*;
 use rayon::prelude::*;
 
-/// Panics unless a framework's results are ours, except for subnormals that it counts as zero, as the numeric contract has it.
-/// There has to be one, or the exception isn't needed.
+/// Panics unless a framework's results are ours, except for subnormals that it counts as zero, which the numeric
+/// contract allows. There has to be at least one, otherwise the exception isn't needed.
 #[track_caller]
 fn assert_same_or_subnormal(what: &str, op: impl Into<Op>, theirs: &[f32], x: &[f32], g: &[f32]) {
     let op = op.into();
@@ -56,7 +56,7 @@ fn compare_with_framework(name: &str, has_gradient: bool) {
         cpu::binary(Binary::Backward(definition), &x, &g, &mut dx).unwrap();
         let mut expected = npy(golden(&format!("{name}.dx.npy")));
         if ["keras3", "sparse"].contains(&name) {
-            // They multiply by a mask.
+            // These frameworks multiply by a mask.
             let outside = |i: &usize| definition.region(x[*i]) != Some(Region::Linear);
             for i in (0..x.len()).filter(outside) {
                 assert!(expected[i] == 0.0 || expected[i].is_nan() && !g[i].is_finite());
@@ -95,8 +95,8 @@ frameworks! {
     steep_is_onnxruntime: "affine(1e30, -2)", gradient false;
 }
 
-/// What frameworks make of a hard sigmoid and one operation more. Torch's NaN is one of its own; XLA and TensorFlow flush
-/// subnormals.
+/// What frameworks compute from a hard sigmoid and one more operation. Torch has a NaN of its own; XLA and TensorFlow
+/// flush subnormals.
 #[test]
 fn around_the_hard_sigmoid_are_the_frameworks() {
     let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
@@ -108,13 +108,13 @@ fn around_the_hard_sigmoid_are_the_frameworks() {
             if name.starts_with("pytorch") && expected.to_bits() == u32::MAX && actual.is_nan() {
                 *expected = *actual;
             }
-            // Above the kinks torch copies the gradient; a NaN of ours is quiet.
+            // Above the kinks torch copies the gradient; our NaN is quiet.
             if name == "pytorch.hard_swish.dx" && expected.is_nan() {
                 *expected = f32::from_bits(expected.to_bits() | 0x0040_0000);
             }
         }
         if name == "keras3.hard_swish.dx" {
-            // It multiplies by a mask, and adds that zero, which has a sign, or that NaN.
+            // TensorFlow multiplies by a mask, and adds the result: a signed zero, or NaN.
             let outside = |i: &usize| HardSigmoid::KERAS3.region(x[*i]) != Some(Region::Linear);
             for i in (0..x.len()).filter(outside) {
                 let is_masked = expected[i].is_nan() && !(x[i] * g[i]).is_finite();
@@ -180,13 +180,13 @@ fn the_comparison_but_for_subnormals_can_fail() {
     assert_same_or_subnormal("test", op, &[0.0, 0.5], &[0.0; 2], &[6e-39, 6.0]);
 }
 
-/// Rounded once from the exact sum, product or quotient of two f32 in f64: the same as one f32 operation, because f64
-/// has more than twice the digits.
+/// The sum, product or quotient of two f32 is computed in f64 and then rounded. That is the same as one f32 operation,
+/// because f64 has more than twice the digits.
 fn oracle(name: &str, x: f32, g: f32) -> (f32, f32) {
     let round = |v: f64| v as f32;
     let (x, g) = (f64::from(x), f64::from(g));
     let sixth = f64::from(1.0f32 / 6.0);
-    // How much of the gradient passes at the kinks.
+    // The share of the gradient that passes at the kinks.
     let affine = |slope: f32, at_kinks: f64| {
         let v = f64::from(round(f64::from(round(f64::from(slope) * x)) + 0.5));
         let dx = f64::from(round(f64::from(slope) * g));
@@ -241,8 +241,9 @@ proptest! {
         }
     }
 
-    /// The operations around it, from the two that are compared with the frameworks, one f64 operation each time. (The
-    /// product of two f32 is exact in f64; their sum is rounded twice, which is harmless with that many digits.)
+    /// The operations around the hard sigmoid, made from the two that are compared with the frameworks, one f64
+    /// operation each time. (The product of two f32 is exact in f64; their sum is rounded twice, which is harmless with
+    /// that many digits.)
     #[test]
     fn what_surrounds_it_is_the_f64_formulas(
         preset in prop::sample::select(HardSigmoid::PRESETS),
@@ -250,7 +251,7 @@ proptest! {
         b in prop_oneof![any::<u32>().prop_map(f32::from_bits), -4.0f32..4.0],
         g in prop_oneof![any::<u32>().prop_map(f32::from_bits), -1.0f32..1.0],
     ) {
-        // One in a hundred; too many to be assumed away.
+        // One in a hundred, which is too many for prop_assume.
         if a.is_nan() || b.is_nan() || g.is_nan() {
             return Ok(());
         }
@@ -287,7 +288,7 @@ proptest! {
         prop_assert_eq!(d.hard_swish_backward(b, g).to_bits(), settled(dx));
     }
 
-    /// What every definition promises, whatever its parameters.
+    /// Properties that every definition has, whatever its parameters.
     #[test]
     fn data_rules(
         alpha: f32,
@@ -320,7 +321,7 @@ proptest! {
     }
 }
 
-/// In the sum and the product too, a NaN operand comes through, the first one if there are two.
+/// The sum and the product pass a NaN operand on too, the first one if there are two.
 #[test]
 fn nan_comes_through_the_operations_around_it() {
     let d = HardSigmoid::PYTORCH;
@@ -330,19 +331,19 @@ fn nan_comes_through_the_operations_around_it() {
     assert_eq!(d.gate(1.0, first).to_bits(), quieted[0]);
     assert_eq!(d.backward_accumulate(0.0, second, first).to_bits(), quieted[0]);
     assert_eq!(d.backward_accumulate(0.0, second, 1.0).to_bits(), quieted[1]);
-    // A gradient that is stopped stops NaN too; what it is added to stays.
+    // Where the gradient doesn't pass, its NaN doesn't either; the sum keeps the other operand.
     assert_eq!(d.backward_accumulate(9.0, first, 1.0), 1.0);
     assert_eq!(d.backward_accumulate(9.0, 1.0, first).to_bits(), quieted[0]);
     let (da, db) = d.gate_backward(first, 9.0, 1.0);
     assert_eq!((da.to_bits(), db.to_bits()), (1.0f32.to_bits(), 0));
-    // What has no operand to take it from is x86's.
+    // A NaN that comes from no operand is x86's.
     assert_eq!(d.gate(f32::INFINITY, -9.0).to_bits(), 0xffc0_0000);
     let opposite = d.backward_accumulate(0.0, f32::INFINITY, f32::NEG_INFINITY);
     assert_eq!(opposite.to_bits(), 0xffc0_0000);
 }
 
 /// Where the gradient from the saved output differs from that of the saved input: only at the kinks that `y` can't tell
-/// from saturation. `y` is monotone, so the inputs there and a million to either side are all that matter.
+/// from saturation. `y` is monotone, so only the inputs at the kinks and a million to either side matter.
 #[test]
 fn the_saved_output_differs_only_at_the_kinks() {
     let near = |kink: f32| {
@@ -359,7 +360,7 @@ fn the_saved_output_differs_only_at_the_kinks() {
     };
     let (up, down) = (f32::next_up, f32::next_down);
     let expected = [
-        // Included kinks, and inputs whose rounded value is on them.
+        // The kinks where they are included, and inputs whose rounded value is on them.
         ("keras", vec![-2.5, 2.5, down(2.5), up(2.5)]),
         ("onnx", vec![]),
         ("courbariaux", vec![-1.0, 1.0, down(1.0), up(1.0)]),
@@ -377,7 +378,7 @@ fn the_saved_output_differs_only_at_the_kinks() {
         expected.sort_by(f32::total_cmp);
         assert_eq!(differing, expected, "{name}");
     }
-    // Any y that no forward pass gives counts as saturated.
+    // A y that no forward pass gives counts as saturated.
     for y in [f32::NAN, -0.0, 0.0, 1.0, 2.0, -1.0, f32::INFINITY] {
         assert_eq!(HardSigmoid::KERAS.backward_from_output(y, f32::INFINITY).to_bits(), 0);
     }
@@ -413,7 +414,7 @@ fn in_place_is_the_same() {
     }
 }
 
-/// A debug build once overflowed at halves below 2^-15.
+/// A debug build used to overflow at halves below 2^-15.
 #[test]
 fn small_halves_overflow_nothing() {
     let small = [0x8400, 0x0400, 0x0001, 0x8000].map(f16::from_bits);
@@ -427,7 +428,8 @@ fn small_halves_overflow_nothing() {
     }
 }
 
-/// Every operation's slices are its scalar function, element by element, across the lengths at which loops change.
+/// Every operation on slices gives what its scalar function gives, element by element, across the lengths at which
+/// loops change.
 #[test]
 fn slices_are_the_scalar_functions() {
     let (x, g, h) = (
@@ -453,8 +455,8 @@ fn slices_are_the_scalar_functions() {
     }
 }
 
-/// The slices' code, with its vectors and threads, against the scalar definitions on every input there is. The definitions
-/// themselves are compared with the frameworks and formulas above.
+/// Compares the code for slices, with its vectors and threads, with the scalar definitions on every input. The
+/// definitions themselves are compared with the frameworks and formulas above.
 #[test]
 #[ignore = "takes minutes: ./test.sh exhaustive"]
 fn slices_are_the_definitions_on_all_inputs() {

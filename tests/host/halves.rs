@@ -11,7 +11,7 @@ fn npy_u16(name: &str) -> Vec<u16> {
     bits
 }
 
-/// Compares bits; a NaN of the framework's counts as any other, as it has a pattern of its own.
+/// Compares bits; any NaN equals the framework's NaN, which has its own pattern.
 fn compare<T: Scalar>(what: &str, actual: &[T], expected: &[u16], bits: fn(T) -> u16, of: fn(u16) -> T) {
     let differs = |(i, (a, e)): (usize, (&T, &u16))| {
         let both_nan = a.to_f32().is_nan() && of(*e).to_f32().is_nan();
@@ -52,13 +52,13 @@ fn against_framework<T: Scalar>(definition: HardSigmoid, file: &str, of: fn(u16)
     }
 }
 
-/// Rounding, by a search among the values: the nearest of them, of two equally near ones that with an even pattern.
+/// Rounds by a search among the values: to the nearest, or, of two equally near ones, to the one with an even pattern.
 fn rounds_to_nearest_even<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, infinity: u16) {
     let value = |pattern: u16| f64::from(of(pattern).to_f32());
     let mut count = 0;
     for below in 0..infinity {
         let above = below + 1;
-        // Beyond the largest the next value would have been one step more.
+        // Beyond the largest value, the next one would have been one step more.
         let end = match above == infinity {
             true => 2.0 * value(below) - value(below - 1),
             false => value(above),
@@ -85,8 +85,8 @@ fn rounds_to_nearest_even<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, infin
     assert_eq!(bits(T::from_f32(f32::INFINITY)), infinity);
 }
 
-/// What the kernels do with a preset in halves: one affine formula for all, in which a compiler may fuse the product and the sum,
-/// and a device may flush subnormals.
+/// What the kernels compute for a preset in halves: one affine formula for all, in which a compiler may fuse the
+/// product and the sum, and a device may flush subnormals.
 struct Device {
     fuses: bool,
     flushes: bool,
@@ -114,7 +114,7 @@ impl Device {
     }
 }
 
-/// Over all halves: how many of them show the order of roundings.
+/// Counts the halves that show the order of roundings.
 fn seen<T: Scalar>(definition: HardSigmoid, slope: f32, of: fn(u16) -> T, bits: fn(T) -> u16, scale: f32) -> usize {
     let all = (0..=u16::MAX).map(of).filter(|x| !x.to_f32().is_nan());
     let devices = [false, true].map(|fuses| [false, true].map(|flushes| Device { fuses, flushes }));
@@ -134,13 +134,13 @@ fn seen_in_halves(definition: HardSigmoid, slope: f32) -> [usize; 2] {
     ]
 }
 
-/// So the kernels take no precautions there. Of other definitions it isn't known.
+/// Therefore the kernels take no precautions with halves. For other definitions this isn't known.
 #[test]
 fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
     for preset in HardSigmoid::PRESETS {
         let definition = preset.definition;
         assert_eq!(seen_in_halves(definition, definition.slope()), [0, 0], "{definition}");
-        // And no other requirement of halves.wgsl is broken.
+        // The other requirements of halves.wgsl hold too.
         assert_eq!(definition.shift(), 0.5);
         assert!((2.0f32.powi(-14)..=1.0).contains(&definition.slope()));
     }
@@ -156,7 +156,7 @@ fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
     );
 }
 
-/// So the kernels multiply where `KERAS3` divides the gradient.
+/// Therefore the kernels multiply where `KERAS3` divides the gradient.
 #[test]
 fn a_sixth_of_a_half_is_a_product() {
     fn differing<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, sixth: f32) -> usize {

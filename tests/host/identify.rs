@@ -1,4 +1,4 @@
-//! The frameworks' own output is told apart, and so is data that no preset made.
+//! `identify` tells the frameworks' own output apart, and data that no preset made.
 
 use crate::common::{golden, npy};
 use hard_sigmoid::{
@@ -25,7 +25,7 @@ fn names_what_made_the_golden_files() {
             continue;
         }
         let dx = npy(golden(&format!("{}.dx.npy", preset.name)));
-        // Two of them multiply by a mask, which makes NaN of an infinity.
+        // Two frameworks multiply by a mask, which turns an infinity into NaN.
         let finite: Vec<usize> = (0..x.len()).filter(|&i| g[i].is_finite()).collect();
         let [x, y, g, dx] = [&x, &y, &g, &dx].map(|all| finite.iter().map(|&i| all[i]).collect::<Vec<f32>>());
         let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
@@ -38,7 +38,7 @@ fn names_what_made_the_golden_files() {
     }
 }
 
-/// Noise hides the last bits: those that differ there alone are named together, those that differ by more are not.
+/// Noise hides the last bits: presets that differ only there are named together, those that differ by more aren't.
 #[test]
 fn names_what_made_noisy_data_within_a_tolerance() {
     let x: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 250.0).collect();
@@ -51,7 +51,7 @@ fn names_what_made_noisy_data_within_a_tolerance() {
     let y = noisy(&|x| HardSigmoid::PYTORCH.forward(x));
     let exact = identify(&x, &y, None).unwrap();
     assert_eq!((exact.verdict, exact.within), (Verdict::Unknown, 0.0));
-    // Not enough, enough, and too much.
+    // The tolerance is too small, large enough, and too large.
     for (atol, name) in [
         (1e-6, "unknown"),
         (4e-6, "pytorch or jax or keras3, within 4e-6"),
@@ -71,7 +71,7 @@ fn names_what_made_noisy_data_within_a_tolerance() {
         .unwrap()
         .0;
     assert!(largest > 2.9e-6 && largest < 3.1e-6, "{largest}");
-    // Two curves that are nearer to each other than twice the noise can't be told by any x.
+    // No x can tell apart two curves that are nearer to each other than twice the noise.
     let separations = found.separations(DType::F32, DType::F32);
     assert_eq!(
         separations
@@ -87,7 +87,7 @@ fn names_what_made_noisy_data_within_a_tolerance() {
         let found = identify_within(&x, &y, Some(Gradient { g: &g, dx: &dx }), 4e-6).unwrap();
         assert_eq!(found.verdict, Verdict::Preset(d));
     }
-    // Where every bit agrees, no tolerance is said to be needed.
+    // If every bit agrees, no tolerance is reported.
     let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
     assert_eq!(identify_within(&x, &y, None, 0.5).unwrap().to_string(), "jax");
     for given in [-1.0, f32::INFINITY] {
@@ -130,7 +130,7 @@ fn names_what_made_halves() {
     assert_eq!(identify(&all, &y, None).unwrap().to_string(), "keras or onnx");
 }
 
-/// Every verdict, from data of plain formulas.
+/// Every verdict, from data of written-out formulas.
 #[test]
 fn verdicts() {
     let x: Vec<f32> = (-3000..=3000).map(|i| i as f32 / 700.0).collect();
@@ -181,7 +181,7 @@ fn verdicts() {
         of(&|x| 0.3f32.mul_add(x, 0.45).clamp(0.0, 1.0)).to_string(),
         "affine(0.3, 0.45, strict)"
     );
-    // Not determined: a step, which many steep slopes give.
+    // A step isn't determined: many steep slopes give it.
     assert_eq!(
         of(&|x| if x < 0.1 { 0.0 } else { 1.0 }).verdict,
         Verdict::Underdetermined
@@ -189,7 +189,7 @@ fn verdicts() {
     assert_eq!(of(&|_| f32::NAN).verdict, Verdict::Unknown);
 }
 
-/// What PyTorch, JAX and TensorFlow make of written-out hard sigmoids, in all three types.
+/// The results of PyTorch, JAX and TensorFlow for written-out hard sigmoids, in all three types.
 #[test]
 fn names_what_rounds_each_operation() {
     let file = |name: &str| npy(golden(&format!("composed/{name}.npy")));
@@ -247,7 +247,7 @@ fn names_what_rounds_each_operation() {
             )
             .unwrap();
             assert_eq!(found.to_string(), expected, "{name} in {dtype}");
-            // What is unknown is so for its gradient alone.
+            // If the verdict is unknown, only the gradient differs.
             assert_eq!(found.nearest().forward.differing, 0, "{name} in {dtype}");
             assert_eq!(found.kinks.halved > 0, expected.ends_with("half)"), "{name} in {dtype}");
             count += 1;
@@ -356,7 +356,7 @@ fn slices_of_other_lengths_are_refused() {
 }
 
 proptest! {
-    /// Whatever alpha and beta made the data, what is found gives the same.
+    /// The definition that is found gives the same data, whatever alpha and beta made it.
     #[test]
     fn alpha_and_beta_are_found(alpha in -2.0f32..2.0, beta in -1.0f32..2.0, seed: u32) {
         let definition = HardSigmoid::affine(alpha, beta, KinkRule::Strict).unwrap();

@@ -16,8 +16,8 @@ fn hard_swish_is_torch() {
     assert_same_bits("dx", &ours, dx, |i| format!("{}, {}", x[i], g[i]));
 }
 
-/// Squeeze-and-excitation: one gate for all pixels of a channel. PyTorch sums the gate's gradient in an order of its own, so ours is
-/// compared with the exact sum.
+/// Squeeze-and-excitation: one gate for all pixels of a channel. PyTorch sums the gate's gradient in another order, so
+/// ours is compared with the exact sum.
 #[test]
 fn broadcast_gates_are_torch() {
     let mut gates = 0;
@@ -48,13 +48,13 @@ fn broadcast_gates_are_torch() {
         for (channel, &db) in db.iter().enumerate() {
             let (outer, column) = (channel / inner, channel % inner);
             let at = |m: usize| (outer * middle + m) * inner + column;
-            // Exact in f64, and their sum as good as.
+            // The products are exact in f64, and their sum nearly so.
             let products: Vec<f64> = (0..middle).map(|m| f64::from(g[at(m)]) * f64::from(a[at(m)])).collect();
             let bound = (middle.div_ceil(64) + 6) as f64 * unit * products.iter().map(|p| p.abs()).sum::<f64>();
             let slope = f64::from(definition.backward(b[channel], 1.0));
             let exact = slope * products.iter().sum::<f64>();
             let distance = (f64::from(db) - exact).abs();
-            // The product with the slope rounds once more.
+            // The product with the slope is rounded once more.
             assert!(
                 distance <= slope * bound + unit * exact.abs() * 1.001,
                 "{name}: db[{channel}] = {db}, exactly {exact}"

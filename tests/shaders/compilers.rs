@@ -1,8 +1,8 @@
-//! The translations through the compilers that drivers and wgpu hand them to, and what those make of them: `./test.sh
-//! compilers` installs and names them.
+//! The translations are compiled by the compilers that drivers and wgpu use, and the output is checked:
+//! `./test.sh compilers` installs and names them.
 //!
-//! WGSL lets a compiler fuse a product and a sum into one rounding, and Microsoft's do. So wherever two roundings are promised,
-//! an integer operation has to stand between them, in what comes out as well.
+//! WGSL lets a compiler fuse a product and a sum into one rounding, and Microsoft's do. So wherever two roundings are
+//! promised, an integer operation has to be between them, in the compilers' output too.
 
 use crate::{Modules, Variant, each_variant, glsl, hlsl, modules, shaders, spirv};
 use hard_sigmoid::{DType, Op, Other, Unary};
@@ -15,10 +15,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// A product by it may be fused with a sum: by a power of two it is exact, unless it is subnormal, and in the last step of the
-/// division by 6 both ways give the same bits. (FXC writes six digits.)
+/// Whether a product with this factor may be fused with a sum. A product with a power of two is exact, unless it is
+/// subnormal, and in the last step of the division by 6 both ways give the same bits. (FXC writes six digits.)
 fn may_be_fused(operand: &str) -> bool {
-    // DXIL writes what has no short decimal form as the bits of a double.
+    // DXIL writes a number without a short decimal form as the bits of a double.
     let number = match operand.strip_prefix("0x") {
         Some(bits) => u64::from_str_radix(bits, 16).ok().map(f64::from_bits),
         None => operand.parse().ok(),
@@ -26,7 +26,7 @@ fn may_be_fused(operand: &str) -> bool {
     number.is_some_and(|n: f64| n.is_normal() && n.to_bits() << 12 == 0 || (n.abs() - 1.0 / 6.0).abs() < 1e-6)
 }
 
-/// The lines of DXC's listing that round once, or allow a driver to, what has to be rounded twice.
+/// The lines of DXC's listing that round once, or let a driver round once, where two roundings are required.
 fn fused_in_dxil(listing: &str) -> Vec<&str> {
     // Results that are products, and whether they are exact.
     let mut products = HashMap::new();
@@ -39,7 +39,8 @@ fn fused_in_dxil(listing: &str) -> Vec<&str> {
             .split([' ', ',', '(', ')'])
             .filter(|w| !w.is_empty())
             .collect();
-        // After the type: `fmul fast float %1, %2`, `call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %3)`.
+        // The operands follow the type: `fmul fast float %1, %2`,
+        // `call float @dx.op.tertiary.f32(i32 46, float %1, float %2, float %3)`.
         let floats = words.windows(2).filter(|pair| pair[0] == "float").map(|pair| pair[1]);
         match words[0] {
             "fmul" => {
@@ -74,7 +75,7 @@ fn component_of(operand: &str, at: char) -> Option<(String, char)> {
     register.starts_with('r').then(|| (register.to_string(), component))
 }
 
-/// The same of FXC's listing.
+/// Like `fused_in_dxil`, for FXC's listing.
 fn fused_in_dxbc(listing: &str) -> Vec<&str> {
     // Components that hold a rounded product.
     let mut products: HashMap<(String, char), bool> = HashMap::new();
@@ -83,7 +84,7 @@ fn fused_in_dxbc(listing: &str) -> Vec<&str> {
         let Some((operation, rest)) = line.trim().split_once(' ') else {
             continue;
         };
-        // Commas within `l(1.0, 2.0)` stand between no operands.
+        // Commas within `l(1.0, 2.0)` don't separate operands.
         let mut depth = 0;
         let separated = rest.split(|c| {
             depth += i32::from(c == '(') - i32::from(c == ')');
@@ -92,7 +93,7 @@ fn fused_in_dxbc(listing: &str) -> Vec<&str> {
         let operands: Vec<_> = separated.map(str::trim).collect();
         let is_exact = |operand: &&str| {
             let literal = operand.strip_prefix("l(").and_then(|text| text.strip_suffix(')'));
-            // What a shorter result doesn't need is zero.
+            // Components that a shorter result doesn't need are zero.
             literal.is_some_and(|text| text.split(',').map(str::trim).filter(|n| *n != "0").all(may_be_fused))
         };
         let Some((register, mask)) = operands[0].split_once('.').filter(|(name, _)| name.starts_with('r')) else {
@@ -160,7 +161,7 @@ struct File {
     expected: Expected,
 }
 
-/// What has to hold of a translation.
+/// What a translation has to fulfil.
 #[derive(Clone, Copy)]
 struct Expected {
     keeps_nan: bool,
@@ -168,7 +169,7 @@ struct Expected {
     may_fuse: bool,
 }
 
-/// Files of translations, each distinct one once.
+/// The files of the translations, without duplicates.
 struct Files {
     folder: tempfile::TempDir,
     suffix: &'static str,
@@ -187,7 +188,7 @@ impl Files {
         each_variant(shaders, |variant| {
             let entry = variant.entry.to_string();
             let name = format!("{}-{}-{entry}-{}", files.all.len(), variant.op.name(), variant.dtype);
-            // Those that compute with floats; the halves add their own tests for NaN.
+            // Only kernels that compute with f32 have these tests for NaN; halves have their own.
             let makes_signs = matches!(
                 variant.op,
                 Op::Unary(Unary::Binarize(_)) | Op::Other(Other::Pack(_) | Other::Unpack(_))
@@ -222,7 +223,7 @@ impl Files {
         println!("{} distinct translations in {}", self.all.len(), self.suffix);
     }
 
-    /// What one of Microsoft's compilers makes of them.
+    /// The listings of one of Microsoft's compilers.
     fn listings(&self, compiler: &str) -> Vec<(String, Expected)> {
         let host = std::env::var("HARD_SIGMOID_HLSL_HOST").expect("set by test.sh");
         let wine = Command::new("wine")
@@ -243,13 +244,14 @@ impl Files {
     }
 }
 
-/// A listing names these somewhere: infinity, which ends the finite magnitudes, and the bit that makes a NaN quiet.
+/// Numbers that a listing has to contain: infinity, which ends the finite magnitudes, and the bit that makes a NaN
+/// quiet.
 fn tests_nan(listing: &str) -> bool {
     let has = |decimal: &str, hex: &str| listing.contains(decimal) || listing.contains(hex);
     has("2139095040", "0x7f800000") && has("4194304", "0x00400000")
 }
 
-/// Numbers of listings that fuse, and of those that lost a test for NaN.
+/// The number of listings that fuse, and of those that lost a test for NaN.
 fn faults(listings: &[(String, Expected)], fused: impl Fn(&str) -> Vec<&str>) -> [usize; 2] {
     assert!(listings.len() > 20, "{}", listings.len());
     let fusing = listings

@@ -1,5 +1,5 @@
-//! Both modules parse, validate without optional capabilities, and translate to what wgpu feeds to Vulkan, Metal, DX12 and GL.
-//! No GPU needed. Where they are installed, the compilers that take a translation compile it: `compilers.rs`.
+//! Both modules parse, validate without optional capabilities, and translate to what wgpu feeds to Vulkan, Metal, DX12
+//! and GL. No GPU needed. If the compilers that take a translation are installed, they compile it: see `compilers.rs`.
 
 mod compilers;
 
@@ -46,10 +46,10 @@ struct Variant<'a> {
     placement: Placement,
 }
 
-/// Calls `translate` for each; it returns the translation or a description of the error.
+/// Calls `translate` for each entry point; it returns the translation or a description of the error.
 fn each_variant(shaders: &Modules, mut translate: impl FnMut(Variant) -> Result<Vec<u8>, String>) {
     let mut count = 0;
-    // One that divides, and one that doesn't.
+    // One preset divides, the other doesn't.
     let operations = [HardSigmoid::PYTORCH, HardSigmoid::KERAS]
         .into_iter()
         .flat_map(|definition| {
@@ -187,9 +187,9 @@ fn all_translate() {
     }
 }
 
-/// Only a Mac has a Metal compiler, so the text that it gets is kept as it was reviewed: an integer operation on the bits
-/// (`opaque`) follows every rounding that has to happen, and NaN is told from the bits. Where a new naga changes the text,
-/// review the difference, and keep it with `UPDATE_EXPECT=1`.
+/// Only a Mac has a Metal compiler, so the text that it gets is kept as it was reviewed: an integer operation on the
+/// bits (`opaque`) follows every rounding that has to happen, and NaN is told from the bits. Where a new naga changes
+/// the text, review the difference, and keep it with `UPDATE_EXPECT=1`.
 #[test]
 fn msl_is_as_reviewed() {
     let snapshots = [

@@ -1,4 +1,4 @@
-// Follows plans in Dawn, whose compiler is Tint, as Chrome's is, and writes what the kernels gave; tests/tint.rs compares it.
+// Follows plans in Dawn, which compiles with Tint as Chrome does, and writes the results for tests/tint.rs to compare.
 // Arguments: the folder that tests/tint.rs has filled, and the node_modules folder with the package `webgpu`.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -8,10 +8,10 @@ import { join, resolve } from "node:path";
 const [folder, modules] = process.argv.slice(2);
 const { create, globals } = await import(createRequire(resolve(modules) + "/").resolve("webgpu"));
 Object.assign(globalThis, globals);
-// Kept: it is freed with its last reference.
+// A global keeps it from being freed.
 globalThis.gpu = create([]);
 const adapter = await gpu.requestAdapter();
-if (!adapter) throw new Error("Dawn has no adapter: VK_ICD_FILENAMES names SwiftShader's or a newer lavapipe's driver");
+if (!adapter) throw new Error("Dawn has no adapter; set VK_ICD_FILENAMES to the driver of SwiftShader or of a newer lavapipe");
 const device = await adapter.requestDevice();
 device.addEventListener("uncapturederror", (event) => {
   throw new Error(event.error.message);

@@ -60,7 +60,7 @@ fn it_explains_what_it_cannot_name() {
     says(
         0.05,
         &|x| (0.25 * x + 0.5).next_up(),
-        "Nearest is tangent, except for roundings",
+        "The nearest is tangent, except for roundings",
     );
     says(1.0, &|_| f32::NAN, "No alpha and beta were found");
     says(1.0, &|x| x.max(0.0), "This isn't a hard sigmoid");
