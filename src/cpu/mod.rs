@@ -47,7 +47,7 @@ fn cheapest<T: Scalar>(op: Unary) -> Unary {
         Unary::Forward(HardSigmoid::PYTORCH | HardSigmoid::KERAS3) if T::DTYPE != DType::F32 => {
             Unary::Forward(HardSigmoid::JAX)
         }
-        // In bf16 the product overflows before it is divided.
+        // In bf16 the product may overflow before it is divided.
         Unary::HardSwish(HardSigmoid::PYTORCH) if T::DTYPE == DType::F16 => Unary::HardSwish(HardSigmoid::JAX),
         op => op,
     }
