@@ -1,0 +1,73 @@
+//! Identifies the hard sigmoid that made some data.
+
+use crate::{Result, compute::values, dtype, object};
+use hard_sigmoid::{
+    DType, HardSigmoid, Scalar, bf16, f16,
+    identify::{Gradient, Verdict, identify_within},
+};
+use js_sys::Uint8Array;
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Identification {
+    verdict: &'static str,
+    definitions: Vec<String>,
+    within: f32,
+    nearest: String,
+    report: String,
+}
+
+/// x and y, and g and dx unless they are missing. Dtypes are those of x and y.
+#[wasm_bindgen]
+pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Result<JsValue> {
+    let arrays = arrays
+        .iter()
+        .zip(&dtypes)
+        .map(|(array, name)| numbers(array, name))
+        .collect::<Result<Vec<_>>>()?;
+    let (x, y) = (&arrays[0], &arrays[1]);
+    let gradient = match &arrays[2..] {
+        [g, dx] => Some(Gradient { g, dx }),
+        _ => None,
+    };
+    let found = identify_within(x, y, gradient, atol)?;
+    let verdict = match found.verdict {
+        Verdict::Preset(_) => "preset",
+        Verdict::OneOf(_) => "one of",
+        Verdict::Affine(_) => "affine",
+        Verdict::Underdetermined => "underdetermined",
+        _ => "unknown",
+    };
+    let [of_x, of_y] = [stored(&dtypes[0])?, stored(&dtypes[1])?];
+    object(&Identification {
+        verdict,
+        definitions: found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
+        within: found.within,
+        nearest: found.nearest().definition.to_string(),
+        report: found.report(x, y, of_x, of_y),
+    })
+}
+
+/// float64 is rounded to float32.
+const F64: &str = "f64";
+
+fn stored(name: &str) -> Result<DType> {
+    if name == F64 { Ok(DType::F32) } else { dtype(name) }
+}
+
+fn numbers(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
+    if name == F64 {
+        let wide: Vec<f64> = bytemuck::pod_collect_to_vec(&array.to_vec());
+        return Ok(wide.into_iter().map(|value| value as f32).collect());
+    }
+    fn of<T: Scalar>(array: &Uint8Array) -> Vec<f32> {
+        values::<T>(array).into_iter().map(T::to_f32).collect()
+    }
+    Ok(match dtype(name)? {
+        DType::F32 => of::<f32>(array),
+        DType::F16 => of::<f16>(array),
+        DType::Bf16 => of::<bf16>(array),
+    })
+}

@@ -1,0 +1,139 @@
+//! What a WebGPU program needs to run the kernels: text, parameters and dispatches.
+
+use crate::{Result, dtype, error, object, operation, parsed};
+use hard_sigmoid::{
+    Op, OpError,
+    plan::{Access, Limits, Operand, Placement, Plan},
+    wgsl,
+};
+use serde::Serialize;
+use wasm_bindgen::prelude::*;
+
+/// The module of one kernel, its constants in the text.
+#[wasm_bindgen]
+pub fn kernel(name: &str, definition: &str, dtype_name: &str, placement: &str) -> Result<String> {
+    let op = operation(name, definition)?;
+    Ok(wgsl::kernel(op, dtype(dtype_name)?, allowed(op, placement)?))
+}
+
+/// WGSL functions of a definition, to be called from a kernel of one's own.
+#[wasm_bindgen]
+pub fn functions(definition: &str, dtype_name: &str) -> Result<String> {
+    Ok(wgsl::functions(parsed(definition)?, dtype(dtype_name)?))
+}
+
+#[derive(Serialize)]
+struct Planned {
+    tensors: Vec<Tensor>,
+    parts: Vec<Part>,
+}
+
+#[derive(Serialize)]
+struct Tensor {
+    name: &'static str,
+    r#type: &'static str,
+}
+
+#[derive(Serialize)]
+struct Part {
+    /// The uniform buffer in words.
+    params: Vec<u32>,
+    bindings: Vec<Binding>,
+    dispatches: Vec<Dispatch>,
+}
+
+#[derive(Serialize)]
+struct Binding {
+    tensor: &'static str,
+    offset: u64,
+    size: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Dispatch {
+    entry_point: &'static str,
+    workgroups: [u32; 3],
+}
+
+/// No tensor that fits a device has as many.
+const MOST_PARTS: usize = 1 << 16;
+
+/// What to bind and dispatch on a device of these limits.
+#[wasm_bindgen]
+pub fn plan(
+    name: &str,
+    definition: &str,
+    dtype_name: &str,
+    placement: &str,
+    length: f64,
+    limits: Vec<f64>,
+) -> Result<JsValue> {
+    let op = operation(name, definition)?;
+    let [buffers, binding_size, alignment, workgroups] = limits[..] else {
+        return Err(error("four limits are needed"));
+    };
+    let limits = Limits {
+        max_storage_buffers_per_shader_stage: buffers as u32,
+        max_storage_buffer_binding_size: binding_size as u64,
+        min_storage_buffer_offset_alignment: alignment as u32,
+        max_compute_workgroups_per_dimension: workgroups as u32,
+    };
+    let plan = Plan::new(op, dtype(dtype_name)?, allowed(op, placement)?, length as u64, &limits)?;
+    if plan.parts().nth(MOST_PARTS).is_some() {
+        return Err(error(format_args!(
+            "a tensor of {length} elements has more than {MOST_PARTS} parts on this device: split it"
+        )));
+    }
+    let name = |operand| match operand {
+        Operand::Input(index) => op.inputs()[index],
+        Operand::Output(index) => op.outputs()[index],
+    };
+    let tensors = plan.tensors().map(|(operand, access)| Tensor {
+        name: name(operand),
+        r#type: match access {
+            Access::Read => "read-only-storage",
+            Access::ReadWrite => "storage",
+        },
+    });
+    let parts = plan.parts().map(|part| Part {
+        params: bytemuck::pod_collect_to_vec(bytemuck::bytes_of(&part.params)),
+        bindings: part
+            .bindings()
+            .iter()
+            .map(|one| Binding {
+                tensor: name(one.operand),
+                offset: one.offset,
+                size: one.size,
+            })
+            .collect(),
+        dispatches: part
+            .dispatches()
+            .map(|one| Dispatch {
+                entry_point: one.entry_point,
+                workgroups: one.workgroups,
+            })
+            .collect(),
+    });
+    object(&Planned {
+        tensors: tensors.collect(),
+        parts: parts.collect(),
+    })
+}
+
+fn allowed(op: Op, name: &str) -> Result<Placement> {
+    let placement = match name {
+        "separate" => Placement::Separate,
+        "in_place" => Placement::InPlace,
+        "shared" => Placement::Shared,
+        _ => {
+            return Err(error(format_args!(
+                "no placement is called \"{name}\"; use one of separate, in_place, shared"
+            )));
+        }
+    };
+    if !placement.allows(op) {
+        return Err(OpError::NotInPlace { op: op.name() }.into());
+    }
+    Ok(placement)
+}
