@@ -13,9 +13,9 @@ use std::{io::Write, path::PathBuf};
 /// Says which hard sigmoid made y from x, and dx from the upstream gradient g.
 ///
 /// The first line names it: a preset, or affine(ALPHA, BETA, RULE) where no preset fits, several with "or" where the data can't
-/// tell, or "unknown". Files have one shape; float64 is rounded to float32, for which --atol allows. x may have another
-/// type than y, but y and dx must have been rounded alike. The sign of zero and the payload of NaN don't count. Data with noise
-/// in it are unknown; --atol says how much y and dx may be off, and the first line then ends in "within" that.
+/// tell, or "unknown". All files must have the same shape. float64 is rounded to float32; use --atol to allow for that. x may have
+/// another type than y, but y and dx must have the same one. The sign of zero and the payload of NaN don't count. Noisy data are
+/// unknown, unless --atol says how much y and dx may be off; then the first line ends in "within TOLERANCE".
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -49,6 +49,8 @@ Exit status:
   2  the input is bad";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let files = [&arguments.input, &arguments.output].into_iter();
+    npy::one_stdin(files.chain(&arguments.grad).chain(&arguments.dx))?;
     let x = npy::numbers(&arguments.input)?;
     let read = |path: &PathBuf| {
         let numbers = npy::numbers(path)?;
@@ -62,7 +64,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let g = arguments.grad.as_ref().map(read).transpose()?;
     let dx = arguments.dx.as_ref().map(read).transpose()?;
     if x.values.is_empty() {
-        return Err("there are no elements".into());
+        return Err(format!("{}: there are no elements", arguments.input.display()).into());
     }
     let gradient = g.as_ref().zip(dx.as_ref()).map(|(g, dx)| Gradient {
         g: &g.values,

@@ -23,7 +23,7 @@ use std::{
     process::ExitCode,
 };
 
-/// Every hard sigmoid: over files, found in data and in models, and compared on data.
+/// Computes hard sigmoids over files, finds them in data and in models, and compares them on data.
 ///
 /// Arrays are .npy files, tensors of .npz and .safetensors files (FILE:TENSOR), or - for standard input, of any shape: float32,
 /// float16, or bfloat16 (in NumPy's files as the bits in uint16).

@@ -90,11 +90,16 @@ impl Place {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
         };
+        // Without this the error names the temporary file.
+        fs::metadata(folder)?;
         let mut builder = tempfile::Builder::new();
         // As any newly created file, rather than for the owner alone.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.prefix(".hard-sigmoid-").tempfile_in(folder)?;
+        if let Ok(there) = fs::metadata(&target) {
+            file.as_file().set_permissions(there.permissions())?;
+        }
         Ok(Self::Beside(file, target))
     }
 }

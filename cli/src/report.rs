@@ -11,33 +11,35 @@ use clap::Args;
 use hard_sigmoid::{HardSigmoid, Preset, Region};
 use serde_json::json;
 use std::{
-    io::Write,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
-/// Says of x what each preset would make of it, as a table and a picture.
+/// Shows what each preset would do to x, as a table and a picture.
 ///
-/// low and high: shares at 0 and 1, where the gradient is 0; linear: the rest. At kinks: elements exactly there. From logistic:
-/// the mean distance of y from the logistic sigmoid of x. Stuck: features (positions along an axis, the last one if --axis says no
-/// other) all of whose elements have no gradient; with one dimension there are none.
+/// low, high: the shares of x where the gradient is 0, below and above. linear: the share where the gradient passes. NaN is in none
+/// of them. at kinks: the number of elements exactly there. from logistic: the mean distance of y from the logistic sigmoid of x, over
+/// all x that aren't NaN. stuck: the number of features whose gradient is 0 for every element. Features lie along the last axis, or
+/// along --axis; x of one dimension has none unless --axis is given. The mean and the standard deviation are those of the finite
+/// elements.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// x. By default the pre-activations of a network trained on handwritten digits, which are in the project's folder
     input: Option<PathBuf>,
-    /// Also draw the distribution of x under the curves
+    /// Draws the distribution of x under the curves
     #[arg(long, value_name = "FILE.svg|FILE.png")]
     output: Option<PathBuf>,
     /// Lets --output be the input
     #[arg(long, requires = "output")]
     overwrite: bool,
-    /// Along which axis the features are; negative counts from the last
+    /// The axis of the features; a negative one counts from the last
     #[arg(long, allow_negative_numbers = true)]
     axis: Option<i64>,
     /// Prints JSON; README.md describes it
     #[arg(long)]
     json: bool,
-    /// For which page to draw
+    /// Background of the picture
     #[arg(long, requires = "output", default_value = "light", value_parser = ["light", "dark"], value_name = "light|dark")]
     theme: String,
 }
@@ -71,11 +73,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if let (Some(output), false) = (&arguments.output, arguments.overwrite) {
         check_inputs(output, [&input])?;
     }
-    if arguments.json && arguments.output.as_deref() == Some(Path::new("-")) {
-        return Err("--json and --output - both write to standard output: name a file".into());
-    }
     let output = arguments.output.as_deref().map(Output::create).transpose()?;
     let features = Features::along(arguments.axis, &shape).map_err(|error| format!("{}: {error}", input.display()))?;
+    // The picture itself may be on standard output; then the table isn't.
+    let mut stderr = io::stderr();
+    let out: &mut dyn Write = match output.as_ref().is_none_or(Output::is_file) {
+        true => out,
+        false => &mut stderr,
+    };
     let finite: Vec<f64> = x.iter().filter(|x| x.is_finite()).map(|&x| x.into()).collect();
     let mean = finite.iter().sum::<f64>() / finite.len() as f64;
     let deviation = (finite.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / finite.len() as f64).sqrt();
@@ -99,7 +104,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         writeln!(out, "{} {element} elements, shape {}", x.len(), npy::shown(&shape))?;
         writeln!(
             out,
-            "mean {mean:.3}, standard deviation {deviation:.3}, not finite {others}\n"
+            "mean {}, standard deviation {}, not finite {others}\n",
+            short(mean),
+            short(deviation)
         )?;
         let stuck = if features.is_some() { "    stuck" } else { "" };
         writeln!(
@@ -138,6 +145,14 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         }
     }
     Ok(true)
+}
+
+/// A number in a few characters, however small or large it is.
+fn short(value: f64) -> String {
+    match value.abs() {
+        0.0 | 1e-3..1e6 => format!("{value:.3}"),
+        _ => format!("{value:.3e}"),
+    }
 }
 
 /// What a picture is written as.
@@ -208,7 +223,7 @@ impl Row {
             linear: count(Region::Linear),
             high: count(Region::High),
             at_kinks: x.iter().filter(|&&x| x == low || x == high).count(),
-            from_logistic: sum / f64::from(compared.max(1)),
+            from_logistic: sum / f64::from(compared),
             stuck: is_stuck.iter().filter(|&&stuck| stuck).count(),
         }
     }
@@ -220,7 +235,7 @@ impl Row {
             "linear": self.linear,
             "high": self.high,
             "at_kinks": self.at_kinks,
-            "from_logistic": self.from_logistic,
+            "from_logistic": Some(self.from_logistic).filter(|mean| mean.is_finite()),
             "stuck": self.stuck,
         })
     }
@@ -229,12 +244,17 @@ impl Row {
 const BINS: usize = 80;
 
 /// The shares of x, the largest as high as 1, under the curves. The outermost bars hold what is farther out.
-fn distribution(x: &[f32]) -> Chart<'static> {
+fn distribution(x: &[f32]) -> Chart {
     let finite = x.iter().filter(|x| x.is_finite());
     let largest = finite.fold(0.0_f32, |largest, x| largest.max(x.abs()));
     // All kinks are seen, and a few far numbers don't make a line of the rest.
     let end = f64::from(largest).clamp(4.0, 10.0);
     let width = 2.0 * end / BINS as f64;
+    let beyond = x.iter().filter(|&&x| f64::from(x.abs()) > end).count();
+    let caption = match beyond {
+        0 => "The distribution of x under the curves".into(),
+        _ => format!("The distribution of x under the curves; {beyond} of x lie beyond, in the outermost bars"),
+    };
     let mut counts = [0_usize; BINS];
     for &x in x.iter().filter(|x| !x.is_nan()) {
         let bin = ((f64::from(x) + end) / width).floor().clamp(0.0, (BINS - 1) as f64);
@@ -246,7 +266,7 @@ fn distribution(x: &[f32]) -> Chart<'static> {
         (left, left + width, count as f64 / tallest as f64)
     };
     Chart {
-        caption: "The distribution of x under the curves",
+        caption,
         end,
         top: 1.0,
         of_logistic: logistic,

@@ -35,10 +35,10 @@ pub struct Arguments {
     /// Value at 0 of clamp(ALPHA * x + BETA, 0, 1)
     #[arg(long, requires = "alpha", allow_negative_numbers = true)]
     beta: Option<f32>,
-    /// Gradient at the kinks of that: 0 (strict), ALPHA (inclusive) or half of it (half)
+    /// Gradient of that clamp at its kinks: 0 (strict), ALPHA (inclusive) or half of it (half)
     #[arg(long, requires = "alpha", value_name = "strict|inclusive|half")]
     kinks: Option<KinkRule>,
-    /// forward or backward; both in the table, forward for a file
+    /// forward or backward. By default a file is computed forward; the table has backward too if there is a gradient
     #[arg(long, value_parser = ["forward", "backward"], value_name = "forward|backward")]
     pass: Option<String>,
     /// x
@@ -47,7 +47,7 @@ pub struct Arguments {
     /// Upstream gradient, of the same shape as x
     #[arg(long, value_name = "G.npy", requires = "input")]
     grad: Option<PathBuf>,
-    /// What the files hold, and what the table is computed in; by default what x is, and float32 if x doesn't tell
+    /// Type of the files and of the computation. By default that of x; a file of uint16 needs bf16
     #[arg(long, value_name = "f32|f16|bf16")]
     dtype: Option<DType>,
     /// Where the result goes: y, or dx for the backward pass
@@ -75,7 +75,7 @@ Examples:
 Exit status:
   0  every result has the bits of the CPU path
   1  a result of the table differs
-  2  the input is bad";
+  2  the input is bad, or the output can't be written";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();
@@ -86,6 +86,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
         return Err("the backward pass needs the upstream gradient: --grad G.npy".into());
     }
+    npy::one_stdin(arguments.input.iter().chain(&arguments.grad))?;
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
     let in_file = || x.as_ref().and_then(npy::Reader::element);
@@ -108,9 +109,6 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     if let Some(output) = &arguments.output {
         let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
         check_output(arguments, output)?;
-        if arguments.json && output == Path::new("-") {
-            return Err("--json and --output - both write to standard output: name a file".into());
-        }
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
         let g = grad.map(npy::Reader::open).transpose()?;
         let job = stream::FileJob::<T>::open(definition, x.expect("clap requires it"), g, output)?;
@@ -158,6 +156,10 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
 
 /// The result is a `.npy` file, and not one of the inputs by mistake.
 fn check_output(arguments: &Arguments, output: &Path) -> Result<(), String> {
+    if npy::split(output).1.is_some() {
+        let output = output.display();
+        return Err(format!("{output} is a tensor of a file, but the result is a .npy file"));
+    }
     if let Some(extension) = extension(output).filter(|one| OTHER_FILES.contains(&one.as_str())) {
         let output = output.display();
         return Err(format!(

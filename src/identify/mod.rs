@@ -218,7 +218,7 @@ pub enum Rounding {
     /// `alpha·x + beta` with one rounding: a fused multiply-add, which compilers make of two operations.
     Fused,
     /// Each operation is rounded to the output's type. The function was written out, and differentiated operation by
-    /// operation: the gradient of a division divides. A summand is of that type too, but a factor stays `f32`, as in
+    /// operation: the gradient of a division is a division too. A summand is of that type too, but a factor stays `f32`, as in
     /// PyTorch.
     EachOperation,
     /// The same with a factor of the output's type, as in JAX and TensorFlow.

@@ -61,6 +61,7 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
                 within => format!("Every element agrees within {within:?}, but not in every bit.\n"),
             };
             let separations = found.separations(of_x, of_y);
+            let of_pair = |pair| of_pair(pair, found.within);
             within + &separations.into_iter().map(of_pair).collect::<String>()
         }
         Verdict::Affine(definition) => {
@@ -77,15 +78,20 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
     }
 }
 
-fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>)) -> String {
+fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>), within: f32) -> String {
+    let more = match within {
+        0.0 => String::new(),
+        within => format!(" by more than 2 · {within:?}"),
+    };
     let hint = match separation {
         Some(Separation::Forward(at)) => format!("An element with x = {at} would."),
         Some(Separation::Backward(at)) => {
-            format!("No x was found at which their y differs; a gradient at x = {at} would tell.")
+            format!("No x was found at which their y differs{more}; a gradient at x = {at} would tell.")
         }
-        None => "No element was found that would.".into(),
+        None => format!("No element was found where they differ{more}."),
     };
-    format!("Cannot tell: the data has no element that separates {a} from {b}.\n{hint}\n")
+    let tolerance = if within > 0.0 { " within that" } else { "" };
+    format!("Cannot tell: the data has no element that separates {a} from {b}{tolerance}.\n{hint}\n")
 }
 
 fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
@@ -166,7 +172,7 @@ fn table(matches: &[Match], x: &[f32]) -> String {
         if let Some(backward) = &one.backward {
             row += &format!("   {}", cells(backward, x));
             if backward.flushed > 0 {
-                row += &format!("   {} subnormals are zero", backward.flushed);
+                row += &format!("   {} subnormals came as zero", backward.flushed);
             }
         }
         if one.precision != Precision::EXACT {
@@ -198,7 +204,7 @@ impl fmt::Display for Precision {
             (Rounding::AsDefined, DType::F32, _) => write!(f, "y rounded to {output}"),
             (Rounding::AsDefined, ..) => write!(f, "x and y rounded to {input}"),
             (Rounding::Fused, ..) => write!(f, "product and sum in one: a fused multiply-add"),
-            (Rounding::EachOperation, _, DType::F32) => write!(f, "written out: the gradient of a division divides"),
+            (Rounding::EachOperation, _, DType::F32) => write!(f, "gradient computed as g / 6"),
             (Rounding::EachOperation, ..) => write!(f, "each operation rounded to {output}"),
             (Rounding::EachOperationAndFactor, ..) => write!(f, "each operation and factor rounded to {output}"),
         }

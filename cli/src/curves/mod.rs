@@ -66,8 +66,8 @@ pub fn text(pixels: i32, colour: RGBColor) -> TextStyle<'static> {
 }
 
 /// What a chart shows: a function of each definition over the same of the logistic sigmoid.
-pub struct Chart<'a> {
-    pub caption: &'a str,
+pub struct Chart {
+    pub caption: String,
     /// x is between this and minus this.
     pub end: f64,
     /// The largest y.
@@ -84,13 +84,13 @@ const POINTS: i32 = 200;
 /// Height of the caption and the legend above a chart, in pixels.
 const HEADING: i32 = 88;
 
-impl Chart<'_> {
+impl Chart {
     /// The text of an SVG.
     pub fn draw(&self, theme: &Theme) -> Result<String, Box<dyn Error>> {
         drawn(theme, (860, 500), |root| {
             let (heading, plot) = root.split_vertically(px(HEADING));
             let centred = text(20, theme.ink).pos(Pos::new(HPos::Center, VPos::Center));
-            heading.draw(&Text::new(self.caption, (px(430), px(24)), centred))?;
+            heading.draw(&Text::new(self.caption.clone(), (px(430), px(24)), centred))?;
             self.draw_legend(theme, &heading)?;
             self.draw_plot(theme, &plot)
         })
@@ -120,7 +120,7 @@ impl Chart<'_> {
             }
         }
         if !self.bars.is_empty() {
-            let [(left, y), (right, _)] = name("how much of x is there")?;
+            let [(left, y), (right, _)] = name("share of x")?;
             let corners = [(left, y - px(7)), (right, y + px(7))];
             area.draw(&Rectangle::new(corners, theme.soft.mix(0.35).filled()))?;
         }

@@ -164,7 +164,8 @@ impl Tensor {
 const MOST_CONSTANT: usize = 1 << 16;
 
 pub fn read(bytes: &[u8]) -> Result<Model, String> {
-    let model = ModelProto::decode(bytes).map_err(|error| format!("not an ONNX model: {error}"))?;
+    let model =
+        ModelProto::decode(bytes).map_err(|error| format!("not an ONNX, Keras or TensorFlow.js model: {error}"))?;
     let Some(graph) = &model.graph else {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };

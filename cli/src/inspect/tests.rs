@@ -166,7 +166,7 @@ fn what_is_no_model_is_refused() {
         (b"{\"modelTopology\": {\"node\": []}}", "graph model"),
         (b"PK\x03\x04", "a damaged archive"),
         (b"\x89HDF\r\n\x1a\n", "a damaged HDF5 file"),
-        (b"hello", "not an ONNX model"),
+        (b"hello", "not an ONNX, Keras or TensorFlow.js model"),
         // One field that is unknown.
         (b"\x98\x06\x01", "no graph"),
     ] {

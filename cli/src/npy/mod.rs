@@ -68,6 +68,14 @@ pub fn same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
     Err("one of input and gradient is in Fortran order, the other in C order: save both in one".into())
 }
 
+/// Standard input can be read once.
+pub fn one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+    match paths.filter(|path| path.as_path() == Path::new("-")).count() {
+        0 | 1 => Ok(()),
+        _ => Err("only one of the arrays can come from standard input".into()),
+    }
+}
+
 /// A file of the data that come with the project.
 pub fn shipped(name: &str) -> Result<PathBuf, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -138,10 +146,11 @@ impl Reader {
     pub fn check<T: Scalar>(&self) -> Result<u64, String> {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted && self.element() != Some(T::DTYPE) {
-            return Err(self.at_path(format!(
-                "its dtype is '{found}', not '{wanted}'; read are float32 ('<f4'), float16 ('<f2') and, with \
-                 --dtype bf16, the bits of bfloat16 as uint16 ('<u2')"
-            )));
+            let why = match self.element() {
+                Some(_) => "as x or --dtype says",
+                None => "supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as uint16",
+            };
+            return Err(self.at_path(format!("its dtype is '{found}', not '{wanted}': {why}")));
         }
         self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
     }
@@ -170,7 +179,7 @@ impl Reader {
         }
         read.map_err(|error| {
             self.at_path(match error.kind() {
-                ErrorKind::UnexpectedEof => format!("shape {} has more elements than came", shown(self.shape())),
+                ErrorKind::UnexpectedEof => format!("the data end before shape {} is complete", shown(self.shape())),
                 _ => error.to_string(),
             })
         })
@@ -179,7 +188,10 @@ impl Reader {
     /// That nothing follows the last element.
     pub fn end(&mut self) -> Result<(), String> {
         match self.data.read_exact(&mut [0]) {
-            Ok(()) => Err(self.at_path(format!("shape {} has fewer elements than came", shown(self.shape())))),
+            Ok(()) => Err(self.at_path(format!(
+                "there are data after the last element of shape {}",
+                shown(self.shape())
+            ))),
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
             Err(error) => Err(self.at_path(error.to_string())),
         }
@@ -236,7 +248,7 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
         }
         other => {
             return Err(reader.at_path(format!(
-                "its dtype is '{other}'; read are float64, float32, float16, and uint16 as the bits of bfloat16"
+                "its dtype is '{other}'; supported are float64, float32, float16, and uint16 as the bits of bfloat16"
             )));
         }
     };

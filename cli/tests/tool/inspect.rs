@@ -30,7 +30,7 @@ jax: clamp(x + 3, 0, 6) · (1/6)
 fn json_has_an_entry_for_each_file() {
     let output = tool(&models(), "inspect --json keras2.h5 make.py");
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).starts_with("hard-sigmoid: make.py: not an ONNX model"));
+    assert!(text(&output.stderr).starts_with("hard-sigmoid: make.py: not an ONNX, Keras"));
     let all: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(all[0]["file"], "keras2.h5");
     assert_eq!(all[0]["made_by"], "Keras 2.21.0 on tensorflow");
@@ -43,7 +43,7 @@ fn json_has_an_entry_for_each_file() {
             "definitions": ["keras"],
         })
     );
-    assert!(all[1]["error"].as_str().unwrap().starts_with("not an ONNX model"));
+    assert!(all[1]["error"].as_str().unwrap().starts_with("not an ONNX, Keras"));
 }
 
 #[test]

@@ -146,3 +146,61 @@ fn a_reader_may_leave() {
     }
     assert!(folder.path().join("out.npy").exists());
 }
+
+#[test]
+#[cfg(unix)]
+fn a_replaced_file_keeps_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let file = folder.path().join("y.npy");
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    succeeded(&tool(
+        folder.path(),
+        "run --preset jax --input x.npy --output y.npy --device cpu",
+    ));
+    assert!(fs::read(&file).unwrap().starts_with(b"\x93NUMPY"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// The table goes where it doesn't mix with the picture.
+#[test]
+fn a_picture_has_standard_output_to_itself() {
+    let folder = folder();
+    for arguments in ["report x.npy --output -", "report x.npy --output - --json"] {
+        let output = tool(folder.path(), arguments);
+        let picture = succeeded(&output);
+        assert!(
+            picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"),
+            "{arguments}"
+        );
+        assert!(text(&output.stderr).contains("courbariaux"), "{arguments}");
+    }
+}
+
+#[test]
+fn bad_places_are_named() {
+    let folder = folder();
+    let run = "run --preset jax --device cpu --input x.npy --output";
+    refused(
+        folder.path(),
+        &format!("{run} nowhere/y.npy"),
+        "nowhere/y.npy: No such file",
+    );
+    fs::copy(folder.path().join("x.npy"), folder.path().join("t.safetensors")).unwrap();
+    refused(
+        folder.path(),
+        &format!("{run} t.safetensors:y"),
+        "is a tensor of a file",
+    );
+    for arguments in [
+        "identify - -",
+        "run --pass backward --input - --grad - --preset jax --output y.npy",
+    ] {
+        refused(
+            folder.path(),
+            arguments,
+            "only one of the arrays can come from standard input",
+        );
+    }
+}

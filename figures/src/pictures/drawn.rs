@@ -33,7 +33,7 @@ fn mono(size: i32, colour: RGBColor) -> TextStyle<'static> {
 
 fn curves(theme: &Theme) -> Result<String> {
     let chart = Chart {
-        caption: "Six names, four curves, none of them the logistic sigmoid",
+        caption: "Eight names, four curves, none of them the logistic sigmoid".into(),
         end: 4.0,
         top: 1.0,
         of_logistic: logistic,
@@ -45,7 +45,7 @@ fn curves(theme: &Theme) -> Result<String> {
 
 fn gradients(theme: &Theme) -> Result<String> {
     let chart = Chart {
-        caption: "Their gradients: constant, then nothing",
+        caption: "Their gradients: constant, then nothing".into(),
         end: 4.0,
         top: 0.6,
         of_logistic: |x| logistic(x) * (1.0 - logistic(x)),
