@@ -38,5 +38,6 @@ python="$frameworks/bin/python"
 "$python" -m pytest --doctest-modules --pyargs hard_sigmoid
 "$python" -m pytest --doctest-glob README.md README.md
 "$python" examples/webgpu.py
+"$python" ../../tests/web/snippets.py
 "$python" -m mypy --strict -p hard_sigmoid
 "$python" -m mypy.stubtest hard_sigmoid._native

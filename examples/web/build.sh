@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Builds the page into a folder that any static server can serve: examples/web/build.sh [FOLDER], by default target/web.
+# PAGE_URL, the address where it will be, is needed for the picture that is shown where a link to it is posted.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-target=wasm32-unknown-unknown
 folder="${1:-target/web}"
-if ! [ -d "$(rustc --print target-libdir --target $target)" ]; then
-    rustup target add $target
+integrations/js/build.sh "$folder/hard-sigmoid"
+cp examples/web/page/* docs/pictures/curves-{light,dark}.svg docs/pictures/curves-light.png "$folder"
+if [ -n "${PAGE_URL:-}" ]; then
+    url="${PAGE_URL%/}"
+    sed -i.old "s|content=\"curves-light.png\"|content=\"$url/curves-light.png\"|
+        s|<meta property=\"og:type\"|<meta property=\"og:url\" content=\"$url/\">\n&|" "$folder/index.html"
+    rm "$folder/index.html.old"
 fi
-built="${CARGO_TARGET_DIR:-target}/$target/release/hard_sigmoid_web.wasm"
-cargo build --release -p hard-sigmoid-web --lib --target $target
-mkdir -p "$folder"
-cargo run --release -p hard-sigmoid-web -- "$built" "$folder"
-cp examples/web/page/* "$folder"
 echo "built $folder; serve it, for example: python3 -m http.server --directory $folder"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the page of examples/web, serves it, and uses it in Chromium. Run by `./test.sh web`.
+# Builds the npm package and the page of examples/web, and uses both in Chromium. Run by `./test.sh web`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
@@ -8,13 +8,24 @@ target=wasm32-unknown-unknown
 [ -d "$(rustc --print target-libdir --target $target)" ] || rustup target add $target || cannot "Rust's target $target"
 . tests/npm.sh
 npm_package playwright-core@1.64.1
+npm_package axe-core@4.14.1
+npm_package typescript@7.0.2
+npm_package onnxruntime-web@1.30.0
+npm_package @tensorflow/tfjs@4.22.0
 [ -x /usr/bin/chromium ] || install chromium
 
-# The crate as an embedder's page would have it, and this page.
+# The crate as an embedder's page would have it, and the modules that are built here.
 cargo clippy --release --target $target -p hard-sigmoid --no-default-features -- -D warnings
-cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-web --lib -- -D warnings
+cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-js -p offload-web --lib -- -D warnings
 
 site="$cache/web"
 rm -rf "$site"
-examples/web/build.sh "$site"
+PAGE_URL=https://example.org/page examples/web/build.sh "$site"
+node tests/web/npm.mjs "$site/hard-sigmoid" "$node_modules"
+node tests/web/snippets.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/test.mjs "$site" "$node_modules" "$cache/web-screenshots"
+
+# hard_sigmoid::offload in a browser, by wgpu.
+cargo build --release -p offload-web --lib --target $target
+cargo run --release -p hard-sigmoid-js -- "${CARGO_TARGET_DIR:-target}/$target/release/offload_web.wasm" "$cache/web-offload" offload
+node tests/web/offload.mjs "$cache/web-offload" "$node_modules"

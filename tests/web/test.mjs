@@ -1,42 +1,22 @@
-// Uses the page in Chromium as a visitor would: on WebGPU, on a phone's screen, and where there is no WebGPU.
-// Arguments: the built page, the node_modules folder with playwright-core, and a folder for screenshots.
+// Uses the page in Chromium as a visitor would: on WebGPU, on a phone, without WebGPU, without JavaScript, and on a slow line.
+// Arguments: the built page, the node_modules folder with playwright-core and axe-core, and a folder for screenshots.
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import { createRequire } from "node:module";
-import { extname, join, resolve } from "node:path";
+import { join } from "node:path";
+import { GPU, launch, serve } from "./browser.mjs";
 
 const [site, modules, screenshots] = process.argv.slice(2);
-const { chromium } = createRequire(resolve(modules) + "/")("playwright-core");
 const golden = (name) => join(import.meta.dirname, "../golden", name);
 mkdirSync(screenshots, { recursive: true });
 
-// A static server, as any other. The page lies in a folder of it.
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
-const server = createServer((request, response) => {
-  try {
-    const name = request.url.replace(/^\/page\//, "").replace(/\?.*/, "") || "index.html";
-    const body = readFileSync(join(site, name));
-    response.writeHead(200, { "Content-Type": TYPES[extname(name)] ?? "application/octet-stream" }).end(body);
-  } catch {
-    response.writeHead(404).end();
-  }
-});
-await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
-const address = `http://127.0.0.1:${server.address().port}/page/`;
-
-const QUIET = ["--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"];
-QUIET.push("--disable-component-update", "--disable-sync");
+const axe = readFileSync(join(modules, "axe-core/axe.min.js"), "utf8");
+// The page lies in a folder of the server.
+const { address, close } = await serve(site);
 
 /** Opens the page in a browser of its own, and fails on whatever its console has to complain about beyond `expected`. */
-async function visit(what, { args, hash = "", prepare, expected, ...context }, use) {
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    // As for visitors: with a GPU, and with a limit to how often a page may write its address.
-    ignoreDefaultArgs: ["--disable-gpu", "--disable-ipc-flooding-protection"],
-    args: [...QUIET, ...args],
-  });
+async function visit(what, { args, hash = "", prepare, expected, isSlow, ...context }, use) {
+  const browser = await launch(modules, args);
   const page = await browser.newPage(context);
   const complaints = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
@@ -45,7 +25,7 @@ async function visit(what, { args, hash = "", prepare, expected, ...context }, u
   try {
     if (prepare) await page.addInitScript(prepare);
     await page.goto(address + hash);
-    await page.locator("main").waitFor();
+    if (context.javaScriptEnabled !== false && !isSlow) await ready(page);
     await use(page);
   } catch (error) {
     console.error(`${what}: ${await text(page, "#status")}`, complaints);
@@ -60,6 +40,7 @@ async function visit(what, { args, hash = "", prepare, expected, ...context }, u
   console.log(`${what}: passed`);
 }
 
+const ready = (page) => page.locator("body[data-state=ready]").waitFor();
 const text = (page, selector) => page.locator(selector).textContent();
 async function checked(page) {
   await page.locator("#check[data-state=done]").waitFor();
@@ -107,6 +88,14 @@ const faint = (page) =>
     return hard.map((element) => `${element.textContent}: ${contrast(element)}`);
   });
 
+/** What axe-core finds wrong for people who use the page by other means than eyes and a mouse. */
+async function inaccessible(page) {
+  await page.evaluate(axe);
+  const { violations, passes } = await page.evaluate(() => globalThis.axe.run());
+  assert.ok(passes.length > 20, `${passes.length} rules of axe-core passed`);
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+}
+
 /** Uploads a file, and returns what comes back. */
 async function roundTrip(page, file) {
   await page.locator("#file").setInputFiles(file);
@@ -120,7 +109,6 @@ const elements = (npy) => Array.from(new Float32Array(npy.buffer.slice(npy.byteO
 const equal = (a, b) => a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
 assert.ok(!equal([0], [-0]) && !equal([1], [1, 2]) && equal([NaN], [NaN]));
 
-const GPU = ["--enable-unsafe-webgpu"];
 const REFERENCE = "This is the CPU path itself, the reference that the GPU is compared with.";
 
 await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, async (page) => {
@@ -186,6 +174,14 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(page.url(), /#affine\(/);
   await page.locator("#values").hover();
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
+  // Keys read it too.
+  const reader = page.getByRole("slider", { name: "x at which the curve is read" });
+  await reader.focus();
+  for (const [key, x] of [["Home", "−5"], ["ArrowRight", "−4.992188"], ["PageUp", "−4.492188"], ["End", "5"], ["ArrowLeft", "4.992188"]]) {
+    await page.keyboard.press(key);
+    assert.ok((await text(page, "#readout")).startsWith(`x ${x}: `), `${key}: ${await text(page, "#readout")}`);
+    assert.equal(await reader.getAttribute("aria-valuetext"), await text(page, "#readout"));
+  }
   // The plot of the gradient has room for it however steep it is.
   for (const steep of [1.5, -1.5, 0.25]) {
     await page.locator("#alpha").fill(String(steep));
@@ -227,9 +223,16 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     const found = ["now", "min", "max"].map((which) => dot.getAttribute(`aria-value${which}`));
     assert.deepEqual(await Promise.all(found), values);
   }
+  for (const [key, value] of [["PageUp", "0.61"], ["PageDown", "0.51"], ["End", "2"], ["Home", "−1"]]) {
+    await betaDot.press(key);
+    assert.equal(await text(page, "#beta-value"), value, key);
+  }
+  await page.getByRole("button", { name: "pytorch" }).click();
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
     assert.deepEqual(await faint(page), [], colorScheme);
+    assert.deepEqual(await inaccessible(page), [], colorScheme);
+    await page.screenshot({ path: join(screenshots, `desktop-${colorScheme}.png`), fullPage: true });
   }
   await page.emulateMedia({ colorScheme: "light" });
   // The upper kink's dot stays, wherever it is dragged and for as long as a key is pressed.
@@ -268,6 +271,74 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await checked(page);
 });
 
+await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, async (page) => {
+  const verdict = async (a, b, what) => {
+    for (const [id, value] of [["#a", a], ["#b", b], ["#what", what]]) await page.locator(id).selectOption(value);
+    return text(page, "#verdict");
+  };
+  assert.match(await verdict("pytorch", "jax", "forward"), /^y of pytorch and jax differs at [\d,]+ of 262,180 .*5\.96e-8 .*1 step of float32 at most\.$/);
+  assert.match(await verdict("keras", "pytorch", "forward"), /differs at .* by 0\.0833 at most, at x = −?2\.(5|49)/);
+  assert.match(await verdict("keras", "onnx", "forward"), /has the same bits at all 262,180 x/);
+  // Around each kink there are three x at which one passes the gradient and the other doesn't.
+  assert.match(await verdict("keras", "onnx", "backward"), /^dy\/dx of keras and onnx differs at \d+ of 262,180 .*by 0\.200 at most, at x = −?2\.(5|49)/);
+  assert.match(await verdict("jax", "jax", "backward"), /the same definition/);
+  await verdict("keras", "onnx", "forward");
+  const rows = page.locator("#neighbours tr");
+  assert.equal(await rows.count(), 10);
+  const at = await rows.filter({ hasText: "2.50000000" }).locator("td").allTextContents();
+  assert.deepEqual(at, ["2.50000000", "0x3f800000", "0x3f800000", "0.2", "0"]);
+  assert.deepEqual(await rows.filter({ hasText: "2.50000000" }).locator(".marked").allTextContents(), ["0.2", "0"]);
+  await page.locator("#kink").selectOption("0");
+  assert.equal(await rows.nth(5).locator("td").first().textContent(), "−2.50000000");
+  // One-liners, as many as there are languages; the clipboard gets what is shown.
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  const languages = await page.locator("#language option").allTextContents();
+  assert.ok(languages.length >= 6, languages);
+  await page.locator("#language").selectOption("PyTorch");
+  assert.match(await text(page, "#snippet"), /hardsigmoid/);
+  await page.locator("#copy").click();
+  await page.getByText("Copied.").waitFor();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await text(page, "#snippet"));
+});
+
+await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, async (page) => {
+  const give = (slot, file) => page.locator(`[data-slot=${slot}]`).setInputFiles(file);
+  const says = (words) => page.locator("#identify-status").getByText(words).waitFor();
+  await give("x", golden("x.npy"));
+  await says("Still missing: y.");
+  await give("y", golden("keras.y.npy"));
+  await says(/^keras or onnx — from [\d,]+ elements$/);
+  await give("g", golden("g.npy"));
+  await says("Still missing: dx.");
+  await give("dx", golden("keras.dx.npy"));
+  await says(/^keras — from/);
+  assert.match(await text(page, "#identify-report"), /Every element agrees, and no other preset does\./);
+  await give("y", golden("jax.y.npy"));
+  await says(/^unknown — from/);
+  // Another shape, and no file of NumPy.
+  await give("y", golden("pytorch.f16.y.npy"));
+  await says(/^pytorch\.f16\.y\.npy has shape 65536, but x has \d+$/);
+  await give("y", { name: "text.npy", mimeType: "", buffer: Buffer.from("no array") });
+  await says(/^text\.npy: not a \.npy file/);
+  assert.ok(await page.locator("#identify-report").isHidden());
+  // Dropped together, files go by their names; with noise they need a tolerance.
+  await page.reload();
+  await ready(page);
+  const noisy = readFileSync(golden("tangent.y.npy"));
+  const start = 10 + noisy.readUInt16LE(8);
+  for (let at = start; at < noisy.length; at += 4) noisy.writeFloatLE(noisy.readFloatLE(at) * (1 + 1e-6), at);
+  const files = [["a.x.npy", readFileSync(golden("x.npy"))], ["a.y.npy", noisy]].map(([name, bytes]) => [name, bytes.toString("base64")]);
+  await page.locator("#identify").evaluate(async (section, files) => {
+    const data = new DataTransfer();
+    for (const [name, base64] of files) data.items.add(new File([Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))], name));
+    section.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+  }, files);
+  await says(/^unknown/);
+  await page.locator("#atol").fill("1e-5");
+  await page.locator("#atol").blur();
+  await says(/^tangent, within .* — from/);
+});
+
 // Where a subnormal that counts as zero shows in results that are none.
 await visit("subnormal", { args: GPU, hash: "#affine(1e30, 0, strict)" }, async (page) => {
   console.log(`affine(1e30, 0, strict): ${await checked(page)}`);
@@ -293,6 +364,7 @@ const keepDevices = () => {
 await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
   for (const ask of ["#presets button:first-child", "#sweep", "#measure", "file"]) {
     await page.reload();
+    await ready(page);
     await checked(page);
     const before = await curve(page);
     await page.evaluate(() => {
@@ -311,18 +383,15 @@ await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
   }
 });
 
-// The module itself fails, as where it has no memory left: its promise is never settled, and the page says so.
+// The module itself fails, as it does without memory, and the page says so.
 const failOnFiles = () => {
   const { instantiateStreaming } = WebAssembly;
   WebAssembly.instantiateStreaming = async (...options) => {
     const { instance, module } = await instantiateStreaming(...options);
-    const device_transformNpy = () => {
-      queueMicrotask(() => {
-        throw new WebAssembly.RuntimeError("unreachable");
-      });
-      return new Promise(() => {});
+    const npy = () => {
+      throw new WebAssembly.RuntimeError("unreachable");
     };
-    return { instance: { exports: { ...instance.exports, device_transformNpy } }, module };
+    return { instance: { exports: { ...instance.exports, npy } }, module };
   };
 };
 await visit("failed", { args: GPU, prepare: failOnFiles, expected: /^RuntimeError: / }, async (page) => {
@@ -336,8 +405,17 @@ const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile:
 await visit("phone", { args: GPU, ...phone, hash: "#affine(0.3, 0.4, inclusive)", colorScheme: "dark" }, async (page) => {
   assert.equal(await text(page, "#formula"), "y = clamp(0.3·x + 0.4, 0, 1)");
   await checked(page);
-  const [wide, screen] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-  assert.ok(wide <= screen, `${wide} px on a screen of ${screen}`);
+  // A phone widens its view to what doesn't fit.
+  const [wide, view] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  assert.deepEqual([wide, view], [390, 390]);
+  // A tap reads the curve.
+  await page.locator("#gradients").tap({ position: { x: 200, y: 40 } });
+  assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await inaccessible(page), [], colorScheme);
+    await page.screenshot({ path: join(screenshots, `phone-${colorScheme}.png`), fullPage: true });
+  }
   // A finger beside a dot finds it.
   for (const id of ["alpha-handle", "beta-handle"]) {
     const found = await page.locator(`#${id} .dot`).evaluate((dot) => {
@@ -364,5 +442,34 @@ await visit("cpu", { args: ["--disable-features=WebGPU"], viewport: { width: 128
   const { bytes } = await roundTrip(page, golden("x.npy"));
   assert.ok(equal(elements(bytes), elements(readFileSync(golden("pytorch.y.npy")))));
 });
-server.close();
+// Without JavaScript the answer is there, and a word on what isn't.
+await visit("no-javascript", { args: GPU, javaScriptEnabled: false }, async (page) => {
+  for (const selector of ["h1", "header table", "header img", "noscript p"]) assert.ok(await page.locator(selector).isVisible(), selector);
+  assert.ok(await page.locator("main").isHidden());
+});
+
+// On a slow line there is a curve before WebAssembly, and its bits follow.
+await visit("slow", { args: GPU, isSlow: true }, async (page) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await page.route("**/*.wasm", async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.reload({ waitUntil: "commit" });
+  await page.locator("#values polyline.own[points]").waitFor({ state: "attached" });
+  const sketched = (await curve(page)).split(" ").length;
+  assert.equal(sketched, 1281);
+  assert.ok(await page.locator("#measure").isDisabled());
+  release();
+  await ready(page);
+  await checked(page);
+});
+
+// The picture of a link that is posted needs a whole address.
+await visit("posted", { args: GPU }, async (page) => {
+  const image = await page.locator("meta[property='og:image']").getAttribute("content");
+  assert.equal(image, "https://example.org/page/curves-light.png");
+});
+close();
 console.log(`screenshots in ${screenshots}`);

@@ -1,101 +1,43 @@
-// The page: draws what the WebAssembly module computes, on the GPU or by the CPU path.
-import init, { Definition, Device, Speed, comparisonSees } from "./hard_sigmoid_web.js";
+// The page. Its first curve is drawn from the formula; when the package hard-sigmoid has arrived, every value comes from it.
+import { count, hex, short, startCompare } from "./compare.js";
+import { startIdentify } from "./identify.js";
+import { HIGH, LOW, POINTS, Plot, xs } from "./plot.js";
 
 const $ = (id) => document.getElementById(id);
-const LOW = -5;
-const HIGH = 5;
-const POINTS = 1281;
-const xs = Float32Array.from({ length: POINTS }, (_, i) => LOW + ((HIGH - LOW) * i) / (POINTS - 1));
 
 // --- plots ---------------------------------------------------------------------------------------------------------
 
-const MARGIN = { left: 52, right: 12, top: 18, bottom: 24 };
-
-class Plot {
-  constructor(svg, ofLogistic) {
-    Object.assign(this, { svg, ys: Array.from(xs, ofLogistic) });
-    [this.width, this.height] = svg.getAttribute("viewBox").split(" ").slice(2).map(Number);
-    this.frame = this.add("g", {});
-    this.logistic = this.add("polyline", { class: "logistic" });
-    this.own = this.add("polyline", { class: "own" });
-    this.cursor = this.add("line", { class: "cursor", y1: MARGIN.top, y2: this.height - MARGIN.bottom, visibility: "hidden" });
-  }
-  /** Shows what lies between low and high. */
-  show(low, high, ticks) {
-    if (low === this.low && high === this.high) return;
-    Object.assign(this, { low, high });
-    this.frame.replaceChildren();
-    for (const value of ticks) {
-      this.line("grid", this.x(LOW), this.y(value), this.x(HIGH), this.y(value));
-      this.text(value, { x: MARGIN.left - 6, y: this.y(value) + 4, "text-anchor": "end" });
-    }
-    for (let x = LOW; x <= HIGH; x++) {
-      this.line(x === 0 ? "axis" : "grid", this.x(x), this.y(low), this.x(x), this.y(high));
-      this.text(x, { x: this.x(x), y: this.height - 6, "text-anchor": "middle" });
-    }
-    this.draw(this.logistic, this.ys);
-  }
-  add(name, attributes, parent = this.svg) {
-    const element = document.createElementNS("http://www.w3.org/2000/svg", name);
-    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-    return parent.appendChild(element);
-  }
-  line(style, x1, y1, x2, y2) {
-    this.add("line", { class: style, x1, y1, x2, y2 }, this.frame);
-  }
-  text(value, attributes) {
-    const text = this.add("text", attributes, this.frame);
-    const isLarge = Math.abs(value) >= 1e4;
-    text.textContent = (isLarge ? value.toExponential().replace("+", "") : String(value)).replace("-", "−");
-    // What is too long for the margin is squeezed into it.
-    const room = MARGIN.left - 8;
-    if (text.getComputedTextLength() > room) {
-      text.setAttribute("textLength", room);
-      text.setAttribute("lengthAdjust", "spacingAndGlyphs");
-    }
-  }
-  x(x) {
-    return MARGIN.left + ((x - LOW) / (HIGH - LOW)) * (this.width - MARGIN.left - MARGIN.right);
-  }
-  y(y) {
-    return MARGIN.top + ((this.high - y) / (this.high - this.low)) * (this.height - MARGIN.top - MARGIN.bottom);
-  }
-  draw(line, ys) {
-    const points = Array.from(ys, (y, i) => `${this.x(xs[i]).toFixed(2)},${this.y(y).toFixed(2)}`);
-    line.setAttribute("points", points.join(" "));
-  }
-  /** Where in the plot's units a pointer is. */
-  at(event) {
-    const box = this.svg.getBoundingClientRect();
-    const [x, y] = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
-    const across = (x * this.width - MARGIN.left) / (this.width - MARGIN.left - MARGIN.right);
-    const down = (y * this.height - MARGIN.top) / (this.height - MARGIN.top - MARGIN.bottom);
-    return [LOW + across * (HIGH - LOW), this.high - down * (this.high - this.low)];
-  }
-}
-
+document.querySelector("main").hidden = false;
 const logistic = (x) => 1 / (1 + Math.exp(-x));
-const values = new Plot($("values"), logistic);
-const gradients = new Plot($("gradients"), (x) => logistic(x) * (1 - logistic(x)));
+const values = new Plot($("values"), ["logistic", "own"]);
+const gradients = new Plot($("gradients"), ["logistic", "own"]);
 values.show(-0.1, 1.1, [0, 0.5, 1]);
+values.draw("logistic", Array.from(xs, logistic));
 /** A steep gradient is alpha, and needs more room than the others. */
 function showGradients(alpha) {
-  if (alpha >= -0.05 && alpha <= 0.55) gradients.show(-0.1, 0.6, [0, 0.25, 0.5]);
-  else gradients.show(Math.min(-0.1, 1.1 * alpha), Math.max(0.6, 1.1 * alpha), [0, Number(alpha.toPrecision(2))]);
+  const isUsual = alpha >= -0.05 && alpha <= 0.55;
+  const isNew = isUsual
+    ? gradients.show(-0.1, 0.6, [0, 0.25, 0.5])
+    : gradients.show(Math.min(-0.1, 1.1 * alpha), Math.max(0.6, 1.1 * alpha), [0, Number(alpha.toPrecision(2))]);
+  if (isNew) gradients.draw("logistic", Array.from(xs, (x) => logistic(x) * (1 - logistic(x))));
 }
 
 // --- what is shown ------------------------------------------------------------------------------------------------
 
+let hs; // The package, once it is there.
 let device;
 let gpu;
 let cpu;
-let gpuName;
 let whyNoGpu;
 let definition;
 let shown; // [y, gradient] of the curves drawn.
 
-const count = (number) => number.toLocaleString("en");
-const short = (number) => String(Number(number.toPrecision(7))).replace("-", "−");
+/** Draws the line of a preset before the package has arrived: only to look at. */
+function sketch(alpha, beta) {
+  showGradients(alpha);
+  values.draw("own", Array.from(xs, (x) => Math.min(Math.max(alpha * x + beta, 0), 1)));
+  gradients.draw("own", Array.from(xs, (x) => (alpha * x + beta > 0 && alpha * x + beta < 1 ? alpha : 0)));
+}
 
 /** Only the last of the drawings asked for while one is under way is done. */
 let isDrawing = false;
@@ -110,16 +52,16 @@ async function draw() {
       const [drawn, on] = [definition, device];
       let y, gradient;
       try {
-        y = await on.forward(drawn, xs);
-        gradient = await on.gradient(drawn, xs);
+        y = await on.run("forward", drawn, [xs]);
+        gradient = await on.run("backward", drawn, [xs, new Float32Array(xs.length).fill(1)]);
       } catch (error) {
         if (on === cpu) throw error;
         giveUpGpu(on, error);
         continue;
       }
-      showGradients(drawn.alpha);
-      values.draw(values.own, y);
-      gradients.draw(gradients.own, gradient);
+      showGradients(drawn.slope);
+      values.draw("own", y);
+      gradients.draw("own", gradient);
       shown = [y, gradient];
       read();
     }
@@ -128,15 +70,14 @@ async function draw() {
   }
 }
 
-/** Takes a text that Definition reads. */
+/** Takes a text that HardSigmoid reads. */
 function choose(text) {
-  definition = new Definition(text);
-  const { name, beta, kinks, kinkRule } = definition;
+  definition = new hs.HardSigmoid(text);
+  const { name, slope, shift, kinks, kinkRule } = definition;
   $("name").textContent = name === "affine" ? "any other" : name;
   $("formula").textContent = `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
-  for (const id of ["alpha", "beta"]) {
-    const value = definition[id];
+  for (const [id, value] of [["alpha", slope], ["beta", shift]]) {
     $(id).value = value;
     $(`${id}-value`).textContent = short(value);
     // A slider's own value is rounded to its steps, and limited.
@@ -144,10 +85,11 @@ function choose(text) {
     $(`${id}-handle`).setAttribute("aria-valuenow", moved(value, id));
   }
   document.querySelector(`[name=kinks][value=${kinkRule}]`).checked = true;
-  $("kinks").textContent = kinks.length
-    ? `Kinks at ${short(kinks[0])} and ${short(kinks[1])}; value at 0 is ${short(Math.min(Math.max(beta, 0), 1))}.`
+  $("kinks").textContent = kinks
+    ? `Kinks at ${short(kinks[0])} and ${short(kinks[1])}; the value at 0 is ${short(Math.min(Math.max(shift, 0), 1))}.`
     : "A constant: no kinks.";
   for (const button of $("presets").children) button.setAttribute("aria-pressed", button.dataset.text === definition.text);
+  showSnippet();
   placeHandles();
   scheduleCheck();
   return draw();
@@ -159,18 +101,18 @@ function moved(value, id) {
   const limited = Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
   return Math.round(limited * 1000) / 1000;
 }
-const affine = (alpha, beta) => choose(`affine(${alpha}, ${beta}, ${chosenKinkRule()})`);
-const moveAlpha = (alpha) => affine(moved(alpha, "alpha"), definition.beta);
-const moveBeta = (beta) => affine(definition.alpha, moved(beta, "beta"));
-$("alpha").addEventListener("input", () => moveAlpha(Number($("alpha").value)));
-$("beta").addEventListener("input", () => moveBeta(Number($("beta").value)));
+const affine = (alpha, beta) => hs && choose(`affine(${Math.fround(alpha)}, ${Math.fround(beta)}, ${chosenKinkRule()})`);
+const moveAlpha = (alpha) => affine(moved(alpha, "alpha"), definition.shift);
+const moveBeta = (beta) => affine(definition.slope, moved(beta, "beta"));
+$("alpha").addEventListener("input", () => hs && moveAlpha(Number($("alpha").value)));
+$("beta").addEventListener("input", () => hs && moveBeta(Number($("beta").value)));
 for (const radio of document.querySelectorAll("[name=kinks]"))
-  radio.addEventListener("change", () => affine(definition.alpha, definition.beta));
+  radio.addEventListener("change", () => hs && affine(definition.slope, definition.shift));
 
 // The dot on the axis moves beta, the one on the upper kink alpha.
 function addHandle(id, label) {
-  const aria = { "aria-label": label, "aria-valuemin": $(id).min, "aria-valuemax": $(id).max };
-  const handle = values.add("g", { id: `${id}-handle`, class: "handle", role: "slider", tabindex: 0, ...aria });
+  const aria = { "aria-label": label, "aria-valuemin": $(id).min, "aria-valuemax": $(id).max, "aria-valuenow": 0 };
+  const handle = values.add("g", { id: `${id}-handle`, class: "handle", role: "slider", tabindex: 0, visibility: "hidden", ...aria });
   values.add("circle", { class: "reach", r: 22 }, handle);
   values.add("circle", { class: "dot", r: 9 }, handle);
   return handle;
@@ -180,16 +122,18 @@ const alphaHandle = addHandle("alpha", "alpha, by the upper kink");
 /** Whether the upper kink is in the plot, and apart from the other dot. */
 const isKinkSeen = (alpha, beta) => Math.abs(1 - beta) >= 0.02 && Math.abs((1 - beta) / alpha) <= HIGH;
 function placeHandles() {
-  const { alpha, beta } = definition;
-  const place = (handle, x, y) => handle.setAttribute("transform", `translate(${values.x(x)} ${values.y(y)})`);
-  place(betaHandle, 0, Math.min(Math.max(beta, values.low), values.high));
-  const isSeen = isKinkSeen(alpha, beta);
-  alphaHandle.setAttribute("visibility", isSeen ? "visible" : "hidden");
-  if (isSeen) place(alphaHandle, (1 - beta) / alpha, 1);
+  const { slope, shift } = definition;
+  const place = (handle, x, y) => {
+    handle.setAttribute("visibility", "visible");
+    handle.setAttribute("transform", `translate(${values.x(x)} ${values.y(y)})`);
+  };
+  place(betaHandle, 0, Math.min(Math.max(shift, values.low), values.high));
+  if (isKinkSeen(slope, shift)) place(alphaHandle, (1 - shift) / slope, 1);
+  else alphaHandle.setAttribute("visibility", "hidden");
 }
 /** Not where its dot would vanish, and the focus with it. */
-const moveKink = (alpha) => isKinkSeen(moved(alpha, "alpha"), definition.beta) && moveAlpha(alpha);
-function draggable(handle, move, step) {
+const moveKink = (alpha) => isKinkSeen(moved(alpha, "alpha"), definition.shift) && moveAlpha(alpha);
+function draggable(handle, move, set, value) {
   handle.addEventListener("pointerdown", (event) => {
     handle.setPointerCapture(event.pointerId);
     event.preventDefault();
@@ -197,47 +141,90 @@ function draggable(handle, move, step) {
   handle.addEventListener("pointermove", (event) => {
     if (handle.hasPointerCapture(event.pointerId)) move(...values.at(event));
   });
+  const step = { ArrowUp: 0.01, ArrowRight: 0.01, ArrowDown: -0.01, ArrowLeft: -0.01, PageUp: 0.1, PageDown: -0.1 };
+  const end = { Home: "aria-valuemin", End: "aria-valuemax" };
   handle.addEventListener("keydown", (event) => {
-    const direction = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1 }[event.key];
-    if (direction) {
-      event.preventDefault();
-      step(direction * 0.01);
-    }
+    if (event.key in step) set(value() + step[event.key]);
+    else if (event.key in end) set(Number(handle.getAttribute(end[event.key])));
+    else return;
+    event.preventDefault();
   });
 }
-draggable(betaHandle, (_, y) => moveBeta(y), (by) => moveBeta(definition.beta + by));
+draggable(betaHandle, (_, y) => moveBeta(y), moveBeta, () => definition.shift);
 // Not quite to the plot's ends: alpha is rounded.
 const [FIRST, LAST] = [0.98 * LOW, 0.98 * HIGH];
 draggable(
   alphaHandle,
-  (x) => Math.abs(x) > 0.05 && moveKink((1 - definition.beta) / Math.min(Math.max(x, FIRST), LAST)),
-  (by) => moveKink(definition.alpha + by),
+  (x) => Math.abs(x) > 0.05 && moveKink((1 - definition.shift) / Math.min(Math.max(x, FIRST), LAST)),
+  moveKink,
+  () => definition.slope,
 );
 
-const bits = new DataView(new ArrayBuffer(4));
-const hex = (value) => {
-  bits.setFloat32(0, value);
-  return `0x${bits.getUint32(0).toString(16).padStart(8, "0")}`;
-};
+// --- reading the curve: by pointer, tap or keys -------------------------------------------------------------------
+
 let pointed; // Which of the points is read.
+const reader = values.add("g", {
+  ...{ id: "reader", role: "slider", tabindex: 0, "aria-label": "x at which the curve is read" },
+  ...{ "aria-valuemin": LOW, "aria-valuemax": HIGH, "aria-valuenow": 0, "aria-valuetext": "0" },
+});
+values.add("rect", { x: values.x(LOW), y: values.height - 22, width: values.x(HIGH) - values.x(LOW), height: 20 }, reader);
+values.svg.insertBefore(reader, betaHandle);
+function point(index) {
+  pointed = Math.min(Math.max(Math.round(index), 0), POINTS - 1);
+  for (const plot of [values, gradients]) plot.point(pointed);
+  reader.setAttribute("aria-valuenow", xs[pointed]);
+  read();
+}
 function read() {
   if (!shown || pointed === undefined) return;
   const [x, y, gradient] = [xs[pointed], shown[0][pointed], shown[1][pointed]];
-  $("readout").textContent =
-    `x ${short(x)}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` +
-    `logistic ${logistic(x).toFixed(6)}`;
+  const text =
+    `x ${short(x)}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` + `logistic ${logistic(x).toFixed(6)}`;
+  $("readout").textContent = text;
+  reader.setAttribute("aria-valuetext", text);
 }
 for (const plot of [values, gradients]) {
-  plot.svg.addEventListener("pointermove", (event) => {
-    const across = (plot.at(event)[0] - LOW) / (HIGH - LOW);
-    pointed = Math.min(Math.max(Math.round(across * (POINTS - 1)), 0), POINTS - 1);
-    for (const { cursor } of [values, gradients]) {
-      cursor.setAttribute("visibility", "visible");
-      for (const end of ["x1", "x2"]) cursor.setAttribute(end, values.x(xs[pointed]));
-    }
-    read();
-  });
+  for (const type of ["pointermove", "pointerdown"])
+    plot.svg.addEventListener(type, (event) => point(((plot.at(event)[0] - LOW) / (HIGH - LOW)) * (POINTS - 1)));
 }
+reader.addEventListener("keydown", (event) => {
+  const now = pointed ?? (POINTS - 1) / 2;
+  // A tenth of x is 12.8 points.
+  const to = {
+    ...{ ArrowRight: now + 1, ArrowUp: now + 1, ArrowLeft: now - 1, ArrowDown: now - 1 },
+    ...{ PageUp: now + 64, PageDown: now - 64, Home: 0, End: POINTS - 1 },
+  }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  point(to);
+});
+
+// --- one-liners ---------------------------------------------------------------------------------------------------
+
+let snippets = {};
+function showSnippet() {
+  const all = snippets[definition.name];
+  $("code").hidden = !all;
+  if (!all) return;
+  const wanted = $("language").value;
+  $("language").replaceChildren(...all.map(({ language }) => new Option(language)));
+  if (all.some(({ language }) => language === wanted)) $("language").value = wanted;
+  const { code, bits, note } = all.find(({ language }) => language === $("language").value);
+  $("snippet").textContent = code;
+  const has = { "y and dx": "The same bits, y and gradient.", y: "The same bits of y.", none: "The same function; roundings may differ." };
+  $("snippet-note").textContent = [has[bits], note].filter(Boolean).join(" ");
+  $("copied").textContent = "";
+}
+$("language").addEventListener("change", showSnippet);
+$("copy").addEventListener("click", async () => {
+  try {
+    await navigator.clipboard.writeText($("snippet").textContent);
+    $("copied").textContent = "Copied.";
+  } catch {
+    getSelection().selectAllChildren($("snippet"));
+    $("copied").textContent = "Press Ctrl+C: it is selected.";
+  }
+});
 
 // --- the device ---------------------------------------------------------------------------------------------------
 
@@ -245,11 +232,13 @@ async function use(chosen) {
   device = chosen;
   const isGpu = device === gpu;
   $("device").textContent = isGpu
-    ? `${gpuName}${gpu.isSoftware ? ", a GPU emulated in software" : ""}, through WebGPU.`
+    ? `${gpu.name}${gpu.isSoftware ? ", a GPU emulated in software" : ""}, through WebGPU.`
     : `The CPU, in WebAssembly${whyNoGpu ? `, since ${whyNoGpu}` : ""}.`;
   $("use-gpu").setAttribute("aria-pressed", isGpu);
   $("use-cpu").setAttribute("aria-pressed", !isGpu);
   $("use-gpu").disabled = !gpu;
+  $("use-cpu").disabled = false;
+  $("measure").disabled = false;
   $("sweep").disabled = !isGpu;
   if (!definition) return;
   scheduleCheck();
@@ -269,6 +258,32 @@ $("use-cpu").addEventListener("click", () => use(cpu));
 
 // --- checks -------------------------------------------------------------------------------------------------------
 
+/** Bits that seem to have nothing to do with these; each comes from one pattern. */
+const otherBits = (bits) => Math.imul(bits, 0x9e3779b9) + 0x7f4a7c15;
+
+/** Adds what differs from the CPU path, forward and backward, to `sums`. */
+async function compare(on, checked, inputs, dtype, sums) {
+  for (const [operation, operands] of [["forward", inputs.slice(0, 1)], ["backward", inputs]]) {
+    const result = await on.run(operation, checked, operands, { dtype });
+    const found = hs.check(operation, checked, operands, [result], { dtype });
+    for (const key of Object.keys(sums)) sums[key] += found[key];
+  }
+}
+/** Float32 numbers of `count` bit patterns from `start` on, and upstream gradients. */
+function patterns(start, step, count) {
+  const [x, g] = [new Uint32Array(count), new Uint32Array(count)];
+  for (let i = 0; i < count; i++) {
+    x[i] = start + i * step;
+    g[i] = otherBits(x[i]);
+  }
+  return [x, g].map((words) => new Float32Array(words.buffer));
+}
+function halfPatterns() {
+  const x = Uint16Array.from({ length: 1 << 16 }, (_, i) => i);
+  return [x, x.map((bits) => otherBits(bits) >>> 16)];
+}
+const zeros = () => ({ compared: 0, differing: 0, flushed: 0 });
+
 function reportCheck(name, { compared, differing, flushed }, isDone) {
   const verdict = document.createElement("span");
   verdict.className = differing ? "bad" : "good";
@@ -276,6 +291,12 @@ function reportCheck(name, { compared, differing, flushed }, isDone) {
   const tiny = flushed ? `, except for ${count(flushed)} where a subnormal counted as zero, as WGSL allows` : "";
   $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit${tiny}.`);
   $("check").dataset.state = isDone ? "done" : "running";
+}
+
+/** In words, for people who wait. */
+function duration(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
 let checkTimer;
@@ -299,20 +320,23 @@ async function check() {
     $("check").dataset.state = "done";
     return;
   }
-  let single, odd, halves;
+  const sums = zeros();
+  let took;
   try {
     // Round numbers, with infinities and kinks, and ones with all their bits, whose sums are rounded.
-    single = await on.check(checked, 0, 1 << 15, 1 << 17);
-    odd = await on.check(checked, 0, 32771, 1 << 17);
-    halves = await on.checkHalves(checked);
+    await compare(on, checked, patterns(0, 1 << 15, 1 << 17), "f32", sums);
+    const start = performance.now();
+    await compare(on, checked, patterns(0, 32771, 1 << 17), "f32", sums);
+    took = performance.now() - start;
+    for (const dtype of ["f16", "bf16"]) await compare(on, checked, halfPatterns(), dtype, sums);
   } catch (error) {
+    if (isModules(error)) throw error;
     giveUpGpu(on, error);
     return;
   }
   if (checked !== definition || on !== device || sweep) return;
-  const sum = (key) => single[key] + odd[key] + halves[key];
-  const all = { compared: sum("compared"), differing: sum("differing"), flushed: sum("flushed") };
-  reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", all, true);
+  reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", sums, true);
+  $("sweep-time").textContent = `All 2³² take about ${duration((took / 1000) * 2 ** 15)} here.`;
 }
 
 let sweep; // The sweep under way.
@@ -324,26 +348,31 @@ $("sweep").addEventListener("click", async () => {
   const own = (sweep = {});
   const [checked, on] = [definition, device];
   const PART = 1 << 22;
-  const all = { compared: 0, differing: 0, flushed: 0 };
+  const sums = zeros();
+  const begun = performance.now();
   $("sweep").textContent = "Stop";
   $("sweep-progress").hidden = false;
   try {
     for (let start = 0; start < 2 ** 32; start += PART) {
-      const part = await on.check(checked, start, 1, PART);
+      await compare(on, checked, patterns(start, 1, PART), "f32", sums);
       if (on !== device) break;
-      for (const key of Object.keys(all)) all[key] += part[key];
-      $("sweep-progress").value = (start + PART) / 2 ** 32;
-      reportCheck(`${checked.text}, f32, forward and backward`, all, false);
+      const done = (start + PART) / 2 ** 32;
+      $("sweep-progress").value = done;
+      const left = ((performance.now() - begun) / 1000) * (1 / done - 1);
+      $("sweep-time").textContent = left > 0 ? `About ${duration(left)} left.` : "";
+      reportCheck(`${checked.text}, f32, forward and backward`, sums, false);
       // Lets the page react.
       await new Promise((resolve) => setTimeout(resolve));
       if (own.isStopped) break;
     }
   } catch (error) {
+    if (isModules(error)) throw error;
     giveUpGpu(on, error);
   } finally {
     $("check").dataset.state = "done";
     $("sweep").textContent = "Check all 2³² inputs";
     $("sweep-progress").hidden = true;
+    $("sweep-time").textContent = "";
     sweep = undefined;
     if (checked !== definition || on !== device) scheduleCheck();
   }
@@ -356,7 +385,8 @@ $("measure").addEventListener("click", async () => {
   // Lets that be seen: the CPU path blocks the page.
   await new Promise((resolve) => setTimeout(resolve, 50));
   try {
-    const { kernel, copy, cpu: cpuPath } = await Speed.measure(definition, on === cpu);
+    const { measure } = await import("./devices.js");
+    const { kernel, copy, cpu: cpuPath } = await measure(hs, on === cpu ? undefined : on, definition);
     const onCpu = `The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
     $("speed").textContent = kernel
       ? `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). ${onCpu}`
@@ -370,7 +400,7 @@ $("measure").addEventListener("click", async () => {
 
 // --- files --------------------------------------------------------------------------------------------------------
 
-/** The module's memory ends at 4 GiB, and holds a file three times. */
+/** The module's memory ends at 4 GiB, and holds a file a few times. */
 const LARGEST_FILE = 512 * 2 ** 20;
 let chosenFile;
 let address;
@@ -384,21 +414,42 @@ async function transform() {
   try {
     if (chosenFile.size > LARGEST_FILE) throw `it has ${count(chosenFile.size)} bytes; this page takes up to 512 MiB`;
     const [chosen, wantsGradient] = [definition, $("wanted").value === "gradient"];
-    const bytes = new Uint8Array(await chosenFile.arrayBuffer());
+    const file = new Uint8Array(await chosenFile.arrayBuffer());
+    const { dtype, data, start } = readable(file);
     on = device;
-    const result = await on.transformNpy(chosen, wantsGradient, $("bf16").checked, bytes);
+    const operands = wantsGradient ? [data, ones(data, dtype)] : [data];
+    const result = await on.run(wantsGradient ? "backward" : "forward", chosen, operands, { dtype });
     if (own !== transforming) return;
+    file.set(new Uint8Array(result.buffer, result.byteOffset, result.byteLength), start);
     if (address) URL.revokeObjectURL(address);
-    address = URL.createObjectURL(new Blob([result], { type: "application/octet-stream" }));
+    address = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
     const name = chosenFile.name.replace(/(\.npy)?$/, `.${chosen.name}.${wantsGradient ? "gradient" : "y"}.npy`);
     Object.assign($("download"), { href: address, download: name, hidden: false });
-    $("file-status").textContent = `${name}, ${count(result.length)} bytes, is ready.`;
+    $("file-status").textContent = `${name}, ${count(file.length)} bytes, is ready.`;
   } catch (error) {
+    if (isModules(error)) throw error;
     // Comes again on the CPU path.
     if (on && on !== cpu && error instanceof Error) giveUpGpu(on, error);
     else if (own === transforming) $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
   }
   if (own === transforming) transforming = undefined;
+}
+/** Throws a string if the file is to blame. */
+function readable(file) {
+  let read;
+  try {
+    read = hs.readNpy(file);
+  } catch (error) {
+    if (isModules(error)) throw error;
+    throw error.message;
+  }
+  if (read.dtype === "f64") throw "its dtype is float64; save array.astype(numpy.float32)";
+  if (read.dtype === "bf16" && !$("bf16").checked) throw "its dtype is uint16; say so if these are the bits of bfloat16";
+  return read;
+}
+/** Upstream gradients of 1. */
+function ones(data, dtype) {
+  return new data.constructor(data.length).fill({ f32: 1, f16: 0x3c00, bf16: 0x3f80 }[dtype]);
 }
 const take = (file) => {
   chosenFile = file;
@@ -408,40 +459,46 @@ $("file").addEventListener("change", () => {
   const file = $("file").files[0];
   // So that the same file can be chosen again.
   $("file").value = "";
-  if (file) take(file);
+  if (file && hs) take(file);
 });
 for (const id of ["wanted", "bf16"]) $(id).addEventListener("change", transform);
-$("drop").addEventListener("dragover", (event) => {
-  event.preventDefault();
-  $("drop").classList.add("over");
-});
-$("drop").addEventListener("dragleave", () => $("drop").classList.remove("over"));
-$("drop").addEventListener("drop", (event) => {
-  event.preventDefault();
-  $("drop").classList.remove("over");
-  if (event.dataTransfer.files[0]) take(event.dataTransfer.files[0]);
-});
 
-// A file dropped beside it doesn't take the page's place.
+/** Files dropped on an element go to `take`. */
+function droppable(element, take) {
+  element.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    element.classList.add("over");
+  });
+  element.addEventListener("dragleave", () => element.classList.remove("over"));
+  element.addEventListener("drop", (event) => {
+    event.preventDefault();
+    element.classList.remove("over");
+    if (hs && event.dataTransfer.files.length) take([...event.dataTransfer.files]);
+  });
+}
+droppable($("drop"), ([file]) => take(file));
+// A file dropped beside them doesn't take the page's place.
 for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
 
 // --- start --------------------------------------------------------------------------------------------------------
 
+/** Whether the WebAssembly module itself failed; then it can't be used any more. */
+const isModules = (error) => error instanceof WebAssembly.RuntimeError;
+
 function fail(error) {
   $("status").hidden = false;
-  $("status").className = "bad";
+  $("status").classList.add("bad");
   $("status").textContent = `Something failed: ${error?.message ?? error}. Reload the page to go on.`;
   if (transforming) $("file-status").textContent = `${chosenFile.name}: failed`;
   transforming = undefined;
 }
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
-// Where the module fails, its promises are never settled.
 window.addEventListener("error", (event) => fail(event.error ?? event.message));
 
 /** The definition that the address names, if it names one. */
 function wished() {
   try {
-    return new Definition(decodeURIComponent(location.hash.slice(1))).text;
+    return new hs.HardSigmoid(decodeURIComponent(location.hash.slice(1))).text;
   } catch {
     return undefined;
   }
@@ -456,33 +513,40 @@ function writeAddress() {
   }
 }
 
+/** A comparison that sees no difference would prove nothing. */
+function checkCheck() {
+  const sixth = hs.compute("backward", "pytorch", [Float32Array.of(0, 0), Float32Array.of(6, 6e-39)])[0];
+  const found = hs.check("backward", "pytorch", [new Float32Array(2), Float32Array.of(6, 6e-39)], [Float32Array.of(sixth[0] + 1e-7, 0)]);
+  if (found.compared !== 2 || found.differing !== 1 || found.flushed !== 1) throw new Error("the comparison doesn't see differences");
+}
+
 async function start() {
-  await init();
-  const { compared, differing, flushed } = comparisonSees();
-  if (compared !== 8 || differing !== 4 || flushed !== 3) throw new Error("the comparison doesn't see differences");
-  cpu = await Device.cpu();
-  try {
-    gpu = await Device.gpu();
-    // Browsers often tell no more than its maker and family.
-    const { vendor = "", architecture = "" } = (await navigator.gpu.requestAdapter())?.info ?? {};
-    gpuName = gpu.adapter || `${vendor} ${architecture}`.trim() || "An adapter without a name";
-  } catch (error) {
-    whyNoGpu = navigator.gpu ? "WebGPU found no adapter" : "this browser has no WebGPU, or has it for https and localhost only";
-    // All that wgpu tried.
-    $("device").title = error.message;
-  }
-  for (const preset of Definition.presets()) {
+  sketch(1 / 6, 0.5);
+  hs = await import("./hard-sigmoid/index.js");
+  const { Cpu, Gpu } = await import("./devices.js");
+  checkCheck();
+  cpu = new Cpu(hs);
+  for (const { name, text, source } of hs.HardSigmoid.presets) {
     const button = document.createElement("button");
-    button.textContent = preset.name;
-    button.dataset.text = preset.text;
-    button.title = preset.source;
-    button.addEventListener("click", () => choose(preset.text));
+    Object.assign(button, { textContent: name, title: source });
+    button.dataset.text = text;
+    button.addEventListener("click", () => choose(text));
     $("presets").append(button);
   }
-  document.querySelector("main").hidden = false;
-  await use(gpu ?? cpu);
+  await use(cpu);
   await choose(wished() ?? "pytorch");
   window.addEventListener("hashchange", () => (wished() ? choose(wished()) : writeAddress()));
-  $("status").hidden = true;
+  startCompare(hs);
+  droppable($("identify"), startIdentify(hs));
+  snippets = await (await fetch("snippets.json")).json();
+  showSnippet();
+  try {
+    gpu = await Gpu.open(hs);
+    await use(gpu);
+  } catch (error) {
+    whyNoGpu = error.message;
+    await use(cpu);
+  }
+  document.body.dataset.state = "ready";
 }
 start().catch(fail);

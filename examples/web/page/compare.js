@@ -1,0 +1,140 @@
+// Compares two definitions: where they differ, by how much, and in which bits.
+import { Plot, xs } from "./plot.js";
+
+const $ = (id) => document.getElementById(id);
+const bits = new DataView(new ArrayBuffer(4));
+
+export const short = (number) => String(Number(number.toPrecision(7))).replaceAll("-", "−");
+/** Enough digits to tell neighbouring float32 numbers apart. */
+const exact = (number) => number.toPrecision(9).replaceAll("-", "−");
+export const hex = (value) => {
+  bits.setFloat32(0, value);
+  return `0x${bits.getUint32(0).toString(16).padStart(8, "0")}`;
+};
+export const count = (number) => number.toLocaleString("en");
+
+/** Neighbouring float32 numbers have neighbouring numbers here. */
+function ordinal(value) {
+  bits.setFloat32(0, value);
+  const all = bits.getInt32(0);
+  return all < 0 ? -(all & 0x7fffffff) : all;
+}
+/** The float32 number that lies some steps above. */
+function stepped(value, steps) {
+  const moved = ordinal(value) + steps;
+  bits.setUint32(0, moved < 0 ? (-moved | 0x80000000) >>> 0 : moved);
+  return bits.getFloat32(0);
+}
+
+/** Numbers between -4 and 4 whose sums are rounded, and the neighbours of both definitions' kinks. */
+const SAMPLES = 1 << 18;
+function sample(definitions) {
+  const even = Array.from({ length: SAMPLES }, (_, i) => -4 + (8 * (i + 0.37)) / SAMPLES);
+  const kinks = definitions.flatMap((one) => one.kinks ?? []);
+  const near = kinks.flatMap((kink) => Array.from({ length: 9 }, (_, i) => stepped(kink, i - 4)));
+  return Float32Array.from([...even, ...near]);
+}
+
+/** y, or dy/dx, of a definition. */
+function results(operation, definition, x) {
+  return operation === "forward" ? definition.forward(x) : definition.backward(x, new Float32Array(x.length).fill(1));
+}
+
+/** Numbers for an axis from -largest to largest. */
+function ticks(largest) {
+  const rounded = Number(largest.toPrecision(2));
+  return [-rounded, 0, rounded];
+}
+
+export function startCompare(hs) {
+  const both = new Plot($("both"), ["a", "b"]);
+  const difference = new Plot($("difference"), ["own"]);
+  for (const [id, chosen] of [["a", "pytorch"], ["b", "jax"]]) {
+    $(id).replaceChildren(...hs.HardSigmoid.presets.map(({ name }) => new Option(name, name, false, name === chosen)));
+  }
+  const update = () => {
+    const [a, b] = ["a", "b"].map((id) => new hs.HardSigmoid($(id).value));
+    const operation = $("what").value;
+    for (const [id, { name }] of [["of-a", a], ["of-b", b]]) $(id).textContent = `${id.slice(3).toUpperCase()}: ${name}`;
+    drawBoth(both, operation, a, b);
+    const found = summary(operation, a, b);
+    drawDifference(difference, operation, a, b, found);
+    $("verdict").textContent = inWords(operation, a, b, found);
+    listNeighbours($("whose").value === "a" ? a : b, Number($("kink").value), a, b);
+  };
+  for (const id of ["a", "b", "what", "kink", "whose"]) $(id).addEventListener("change", update);
+  update();
+}
+
+function drawBoth(plot, operation, a, b) {
+  if (operation === "forward") plot.show(-0.1, 1.1, [0, 0.5, 1]);
+  else plot.show(-0.1, 0.6, [0, 0.25, 0.5]);
+  plot.draw("a", results(operation, a, xs));
+  plot.draw("b", results(operation, b, xs));
+}
+
+/** How many results of a sample differ, by how much at most, and where. */
+function summary(operation, a, b) {
+  const x = sample([a, b]);
+  const [ofA, ofB] = [a, b].map((one) => results(operation, one, x));
+  const found = { compared: x.length, differing: 0, largest: 0, at: undefined, steps: 0 };
+  for (let i = 0; i < x.length; i++) {
+    if (Object.is(ofA[i], ofB[i])) continue;
+    found.differing++;
+    const by = Math.abs(ofB[i] - ofA[i]);
+    if (by >= found.largest) [found.largest, found.at] = [by, x[i]];
+    found.steps = Math.max(found.steps, Math.abs(ordinal(ofB[i]) - ordinal(ofA[i])));
+  }
+  return found;
+}
+
+/** Below this the difference is one of roundings, and is drawn in steps of float32. */
+const ROUNDINGS = 1e-5;
+
+function drawDifference(plot, operation, a, b, { largest }) {
+  const [ofA, ofB] = [a, b].map((one) => results(operation, one, xs));
+  const isInSteps = largest < ROUNDINGS;
+  const by = ofB.map((value, i) => (isInSteps ? ordinal(value) - ordinal(ofA[i]) : value - ofA[i]));
+  const tallest = by.reduce((tallest, value) => Math.max(tallest, Math.abs(value)), 0) || (isInSteps ? 1 : largest || 1);
+  plot.show(-1.15 * tallest, 1.15 * tallest, ticks(tallest));
+  plot.draw("own", by);
+  $("unit").textContent = isInSteps ? "in steps from one float32 to the next" : "";
+}
+
+function inWords(operation, a, b, { compared, differing, largest, at, steps }) {
+  const what = operation === "forward" ? "y" : "dy/dx";
+  if (a.text === b.text) return "A and B are the same definition.";
+  if (!differing) return `${what} of ${a.name} and ${b.name} has the same bits at all ${count(compared)} x between −4 and 4 that were compared.`;
+  const share = ((100 * differing) / compared).toPrecision(2);
+  const inSteps = steps < 1000 ? `, ${count(steps)} ${steps === 1 ? "step" : "steps"} of float32 at most` : "";
+  return (
+    `${what} of ${a.name} and ${b.name} differs at ${count(differing)} of ${count(compared)} x between −4 and 4 (${share}%), ` +
+    `by ${largest.toPrecision(3)} at most, at x = ${short(at)}${inSteps}.`
+  );
+}
+
+function listNeighbours(whose, which, a, b) {
+  const kink = whose.kinks[which];
+  const x = Float32Array.from({ length: 9 }, (_, i) => stepped(kink, i - 4));
+  const columns = [a, b].flatMap((one) => ["forward", "backward"].map((operation) => results(operation, one, x)));
+  const [yA, dA, yB, dB] = columns;
+  const cell = (name, text, isMarked) => {
+    const made = document.createElement(name);
+    made.textContent = text;
+    if (isMarked) made.className = "marked";
+    if (name === "th") made.scope = "col";
+    return made;
+  };
+  const row = (cells) => {
+    const made = document.createElement("tr");
+    made.append(...cells);
+    return made;
+  };
+  const heads = ["x", `y of ${a.name}`, `y of ${b.name}`, `dy/dx of ${a.name}`, `dy/dx of ${b.name}`];
+  const rows = Array.from(x, (value, i) => {
+    const [y, d] = [!Object.is(yA[i], yB[i]), !Object.is(dA[i], dB[i])];
+    const cells = [cell("td", exact(value)), cell("td", hex(yA[i]), y), cell("td", hex(yB[i]), y)];
+    return row([...cells, cell("td", short(dA[i]), d), cell("td", short(dB[i]), d)]);
+  });
+  $("neighbours").replaceChildren(row(heads.map((text) => cell("th", text))), ...rows);
+}

@@ -1,0 +1,36 @@
+// The TensorFlow.js one-liners of the page have the bits that it promises. Arguments: the built package, and node_modules.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [folder, modules] = process.argv.slice(2);
+const tf = createRequire(resolve(modules) + "/")("@tensorflow/tfjs");
+const { compute, readNpy } = await import(pathToFileURL(join(resolve(folder), "index.js")));
+const here = import.meta.dirname;
+const snippets = JSON.parse(readFileSync(join(here, "../../examples/web/page/snippets.json")));
+const golden = (name) => readNpy(readFileSync(join(here, "../golden", name))).data;
+const differing = (a, b) => {
+  assert.equal(a.length, b.length);
+  return a.reduce((sum, value, i) => sum + !Object.is(value, b[i]), 0);
+};
+assert.equal(differing(Float32Array.of(0, 1, NaN), Float32Array.of(-0, 1, NaN)), 1);
+
+await tf.setBackend("cpu");
+const [xs, gs] = ["x.npy", "g.npy"].map(golden);
+const [x, g] = [tf.tensor1d(xs), tf.tensor1d(gs)];
+let checked = 0;
+for (const [preset, all] of Object.entries(snippets)) {
+  const { code, bits } = all.find(({ language }) => language === "TensorFlow.js");
+  const of = new Function("tf", "x", `return ${code};`);
+  const y = of(tf, x).dataSync();
+  assert.equal(differing(y, golden(`${preset}.y.npy`)), 0, `${preset}: y of ${code}`);
+  const dx = tf.grad((x) => of(tf, x))(x, g).dataSync();
+  const [expected] = compute("backward", preset, [xs, gs]);
+  assert.equal(differing(dx, expected) === 0, bits === "y and dx", `${preset}: dx of ${code}`);
+  checked += y.length;
+  console.log(`${preset}: ${code}: ${bits}`);
+}
+assert.equal(checked, 8 * xs.length);

@@ -1,0 +1,323 @@
+#!/usr/bin/env python3
+"""Runs the one-liners of examples/web/page/snippets.json in their own frameworks, and compares every bit.
+
+    pip install -r tests/golden/requirements.txt tf_keras && python tests/web/snippets.py [--only LANGUAGE]
+
+y must have the bits of tests/golden/PRESET.y.npy. dx must have those of PRESET.dx.npy, or those of the preset by its
+definition: where the two differ, the golden file has what its framework does beyond the definition (see differences() in
+tests/golden/compare.py). Any NaN equals any other. A snippet must have no fewer bits than it claims, and no more.
+
+Each framework runs in a process of its own, as TensorFlow, JAX and PyTorch bring one LLVM each. TensorFlow.js and WGSL
+don't run here.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests/golden"
+F = np.float32
+SIXTH = F(1 / 6)
+LANGUAGES = ["PyTorch", "Keras 3", "Keras 2", "JAX", "ONNX", "NumPy", "TensorFlow.js", "WGSL"]
+ELSEWHERE = {
+    "TensorFlow.js": "not run here: it is JavaScript",
+    "WGSL": "not run here: a driver may fuse and reorder",
+}
+# v, the bounds of v or x, whether they are included, and the slope times g: see docs/definitions.md.
+GRADIENTS = {
+    "keras": (lambda x: x * F(0.2) + F(0.5), 0, 1, "inclusive", lambda g: g * F(0.2)),
+    "onnx": (lambda x: x * F(0.2) + F(0.5), 0, 1, "strict", lambda g: g * F(0.2)),
+    "courbariaux": (lambda x: (x + F(1)) / F(2), 0, 1, "inclusive", lambda g: g * F(0.5)),
+    "tangent": (lambda x: (x + F(2)) / F(4), 0, 1, "strict", lambda g: g * F(0.25)),
+    "pytorch": (lambda x: x, -3, 3, "strict", lambda g: g * SIXTH),
+    "jax": (lambda x: x + F(3), 0, 6, "strict", lambda g: g * SIXTH),
+    "keras3": (lambda x: x + F(3), 0, 6, "strict", lambda g: g / F(6)),
+    "sparse": (lambda x: (x + F(1)) / F(2), 0, 1, "half", lambda g: g * F(0.5)),
+}
+
+
+def by_definition(preset, x, g):
+    v, low, high, kinks, slope = GRADIENTS[preset]
+    with np.errstate(all="ignore"):
+        v, dx = v(x), slope(g)
+        at_kink = (v == low) | (v == high)
+        inside = (v > low) & (v < high)
+        if kinks == "half":
+            dx = np.where(at_kink, dx * F(0.5), dx)
+        if kinks != "strict":
+            inside |= at_kink
+        return np.where(inside, dx, F(0))
+
+
+def differing(actual, expected):
+    """Which elements differ in a bit. Any NaN equals any other."""
+    assert actual.dtype == expected.dtype == F, f"{actual.dtype}, not float32"
+    assert actual.shape == expected.shape, f"{actual.shape} elements, not {expected.shape}"
+    bits = lambda values: np.ascontiguousarray(values).view(np.uint32)
+    differ = (bits(actual) != bits(expected)) & ~(np.isnan(actual) & np.isnan(expected))
+    assert differ.size == actual.size
+    return differ
+
+
+def flushed(actual, expected):
+    """Where the actual value is the zero that a device may put in place of the expected subnormal."""
+    # XLA flushes a product that rounds up to the least normal number, too.
+    return (actual == 0) & (np.abs(expected) <= np.finfo(F).tiny) & (np.signbit(actual) == np.signbit(expected))
+
+
+def check_comparator(golden):
+    """The comparator must see what it is for."""
+    count = lambda a, b: int(differing(a, b).sum())
+    y = golden["keras"][0]
+    assert count(y, y) == 0
+    for index in np.flatnonzero(~np.isnan(y))[[0, 100, -1]]:
+        for bit in (0, 22, 31):
+            changed = y.copy()
+            changed.view(np.uint32)[index] ^= np.uint32(1 << bit)
+            assert count(changed, y) == 1, "a changed bit passes"
+    zero, minus, nan = (np.array([v], F) for v in (0.0, -0.0, np.nan))
+    assert count(minus, zero) == count(zero, minus) == 1, "-0 passes as 0"
+    assert count(nan, zero) == count(zero, nan) == 1, "NaN passes as a number"
+    assert count(nan, -nan) == 0, "NaN differs from NaN"
+    subnormal = np.array([1], np.uint32).view(F)
+    assert flushed(zero, subnormal)[0] and not flushed(minus, subnormal)[0] and not flushed(subnormal, zero)[0]
+    assert not flushed(zero, np.array([1e-30], F))[0], "a normal number passes as flushed"
+    for wrong in (y.astype(np.float64), y[:-1]):
+        try:
+            differing(wrong, y)
+        except AssertionError:
+            continue
+        raise AssertionError("another type or length passes")
+
+
+def load():
+    """x, g, and y and dx of each preset as the frameworks have them. ONNX defines no gradient."""
+    read = lambda name: np.load(GOLDEN / f"{name}.npy")
+    x, g = read("x"), read("g")
+    golden = {}
+    for preset in GRADIENTS:
+        has_gradient = (GOLDEN / f"{preset}.dx.npy").exists()
+        assert has_gradient or preset == "onnx", f"{preset}.dx.npy is missing"
+        golden[preset] = read(f"{preset}.y"), read(f"{preset}.dx") if has_gradient else None
+        for values in golden[preset]:
+            assert values is None or values.shape == x.shape == g.shape
+    return x, g, golden
+
+
+def check_definitions(x, g, golden):
+    """by_definition() must be the golden gradient, apart from what the frameworks do beyond the definition."""
+    for preset, (_, dx) in golden.items():
+        if dx is None:
+            continue
+        defined = by_definition(preset, x, g)
+        differ = differing(defined, dx) & ~flushed(dx, defined)
+        if preset in ("keras3", "sparse"):
+            # These frameworks multiply by a mask: a zero has a sign, and NaN or infinity times 0 is NaN.
+            differ &= ~((defined == 0) & ((dx == 0) | (np.isnan(dx) & ~np.isfinite(g))))
+        assert not differ.any(), f"{preset}: the definition's gradient differs from the golden one in {differ.sum()}"
+
+
+def evaluate(code, modules, x):
+    return eval(code, {"__builtins__": {}} | modules | {"x": x})
+
+
+# Each runner takes code, x and g. It returns y, dx (None where the language doesn't differentiate), and y compiled
+# (None where the language doesn't compile).
+
+
+def numpy_runner():
+    def run(code, x, g):
+        with np.errstate(all="ignore"):
+            return evaluate(code, {"np": np}, x.copy()), None, None
+
+    return run, np.__version__
+
+
+def torch_runner():
+    import torch
+
+    def run(code, x, g):
+        leaf = torch.from_numpy(x.copy()).requires_grad_()
+        y = evaluate(code, {"torch": torch}, leaf)
+        y.backward(torch.from_numpy(g.copy()))
+        return y.detach().numpy(), leaf.grad.numpy(), None
+
+    return run, torch.__version__
+
+
+def jax_runner():
+    import jax
+    import jax.numpy as jnp
+
+    def run(code, x, g):
+        function = lambda x: evaluate(code, {"jax": jax, "jnp": jnp}, x)
+        x = jnp.asarray(x)
+        y, pull = jax.vjp(function, x)
+        # JAX may round otherwise where it differentiates.
+        assert not differing(np.asarray(function(x)), np.asarray(y)).any(), "jax.vjp has another y"
+        return np.asarray(y), np.asarray(pull(jnp.asarray(g))[0]), np.asarray(jax.jit(function)(x))
+
+    return run, jax.__version__
+
+
+def keras_runner(name):
+    import importlib
+
+    import tensorflow as tf
+
+    module = importlib.import_module(name)
+
+    def run(code, x, g):
+        function = lambda x: evaluate(code, {name: module, "tf": tf}, x)
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = function(x)
+        dx = tape.gradient(y, x, output_gradients=tf.constant(g))
+        return y.numpy(), dx.numpy(), tf.function(function, jit_compile=True)(x).numpy()
+
+    return run, f"{module.__version__} on TensorFlow {tf.__version__}"
+
+
+def onnx_runner():
+    import onnx
+    import onnxruntime
+
+    def run(code, x, g):
+        graph = evaluate(code, {"onnx": onnx}, None)
+        if isinstance(graph, onnx.NodeProto):
+            value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None])
+            graph = onnx.helper.make_graph([graph], "g", [value("x")], [value("y")])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
+        onnx.checker.check_model(model, full_check=True)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        return session.run(None, {"x": x})[0], None, None
+
+    return run, f"Runtime {onnxruntime.__version__}, onnx {onnx.__version__}"
+
+
+RUNNERS = {
+    "PyTorch": torch_runner,
+    "Keras 3": lambda: keras_runner("keras"),
+    "Keras 2": lambda: keras_runner("tf_keras"),
+    "JAX": jax_runner,
+    "ONNX": onnx_runner,
+    "NumPy": numpy_runner,
+}
+
+
+def check_file(snippets):
+    """The file must have what the page reads, in the page's order."""
+    assert list(snippets) == list(GRADIENTS), f"not the presets in their order: {list(snippets)}"
+    for preset, rows in snippets.items():
+        languages = [row["language"] for row in rows]
+        assert languages == [name for name in LANGUAGES if name in languages], f"{preset}: {languages}"
+        missing = set(LANGUAGES) - {"Keras 2", "Keras 3"} - set(languages)
+        assert not missing, f"{preset} has no snippet in {missing}"
+        for row in rows:
+            where = f"{preset}, {row['language']}"
+            assert set(row) - {"note"} == {"language", "code", "bits"}, f"{where}: {list(row)}"
+            assert row["bits"] in ("y and dx", "y", "none"), f"{where}: {row['bits']}"
+            assert all(isinstance(text, str) and text.strip() == text != "" for text in row.values()), where
+            assert len(row.get("note", "").split()) <= 12, f"{where}: the note is long"
+            assert "\n" not in row["code"], f"{where}: more than one line"
+            assert row["language"] != "WGSL" or row["bits"] == "none", f"{where}: compilers may fuse"
+
+
+def check_snippet(row, preset, run, x, g, golden):
+    """What the snippet has, as a text. Raises where that isn't what it says."""
+    y, dx, compiled = run(row["code"], x, g)
+    y_differs = int(differing(y, golden[0]).sum())
+    found, text = "none" if y_differs else "y", f"y {y_differs} of {y.size} differ"
+    if dx is not None:
+        defined = by_definition(preset, x, g)
+        differ = differing(dx, defined)
+        # TensorFlow and XLA flush a subnormal gradient, and PyTorch doesn't.
+        flushes = differ & flushed(dx, defined) & (row["language"] != "PyTorch")
+        from_definition = int((differ & ~flushes).sum())
+        text += f"; dx {from_definition} of {dx.size} differ from the definition, apart from {int(flushes.sum())} flushed"
+        differs = from_definition
+        if golden[1] is not None:
+            from_golden = int(differing(dx, golden[1]).sum())
+            text += f", {from_golden} from the framework"
+            differs = min(differs, from_golden)
+        if not y_differs and not differs:
+            found = "y and dx"
+    if compiled is not None:
+        compiled_differs = int(differing(compiled, golden[0]).sum())
+        text += f"; compiled, y {compiled_differs} differ"
+        # A note that names one of these words is the warning.
+        warns = any(word in row.get("note", "") for word in ("jit", "XLA", "eager"))
+        assert warns == (compiled_differs > 0), f"{text}: the note {'warns' if warns else 'does not warn'}"
+    assert found == row["bits"], f"{text}: has {found}, says {row['bits']}"
+    return text
+
+
+def run_language(language, snippets, x, g, golden):
+    """Prints a line for each of the language's snippets, and returns how many fail."""
+    rows = [(preset, row) for preset, rows in snippets.items() for row in rows if row["language"] == language]
+    assert rows, f"no snippet in {language}"
+
+    def show(preset, row, text):
+        print(f"{language:<14}{preset:<12}{row['bits']:<9} {row['code']}\n    {text}", flush=True)
+
+    if language in ELSEWHERE:
+        for preset, row in rows:
+            show(preset, row, ELSEWHERE[language])
+        return 0
+    try:
+        run, version = RUNNERS[language]()
+    except ModuleNotFoundError as missing:
+        # The golden files of the preset onnx have ONNX Runtime's bits. Without this package no model can be built.
+        if language != "ONNX" or missing.name != "onnx":
+            raise
+        for preset, row in rows:
+            show(preset, row, "SKIPPED: the package onnx isn't installed")
+        return 0
+    print(f"=== {language} {version}", flush=True)
+    failed = 0
+    for preset, row in rows:
+        try:
+            show(preset, row, check_snippet(row, preset, run, x, g, golden[preset]))
+        except Exception as error:
+            show(preset, row, f"FAILED: {type(error).__name__}: {error}")
+            failed += 1
+    return failed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=LANGUAGES)
+    only = parser.parse_args().only
+    snippets = json.loads((ROOT / "examples/web/page/snippets.json").read_text())
+    check_file(snippets)
+    x, g, golden = load()
+    check_comparator(golden)
+    check_definitions(x, g, golden)
+    if only:
+        return min(run_language(only, snippets, x, g, golden), 1)
+    failed = []
+    for language in LANGUAGES:
+        # TensorFlow and XLA greet on stderr, so it is shown where it says why.
+        done = subprocess.run([sys.executable, __file__, "--only", language], stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
+            failed.append(language)
+    count = sum(map(len, snippets.values()))
+    print(f"{count} snippets, {x.size} elements each: {'FAILED in ' + ', '.join(failed) if failed else 'passed'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
