@@ -10,5 +10,5 @@ fi
 cargo build --release -p hard-sigmoid-js --lib --target $target
 mkdir -p "$folder"
 cargo run --release -p hard-sigmoid-js -- "${CARGO_TARGET_DIR:-target}/$target/release/hard_sigmoid_js.wasm" "$folder" native
-cp integrations/js/package/* integrations/js/README.md LICENSE-MIT LICENSE-APACHE "$folder"
+cp -r integrations/js/package/* integrations/js/examples integrations/js/README.md LICENSE-MIT LICENSE-APACHE "$folder"
 echo "built $folder; pack it with: npm pack $folder"

@@ -1,9 +1,14 @@
 /** Every hard sigmoid, on WebGPU and on the CPU. The module is ready when the import is: it awaits its WebAssembly. */
 
+/** Float16Array, where TypeScript knows it. */
+type Halves = typeof globalThis extends { Float16Array: { prototype: infer T } } ? T : never;
 /** The bits of halves may lie in a Uint16Array; then `dtype` says which kind they are. */
-export type Numbers = Float32Array | Uint16Array;
+export type Numbers = Float32Array | Halves | Uint16Array;
 export type DType = "f32" | "f16" | "bf16";
-/** Where results go: to tensors of their own, over an operand, or to tensors that may share one buffer. */
+/**
+ * Where results go: to tensors of their own, over an operand, or to tensors that may share one buffer. In place, the first
+ * gradient replaces `g`, and any other result replaces the first operand.
+ */
 export type Placement = "separate" | "in_place" | "shared";
 export type KinkRule = "strict" | "inclusive" | "half";
 export type Operation =
@@ -85,9 +90,12 @@ export interface Identification {
   report: string;
 }
 
+/** An array, or what readNpy returns. float64 is rounded to float32. */
+export type Data = Numbers | Float64Array | Npy;
+
 /** Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx may be off. */
 export function identify(
-  data: { x: Numbers | Float64Array; y: Numbers | Float64Array; g?: Numbers | Float64Array; dx?: Numbers | Float64Array },
+  data: { x: Data; y: Data; g?: Data; dx?: Data },
   options?: { atol?: number; dtype?: DType },
 ): Identification;
 
@@ -100,7 +108,7 @@ export interface Limits {
 }
 
 export interface Plan {
-  /** The module, with every entry point. It depends on operation, dtype and placement only. */
+  /** The module, with every entry point. Definitions of one formula have equal texts, which need compiling only once. */
   wgsl: string;
   /** The tensors in the order of their bindings, from 0 on. The uniform buffer is bound after them. */
   tensors: { name: string; type: "storage" | "read-only-storage" }[];
@@ -140,9 +148,16 @@ export class Kernels {
   /** A GPUDevice. */
   constructor(device: object);
   /**
-   * Encodes an operation into a GPUComputePassEncoder. `tensors` has a GPUBuffer with usage STORAGE for each of `plan(…).tensors`, by
+   * Checks and binds the tensors of an operation. `tensors` has a GPUBuffer with usage STORAGE for each of `plan(…).tensors`, by
    * name. Throws if one is missing, too short or not aligned.
    */
+  prepare(
+    operation: Operation,
+    definition: Definition,
+    tensors: Record<string, Tensor>,
+    options: { length: number; dtype?: DType; placement?: Placement },
+  ): Launch;
+  /** Prepares an operation, and encodes it once into a GPUComputePassEncoder. */
   encode(
     pass: object,
     operation: Operation,
@@ -150,6 +165,11 @@ export class Kernels {
     tensors: Record<string, Tensor>,
     options: { length: number; dtype?: DType; placement?: Placement },
   ): void;
+}
+
+/** An operation on tensors, to be encoded as often as you like. */
+export interface Launch {
+  encode(pass: object): void;
 }
 
 export interface Npy {

@@ -82,13 +82,16 @@ export function check(operation, definition, inputs, results, { dtype } = {}) {
 
 export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
   if (!g !== !dx) throw new TypeError("g and dx belong together: give both or neither");
-  const arrays = Object.entries(g ? { x, y, g, dx } : { x, y });
-  for (const [name, array] of arrays) {
-    if (array?.length !== x?.length) throw new RangeError(`${name} has ${array?.length} elements, but x has ${x?.length}`);
+  // What readNpy returns knows its type.
+  const all = Object.entries(g ? { x, y, g, dx } : { x, y }).map(([name, given]) => {
+    if (given?.data && given.dtype) return { name, array: given.data, dtype: given.dtype };
+    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
+  });
+  for (const { name, array } of all) {
+    const wanted = all[0].array.length;
+    if (array.length !== wanted) throw new RangeError(`${name} has ${array.length} elements, but x has ${wanted}`);
   }
-  const dtypes = arrays.map(([name, array]) => (array instanceof Float64Array ? "f64" : dtypeOf(array, name, dtype)));
-  const bytes = arrays.map(([, array]) => bytesOf(array));
-  return native.identify(bytes, dtypes, atol);
+  return native.identify(all.map(({ array }) => bytesOf(array)), all.map(({ dtype }) => dtype), atol);
 }
 
 // WebGPU's own defaults.
@@ -123,14 +126,18 @@ export function plan(operation, definition, length, { dtype = "f32", placement =
 
 export class Kernels {
   #device;
-  /** By operation, dtype and placement: definitions differ in parameters only. */
+  /** By the number of tensors and the module's text: definitions of one formula share it, and so do in place and shared. */
   #pipelines = new Map();
 
   constructor(device) {
     this.#device = device;
   }
 
-  encode(pass, operation, definition, tensors, { length, dtype = "f32", placement = "separate" }) {
+  encode(pass, operation, definition, tensors, options) {
+    this.prepare(operation, definition, tensors, options).encode(pass);
+  }
+
+  prepare(operation, definition, tensors, { length, dtype = "f32", placement = "separate" }) {
     const device = this.#device;
     const { limits } = device;
     const planned = plan(operation, definition, length, { dtype, placement, limits });
@@ -143,8 +150,8 @@ export class Kernels {
       const alignment = limits.minStorageBufferOffsetAlignment;
       if (offset % alignment) throw new RangeError(`${name} begins at byte ${offset}, which isn't a multiple of ${alignment}`);
     }
-    const { layout, pipeline } = this.#compiled(`${operation} ${dtype} ${placement}`, planned);
-    for (const { params, bindings, dispatches } of planned.parts) {
+    const { layout, pipeline } = this.#compiled(planned);
+    const parts = planned.parts.map(({ params, bindings, dispatches }) => {
       const uniform = device.createBuffer({ size: params.byteLength, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });
       new Uint32Array(uniform.getMappedRange()).set(params);
       uniform.unmap();
@@ -153,15 +160,14 @@ export class Kernels {
         return { buffer: place.buffer, offset: place.offset + offset, size };
       });
       const entries = [...bound, { buffer: uniform }].map((resource, binding) => ({ binding, resource }));
-      pass.setBindGroup(0, device.createBindGroup({ layout, entries }));
-      for (const { entryPoint, workgroups } of dispatches) {
-        pass.setPipeline(pipeline(entryPoint));
-        pass.dispatchWorkgroups(...workgroups);
-      }
-    }
+      const compiled = dispatches.map(({ entryPoint, workgroups }) => ({ pipeline: pipeline(entryPoint), workgroups }));
+      return { bindGroup: device.createBindGroup({ layout, entries }), dispatches: compiled };
+    });
+    return new Launch(parts);
   }
 
-  #compiled(key, { wgsl, tensors }) {
+  #compiled({ wgsl, tensors }) {
+    const key = `${tensors.length} ${wgsl}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
     const device = this.#device;
@@ -184,11 +190,29 @@ export class Kernels {
   }
 }
 
+/** What Kernels.prepare returns. */
+class Launch {
+  #parts;
+  constructor(parts) {
+    this.#parts = parts;
+  }
+  encode(pass) {
+    for (const { bindGroup, dispatches } of this.#parts) {
+      pass.setBindGroup(0, bindGroup);
+      for (const { pipeline, workgroups } of dispatches) {
+        pass.setPipeline(pipeline);
+        pass.dispatchWorkgroups(...workgroups);
+      }
+    }
+  }
+}
+
 /** A tensor's buffer, and where it begins there. */
 function placeOf(tensors, name) {
   const tensor = tensors[name];
   if (!tensor) throw new TypeError(`there is no buffer for ${name}; given are ${Object.keys(tensors).join(", ")}`);
-  return "buffer" in tensor ? { offset: 0, ...tensor } : { buffer: tensor, offset: 0 };
+  const { buffer, offset = 0 } = "buffer" in tensor ? tensor : { buffer: tensor };
+  return { buffer, offset };
 }
 
 const NPY = { "<f8": Float64Array, "<f4": Float32Array, "<f2": Uint16Array, "<u2": Uint16Array };
@@ -196,7 +220,7 @@ const NPY = { "<f8": Float64Array, "<f4": Float32Array, "<f2": Uint16Array, "<u2
 export function readNpy(file) {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const { dtype, shape, isFortran, start } = native.npy(bytes);
-  // A copy, since the elements may begin anywhere.
-  const data = new NPY[dtype](bytes.slice(start).buffer);
+  // A copy, since the elements may begin anywhere. (The slice of a Buffer is none.)
+  const data = new NPY[dtype](new Uint8Array(bytes.subarray(start)).buffer);
   return { dtype: { "<f8": "f64", "<f4": "f32", "<f2": "f16", "<u2": "bf16" }[dtype], shape, isFortran, data, start };
 }

@@ -40,7 +40,10 @@ fn compared<T: Scalar>(op: Op, inputs: &[Uint8Array], results: &[Uint8Array]) ->
     let expected = computed(op, &inputs)?;
     if expected.len() != results.len() {
         let (wanted, given) = (expected.len(), results.len());
-        return Err(error(format_args!("{} has {wanted} results, but {given} were given", op.name())));
+        return Err(error(format_args!(
+            "{} has {wanted} results, but {given} were given",
+            op.name()
+        )));
     }
     let zero = T::from_f32(0.0);
     let mut comparison = Comparison::default();
@@ -48,7 +51,9 @@ fn compared<T: Scalar>(op: Op, inputs: &[Uint8Array], results: &[Uint8Array]) ->
         let actual: Vec<T> = values(actual);
         if actual.len() != expected.len() {
             let (wanted, given) = (expected.len(), actual.len());
-            return Err(error(format_args!("a result has {given} elements, but the inputs have {wanted}")));
+            return Err(error(format_args!(
+                "a result has {given} elements, but the inputs have {wanted}"
+            )));
         }
         comparison.compared += actual.len();
         for (index, (expected, actual)) in expected.iter().zip(actual).enumerate() {

@@ -1,0 +1,536 @@
+// Tests the npm package as its users have it: packed, installed into an empty project, in Node and in Chromium.
+// Arguments: the built package, and the node_modules folder with playwright-core, typescript and onnxruntime-web.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { extname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+
+// A page that hangs fails.
+setTimeout(() => {
+  console.error("ten minutes are over");
+  process.exit(1);
+}, 600_000).unref();
+const [built, modules] = process.argv.slice(2).map((path) => resolve(path));
+const golden = (name) => join(import.meta.dirname, "../golden", name);
+
+// The tarball in a project of its own, and no network.
+const project = mkdtempSync(join(tmpdir(), "hard-sigmoid-npm-"));
+process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+const run = (program, ...command) => {
+  try {
+    return execFileSync(program, command, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  } catch (error) {
+    console.error(error.stdout, error.stderr);
+    throw error;
+  }
+};
+const tarball = run("npm", "pack", "--silent", built).trim();
+writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
+run("npm", "install", "--offline", "--no-audit", "--no-fund", "--silent", `./${tarball}`);
+const installed = join(project, "node_modules/hard-sigmoid");
+const hs = await import(pathToFileURL(createRequire(join(project, "/")).resolve("hard-sigmoid")));
+
+/** Compares what README says, as an array or a value, with what it is. */
+function same(actual, expected) {
+  const isTyped = ArrayBuffer.isView(actual);
+  const wanted = isTyped ? actual.constructor.from(expected) : expected;
+  const differs = isTyped ? actual.some((value, i) => !Object.is(value, wanted[i])) : false;
+  const [found, given] = [actual, wanted].map((value) => JSON.stringify(isTyped ? [...value] : value));
+  if (differs || found !== given) throw new Error(`README.md: ${found} instead of ${given}`);
+  globalThis.checked = (globalThis.checked ?? 0) + 1;
+}
+assert.throws(() => same([1], [2]));
+assert.throws(() => same(Float32Array.of(0), [-0]));
+assert.throws(() => same(Float32Array.of(0), [0, 0]));
+
+/** README's code as modules, with a comparison for each of its values. */
+const readme = readFileSync(join(installed, "README.md"), "utf8");
+assert.ok(readme.split("\n").length <= 91);
+const blocks = [...readme.matchAll(/```js\n(.*?)```/gs)].map(([, block]) => block);
+const isOfGpu = (block) => block.startsWith("// In a browser with WebGPU.\n");
+const values = (texts) => texts.join("").split("→").length - 1;
+function moduleOf(texts) {
+  const module = texts.join("").replace(/^(.*); \/\/ → (.*)$/gm, "same($1, $2);");
+  assert.ok(!module.includes("→"));
+  return `${same}\n${module}\n`;
+}
+const [ofNode, ofGpu] = [blocks.filter((block) => !isOfGpu(block)), blocks.filter(isOfGpu)];
+assert.ok(ofNode.length >= 2 && ofGpu.length >= 2);
+copyFileSync(golden("x.npy"), join(project, "x.npy"));
+copyFileSync(golden("jax.y.npy"), join(project, "y.npy"));
+writeFileSync(join(project, "readme.mjs"), `${moduleOf(ofNode)}console.log(checked);`);
+const inNode = Number(run(process.execPath, "readme.mjs"));
+assert.equal(inNode, values(ofNode));
+assert.ok(inNode >= 10);
+console.log(`README.md: ${inNode} values in Node`);
+
+// Bits of the frameworks.
+const npy = (name) => hs.readNpy(readFileSync(golden(name)));
+/** Counts elements that differ in a bit, apart from the payload of NaN. */
+function differing(actual, expected, isNan = Number.isNaN) {
+  assert.equal(actual.length, expected.length);
+  return actual.reduce((sum, value, i) => sum + !(Object.is(value, expected[i]) || (isNan(value) && isNan(expected[i]))), 0);
+}
+assert.equal(differing(Float32Array.of(0, 1, NaN, 2), Float32Array.of(-0, 1, NaN, 3)), 2);
+const [x, g] = [npy("x.npy").data, npy("g.npy").data];
+assert.ok(x instanceof Float32Array && x.length > 6000 && g.length === x.length);
+const presets = hs.HardSigmoid.presets.map(String);
+assert.equal(presets.length, 8);
+/** Gradients of frameworks that flush subnormals, and zeros or NaNs of those that multiply by a mask: see golden/compare.py. */
+const TINY = 2 ** -126;
+function ownToFramework(name, ours, theirs, g) {
+  const isFlushed = (ours === 0 || theirs === 0) && Math.abs(ours) <= TINY && Math.abs(theirs) <= TINY;
+  const hasSign = Math.sign(1 / ours) === Math.sign(1 / theirs);
+  if (isFlushed && hasSign && !["pytorch", "tangent"].includes(name)) return true;
+  const isMasked = ours === 0 && (theirs === 0 || (Number.isNaN(theirs) && !Number.isFinite(g)));
+  return isMasked && ["keras3", "sparse"].includes(name);
+}
+let [compared, own] = [0, 0];
+for (const name of presets) {
+  const definition = new hs.HardSigmoid(name);
+  assert.equal(definition.name, name);
+  const [y, dx] = [definition.forward(x), definition.backward(x, g)];
+  assert.equal(differing(y, npy(`${name}.y.npy`).data), 0, `${name}: y`);
+  compared += y.length;
+  // Nobody computes a gradient of ONNX's operator.
+  if (name !== "onnx") {
+    const theirs = npy(`${name}.dx.npy`).data;
+    const expected = theirs.map((value, i) => (ownToFramework(name, dx[i], value, g[i]) ? dx[i] : value));
+    own += differing(theirs, expected);
+    assert.equal(differing(dx, expected), 0, `${name}: dx`);
+    compared += dx.length;
+  }
+  assert.deepEqual(hs.identify({ x, y, g, dx }).definitions, [name]);
+}
+assert.equal(compared, 15 * x.length);
+console.log(`presets: ${compared} results of frameworks, 0 differ (apart from ${own} flushed or masked gradients)`);
+
+// All halves.
+const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i);
+const gradients = patterns.map((i) => i * 0x9e37 + 0x1234);
+const pytorch = new hs.HardSigmoid("pytorch");
+for (const [dtype, infinity] of [["f16", 0x7c00], ["bf16", 0x7f80]]) {
+  const isNan = (bits) => (bits & 0x7fff) > infinity;
+  for (const [made, file] of [
+    [pytorch.forward(patterns, { dtype }), "y"],
+    [pytorch.backward(patterns, gradients, { dtype }), "dx"],
+    [pytorch.hardSwish(patterns, { dtype }), "hard_swish.y"],
+    [pytorch.hardSwishBackward(patterns, gradients, { dtype }), "hard_swish.dx"],
+  ]) {
+    const { data, dtype: stored } = npy(`pytorch.${dtype}.${file}.npy`);
+    assert.equal(stored, "bf16"); // as uint16
+    assert.equal(differing(made, data, isNan), 0, `${dtype} ${file}`);
+    assert.equal(made.length, 65536);
+  }
+}
+console.log("halves: 8 × 65536 results of PyTorch, 0 differ");
+
+// The same from an ArrayBuffer, a part of one, and a Buffer; and float64, float16, and Fortran's order.
+const file = readFileSync(golden("x.npy"));
+const shifted = new Uint8Array(file.length + 3);
+shifted.set(file, 3);
+for (const same of [file, Uint8Array.from(file).buffer, shifted.subarray(3)]) {
+  const { start, ...read } = hs.readNpy(same);
+  assert.equal(start % 64, 0);
+  assert.deepEqual({ ...read, data: differing(read.data, x) }, { dtype: "f32", shape: [x.length], isFortran: false, data: 0 });
+}
+/** A file of NumPy's with this header. */
+function npyFile(header, data) {
+  const start = Buffer.from(`\x93NUMPY\x01\x00${String.fromCharCode(header.length, 0)}${header}`, "latin1");
+  return Buffer.concat([start, Buffer.from(data.buffer)]);
+}
+const wide = hs.readNpy(npyFile("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1), }\n", Float64Array.of(0.1, -0)));
+assert.deepEqual(wide, { dtype: "f64", shape: [2, 1], isFortran: true, data: Float64Array.of(0.1, -0), start: wide.start });
+const half = hs.readNpy(npyFile("{'descr': '<f2', 'fortran_order': False, 'shape': (), }\n", Uint16Array.of(0x3c00)));
+assert.deepEqual([half.dtype, half.shape, half.data], ["f16", [], Uint16Array.of(0x3c00)]);
+const halves = Object.fromEntries(Object.entries({ x: patterns, y: npy("pytorch.f16.y.npy").data }).map(([name, data]) => {
+  return [name, hs.readNpy(npyFile("{'descr': '<f2', 'fortran_order': False, 'shape': (65536,), }", data))];
+}));
+assert.deepEqual(hs.identify(halves).definitions[0], "pytorch");
+const doubles = Float64Array.from(x);
+assert.deepEqual(hs.identify({ x: doubles, y: pytorch.forward(x) }).definitions, ["pytorch", "keras3"]);
+assert.equal(hs.identify({ x, y: pytorch.forward(x).map((y) => y + 1e-5) }, { atol: 2e-5 }).nearest, "pytorch");
+
+// Definitions.
+assert.equal(hs.HardSigmoid.affine(0.2, 0.5).text, "onnx");
+assert.equal(hs.HardSigmoid.affine(1.5, 0.25, "half").text, "affine(1.5, 0.25, half)");
+assert.deepEqual(new hs.HardSigmoid(pytorch), pytorch);
+assert.deepEqual([pytorch.kinks, pytorch.kinkRule, pytorch.shift], [[-3, 3], "strict", 0.5]);
+assert.equal(hs.HardSigmoid.affine(0, 0.5).kinks, null);
+assert.equal(hs.check("forward", "pytorch", [x], [pytorch.forward(x).map((y) => y + 1)]).differing > 3000, true);
+
+// Every complaint of index.js, and those of the Rust half.
+const short = Float32Array.of(1);
+const device = { limits: { maxStorageBuffersPerShaderStage: 8, maxStorageBufferBindingSize: 1 << 27 } };
+device.limits = { ...device.limits, minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 65535 };
+const prepare = (tensors, options) => new hs.Kernels(device).prepare("forward", "pytorch", tensors, { length: 5, ...options });
+const big = { size: 1024 };
+const complaints = [
+  [TypeError, "x is a Uint16Array: say what it holds", () => hs.identify({ x: patterns, y: patterns })],
+  [TypeError, "array 0 is not a Float32Array", () => pytorch.forward([1, 2])],
+  [TypeError, "array 0 is not a Float32Array", () => pytorch.forward(doubles)],
+  [TypeError, "the arrays are given as a list", () => hs.compute("forward", "pytorch", x)],
+  [TypeError, "different element types: f32, f16", () => pytorch.backward(short, patterns.slice(1, 2), { dtype: "f16" })],
+  [RangeError, `different lengths: ${x.length}, 1`, () => pytorch.backward(x, short)],
+  [RangeError, "different lengths", () => hs.check("forward", "pytorch", [x], [short])],
+  [TypeError, "a definition is a string", () => new hs.HardSigmoid(3)],
+  [TypeError, "g and dx belong together", () => hs.identify({ x, y: x, g })],
+  [TypeError, "y is not a Float32Array", () => hs.identify({ x })],
+  [RangeError, `dx has 1 elements, but x has ${x.length}`, () => hs.identify({ x, y: x, g, dx: short })],
+  [RangeError, "the length is -1, but has to be", () => hs.plan("forward", "pytorch", -1)],
+  [RangeError, "the length is undefined, but has to be", () => hs.plan("forward", "pytorch")],
+  [TypeError, "limits has no maxStorageBuffersPerShaderStage", () => hs.plan("forward", "pytorch", 1, { limits: {} })],
+  [TypeError, "no buffer for y; given are x", () => prepare({ x: big })],
+  [RangeError, "the buffer of y has 19 bytes, but 20 are needed", () => prepare({ x: big, y: { size: 19 } })],
+  [RangeError, "the buffer of y has 11 bytes, but 12 are needed", () => prepare({ x: big, y: { size: 11 } }, { dtype: "f16" })],
+  [RangeError, "has 1024 bytes, but 1044 are needed", () => prepare({ x: { buffer: big, offset: 1024 }, y: big })],
+  [RangeError, "x begins at byte 128, which isn't a multiple of 256", () => prepare({ x: { buffer: big, offset: 128 }, y: big })],
+  [Error, 'no hard sigmoid is called "sigmoid"; use one of keras, ', () => new hs.HardSigmoid("sigmoid")],
+  [Error, "alpha of affine must be a finite f32 number", () => hs.HardSigmoid.affine(NaN, 0)],
+  [Error, "kink rule of affine must be strict", () => hs.HardSigmoid.affine(1, 0, "soft")],
+  [Error, 'no operation is called "relu"; use one of forward', () => hs.compute("relu", "pytorch", [x])],
+  [Error, "backward takes 2 arrays (x, g), but 1 were given", () => hs.compute("backward", "pytorch", [x])],
+  [Error, "gate_backward has 2 results, but 1 were given", () => hs.check("gate_backward", "pytorch", [x, x, x], [x])],
+  [Error, 'no dtype is called "f64"', () => hs.wgsl("forward", "pytorch", { dtype: "f64" })],
+  [Error, 'no placement is called "inplace"', () => hs.wgsl("forward", "pytorch", { placement: "inplace" })],
+  [Error, "backward_accumulate", () => hs.wgsl("backward_accumulate", "pytorch", { placement: "in_place" })],
+  [Error, "atol is -1; it must be", () => hs.identify({ x, y: x }, { atol: -1 })],
+  [Error, "split it", () => hs.plan("forward", "pytorch", 2 ** 50)],
+  [
+    Error,
+    "the kernel needs max_storage_buffers_per_shader_stage of at least 2",
+    () => hs.plan("forward", "pytorch", 1, { limits: { ...device.limits, maxStorageBuffersPerShaderStage: 1 } }),
+  ],
+  [Error, "not a .npy file (it doesn't begin as one)", () => hs.readNpy(new Uint8Array(100))],
+  [Error, "its dtype is '<i4'", () => hs.readNpy(npyFile("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", short))],
+  [Error, "truncated or damaged", () => hs.readNpy(file.subarray(0, -1))],
+];
+const seen = [];
+for (const [type, text, call] of complaints) {
+  assert.throws(call, (error) => {
+    assert.ok(error.constructor === type && error.message.includes(text), `${text}: ${error}`);
+    seen.push(error.message);
+    return true;
+  });
+}
+const source = readFileSync(join(installed, "index.js"), "utf8");
+const literals = [...source.matchAll(/Error\((`[^`]*`|"(?:[^"\\]|\\.)*")\)/g)].map(([, literal]) => literal);
+const written = literals.map((literal) => literal.slice(1, -1).replaceAll("\\", ""));
+assert.equal(written.length, source.split("throw new ").length - 1);
+for (const text of written) {
+  const pattern = text.split(/\$\{.*?\}(?=[^)]|$)/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  assert.ok(seen.some((message) => new RegExp(`^${pattern.join(".*")}$`).test(message)), `nothing says "${text}"`);
+}
+console.log(`complaints: ${seen.length} seen, among them the ${written.length} of index.js`);
+
+// Types.
+writeFileSync(
+  join(project, "use.ts"),
+  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, wgsl, wgslFunctions } from "hard-sigmoid";
+import type { Comparison, Launch, Operation, Plan } from "hard-sigmoid";
+const x: Float32Array = new Float32Array(3);
+const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
+const y: Float32Array = definition.forward(x);
+const halves: Uint16Array = new HardSigmoid("pytorch").forward(new Uint16Array(3), { dtype: "bf16" });
+const float16: Float16Array = definition.forward(new Float16Array(3));
+const [dx]: Float32Array[] = compute("backward", "keras", [x, y]);
+const { differing }: Comparison = check("forward", definition, [x], [y]);
+identify({ x: readNpy(new ArrayBuffer(9)), y });
+const { definitions, within } = identify({ x: new Float64Array(3), y, g: x, dx: dx! }, { atol: 1e-6 });
+const planned: Plan = plan("forward", definition, 3, { placement: "in_place" });
+const operation: Operation = "gate_backward";
+declare const device: GPUDevice, pass: GPUComputePassEncoder, buffer: GPUBuffer;
+const { parts } = plan(operation, "jax", 3, { limits: device.limits });
+const launch: Launch = new Kernels(device).prepare("forward", "jax", { x: buffer, y: { buffer, offset: 256 } }, { length: 3 });
+launch.encode(pass);
+new Kernels(device).encode(pass, "forward", "jax", { x: buffer, y: buffer }, { length: 3, dtype: "f16" });
+const texts: string[] = [wgsl("forward", "jax"), wgslFunctions("jax", { dtype: "f16" }), planned.wgsl];
+const { data, shape } = readNpy(new Uint8Array(9));
+console.log(halves, float16, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape);
+// @ts-expect-error
+plan("relu", definition, 3);
+// @ts-expect-error
+definition.forward([1, 2]);
+// @ts-expect-error
+definition.forward(new Float64Array(3));
+// @ts-expect-error
+HardSigmoid.affine(1, 0, "soft");
+// @ts-expect-error
+new Kernels(device).encode(pass, "forward", "jax", { x: buffer }, {});
+`,
+);
+const tsc = [join(modules, "typescript/bin/tsc"), "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
+run(process.execPath, ...tsc, "--types", "", "--lib", "esnext,dom", "use.ts");
+// Without Float16Array in the library the rest still has its types.
+const older = readFileSync(join(project, "use.ts"), "utf8").replaceAll(/^.*float16: .*\n| float16,/gm, "");
+writeFileSync(join(project, "older.ts"), older);
+run(process.execPath, ...tsc, "--types", "", "--lib", "es2022,dom", "older.ts");
+writeFileSync(join(project, "wrong.ts"), 'import { plan } from "hard-sigmoid"; plan("relu", "jax", 3);');
+assert.throws(() => execFileSync(process.execPath, [...tsc, "wrong.ts"], { cwd: project, stdio: "ignore" }));
+console.log("types: tsc has no complaint");
+
+// In Chromium: a static server of node_modules, as any other, and pages of this test.
+const { chromium } = createRequire(join(modules, "/"))("playwright-core");
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
+const IMPORTS = '<script type="importmap">{ "imports": { "hard-sigmoid": "/node_modules/hard-sigmoid/index.js" } }</script>';
+// README's own kernel, run.
+const BIASED = `
+{
+  const [data, uniform] = [read.size + 12, params.byteLength].map((size) => size & ~15).map((size) =>
+    device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | 12 }));
+  device.queue.writeBuffer(data, 0, x);
+  device.queue.writeBuffer(uniform, 0, params);
+  const resources = [data, uniform].map((buffer, binding) => ({ binding, resource: { buffer } }));
+  const encoder = device.createCommandEncoder();
+  const pass = encoder.beginComputePass();
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources }));
+  pass.dispatchWorkgroups(data.size / 16);
+  pass.end();
+  const [sum, result] = [x.map((value) => value + 0.25), new Float32Array(x.length)];
+  read.unmap();
+  encoder.copyBufferToBuffer(data, 0, read, 0, read.size);
+  device.queue.submit([encoder.finish()]);
+  await read.mapAsync(GPUMapMode.READ);
+  result.set(new Float32Array(read.getMappedRange()));
+  same(check("forward", "pytorch", [sum], [result]), { compared: 1001, differing: 0, flushed: 0 });
+}
+globalThis.done = checked;`;
+const PAGES = {
+  "/empty.html": IMPORTS,
+  "/readme.html": `${IMPORTS}<script type="module">${moduleOf(ofGpu)}${BIASED}</script>`,
+};
+const server = createServer((request, response) => {
+  const { pathname } = new URL(request.url, "http://127.0.0.1");
+  try {
+    const name = pathname.replace(/^\/node_modules\//, "/");
+    const path = name.startsWith("/hard-sigmoid/") ? join(project, "node_modules", name) : join(modules, name);
+    const body = PAGES[pathname] ?? readFileSync(path);
+    response.writeHead(200, { "Content-Type": TYPES[extname(pathname)] ?? "application/octet-stream" }).end(body);
+  } catch {
+    response.writeHead(404).end();
+  }
+});
+await new Promise((listening) => server.listen(0, "127.0.0.1", listening));
+const browser = await chromium.launch({
+  executablePath: "/usr/bin/chromium",
+  ignoreDefaultArgs: ["--disable-gpu"],
+  args: [
+    ...["--headless=new", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    ...["--disable-component-update", "--disable-sync", "--enable-unsafe-webgpu"],
+  ],
+});
+/** Opens a page, and fails on whatever its console has to complain about. */
+async function visit(path, use) {
+  const page = await browser.newPage();
+  const found = [];
+  page.on("console", (message) => ["error", "warning"].includes(message.type()) && found.push(message.text()));
+  page.on("pageerror", (error) => found.push(String(error)));
+  page.on("requestfailed", (request) => found.push(request.url()));
+  try {
+    await page.goto(`http://127.0.0.1:${server.address().port}${path}`);
+    await use(page);
+  } catch (error) {
+    console.error(path, found);
+    throw error;
+  }
+  // Chromium asks for an icon of each page, and says so of a power preference that it doesn't heed.
+  const known = /favicon|404 \(Not Found\)|powerPreference option is currently ignored/;
+  assert.deepEqual(found.filter((text) => !known.test(text)), [], path);
+  await page.close();
+}
+
+await visit("/readme.html", async (page) => {
+  const inBrowser = await page.waitForFunction(() => globalThis.done, null, { timeout: 60000 });
+  assert.equal(await inBrowser.jsonValue(), values(ofGpu) + 1);
+  console.log(`README.md: ${values(ofGpu) + 1} values in Chromium`);
+});
+for (const [example, number] of [["webgpu", 1000003], ["onnxruntime", 8008]]) {
+  await visit(`/node_modules/hard-sigmoid/examples/${example}.html`, async (page) => {
+    await page.waitForFunction(() => document.title !== "Running…", null, { timeout: 120000 });
+    assert.equal(await page.title(), `${number} compared, 0 differ`, example);
+    assert.equal(await page.locator("#verdict").textContent(), await page.title());
+    console.log(`${example}.html: ${await page.title()}`);
+  });
+}
+
+/** In the page: every operation on tensors among guards. Returns what was counted. */
+async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "f16", "bf16"] }) {
+  const { Kernels, check, plan, HardSigmoid } = await import("hard-sigmoid");
+  const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+  device.addEventListener("uncapturederror", ({ error }) => console.error(error.message));
+  // A device that claims less than it has, so that tensors take several parts.
+  const claimed = new Proxy(device, {
+    get(target, name) {
+      if (name === "limits") return limits ?? target.limits;
+      return typeof target[name] === "function" ? target[name].bind(target) : target[name];
+    },
+  });
+  const kernels = new Kernels(claimed);
+  const OPERATIONS = {
+    forward: [["x"], ["y"], "x"],
+    hard_swish: [["x"], ["y"], "x"],
+    backward: [["x", "g"], ["dx"], "g"],
+    backward_from_output: [["y", "g"], ["dx"], "g"],
+    backward_accumulate: [["x", "g"], ["dx"], null],
+    hard_swish_backward: [["x", "g"], ["dx"], "g"],
+    gate: [["a", "b"], ["y"], "a"],
+    gate_backward: [["a", "b", "g"], ["da", "db"], "g"],
+  };
+  const GUARD = 0xa5;
+  const EDGE = 256; // bytes of guard before and after each tensor
+  let [seed, turn] = [1, 0];
+  const word = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) ^ (seed >>> 15);
+  const counts = { launches: 0, compared: 0, differing: 0, flushed: 0, guards: 0, parts: 0 };
+  for (const [operation, [inputs, outputs, replaced]] of Object.entries(OPERATIONS)) {
+    for (const dtype of dtypes) {
+      const Typed = dtype === "f32" ? Float32Array : Uint16Array;
+      const element = Typed.BYTES_PER_ELEMENT;
+      for (const placement of replaced ? ["separate", "in_place", "shared"] : ["separate", "shared"]) {
+        // Software GPUs take long to compile: one definition each, and they take turns.
+        const definition = definitions[turn++ % definitions.length];
+        for (const length of lengths) {
+          // Half of the numbers lie near the curve, half are any bits.
+          const random = () => {
+            const bits = new Uint32Array(Math.ceil((length * element) / 4)).map(word);
+            const data = new Typed(bits.buffer, 0, length);
+            return data.map((value, i) => (i % 2 || dtype !== "f32" ? value : (word() / 2 ** 32) * 8 - 4));
+          };
+          const arrays = inputs.map(random);
+          const written = placement === "in_place" ? outputs.slice(1) : outputs;
+          const names = [...inputs, ...written];
+          const bound = plan(operation, definition, length, { dtype, placement }).tensors.map(({ name }) => name);
+          if (bound.join() !== names.join()) throw new Error(`${operation} ${placement} binds ${bound}`);
+          // The tensors' bytes among guards, in one buffer or one for each.
+          const stride = EDGE + Math.ceil((length * element) / EDGE + 1) * EDGE;
+          const before = names.map((name, i) => {
+            const bytes = new Uint8Array(stride).fill(GUARD);
+            const data = i < inputs.length ? new Uint8Array(arrays[i].buffer, 0, length * element) : null;
+            // What is accumulated to begins as zero, as in `check`.
+            if (data) bytes.set(data, EDGE);
+            else if (operation === "backward_accumulate") bytes.fill(0, EDGE, EDGE + length * element);
+            return bytes;
+          });
+          const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+          const isShared = placement === "shared";
+          const create = (size) => device.createBuffer({ size, usage });
+          const buffers = isShared ? [create(stride * names.length)] : names.map(() => create(stride));
+          const places = names.map((_, i) => (isShared ? { buffer: buffers[0], at: i * stride } : { buffer: buffers[i], at: 0 }));
+          places.forEach(({ buffer, at }, i) => device.queue.writeBuffer(buffer, at, before[i]));
+          const offset = ({ buffer, at }) => ({ buffer, offset: at + EDGE });
+          const tensors = Object.fromEntries(names.map((name, i) => [name, offset(places[i])]));
+          const size = stride * names.length;
+          const read = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+          const encoder = device.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          kernels.encode(pass, operation, definition, tensors, { length, dtype, placement });
+          pass.end();
+          places.forEach(({ buffer, at }, i) => encoder.copyBufferToBuffer(buffer, at, read, i * stride, stride));
+          device.queue.submit([encoder.finish()]);
+          await read.mapAsync(GPUMapMode.READ);
+          const all = new Uint8Array(read.getMappedRange()).slice();
+          for (const buffer of [read, ...buffers]) buffer.destroy();
+          const after = names.map((_, i) => all.subarray(i * stride, (i + 1) * stride));
+          const named = (name) => names.indexOf(name);
+          const results = outputs.map((output) => (written.includes(output) ? output : replaced)).map(named);
+          for (const i of names.keys()) {
+            const isResult = results.includes(i);
+            const kept = (byte) => !isResult || byte < EDGE || byte >= EDGE + length * element;
+            for (let byte = 0; byte < stride; byte++) {
+              if (!kept(byte)) continue;
+              counts.guards++;
+              if (after[i][byte] !== before[i][byte]) {
+                throw new Error(`${operation} ${dtype} ${placement} ${length}: byte ${byte - EDGE} of ${names[i]} changed`);
+              }
+            }
+          }
+          const typed = results.map((i) => new Typed(after[i].slice(EDGE, EDGE + length * element).buffer));
+          const found = check(operation, definition, arrays, typed, { dtype });
+          for (const name of ["compared", "differing", "flushed"]) counts[name] += found[name];
+          if (found.differing) throw new Error(`${operation} ${definition} ${dtype} ${placement} ${length}: ${found.differing}`);
+          const options = { dtype, placement, limits: claimed.limits };
+          counts.parts = Math.max(counts.parts, plan(operation, definition, length, options).parts.length);
+          counts.launches++;
+        }
+      }
+    }
+  }
+  return counts;
+}
+// Seven operations have one result, one has two, and one of the seven isn't in place.
+const RESULTS = 3 * (7 * 3 - 1 + 2 * 3);
+const lengths = [0, 1, 2, 3, 255, 1001, 70001];
+const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+await visit("/empty.html", async (page) => {
+  const definitions = ["pytorch", "keras", "jax", "keras3", "affine(1e30, -2, half)"];
+  const counts = await page.evaluate(everyOperation, { lengths, definitions });
+  console.log("every operation, element type and placement:", counts);
+  assert.equal(counts.launches, 3 * (8 * 3 - 1) * lengths.length);
+  assert.equal(counts.compared, RESULTS * sum(lengths));
+  assert.equal(counts.differing, 0);
+  assert.equal(counts.parts, 1);
+});
+await visit("/empty.html", async (page) => {
+  const limits = { maxStorageBuffersPerShaderStage: 8, maxStorageBufferBindingSize: 16384 };
+  Object.assign(limits, { minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 7 });
+  const counts = await page.evaluate(everyOperation, { lengths: [70001], definitions: ["keras"], dtypes: ["f16"], limits });
+  console.log("in parts:", counts);
+  assert.equal(counts.compared, (RESULTS / 3) * 70001);
+  assert.equal(counts.differing, 0);
+  assert.equal(counts.parts, 9);
+});
+
+/** In the page: what Kernels refuses, before anything is written; and a Float16Array. */
+async function refusals() {
+  const { HardSigmoid, Kernels } = await import("hard-sigmoid");
+  const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+  const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const [x, y, long] = [4004, 4003, 8192].map((size) => device.createBuffer({ size, usage }));
+  const filled = new Uint8Array(4000).fill(7);
+  device.queue.writeBuffer(y, 0, filled);
+  const kernels = new Kernels(device);
+  const said = [];
+  device.pushErrorScope("validation");
+  for (const tensors of [{ x }, { x, y }, { x: { buffer: long, offset: 4 }, y: x }, { x, y: { buffer: y, offset: 4096 } }]) {
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    try {
+      kernels.encode(pass, "forward", "pytorch", tensors, { length: 1001 });
+    } catch (error) {
+      said.push(`${error.name}: ${error.message}`);
+    }
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+  }
+  const mapped = device.createBuffer({ size: 4000, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+  const encoder = device.createCommandEncoder();
+  encoder.copyBufferToBuffer(y, 0, mapped, 0, 4000);
+  device.queue.submit([encoder.finish()]);
+  await mapped.mapAsync(GPUMapMode.READ);
+  const kept = new Uint8Array(mapped.getMappedRange()).every((byte) => byte === 7);
+  const invalid = await device.popErrorScope();
+  const halves = new HardSigmoid("keras").forward(Float16Array.of(-2, 1));
+  const bits = [...new Uint16Array(halves.buffer)];
+  return { said, kept, invalid: invalid?.message ?? null, halves: [halves.constructor.name, ...bits] };
+}
+await visit("/empty.html", async (page) => {
+  assert.deepEqual(await page.evaluate(refusals), {
+    said: [
+      "TypeError: there is no buffer for y; given are x",
+      "RangeError: the buffer of y has 4003 bytes, but 4004 are needed",
+      "RangeError: x begins at byte 4, which isn't a multiple of 256",
+      "RangeError: the buffer of y has 4003 bytes, but 8100 are needed",
+    ],
+    kept: true,
+    invalid: null,
+    halves: ["Float16Array", 0x2e66, 0x399a],
+  });
+  console.log("refusals: four, and nothing was written");
+});
+await browser.close();
+server.close();
