@@ -17,20 +17,26 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-# Installs lavapipe (Vulkan) and llvmpipe (GL), which need no GPU, for machines without a driver.
-install_drivers() {
+install_packages() {
     local as_root=()
     [ "$(id -u)" = 0 ] || as_root=(sudo)
+    echo "installing $*"
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+# Installs lavapipe (Vulkan) and llvmpipe (GL), which need no GPU, for machines without a driver.
+install_drivers() {
     if ! command -v apt-get >/dev/null; then
         echo "no Vulkan or EGL driver found, and no apt-get to install one: install Mesa's lavapipe and llvmpipe yourself" >&2
         exit 1
     fi
-    echo "installing software drivers (mesa-vulkan-drivers, libegl1, libgl1-mesa-dri)"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri >/dev/null
+    install_packages mesa-vulkan-drivers libvulkan1 libegl1 libgl1-mesa-dri
 }
 if [ "$(uname)" = Linux ]; then
+    # PNG pictures have text.
+    if ! compgen -G '/usr/share/fonts/*/*/*.ttf' >/dev/null && command -v apt-get >/dev/null; then
+        install_packages fonts-dejavu-core
+    fi
     libraries=$(PATH="$PATH:/sbin:/usr/sbin" ldconfig -p)
     # An empty glob matches nothing, so `compgen` fails.
     if ! { [[ $libraries == *libvulkan.so.1* && $libraries == *libEGL.so.1* ]] \

@@ -14,11 +14,15 @@ use hard_sigmoid::{
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let target = std::env::args().nth(1);
+    if target.as_deref().is_some_and(|one| one == "--help" || one == "-h") {
+        println!("usage: binarize [auto|gpu|cpu]\n\nDraws signs for real pre-activations, and counts them.");
+        return Ok(());
+    }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.x.npy");
     let x: Vec<f32> = npyz::NpyFile::new(&std::fs::read(path)?[..])?.into_vec()?;
     let len = x.len();
     // auto (a real GPU, or else the CPU), gpu or cpu.
-    let target = std::env::args().nth(1);
     let target = target.map_or(Ok(Target::default()), |target| target.parse())?;
     let offload = block_on(Offload::new(target))?;
     println!("device:        {offload}");

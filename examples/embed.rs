@@ -7,6 +7,12 @@ use hard_sigmoid::{Binary, DType, HardSigmoid, Unary, gpu::Kernels};
 use wgpu::util::DeviceExt;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::env::args().len() > 1 {
+        println!(
+            "usage: embed\n\nRuns the kernels in a program that owns its wgpu device, buffers and pass, and compares every bit."
+        );
+        return Ok(());
+    }
     // Your runtime has all of this already.
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));

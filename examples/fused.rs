@@ -22,6 +22,10 @@ fn bias_hard_sigmoid(@builtin(global_invocation_id) id: vec3<u32>) {
 ";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::env::args().len() > 1 {
+        println!("usage: fused\n\nPuts a hard sigmoid into a kernel of its own, after a bias, and compares every bit.");
+        return Ok(());
+    }
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None));
     let adapter = adapter.map_err(|error| format!("{error}. Install a GPU driver, such as Mesa's, or run cpu_only"))?;

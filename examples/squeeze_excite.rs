@@ -36,6 +36,12 @@ fn on_the_cpu(gate: BroadcastGate, [z, b, g]: [&[f32]; 3]) -> Result<Results, Op
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    if std::env::args().len() > 1 {
+        println!(
+            "usage: squeeze_excite\n\nRuns the activations of a squeeze-and-excitation block, and compares every bit."
+        );
+        return Ok(());
+    }
     let numbers = |len: usize, step: usize| -> Vec<f32> {
         let number = |i: usize| (i * step % 8191) as f32 / 1024.0 - 4.0;
         (0..len).map(number).collect()

@@ -158,7 +158,7 @@ impl HardSigmoid {
             name: "keras",
             aliases: &["theano", "tf.keras", "keras1", "keras2", "tfjs"],
             definition: Self::KERAS,
-            source: "Keras 1 and 2, tf.keras, Theano, TensorFlow.js; bits of TensorFlow 2.21.0",
+            source: "Keras 1 and 2, tf.keras to 2.15, tf_keras, Theano, TensorFlow.js; bits of TensorFlow 2.21.0",
         },
         Preset {
             name: "onnx",
@@ -176,7 +176,7 @@ impl HardSigmoid {
             name: "tangent",
             aliases: &["correct-at-zero"],
             definition: Self::TANGENT,
-            source: "tangent of the logistic sigmoid at 0; bits of NumPy 2.4.6",
+            source: "Noisy Activation Functions (arXiv 1603.00391), the tangent at 0; bits of NumPy 2.4.6",
         },
         Preset {
             name: "pytorch",
@@ -194,13 +194,13 @@ impl HardSigmoid {
             name: "keras3",
             aliases: &["keras3-tensorflow", "keras3-tf"],
             definition: Self::KERAS3,
-            source: "Keras 3 on TensorFlow; bits of Keras 3.15.1 on TensorFlow 2.21.0 on the CPU",
+            source: "Keras 3.0.1 and later on TensorFlow; bits of Keras 3.15.1 on TensorFlow 2.21.0 on the CPU",
         },
         Preset {
             name: "sparse",
             aliases: &["sparse-sigmoid", "jax-sparse"],
             definition: Self::SPARSE,
-            source: "jax.nn.sparse_sigmoid; bits of JAX 0.10.2 on the CPU",
+            source: "jax.nn.sparse_sigmoid, Keras 3 on JAX; bits of JAX 0.10.2 on the CPU",
         },
     ];
 

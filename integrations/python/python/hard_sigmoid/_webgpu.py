@@ -93,7 +93,8 @@ def plan(
 
     No type needs an optional feature of the device: the kernels read halves as words.
 
-    1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. Both depend on the operation, dtype and placement only.
+    1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. To keep them for
+       other plans, use `Plan.wgsl` and `Plan.tensors` as the key: definitions of another formula have another text.
     2. For each of `Plan.parts` make a bind group of its bindings, and a uniform buffer of its params as the last binding.
     3. Dispatch each of `Part.dispatches`.
 
