@@ -170,6 +170,7 @@ const device = { limits: { maxStorageBuffersPerShaderStage: 8, maxStorageBufferB
 device.limits = { ...device.limits, minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 65535 };
 const prepare = (tensors, options) => new hs.Kernels(device).prepare("forward", "pytorch", tensors, { length: 5, ...options });
 const big = { size: 1024 };
+const square = (isFortran) => ({ dtype: "f32", shape: [1, 1], isFortran, data: short });
 const complaints = [
   [TypeError, "x is a Uint16Array: say what it holds", () => hs.identify({ x: patterns, y: patterns })],
   [TypeError, "array 0 is not a Float32Array", () => pytorch.forward([1, 2])],
@@ -180,6 +181,7 @@ const complaints = [
   [RangeError, "different lengths", () => hs.check("forward", "pytorch", [x], [short])],
   [TypeError, "a definition is a string", () => new hs.HardSigmoid(3)],
   [TypeError, "g and dx belong together", () => hs.identify({ x, y: x, g })],
+  [RangeError, "in Fortran order", () => hs.identify({ x: square(false), y: square(true) })],
   [TypeError, "y is not a Float32Array", () => hs.identify({ x })],
   [RangeError, `dx has 1 elements, but x has ${x.length}`, () => hs.identify({ x, y: x, g, dx: short })],
   [RangeError, "the length is -1, but has to be", () => hs.plan("forward", "pytorch", -1)],

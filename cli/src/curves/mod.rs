@@ -191,8 +191,8 @@ pub fn drawn(
     draw(&root)?;
     root.present()?;
     drop(root);
-    // It is shown at its size in pixels; its viewBox stays in coordinates.
+    // It is shown at its size in pixels, or smaller where there is no room; its viewBox stays in coordinates.
     let in_coordinates = format!("width=\"{}\" height=\"{}\"", size.0, size.1);
-    let in_pixels = format!("width=\"{width}\" height=\"{height}\"");
+    let in_pixels = format!("width=\"{width}\" height=\"{height}\" style=\"max-width:100%;height:auto\"");
     Ok(svg.replacen(&in_coordinates, &in_pixels, 1))
 }

@@ -84,9 +84,13 @@ export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
   if (!g !== !dx) throw new TypeError("g and dx belong together: give both or neither");
   // What readNpy returns knows its type.
   const all = Object.entries(g ? { x, y, g, dx } : { x, y }).map(([name, given]) => {
-    if (given?.data && given.dtype) return { name, array: given.data, dtype: given.dtype };
+    if (given?.data && given.dtype) {
+      return { name, array: given.data, dtype: given.dtype, isFortran: given.isFortran && given.shape.length > 1 };
+    }
     return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
   });
+  const isOneOrder = all.every(({ isFortran }) => Boolean(isFortran) === Boolean(all[0].isFortran));
+  if (!isOneOrder) throw new RangeError("some arrays are in Fortran order, others in C order: save all in one");
   for (const { name, array } of all) {
     const wanted = all[0].array.length;
     if (array.length !== wanted) throw new RangeError(`${name} has ${array.length} elements, but x has ${wanted}`);
