@@ -3,7 +3,7 @@
 #
 #   ./test.sh              all tests except the sweep over all inputs
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
-#                          kernels, on every adapter (about 25 minutes on two cores with two software adapters), and a
+#                          kernels, on every adapter (about an hour for each on two cores), and a
 #                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
 #                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 15 minutes)

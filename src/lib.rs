@@ -12,9 +12,9 @@
 //! | [`ONNX`](HardSigmoid::ONNX) | clamp(0.2·x + 0.5, 0, 1) | ±2.5 | ONNX `HardSigmoid` and WebNN at their defaults |
 //! | [`COURBARIAUX`](HardSigmoid::COURBARIAUX) | clamp((x + 1) / 2, 0, 1) | ±1 | BinaryConnect, BinaryNet |
 //! | [`TANGENT`](HardSigmoid::TANGENT) | clamp((x + 2) / 4, 0, 1) | ±2 | the tangent of the logistic sigmoid at 0 |
-//! | [`PYTORCH`](HardSigmoid::PYTORCH) | clamp(x + 3, 0, 6) / 6 | ±3 | `torch.nn.functional.hardsigmoid` |
+//! | [`PYTORCH`](HardSigmoid::PYTORCH) | clamp(x + 3, 0, 6) / 6 | ±3 | `torch.nn.functional.hardsigmoid` on the CPU |
 //! | [`JAX`](HardSigmoid::JAX) | clamp(x + 3, 0, 6) · (1/6) | ±3 | `jax.nn.hard_sigmoid` |
-//! | [`KERAS3`](HardSigmoid::KERAS3) | clamp(x + 3, 0, 6) / 6 | ±3 | Keras 3 on TensorFlow |
+//! | [`KERAS3`](HardSigmoid::KERAS3) | clamp(x + 3, 0, 6) / 6 | ±3 | Keras 3 on TensorFlow, eager |
 //! | [`SPARSE`](HardSigmoid::SPARSE) | clamp((x + 1) / 2, 0, 1) | ±1 | `jax.nn.sparse_sigmoid` |
 //! | [`affine`](HardSigmoid::affine) | clamp(alpha·x + beta, 0, 1) | any | ONNX `HardSigmoid` with alpha and beta |
 //!
@@ -55,11 +55,12 @@
 //!
 //! # Bits
 //!
-//! Every one of the 2^32 inputs gives the same bits on GPU and CPU, and those are the framework's. WGSL lets a GPU replace a
+//! Every one of the 2^32 inputs gives the same bits on GPU and CPU, and the CPU path has the framework's. WGSL lets a GPU replace a
 //! subnormal number by zero; the presets' y never shows it, but a gradient below 2^-126 may. The package's
 //! `docs/numerics.md` lists every exception, and `docs/definitions.md` the sources and the history of each definition.
 //!
-//! MSRV is wgpu's, 1.87; with `parallel` 1.89, on aarch64 1.94. One release goes with one major version of wgpu.
+//! MSRV is 1.89, and 1.94 on aarch64; without the feature `parallel` it is wgpu's, 1.87. One release goes with one major
+//! version of wgpu.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
