@@ -184,10 +184,20 @@ fn table(matches: &[Match], x: &[f32]) -> String {
     text
 }
 
+/// A number that fits its column.
+fn short(x: f32) -> String {
+    match x.abs() {
+        0.0 | 1e-4..1e7 => x.to_string(),
+        _ => format!("{x:e}"),
+    }
+}
+
 fn cells(agreement: &Agreement, x: &[f32]) -> String {
     match agreement.largest {
         None => format!("{:>10} {:>12} {:>14}", agreement.differing, "", ""),
-        Some((difference, at)) => format!("{:>10} {difference:>12.3e} {:>14}", agreement.differing, x[at]),
+        Some((difference, at)) => {
+            format!("{:>10} {difference:>12.3e} {:>14}", agreement.differing, short(x[at]))
+        }
     }
 }
 

@@ -161,7 +161,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.getByRole("button", { name: "pytorch" }).click();
   const before = await curve(page);
   await drag(page, "#beta-handle", 0, 40);
-  await page.getByText("any other").waitFor();
+  await page.getByText("your own (alpha, beta)").waitFor();
   const beta = Number(await text(page, "#beta-value"));
   assert.ok(beta > 0.55 && beta < 0.75, `beta ${beta}`);
   // The other parameter stays as it was, to the last digit.
@@ -317,7 +317,7 @@ await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, a
   await says(/^unknown — from/);
   // Another shape, and no file of NumPy.
   await give("y", golden("pytorch.f16.y.npy"));
-  await says(/^pytorch\.f16\.y\.npy has shape 65536, but x has \d+$/);
+  await says(/^pytorch\.f16\.y\.npy has shape \(65536\), but x has \(\d+\)$/);
   await give("y", { name: "text.npy", mimeType: "", buffer: Buffer.from("no array") });
   await says(/^text\.npy: not a \.npy file/);
   assert.ok(await page.locator("#identify-report").isHidden());
@@ -373,7 +373,7 @@ await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
     });
     if (ask === "file") await roundTrip(page, golden("x.npy"));
     else await page.locator(ask).click();
-    await page.getByText("The CPU, in WebAssembly, since the GPU was lost.").waitFor();
+    await page.getByText("The CPU, in WebAssembly, because the GPU was lost.").waitFor();
     assert.ok(await page.locator("#device").getAttribute("title"));
     await page.locator("#check[data-state=done]").waitFor();
     assert.equal(await text(page, "#check"), REFERENCE);
@@ -435,7 +435,7 @@ await visit("phone", { args: GPU, ...phone, hash: "#affine(0.3, 0.4, inclusive)"
 });
 
 await visit("cpu", { args: ["--disable-features=WebGPU"], viewport: { width: 1280, height: 900 } }, async (page) => {
-  assert.match(await text(page, "#device"), /^The CPU, in WebAssembly, since (this browser has no WebGPU|WebGPU found no adapter)/);
+  assert.match(await text(page, "#device"), /^The CPU, in WebAssembly, because (this browser has no WebGPU|WebGPU found no adapter)/);
   assert.ok(await page.locator("#use-gpu").isDisabled());
   assert.ok(await page.locator("#sweep").isDisabled());
   assert.equal(await text(page, "#check"), REFERENCE);
@@ -461,9 +461,21 @@ await visit("slow", { args: GPU, isSlow: true }, async (page) => {
   const sketched = (await curve(page)).split(" ").length;
   assert.equal(sketched, 1281);
   assert.ok(await page.locator("#measure").isDisabled());
+  // What can't be done yet isn't offered.
+  assert.ok(await page.locator("#loading").isVisible());
+  assert.equal(await page.locator("section[inert]").count(), 5);
   release();
   await ready(page);
   await checked(page);
+  assert.equal(await page.locator("section[inert]").count(), 0);
+  assert.ok(await page.locator("#loading").isHidden());
+});
+
+// A module that doesn't arrive is complained of.
+await visit("module-lost", { args: GPU, isSlow: true, expected: /ERR_FAILED|compare\.js/ }, async (page) => {
+  await page.route("**/compare.js", (route) => route.abort());
+  await page.reload();
+  await page.getByText("A part of the explorer didn't arrive.").waitFor();
 });
 
 // The picture of a link that is posted needs a whole address.

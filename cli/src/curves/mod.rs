@@ -82,14 +82,14 @@ pub struct Chart {
 const POINTS: i32 = 200;
 
 /// Height of the caption and the legend above a chart, in pixels.
-const HEADING: i32 = 88;
+const HEADING: i32 = 124;
 
 impl Chart {
     /// The text of an SVG.
     pub fn draw(&self, theme: &Theme) -> Result<String, Box<dyn Error>> {
-        drawn(theme, (860, 500), |root| {
+        drawn(theme, (860, 540), |root| {
             let (heading, plot) = root.split_vertically(px(HEADING));
-            let centred = text(20, theme.ink).pos(Pos::new(HPos::Center, VPos::Center));
+            let centred = text(22, theme.ink).pos(Pos::new(HPos::Center, VPos::Center));
             heading.draw(&Text::new(self.caption.clone(), (px(430), px(24)), centred))?;
             self.draw_legend(theme, &heading)?;
             self.draw_plot(theme, &plot)
@@ -100,10 +100,10 @@ impl Chart {
     fn draw_legend(&self, theme: &Theme, area: &Area) -> Result<(), Box<dyn Error>> {
         /// Length of a line's sample.
         const SAMPLE: i32 = 34;
-        let mut places = (0..).map(|i| (px(56 + 270 * (i % 3)), px(54 + 22 * (i / 3))));
+        let mut places = (0..).map(|i| (px(56 + 400 * (i % 2)), px(54 + 26 * (i / 2))));
         let mut name = |text_of: &str| {
             let (x, y) = places.next().expect("it is endless");
-            let style = text(15, theme.ink).pos(Pos::new(HPos::Left, VPos::Center));
+            let style = text(18, theme.ink).pos(Pos::new(HPos::Left, VPos::Center));
             area.draw(&Text::new(text_of.to_owned(), (x + px(SAMPLE + 8), y), style))?;
             Ok::<_, Box<dyn Error>>([(x, y), (x + px(SAMPLE), y)])
         };
@@ -132,8 +132,8 @@ impl Chart {
         let mut chart = ChartBuilder::on(area)
             .margin_right(px(18))
             .margin_bottom(px(6))
-            .x_label_area_size(px(42))
-            .y_label_area_size(px(46))
+            .x_label_area_size(px(48))
+            .y_label_area_size(px(52))
             .build_cartesian_2d(-end..end, -0.04 * top..1.04 * top)?;
         let bar =
             |&(left, right, height)| Rectangle::new([(left, 0.0), (right, height)], theme.soft.mix(0.35).filled());
@@ -144,9 +144,9 @@ impl Chart {
             .bold_line_style(stroke(theme.line, 1))
             .axis_style(stroke(theme.soft, 1))
             .set_all_tick_mark_size(px(5))
-            .label_style(text(14, theme.soft))
+            .label_style(text(17, theme.soft))
             .x_desc("x")
-            .axis_desc_style(text(15, theme.soft))
+            .axis_desc_style(text(17, theme.soft))
             .x_labels(9)
             .y_labels(6)
             .x_label_formatter(&|x| format!("{x}"))

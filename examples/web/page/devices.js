@@ -16,7 +16,7 @@ export class Cpu {
 export class Gpu {
   /** Throws if there is none. */
   static async open(hs) {
-    if (!navigator.gpu) throw new Error("this browser has no WebGPU, or has it for https and localhost only");
+    if (!navigator.gpu) throw new Error("this browser has no WebGPU, or allows it only on https and localhost");
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) throw new Error("WebGPU found no adapter");
     return new Gpu(hs, await adapter.requestDevice(), adapter.info ?? {});

@@ -33,15 +33,12 @@ export function startIdentify(hs) {
       const arrays = {};
       for (const slot of given) arrays[slot] = await read(hs, files[slot]);
       for (const slot of given) {
-        for (const key of ["shape", "isFortran"]) {
-          const [found, wanted] = [arrays[slot], arrays.x].map((array) => String(array[key]));
-          const what = key === "shape" ? "shape" : "Fortran order:";
-          if (found !== wanted) throw new Error(`${files[slot].name} has ${what} ${found}, but x has ${wanted}`);
-        }
+        const [found, wanted] = [arrays[slot], arrays.x].map(({ shape }) => `(${shape.join(", ")})`);
+        if (found !== wanted) throw new Error(`${files[slot].name} has shape ${found}, but x has ${wanted}`);
       }
-      const found = hs.identify(arrays, { atol: Math.max(0, Number($("atol").value)) || 0 });
+      const found = hs.identify(arrays, { atol: Number($("atol").value) });
       const [verdict, ...rest] = found.report.split("\n");
-      say(`${verdict} — from ${count(arrays.x.data.length)} elements`, rest.join("\n").trim());
+      say(`${verdict} — from ${count(arrays.x.data.length)} ${arrays.x.data.length === 1 ? "element" : "elements"}`, rest.join("\n").trim());
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
       say(error.message);

@@ -28,6 +28,7 @@ function commonDtype(arrays, dtype) {
   if (!Array.isArray(arrays) || arrays.length === 0) throw new TypeError("the arrays are given as a list, such as [x]");
   const all = arrays.map((array, i) => dtypeOf(array, `array ${i}`, dtype));
   if (all.some((one) => one !== all[0])) throw new TypeError(`the arrays have different element types: ${all.join(", ")}`);
+  if (dtype && dtype !== all[0]) throw new TypeError(`dtype is ${dtype}, but the arrays hold ${all[0]}`);
   if (arrays.some((array) => array.length !== arrays[0].length)) {
     throw new RangeError(`the arrays have different lengths: ${arrays.map((array) => array.length).join(", ")}`);
   }
@@ -89,6 +90,7 @@ export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
     }
     return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
   });
+  if (all[0].array.length === 0) throw new RangeError("the arrays have no elements");
   const isOneOrder = all.every(({ isFortran }) => Boolean(isFortran) === Boolean(all[0].isFortran));
   if (!isOneOrder) throw new RangeError("some arrays are in Fortran order, others in C order: save all in one");
   for (const { name, array } of all) {
@@ -115,7 +117,7 @@ export function wgslFunctions(definition, { dtype = "f32" } = {}) {
 }
 
 export function plan(operation, definition, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
-  if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number`);
+  if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number below 2^53`);
   const values = Object.keys(DEFAULT_LIMITS).map((name) => {
     if (!Number.isSafeInteger(limits[name])) throw new TypeError(`limits has no ${name}`);
     return limits[name];
