@@ -1,4 +1,8 @@
-use crate::math::op::{Op, Other};
+use crate::math::{
+    error::ParseError,
+    op::{Op, Other},
+};
+use std::{fmt, str::FromStr};
 
 /// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu
 /// refuses a buffer that one dispatch sees both read-only and writable, so each placement has its own entry points or
@@ -20,6 +24,25 @@ impl Placement {
     /// Whether `op` allows this placement.
     pub fn allows(self, op: impl Into<Op>) -> bool {
         self != Self::InPlace || op.into().replaces().is_some()
+    }
+}
+
+/// Writes `separate`, `in_place` or `shared`, which [`FromStr`] reads.
+impl fmt::Display for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Separate => "separate",
+            Self::InPlace => "in_place",
+            Self::Shared => "shared",
+        })
+    }
+}
+
+impl FromStr for Placement {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        ParseError::find("placement", text, Self::ALL)
     }
 }
 
@@ -131,5 +154,22 @@ impl Unit {
             Self::Elements => len * element,
             Self::Bits => len.div_ceil(32) * 4,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip() {
+        for &placement in Placement::ALL {
+            assert_eq!(placement.to_string().parse(), Ok(placement));
+        }
+        let error = "inplace".parse::<Placement>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "no placement is called \"inplace\"; use one of separate, in_place, shared"
+        );
     }
 }

@@ -122,16 +122,7 @@ pub fn plan(
 }
 
 fn allowed(op: Op, name: &str) -> Result<Placement> {
-    let placement = match name {
-        "separate" => Placement::Separate,
-        "in_place" => Placement::InPlace,
-        "shared" => Placement::Shared,
-        _ => {
-            return Err(error(format_args!(
-                "no placement is called \"{name}\"; use one of separate, in_place, shared"
-            )));
-        }
-    };
+    let placement: Placement = name.parse()?;
     if !placement.allows(op) {
         return Err(OpError::NotInPlace { op: op.name() }.into());
     }

@@ -6,7 +6,7 @@ use hard_sigmoid::{
     plan::{Access, Limits, Operand, Placement, Plan},
     wgsl as text,
 };
-use pyo3::{exceptions::PyValueError, prelude::*, types::PyBytes};
+use pyo3::{prelude::*, types::PyBytes};
 
 /// A tensor's name, and offset and size of the bytes to bind.
 type Range = (&'static str, u64, u64);
@@ -77,16 +77,7 @@ pub fn plan<'py>(
 }
 
 fn allowed(op: Op, name: &str) -> PyResult<Placement> {
-    let placement = match name {
-        "separate" => Placement::Separate,
-        "in_place" => Placement::InPlace,
-        "shared" => Placement::Shared,
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "no placement is called {name:?}; use one of separate, in_place, shared"
-            )));
-        }
-    };
+    let placement: Placement = name.parse().map_err(value_error)?;
     if !placement.allows(op) {
         return Err(value_error(hard_sigmoid::OpError::NotInPlace { op: op.name() }));
     }
