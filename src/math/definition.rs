@@ -113,7 +113,8 @@ impl HardSigmoid {
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
     ///
-    /// The tangent of the logistic sigmoid at 0, where both have the value 1/2 and the slope 1/4. Kinks at ±2.
+    /// The tangent of the logistic sigmoid at 0, where both have the value 1/2 and the slope 1/4 (Noisy Activation
+    /// Functions, arXiv 1603.00391). Kinks at ±2.
     pub const TANGENT: Self = Self::plain(0.25, KinkRule::Strict);
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
