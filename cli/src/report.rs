@@ -253,7 +253,7 @@ fn distribution(x: &[f32]) -> Chart {
     let beyond = x.iter().filter(|&&x| f64::from(x.abs()) > end).count();
     let caption = match beyond {
         0 => "The distribution of x under the curves".into(),
-        _ => format!("The distribution of x under the curves; {beyond} of x lie beyond, in the outermost bars"),
+        _ => format!("The distribution of x under the curves; {beyond} numbers lie beyond, in the outermost bars"),
     };
     let mut counts = [0_usize; BINS];
     for &x in x.iter().filter(|x| !x.is_nan()) {
