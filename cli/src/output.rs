@@ -1,6 +1,6 @@
 //! Files that are written: a file appears when it is complete, a device or a pipe is written as it is.
 
-use crate::complain;
+use crate::{complain, out::Out};
 use std::{
     fs::{self, File},
     io::{self, Write},
@@ -34,7 +34,15 @@ impl Output {
         })
     }
 
-    pub fn is_file(&self) -> bool {
+    /// Where text for people goes: to standard output, or to standard error if the result itself may be there.
+    pub fn beside<'a>(output: Option<&Self>, out: &'a mut Out) -> Box<dyn Write + 'a> {
+        match output.is_none_or(Self::is_file) {
+            true => Box::new(out),
+            false => Box::new(io::stderr()),
+        }
+    }
+
+    fn is_file(&self) -> bool {
         matches!(self.place, Place::Beside(..))
     }
 

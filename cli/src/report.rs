@@ -11,7 +11,7 @@ use clap::Args;
 use hard_sigmoid::{HardSigmoid, Preset, Region};
 use serde_json::json;
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -75,12 +75,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     }
     let output = arguments.output.as_deref().map(Output::create).transpose()?;
     let features = Features::along(arguments.axis, &shape).map_err(|error| format!("{}: {error}", input.display()))?;
-    // The picture itself may be on standard output; then the table isn't.
-    let mut stderr = io::stderr();
-    let out: &mut dyn Write = match output.as_ref().is_none_or(Output::is_file) {
-        true => out,
-        false => &mut stderr,
-    };
+    let mut out = Output::beside(output.as_ref(), out);
     let finite: Vec<f64> = x.iter().filter(|x| x.is_finite()).map(|&x| x.into()).collect();
     let mean = finite.iter().sum::<f64>() / finite.len() as f64;
     let deviation = (finite.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / finite.len() as f64).sqrt();

@@ -7,7 +7,7 @@ use hard_sigmoid::{
     offload::{Offload, block_on},
 };
 use std::{
-    io::{self, Write},
+    io::Write,
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
@@ -62,7 +62,7 @@ impl<T: Scalar> FileJob<T> {
 
     /// Computes the file, and says so in a line or as JSON.
     pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<(), String> {
-        let is_file = self.y.is_file();
+        let mut out = Output::beside(Some(&self.y), out);
         let Self {
             definition,
             mut x,
@@ -108,9 +108,6 @@ impl<T: Scalar> FileJob<T> {
         bar.finish_and_clear();
         y?.finish()?;
         let seconds = start.elapsed().as_secs_f64();
-        // The result itself may be on standard output; then the summary isn't.
-        let mut stderr = io::stderr();
-        let out: &mut dyn Write = if is_file { out } else { &mut stderr };
         let gigabytes = (len * T::DTYPE.size()) as f64 / 1e9;
         let rate = gigabytes / seconds;
         let summary = if json {

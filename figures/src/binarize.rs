@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    curves::{Area, drawn, px, stroke, theme},
+    curves::{Area, drawn, px, stroke, text, theme},
     out::Out,
     outline, write,
 };
@@ -144,10 +144,6 @@ fn picture(p: &[f32], width: usize, panels: &[Panel], errors: &[Convergence]) ->
     })
 }
 
-fn text(size: i32) -> TextStyle<'static> {
-    ("sans-serif", px(size)).into_font().color(&INK)
-}
-
 /// The colour of a share of +1.
 fn colour(share: f64) -> RGBColor {
     let (end, amount) = if share < 0.5 {
@@ -171,15 +167,15 @@ fn colour_key(area: &Area) -> Result<()> {
         [(px(left), px(4)), (px(left + 4 * steps), px(18))],
         stroke(INK.mix(0.4), 1),
     ))?;
-    let before = text(13).pos(Pos::new(HPos::Right, VPos::Center));
+    let before = text(13, INK).pos(Pos::new(HPos::Right, VPos::Center));
     area.draw(&Text::new("never +1", (px(left - 8), px(11)), before))?;
-    let after = text(13).pos(Pos::new(HPos::Left, VPos::Center));
+    let after = text(13, INK).pos(Pos::new(HPos::Left, VPos::Center));
     area.draw(&Text::new("always +1", (px(left + 4 * steps + 8), px(11)), after))?;
     Ok(())
 }
 
 fn heat_map(area: &Area, name: &str, values: &[f32], width: usize) -> Result<()> {
-    let centred = text(15).pos(Pos::new(HPos::Center, VPos::Center));
+    let centred = text(15, INK).pos(Pos::new(HPos::Center, VPos::Center));
     area.draw(&Text::new(name.to_string(), (px(PANEL / 2), px(TITLE / 2)), centred))?;
     let cell = (PANEL as usize - 16) / SHOWN;
     let left = (PANEL as usize - cell * SHOWN) / 2;
@@ -200,7 +196,7 @@ fn convergence(area: &Area, errors: &[Convergence]) -> Result<()> {
     let (last, first) = (errors[errors.len() - 1], errors[0]);
     let range = last.2.min(last.1) * 0.8..first.2.max(first.1) * 1.3;
     let mut chart = ChartBuilder::on(area)
-        .caption("distance of the mean from p (rms over all elements)", text(15))
+        .caption("distance of the mean from p (rms over all elements)", text(15, INK))
         .margin(px(12))
         .margin_right(px(24))
         .x_label_area_size(px(36))
@@ -215,7 +211,7 @@ fn convergence(area: &Area, errors: &[Convergence]) -> Result<()> {
         .x_labels(8)
         .x_max_light_lines(1)
         .y_max_light_lines(4)
-        .label_style(text(13))
+        .label_style(text(13, INK))
         .light_line_style(stroke(INK.mix(0.08), 1))
         .bold_line_style(stroke(INK.mix(0.2), 1))
         .axis_style(stroke(INK, 1))
@@ -239,7 +235,7 @@ fn convergence(area: &Area, errors: &[Convergence]) -> Result<()> {
         .legend_area_size(px(30))
         .margin(px(12))
         .background_style(TRANSPARENT)
-        .label_font(text(13))
+        .label_font(text(13, INK))
         .draw()?;
     Ok(())
 }
