@@ -1,18 +1,11 @@
 // Compares two definitions: where they differ, by how much, and in which bits.
+import { $, count, hex, short } from "./common.js";
 import { Plot, xs } from "./plot.js";
 
-const $ = (id) => document.getElementById(id);
 const bits = new DataView(new ArrayBuffer(4));
 
-export const short = (number) => String(Number(number.toPrecision(7))).replaceAll("-", "−");
 /** Enough digits to tell neighbouring float32 numbers apart. */
 const exact = (number) => number.toPrecision(9).replaceAll("-", "−");
-export const hex = (value) => {
-  bits.setFloat32(0, value);
-  return `0x${bits.getUint32(0).toString(16).padStart(8, "0")}`;
-};
-export const count = (number) => number.toLocaleString("en");
-
 /** Neighbouring float32 numbers have neighbouring numbers here. */
 function ordinal(value) {
   bits.setFloat32(0, value);

@@ -1,7 +1,6 @@
 // Which hard sigmoid made the visitor's data? Files are read here and never leave the page.
-import { count } from "./compare.js";
+import { $, count, isModules } from "./common.js";
 
-const $ = (id) => document.getElementById(id);
 const SLOTS = ["x", "y", "g", "dx"];
 /** A file is in memory a few times. */
 const LARGEST_FILE = 128 * 2 ** 20;
@@ -40,7 +39,7 @@ export function startIdentify(hs) {
       const [verdict, ...rest] = found.report.split("\n");
       say(`${verdict} — from ${count(arrays.x.data.length)} ${arrays.x.data.length === 1 ? "element" : "elements"}`, rest.join("\n").trim());
     } catch (error) {
-      if (error instanceof WebAssembly.RuntimeError) throw error;
+      if (isModules(error)) throw error;
       say(error.message);
     }
   };
@@ -67,7 +66,7 @@ async function read(hs, file) {
   try {
     return hs.readNpy(await file.arrayBuffer());
   } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError) throw error;
+    if (isModules(error)) throw error;
     throw new Error(`${file.name}: ${error.message}`);
   }
 }

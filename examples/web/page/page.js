@@ -1,9 +1,9 @@
 // The page. Its first curve is drawn from the formula; when the package hard-sigmoid has arrived, every value comes from it.
-import { count, hex, short, startCompare } from "./compare.js";
+import { $, count, hex, isModules, short } from "./common.js";
+import { startCompare } from "./compare.js";
+import { Cpu, Gpu, measure } from "./devices.js";
 import { startIdentify } from "./identify.js";
 import { HIGH, LOW, POINTS, Plot, xs } from "./plot.js";
-
-const $ = (id) => document.getElementById(id);
 
 // --- plots ---------------------------------------------------------------------------------------------------------
 
@@ -308,9 +308,10 @@ let checkTimer;
 function scheduleCheck() {
   clearTimeout(checkTimer);
   $("check").dataset.state = "running";
-  if (device === cpu) $("sweep-time").textContent = "";
-  if (device === cpu) $("check").textContent = "This is the CPU path itself, the reference that the GPU is compared with.";
-  else if (!sweep) $("check").textContent = "Checking…";
+  if (device === cpu) {
+    $("sweep-time").textContent = "";
+    $("check").textContent = "This is the CPU path itself, the reference that the GPU is compared with.";
+  } else if (!sweep) $("check").textContent = "Checking…";
   checkTimer = setTimeout(() => {
     writeAddress();
     transform();
@@ -392,7 +393,6 @@ $("measure").addEventListener("click", async () => {
   // Lets that be seen: the CPU path blocks the page.
   await new Promise((resolve) => setTimeout(resolve, 50));
   try {
-    const { measure } = await import("./devices.js");
     const { kernel, copy, cpu: cpuPath } = await measure(hs, on === cpu ? undefined : on, definition);
     const onCpu = `The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
     $("speed").textContent = kernel
@@ -489,9 +489,6 @@ for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) =
 
 // --- start --------------------------------------------------------------------------------------------------------
 
-/** Whether the WebAssembly module itself failed; then it can't be used any more. */
-const isModules = (error) => error instanceof WebAssembly.RuntimeError;
-
 function fail(error) {
   $("status").hidden = false;
   $("status").classList.add("bad");
@@ -530,7 +527,6 @@ function checkCheck() {
 async function start() {
   sketch(1 / 6, 0.5);
   hs = await import("./hard-sigmoid/index.js");
-  const { Cpu, Gpu } = await import("./devices.js");
   checkCheck();
   cpu = new Cpu(hs);
   for (const { name, text, source } of hs.HardSigmoid.presets) {

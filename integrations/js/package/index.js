@@ -86,12 +86,12 @@ export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
   // What readNpy returns knows its type.
   const all = Object.entries(g ? { x, y, g, dx } : { x, y }).map(([name, given]) => {
     if (given?.data && given.dtype) {
-      return { name, array: given.data, dtype: given.dtype, isFortran: given.isFortran && given.shape.length > 1 };
+      return { name, array: given.data, dtype: given.dtype, isFortran: given.isFortran === true && given.shape.length > 1 };
     }
-    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
+    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype), isFortran: false };
   });
   if (all[0].array.length === 0) throw new RangeError("the arrays have no elements");
-  const isOneOrder = all.every(({ isFortran }) => Boolean(isFortran) === Boolean(all[0].isFortran));
+  const isOneOrder = all.every(({ isFortran }) => isFortran === all[0].isFortran);
   if (!isOneOrder) throw new RangeError("some arrays are in Fortran order, others in C order: save all in one");
   for (const { name, array } of all) {
     const wanted = all[0].array.length;
@@ -221,12 +221,13 @@ function placeOf(tensors, name) {
   return { buffer, offset };
 }
 
-const NPY = { "<f8": Float64Array, "<f4": Float32Array, "<f2": Uint16Array, "<u2": Uint16Array };
+const NPY = { "<f8": ["f64", Float64Array], "<f4": ["f32", Float32Array], "<f2": ["f16", Uint16Array], "<u2": ["bf16", Uint16Array] };
 
 export function readNpy(file) {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-  const { dtype, shape, isFortran, start } = native.npy(bytes);
+  const { dtype: stored, shape, isFortran, start } = native.npy(bytes);
+  const [dtype, Typed] = NPY[stored];
   // A copy, since the elements may begin anywhere. (The slice of a Buffer is none.)
-  const data = new NPY[dtype](new Uint8Array(bytes.subarray(start)).buffer);
-  return { dtype: { "<f8": "f64", "<f4": "f32", "<f2": "f16", "<u2": "bf16" }[dtype], shape, isFortran, data, start };
+  const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);
+  return { dtype, shape, isFortran, data, start };
 }
