@@ -1,6 +1,6 @@
 //! The examples in each `--help` run as they stand there.
 
-use crate::{folder, golden, split, succeeded, text, tool};
+use crate::{folder, golden, in_folder, split, succeeded, text, tool};
 use safetensors::{Dtype, tensor::TensorView};
 use std::{env, fs, path::Path, process::Command};
 
@@ -41,12 +41,10 @@ fn examples_run_as_written() {
         assert!(examples.len() >= 2, "{command}");
         for example in examples {
             assert!(example.starts_with(&format!("hard-sigmoid {command}")), "{example}");
-            let run = Command::new("sh")
-                .args(["-c", &example])
-                .env("PATH", &path)
-                .current_dir(folder.path())
-                .output();
-            let run = run.unwrap();
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &example]).env("PATH", &path);
+            in_folder(&mut shell, folder.path());
+            let run = shell.output().unwrap();
             // With y alone several presets fit, and the status is 1.
             assert!(matches!(run.status.code(), Some(0 | 1)), "{example}: {run:?}");
             // The summary is there if standard output has the result.

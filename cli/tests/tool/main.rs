@@ -18,12 +18,19 @@ use tempfile::TempDir;
 /// The command in a folder, with arguments that are apart by spaces.
 fn command(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hard-sigmoid"));
+    command.args(arguments.split_whitespace());
+    in_folder(&mut command, folder);
     command
-        .args(arguments.split_whitespace())
+}
+
+/// Runs in a folder, and the same whatever the environment says of graphics.
+fn in_folder(command: &mut Command, folder: &Path) {
+    command
         .current_dir(folder)
+        // Mesa writes to standard error if it is unset.
+        .env("XDG_RUNTIME_DIR", folder)
         .env_remove("WGPU_BACKEND")
         .env_remove("WGPU_ADAPTER_NAME");
-    command
 }
 
 fn tool(folder: &Path, arguments: &str) -> Output {
