@@ -1,6 +1,7 @@
 //! Which hard sigmoids are in a model file, and what to take in their place when it is ported.
 
 mod chain;
+mod flow;
 mod keras;
 mod onnx;
 #[cfg(test)]

@@ -3,7 +3,8 @@
 
 use super::{
     Activation, Function, Model,
-    chain::{Chain, Recognized, Step},
+    chain::{Recognized, Step},
+    flow::{Flow, Operand, Operation},
 };
 use hard_sigmoid::{bf16, f16};
 use prost::Message;
@@ -223,8 +224,13 @@ fn note(graph: &GraphProto) -> Option<String> {
 /// What is known of tensors, by their names. A subgraph sees what is around it.
 #[derive(Clone, Default)]
 struct Scope {
+    names: Names,
+    flow: Flow,
+}
+
+#[derive(Clone, Default)]
+struct Names {
     constants: HashMap<String, f64>,
-    chains: HashMap<String, Chain>,
     /// Tensors that are others by another name or of another type.
     aliases: HashMap<String, String>,
 }
@@ -233,7 +239,7 @@ impl Scope {
     fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
         for tensor in &graph.initializer {
             if let Some(constant) = tensor.constant() {
-                self.constants.insert(tensor.name.clone(), constant);
+                self.names.constants.insert(tensor.name.clone(), constant);
             }
         }
         let outputs = graph.output.iter().map(|output| output.name.as_str());
@@ -249,18 +255,14 @@ impl Scope {
     ) {
         for node in nodes.iter().filter(|node| node.is_alias()) {
             if let (Some(input), Some(output)) = (node.input.first(), node.output.first()) {
-                let input = self.named(input).to_owned();
-                self.aliases.insert(output.clone(), input);
+                let input = self.names.tensor(input).to_owned();
+                self.names.aliases.insert(output.clone(), input);
             }
         }
-        let mut uses: HashMap<String, usize> = HashMap::new();
-        let mut names: Vec<&str> = outputs.collect();
-        nodes.iter().for_each(|node| node.uses(&mut names));
-        for name in names {
-            *uses.entry(self.named(name).to_owned()).or_default() += 1;
-        }
-        // Which of those found has a tensor as its result.
-        let mut results: HashMap<String, usize> = HashMap::new();
+        let mut uses: Vec<&str> = outputs.collect();
+        nodes.iter().for_each(|node| node.uses(&mut uses));
+        let uses = uses.into_iter().map(|name| self.names.tensor(name));
+        self.flow.enter(uses);
         for node in nodes {
             let Some(output) = node.output.first() else { continue };
             let own = if node.name.is_empty() { output } else { &node.name };
@@ -268,37 +270,35 @@ impl Scope {
             for graph in node.subgraphs() {
                 self.clone().graph(graph, &format!("{name}/"), found);
             }
-            if let Some(constant) = self.constant(node) {
-                self.constants.insert(output.clone(), constant);
+            if let Some(constant) = self.names.constant(node) {
+                self.names.constants.insert(output.clone(), constant);
                 continue;
             }
             if !node.is_known() {
                 continue;
             }
             found.extend(node.built_in(&name));
-            let Some(chain) = self.chain(node) else { continue };
-            if let Some(recognized) = chain.recognized() {
-                // The hard sigmoid of a hard swish was found before; it counts as one of its own if it has another use.
-                let inputs = node.input.iter().map(|input| self.named(input));
-                let mut only_here = inputs.filter(|input| uses.get(*input) == Some(&1));
-                let inner = match recognized.function {
-                    Function::HardSwish => only_here.find_map(|input| results.remove(input)),
-                    Function::HardSigmoid => None,
-                };
-                let activation = Activation::written_out(name, recognized);
-                match inner {
-                    Some(at) => found[at] = activation,
-                    None => found.push(activation),
-                }
-                results.insert(output.clone(), inner.unwrap_or(found.len() - 1));
+            if let Some(operation) = self.names.operation(node) {
+                let operands = node.input.iter().map(|input| self.names.operand(input));
+                let operands: Vec<_> = operands.collect();
+                self.flow.apply(name, &operation, &operands, output, found);
             }
-            self.chains.insert(output.clone(), chain);
         }
     }
+}
 
+impl Names {
     /// The tensor of which this is another name.
-    fn named<'a>(&'a self, name: &'a str) -> &'a str {
+    fn tensor<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
+    }
+
+    fn operand<'a>(&'a self, input: &'a str) -> Operand<'a> {
+        let name = self.tensor(input);
+        match self.constants.get(name) {
+            Some(&constant) => Operand::Constant(constant),
+            None => Operand::Tensor(name),
+        }
     }
 
     /// The number that a node's result is, whatever comes in.
@@ -313,61 +313,42 @@ impl Scope {
                 node.attribute.iter().find_map(number)
             }
             "Identity" | "Cast" | "CastLike" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => {
-                self.constants.get(self.named(node.input.first()?)).copied()
+                self.constant_input(node, 0)
             }
             _ => None,
         }
     }
 
-    /// What a node does to what was done before.
-    fn chain(&self, node: &Node) -> Option<Chain> {
-        let input = |i: usize| {
-            node.input
-                .get(i)
-                .filter(|name| !name.is_empty())
-                .map(|name| self.named(name))
-        };
-        let constant = |i: usize| self.constants.get(input(i)?).copied();
-        // A hard sigmoid of a hard sigmoid is another one.
-        let before = |i: usize| {
-            let chain = self.chains.get(input(i)?).filter(|chain| chain.recognized().is_none());
-            Some(chain.cloned().unwrap_or_default())
-        };
-        let then = |i: usize, step: Step| Some(before(i)?.with(input(i)?, step));
-        // Operands in either order.
-        let with_constant = |step: &dyn Fn(f64) -> Step| match (constant(0), constant(1)) {
-            (None, Some(c)) => then(0, step(c)),
-            (Some(c), None) => then(1, step(c)),
-            _ => None,
-        };
+    fn constant_input(&self, node: &Node, i: usize) -> Option<f64> {
+        match self.operand(node.input.get(i)?) {
+            Operand::Constant(constant) => Some(constant),
+            Operand::Tensor(_) => None,
+        }
+    }
+
+    fn operation(&self, node: &Node) -> Option<Operation> {
+        let step = |step| Some(Operation::Steps(vec![step]));
         match node.op_type.as_str() {
-            "Add" => with_constant(&Step::Add),
-            "Sub" => match (constant(0), constant(1)) {
-                (None, Some(c)) => then(0, Step::Add(-c)),
-                (Some(c), None) => then(1, Step::Minus(c)),
-                _ => None,
-            },
-            "Neg" => then(0, Step::Mul(-1.0)),
-            "Div" => then(0, Step::Div(constant(1)?)),
-            "Mul" => with_constant(&Step::Mul).or_else(|| {
-                let product = |a: usize, b: usize| self.chains.get(input(a)?)?.times(input(a)?, input(b)?);
-                product(0, 1).or_else(|| product(1, 0))
-            }),
-            "Relu" => then(0, Step::Limit(0.0, f64::INFINITY)),
-            "Min" if node.input.len() == 2 => with_constant(&|c| Step::Limit(f64::NEG_INFINITY, c)),
-            "Max" if node.input.len() == 2 => with_constant(&|c| Step::Limit(c, f64::INFINITY)),
+            "Add" => Some(Operation::Add),
+            "Sub" => Some(Operation::Sub),
+            "Mul" => Some(Operation::Mul),
+            "Div" => Some(Operation::Div),
+            "Min" => Some(Operation::Min),
+            "Max" => Some(Operation::Max),
+            "Neg" => step(Step::Mul(-1.0)),
+            "Relu" => step(Step::Limit(0.0, f64::INFINITY)),
             "Clip" => {
                 // Operands since opset 11, attributes before. A limit that is computed isn't known.
-                let limit = |i: usize, name: &str, none: f64| match input(i) {
-                    Some(_) => constant(i),
-                    None => Some(node.float(name).map_or(none, f64::from)),
+                let limit = |i: usize, name: &str, none: f64| match node.input.get(i).map(String::as_str) {
+                    Some("") | None => Some(node.float(name).map_or(none, f64::from)),
+                    Some(_) => self.constant_input(node, i),
                 };
                 let low = limit(1, "min", f64::NEG_INFINITY)?;
-                then(0, Step::Limit(low, limit(2, "max", f64::INFINITY)?))
+                step(Step::Limit(low, limit(2, "max", f64::INFINITY)?))
             }
             "HardSigmoid" => {
                 let (alpha, beta) = (node.float("alpha"), node.float("beta"));
-                then(0, Step::Whole(alpha.unwrap_or(ALPHA), beta.unwrap_or(BETA)))
+                step(Step::Whole(alpha.unwrap_or(ALPHA), beta.unwrap_or(BETA)))
             }
             _ => None,
         }
