@@ -6,11 +6,19 @@ use super::{
 };
 use std::collections::HashMap;
 
-#[derive(Clone, Copy)]
-pub enum Operand<'a> {
+pub enum Operand {
     Constant(f64),
     /// By its name.
-    Tensor(&'a str),
+    Tensor(String),
+}
+
+impl Operand {
+    pub fn tensor(&self) -> Option<&str> {
+        match self {
+            Self::Constant(_) => None,
+            Self::Tensor(name) => Some(name),
+        }
+    }
 }
 
 pub enum Operation {
@@ -22,6 +30,21 @@ pub enum Operation {
     Max,
     /// Of the first operand alone.
     Steps(Vec<Step>),
+}
+
+impl Operation {
+    /// With a constant as the second operand.
+    fn with_constant(&self, c: f64) -> Option<Step> {
+        match self {
+            Self::Add => Some(Step::Add(c)),
+            Self::Sub => Some(Step::Add(-c)),
+            Self::Mul => Some(Step::Mul(c)),
+            Self::Div => Some(Step::Div(c)),
+            Self::Min => Some(Step::Limit(f64::NEG_INFINITY, c)),
+            Self::Max => Some(Step::Limit(c, f64::INFINITY)),
+            Self::Steps(_) => None,
+        }
+    }
 }
 
 /// What has been done to the tensors of a graph.
@@ -58,10 +81,8 @@ impl Flow {
         };
         if let Some(recognized) = chain.recognized() {
             // The hard sigmoid of a hard swish was found before; it counts as one of its own if it has another use.
-            let mut only_here = operands.iter().filter_map(|operand| match *operand {
-                Operand::Tensor(tensor) if self.uses.get(tensor) == Some(&1) => Some(tensor),
-                _ => None,
-            });
+            let tensors = operands.iter().filter_map(Operand::tensor);
+            let mut only_here = tensors.filter(|tensor| self.uses.get(*tensor) == Some(&1));
             let inner = match recognized.function {
                 Function::HardSwish => only_here.find_map(|tensor| self.results.remove(tensor)),
                 Function::HardSigmoid => None,
@@ -90,18 +111,11 @@ impl Flow {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
                 Some(steps.iter().fold(before(x), |chain, &step| chain.with(x, step)))
             }
-            (Operation::Add, &[Tensor(x), Constant(c)] | &[Constant(c), Tensor(x)]) => then(x, Step::Add(c)),
-            (Operation::Sub, &[Tensor(x), Constant(c)]) => then(x, Step::Add(-c)),
-            (Operation::Sub, &[Constant(c), Tensor(x)]) => then(x, Step::Minus(c)),
-            (Operation::Mul, &[Tensor(x), Constant(c)] | &[Constant(c), Tensor(x)]) => then(x, Step::Mul(c)),
-            (Operation::Mul, &[Tensor(a), Tensor(b)]) => product(a, b).or_else(|| product(b, a)),
-            (Operation::Div, &[Tensor(x), Constant(c)]) => then(x, Step::Div(c)),
-            (Operation::Min, &[Tensor(x), Constant(c)] | &[Constant(c), Tensor(x)]) => {
-                then(x, Step::Limit(f64::NEG_INFINITY, c))
-            }
-            (Operation::Max, &[Tensor(x), Constant(c)] | &[Constant(c), Tensor(x)]) => {
-                then(x, Step::Limit(c, f64::INFINITY))
-            }
+            (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b).or_else(|| product(b, a)),
+            (operation, [Tensor(x), Constant(c)]) => then(x, operation.with_constant(*c)?),
+            (Operation::Sub, [Constant(c), Tensor(x)]) => then(x, Step::Minus(*c)),
+            (Operation::Div, _) => None,
+            (operation, [Constant(c), Tensor(x)]) => then(x, operation.with_constant(*c)?),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! Keras models: the JSON of their configuration, alone, in a `.keras` archive, in an HDF5 file or in TensorFlow.js's model.json.
 
-use super::{Activation, Function, Model};
+use super::{Activation, Function, Model, functional};
 use hard_sigmoid::HardSigmoid;
 use hdf5_pure::AttrValue;
 use serde_json::Value;
@@ -99,7 +99,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
     let mut activations = vec![];
     walk(config, "", &keras, &mut activations);
-    let note = "layers of ReLU with a maximum of 6: if they write out a hard sigmoid, it isn't seen here";
+    let note = "layers that are code (Lambda, or classes of the model's own): what they compute isn't seen";
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend
@@ -111,7 +111,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         format: format.into(),
         made_by,
         activations,
-        note: has_relu6(config).then(|| note.into()),
+        note: has_code(config).then(|| note.into()),
     }
 }
 
@@ -134,6 +134,16 @@ fn walk(value: &Value, path: &str, keras: &Keras, found: &mut Vec<Activation>) {
             for (key, value) in object {
                 if let Some(function) = function(value).filter(|_| key.ends_with("activation")) {
                     found.push(activation(function, key, &path, keras));
+                } else if let Some(layers) = value.as_array().filter(|_| key == "layers") {
+                    let mut written_out = functional::written_out(object, layers);
+                    for layer in layers {
+                        walk(layer, &path, keras, found);
+                        let of_layer = functional::name(layer).and_then(|name| written_out.remove(name));
+                        found.extend(of_layer.into_iter().flatten().map(|one| Activation {
+                            name: format!("{path}/{}", one.name),
+                            ..one
+                        }));
+                    }
                 } else {
                     walk(value, &path, keras, found);
                 }
@@ -152,11 +162,16 @@ fn operation(class: &str) -> Option<Function> {
     }
 }
 
-fn has_relu6(value: &Value) -> bool {
+/// Whether a layer computes what the configuration doesn't say.
+fn has_code(value: &Value) -> bool {
     match value {
-        Value::Array(all) => all.iter().any(has_relu6),
+        Value::Array(all) => all.iter().any(has_code),
         Value::Object(object) => {
-            object.get("max_value").and_then(Value::as_f64) == Some(6.0) || object.values().any(has_relu6)
+            let is_lambda = object.get("class_name").and_then(Value::as_str) == Some("Lambda");
+            // Keras names the module of its own classes.
+            let is_own = object.get("registered_name").is_some_and(Value::is_string)
+                && object.get("module").is_some_and(Value::is_null);
+            is_lambda || is_own || object.values().any(has_code)
         }
         _ => false,
     }

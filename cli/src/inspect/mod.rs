@@ -2,6 +2,7 @@
 
 mod chain;
 mod flow;
+mod functional;
 mod keras;
 mod onnx;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use std::{
 /// Names every hard sigmoid and hard swish in model files.
 ///
 /// It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. It finds operators and layers by their names, gates
-/// of LSTM and GRU, and what ONNX exporters write out: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
+/// of LSTM and GRU, and what operations write out: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
 /// 0.5 with limits may also be the scaling of an image.) Bits are compared in float32, by a sample.
 #[derive(Args)]
 #[command(after_help = AFTER)]

@@ -293,11 +293,11 @@ impl Names {
         self.aliases.get(name).map_or(name, String::as_str)
     }
 
-    fn operand<'a>(&'a self, input: &'a str) -> Operand<'a> {
+    fn operand(&self, input: &str) -> Operand {
         let name = self.tensor(input);
         match self.constants.get(name) {
             Some(&constant) => Operand::Constant(constant),
-            None => Operand::Tensor(name),
+            None => Operand::Tensor(name.into()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Function, Model, Sample};
 use crate::damage::damaged;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
@@ -117,6 +118,35 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
     ("keras3.keras", ".keras archive", KERAS3),
     ("keras3.h5", "Keras HDF5", KERAS3),
     ("keras3.json", "Keras JSON", KERAS3),
+    (
+        "keras2_written_out.json",
+        "Keras JSON",
+        &[
+            ("written_out/tf.math.truediv", "pytorch keras3"),
+            ("written_out/tf.math.multiply", "jax"),
+            ("written_out/swish", "swish jax"),
+            ("written_out/tf.math.truediv_1", "pytorch keras3"),
+            (
+                "written_out/tf.math.truediv_2",
+                "swish affine(-0.16666667, 0.5, strict)",
+            ),
+            ("written_out/tf.clip_by_value", "keras onnx"),
+            ("written_out/inner/limit", "courbariaux sparse"),
+        ],
+    ),
+    (
+        "keras3_written_out.json",
+        "Keras JSON",
+        &[
+            ("written_out/true_divide", "pytorch keras3"),
+            ("written_out/multiply", "jax"),
+            ("written_out/swish", "swish jax"),
+            ("written_out/true_divide_1", "pytorch keras3"),
+            ("written_out/true_divide_2", "swish affine(-0.16666667, 0.5, strict)"),
+            ("written_out/clip", "keras onnx"),
+            ("written_out/inner/limit", "courbariaux sparse"),
+        ],
+    ),
 ];
 
 const KERAS2: Rows = &[
@@ -184,6 +214,49 @@ fn what_is_no_model_is_refused() {
     assert_eq!(rows(&unknown.unwrap()), [("m/d".into(), "keras keras3".into())]);
 }
 
+#[test]
+fn layers_that_are_code_are_not_guessed() {
+    let note = |layer: &str| {
+        let model = format!(r#"{{"class_name": "Functional", "config": {{"name": "m", "layers": [{layer}]}}}}"#);
+        parsed(model.into_bytes()).unwrap().note
+    };
+    for layer in [
+        r#"{"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l"}}"#,
+        r#"{"module": null, "class_name": "Mine", "registered_name": "Custom>Mine", "config": {"name": "l"}}"#,
+    ] {
+        assert!(note(layer).unwrap().starts_with("layers that are code"), "{layer}");
+    }
+    let dense =
+        r#"{"module": "keras.layers", "class_name": "Dense", "registered_name": null, "config": {"name": "l"}}"#;
+    assert_eq!(note(dense), None);
+}
+
+/// They never compute anything; the rest is read.
+#[test]
+fn layers_that_take_their_own_results_are_left_out() {
+    let scale = |name: &str, takes: &str| {
+        json!({
+            "class_name": "Rescaling",
+            "config": {"name": name, "scale": 0.5, "offset": 0.5},
+            "inbound_nodes": [[[takes, 0, 0, {}]]],
+        })
+    };
+    let limit = |name: &str, takes: &str| {
+        json!({
+            "class_name": "ReLU",
+            "config": {"name": name, "max_value": 1},
+            "inbound_nodes": [[[takes, 0, 0, {}]]],
+        })
+    };
+    let layers = [scale("a", "x"), limit("b", "a"), scale("c", "d"), limit("d", "c")];
+    let model = json!({
+        "class_name": "Functional",
+        "config": {"name": "m", "layers": layers, "output_layers": [["b", 0, 0], ["d", 0, 0]]},
+    });
+    let model = parsed(model.to_string().into_bytes()).unwrap();
+    assert_eq!(rows(&model), [("m/b".into(), "courbariaux sparse".into())]);
+}
+
 /// An answer or one line, never a panic.
 #[test]
 fn damaged_files_are_read_or_refused() {
@@ -192,6 +265,8 @@ fn damaged_files_are_read_or_refused() {
         "keras3.keras",
         "keras2.h5",
         "keras3.json",
+        "keras2_written_out.json",
+        "keras3_written_out.json",
         "tfjs.json",
         "torch_activations_dynamo_18.onnx",
         "keras2_tf2onnx.onnx",

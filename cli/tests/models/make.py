@@ -94,6 +94,31 @@ def layers(keras):
     return x, inner(y)
 
 
+def written_out(keras, clip):
+    """Activations that layers and operations write out."""
+    x = keras.Input((2,), name="x")
+    six = keras.layers.ReLU(6.0, name="six")
+
+    # Of keras.applications' MobileNetV3.
+    def hard_sigmoid(x):
+        return keras.layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+
+    scale, limit = keras.layers.Rescaling(0.5, 0.5, name="scale"), keras.layers.ReLU(1.0, name="limit")
+    outputs = [
+        hard_sigmoid(x),
+        keras.layers.Multiply(name="swish")([x, hard_sigmoid(x)]),
+        # A layer that is called twice, at last with its own result.
+        six(3 + six(x + 3) / 6) / 6,
+        x * six(3 - x) / 6,
+        clip(0.2 * x + 0.5, 0.0, 1.0),
+        keras.Sequential([keras.Input((2,)), scale, limit], name="inner")(x),
+        # None of these is one.
+        six(x) / 6,
+        keras.layers.ReLU(6.0, negative_slope=0.1, name="leaky")(x + 3) / 6,
+    ]
+    return keras.Model(x, outputs, name="written_out").to_json()
+
+
 def with_keras3():
     import keras
     import numpy as np
@@ -105,6 +130,7 @@ def with_keras3():
     model.save(HERE / "keras3.keras")
     model.save(HERE / "keras3.h5")
     (HERE / "keras3.json").write_text(model.to_json())
+    (HERE / "keras3_written_out.json").write_text(written_out(keras, keras.ops.clip))
     plain = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, activation="hard_sigmoid", name="dense")])
     plain(np.zeros((1, 2), np.float32))
     plain.export(HERE / "keras3_export.onnx", format="onnx", verbose=False)
@@ -112,6 +138,7 @@ def with_keras3():
 
 
 def with_keras2():
+    import tensorflow as tf
     import tf2onnx
     import tf_keras as keras
 
@@ -119,6 +146,7 @@ def with_keras2():
     model.save(HERE / "keras2.keras")
     model.save(HERE / "keras2.h5")
     (HERE / "keras2.json").write_text(model.to_json())
+    (HERE / "keras2_written_out.json").write_text(written_out(keras, tf.clip_by_value))
     tf2onnx.convert.from_keras(model, output_path=str(HERE / "keras2_tf2onnx.onnx"))
     print_graph(HERE / "keras2_tf2onnx.onnx")
     # The converter imports it, but layers don't need it.
