@@ -112,6 +112,7 @@ fn json(found: &Identification, x: &Numbers, y: &Numbers) -> Value {
         json!({ "a": a.to_string(), "b": b.to_string(), "by": by, "x": x })
     });
     json!({
+        "verdict": found.verdict.name(),
         "definitions": definitions,
         "within": found.within,
         "matches": found.matches.iter().map(one_match).collect::<Vec<_>>(),

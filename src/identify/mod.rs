@@ -375,6 +375,17 @@ fn names(definitions: &[HardSigmoid]) -> String {
 }
 
 impl Verdict {
+    /// Its name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `underdetermined` or `unknown`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Preset(_) => "preset",
+            Self::OneOf(_) => "one_of",
+            Self::Affine(_) => "affine",
+            Self::Underdetermined => "underdetermined",
+            Self::Unknown => "unknown",
+        }
+    }
+
     /// The definitions that made the data: none, one, or several that the data can't tell apart.
     pub fn definitions(&self) -> &[HardSigmoid] {
         match self {

@@ -118,6 +118,7 @@ fn json_says_the_same() {
     let (status, out) = identify(&golden(""), "x.npy keras.y.npy --json");
     assert_eq!(status, Some(1));
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["verdict"], "one_of");
     assert_eq!(json["definitions"], serde_json::json!(["keras", "onnx"]));
     let separation = serde_json::json!([{ "a": "keras", "b": "onnx", "by": "dx", "x": 2.5 }]);
     assert_eq!(json["separations"], separation);

@@ -80,7 +80,7 @@ export function check(
 ): Comparison;
 
 export interface Identification {
-  verdict: "preset" | "one of" | "affine" | "underdetermined" | "unknown";
+  verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";
   /** None, one, or several that the data can't tell apart. */
   definitions: string[];
   /** The tolerance that was needed; 0 if every bit agrees. */

@@ -3,7 +3,7 @@
 use crate::{Result, compute::values, dtype, object};
 use hard_sigmoid::{
     DType, HardSigmoid, Scalar, bf16, f16,
-    identify::{Gradient, Verdict, identify_within},
+    identify::{Gradient, identify_within},
 };
 use js_sys::Uint8Array;
 use serde::Serialize;
@@ -33,16 +33,9 @@ pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Resu
         _ => None,
     };
     let found = identify_within(x, y, gradient, atol)?;
-    let verdict = match found.verdict {
-        Verdict::Preset(_) => "preset",
-        Verdict::OneOf(_) => "one of",
-        Verdict::Affine(_) => "affine",
-        Verdict::Underdetermined => "underdetermined",
-        _ => "unknown",
-    };
     let [of_x, of_y] = [stored(&dtypes[0])?, stored(&dtypes[1])?];
     object(&Identification {
-        verdict,
+        verdict: found.verdict.name(),
         definitions: found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
         within: found.within,
         nearest: found.nearest().definition.to_string(),

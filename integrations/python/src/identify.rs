@@ -2,9 +2,7 @@
 
 use crate::{dtype, parsed, value_error};
 use hard_sigmoid::HardSigmoid;
-use hard_sigmoid::identify::{
-    self as core, Agreement, Gradient, Precision, Rounding, Separation, Verdict, identify_within,
-};
+use hard_sigmoid::identify::{self as core, Agreement, Gradient, Precision, Rounding, Separation, identify_within};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 
@@ -55,13 +53,6 @@ pub fn identify<'py>(
         })
         .map_err(value_error)?;
     let (found, separations, report) = found;
-    let verdict = match found.verdict {
-        Verdict::Preset(_) => "preset",
-        Verdict::OneOf(_) => "one_of",
-        Verdict::Affine(_) => "affine",
-        Verdict::Underdetermined => "underdetermined",
-        _ => "unknown",
-    };
     let matches = found.matches.iter().map(|one| {
         let backward = one.backward.map(agreement);
         (
@@ -76,7 +67,7 @@ pub fn identify<'py>(
         .into_iter()
         .map(|([a, b], x)| (a.to_string(), b.to_string(), x.map(separated)));
     Ok((
-        verdict,
+        found.verdict.name(),
         found.within,
         found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
         matches.collect(),
