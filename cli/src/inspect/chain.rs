@@ -5,15 +5,15 @@ use super::Function;
 use hard_sigmoid::HardSigmoid;
 use std::fmt;
 
-/// An operation with constants.
+/// An operation with constants, rounded to f32, in which most files hold them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Step {
-    Add(f64),
-    Mul(f64),
-    Div(f64),
+    Add(f32),
+    Mul(f32),
+    Div(f32),
     /// The constant minus the tensor.
-    Minus(f64),
-    Limit(f64, f64),
+    Minus(f32),
+    Limit(f32, f32),
     /// A hard sigmoid that the format has as one operation, by alpha and beta.
     Whole(f32, f32),
     /// A product with the tensor before the step of this number.
@@ -39,8 +39,8 @@ pub struct Recognized {
     /// From the first that belongs to it on.
     pub steps: Vec<Step>,
     /// What its steps come to, but for roundings.
-    pub alpha: f64,
-    pub beta: f64,
+    pub alpha: f32,
+    pub beta: f32,
 }
 
 impl Chain {
@@ -71,7 +71,7 @@ impl Chain {
     pub fn recognized(&self) -> Option<Recognized> {
         let all = || (0..self.steps.len()).filter_map(|start| recognized(&later(&self.steps, start)));
         let is_known = |found: &Recognized| {
-            let near = |a: f64, b: f32| (a - f64::from(b)).abs() < NEAR;
+            let near = |a: f32, b: f32| f64::from(a - b).abs() < NEAR;
             HardSigmoid::PRESETS.iter().any(|preset| {
                 near(found.alpha, preset.definition.slope()) && near(found.beta, preset.definition.shift())
             })
@@ -94,7 +94,7 @@ fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
 }
 
 fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
-    // The line before the limits, and the limits.
+    // The line before the limits, and the limits. f64 keeps what f32 would round in another order.
     let (mut alpha, mut beta) = (1.0, 0.0);
     let mut limits = None;
     let mut products = 0;
@@ -102,14 +102,14 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     for (_, step) in steps {
         let line = |value: f64, factor: f64, summand: f64| value * factor + summand;
         let (factor, summand) = match *step {
-            Step::Add(c) => (1.0, c),
-            Step::Mul(c) => (c, 0.0),
-            Step::Div(c) => (1.0 / c, 0.0),
+            Step::Add(c) => (1.0, c.into()),
+            Step::Mul(c) => (c.into(), 0.0),
+            Step::Div(c) => (1.0 / f64::from(c), 0.0),
             // Limits would change places.
             Step::Minus(_) if limits.is_some() => return None,
-            Step::Minus(c) => (-1.0, c),
+            Step::Minus(c) => (-1.0, c.into()),
             Step::Limit(low, high) if limits.is_none() => {
-                limits = Some((low, high));
+                limits = Some((low.into(), high.into()));
                 continue;
             }
             Step::Whole(a, b) if limits.is_none() && steps[0].1 == *step => {
@@ -138,6 +138,7 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     };
     let (low, high) = limits?;
     let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
+    let (alpha, beta) = (alpha as f32, beta as f32);
     // A constant isn't one, and limits of x itself or x + c, as of an image's colours, aren't either.
     let is_bent = beta > 0.0 && beta < 1.0 && alpha != 0.0 && alpha.is_finite() && is_scaled;
     (are_limits && is_bent).then(|| Recognized {
@@ -152,11 +153,11 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
 pub fn computed(steps: &[Step], x: f32) -> f32 {
     let before = x;
     steps.iter().fold(x, |x, step| match *step {
-        Step::Add(c) => x + c as f32,
-        Step::Mul(c) => x * c as f32,
-        Step::Div(c) => x / c as f32,
-        Step::Minus(c) => c as f32 - x,
-        Step::Limit(low, high) => x.max(low as f32).min(high as f32),
+        Step::Add(c) => x + c,
+        Step::Mul(c) => x * c,
+        Step::Div(c) => x / c,
+        Step::Minus(c) => c - x,
+        Step::Limit(low, high) => x.max(low).min(high),
         Step::Whole(alpha, beta) => (alpha * x + beta).clamp(0.0, 1.0),
         Step::Times(_) => x * before,
     })
@@ -164,14 +165,13 @@ pub fn computed(steps: &[Step], x: f32) -> f32 {
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // As f32, in which most files hold them.
         match *self {
-            Self::Add(c) if c < 0.0 => write!(f, "- {}", -c as f32),
-            Self::Add(c) => write!(f, "+ {}", c as f32),
-            Self::Mul(c) => write!(f, "* {}", c as f32),
-            Self::Div(c) => write!(f, "/ {}", c as f32),
-            Self::Minus(c) => write!(f, "{} - x", c as f32),
-            Self::Limit(low, high) => write!(f, "clip {} to {}", low as f32, high as f32),
+            Self::Add(c) if c < 0.0 => write!(f, "- {}", -c),
+            Self::Add(c) => write!(f, "+ {c}"),
+            Self::Mul(c) => write!(f, "* {c}"),
+            Self::Div(c) => write!(f, "/ {c}"),
+            Self::Minus(c) => write!(f, "{c} - x"),
+            Self::Limit(low, high) => write!(f, "clip {low} to {high}"),
             Self::Whole(alpha, beta) => write!(f, "HardSigmoid({alpha}, {beta})"),
             Self::Times(_) => write!(f, "* x"),
         }
@@ -189,7 +189,7 @@ mod tests {
             chain = chain.with(&i.to_string(), step);
         }
         let found = chain.recognized()?;
-        Some((found.function, found.steps.len(), found.alpha as f32, found.beta as f32))
+        Some((found.function, found.steps.len(), found.alpha, found.beta))
     }
 
     #[test]
@@ -200,8 +200,8 @@ mod tests {
             (
                 &[
                     Add(3.0),
-                    Limit(0.0, f64::INFINITY),
-                    Limit(f64::NEG_INFINITY, 6.0),
+                    Limit(0.0, f32::INFINITY),
+                    Limit(f32::NEG_INFINITY, 6.0),
                     Div(6.0),
                 ],
                 3,
@@ -214,7 +214,8 @@ mod tests {
             // BinaryNet's: the limits come first.
             (&[Limit(-1.0, 1.0), Add(1.0), Div(2.0)], 3, 0.5, 0.5),
             (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),
-            // After other operations with constants, however many.
+            // After other operations with constants, however many, and too large together.
+            (&[Mul(1e30), Mul(1e30), Add(0.5), Limit(0.0, 1.0)], 3, 1e30, 0.5),
             (&[Add(7.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], 3, sixth, 0.5),
             (&[Mul(2.0), Whole(0.25, 0.5)], 1, 0.25, 0.5),
             (
@@ -265,7 +266,10 @@ mod tests {
             &[Whole(0.2, 0.5), Add(1.0)],
             &[Whole(0.0, 0.5)],
             &[Whole(f32::NAN, 0.5)],
-            &[Limit(f64::NAN, f64::NAN)],
+            &[Limit(f32::NAN, f32::NAN)],
+            // Infinite, and 1 in f32.
+            &[Mul(f32::INFINITY), Add(0.5), Limit(0.0, 1.0)],
+            &[Mul(0.2), Add(0.5), Add(0.5 - 1e-9), Limit(0.0, 1.0)],
             &[],
         ] {
             assert_eq!(of(steps), None, "{steps:?}");

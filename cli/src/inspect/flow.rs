@@ -7,7 +7,7 @@ use super::{
 use std::collections::HashMap;
 
 pub enum Operand {
-    Constant(f64),
+    Constant(f32),
     /// By its name.
     Tensor(String),
 }
@@ -33,15 +33,15 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// With a constant as the second operand.
-    fn with_constant(&self, c: f64) -> Option<Step> {
+    /// With a tensor and a constant in this order, or in any if it doesn't matter.
+    fn with_constant(&self, c: f32) -> Option<Step> {
         match self {
             Self::Add => Some(Step::Add(c)),
             Self::Sub => Some(Step::Add(-c)),
             Self::Mul => Some(Step::Mul(c)),
             Self::Div => Some(Step::Div(c)),
-            Self::Min => Some(Step::Limit(f64::NEG_INFINITY, c)),
-            Self::Max => Some(Step::Limit(c, f64::INFINITY)),
+            Self::Min => Some(Step::Limit(f32::NEG_INFINITY, c)),
+            Self::Max => Some(Step::Limit(c, f32::INFINITY)),
             Self::Steps(_) => None,
         }
     }
@@ -50,6 +50,7 @@ impl Operation {
 /// What has been done to the tensors of a graph.
 #[derive(Clone, Default)]
 pub struct Flow {
+    /// The steps that led to a tensor.
     chains: HashMap<String, Chain>,
     /// How often a tensor is taken, by operations or as a result of the graph.
     uses: HashMap<String, usize>,
@@ -58,7 +59,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// Starts a graph, which sees what is around it. `uses` has each tensor as often as it is taken.
+    /// Starts a graph. One within another knows the tensors around it. `uses` has each tensor as often as it is taken.
     pub fn enter<'a>(&mut self, uses: impl IntoIterator<Item = &'a str>) {
         self.uses.clear();
         self.results.clear();
@@ -80,33 +81,34 @@ impl Flow {
             return;
         };
         if let Some(recognized) = chain.recognized() {
-            // The hard sigmoid of a hard swish was found before; it counts as one of its own if it has another use.
-            let tensors = operands.iter().filter_map(Operand::tensor);
-            let mut only_here = tensors.filter(|tensor| self.uses.get(*tensor) == Some(&1));
+            // The hard sigmoid in a hard swish was found before; it counts as one of its own only if it has another use.
+            let is_inner = |tensor: &&str| self.uses.get(*tensor) == Some(&1) && self.results.contains_key(*tensor);
             let inner = match recognized.function {
-                Function::HardSwish => only_here.find_map(|tensor| self.results.remove(tensor)),
+                Function::HardSwish => operands.iter().filter_map(Operand::tensor).find(is_inner),
                 Function::HardSigmoid => None,
             };
+            let at = inner.and_then(|tensor| self.results.remove(tensor));
             let activation = Activation::written_out(name, recognized);
-            match inner {
+            match at {
                 Some(at) => found[at] = activation,
                 None => found.push(activation),
             }
-            self.results.insert(output.into(), inner.unwrap_or(found.len() - 1));
+            self.results.insert(output.into(), at.unwrap_or(found.len() - 1));
         }
         self.chains.insert(output.into(), chain);
     }
 
-    /// What has been done to the result.
+    /// What led to the result.
     fn chain(&self, operation: &Operation, operands: &[Operand]) -> Option<Chain> {
         use Operand::{Constant, Tensor};
-        // A hard sigmoid of a hard sigmoid is another one.
+        // Behind a whole activation another chain begins.
         let before = |tensor: &str| {
             let chain = self.chains.get(tensor).filter(|chain| chain.recognized().is_none());
             chain.cloned().unwrap_or_default()
         };
         let then = |tensor: &str, step: Step| Some(before(tensor).with(tensor, step));
         let product = |a: &str, b: &str| self.chains.get(a)?.times(a, b);
+        // The order of the arms matters: what depends on the order of its operands stands before what doesn't.
         match (operation, operands) {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
                 Some(steps.iter().fold(before(x), |chain, &step| chain.with(x, step)))

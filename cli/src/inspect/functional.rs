@@ -1,4 +1,20 @@
 //! Hard sigmoids that functional and sequential Keras models write out by layers and operations.
+//!
+//! In a functional model each layer has its calls, as "inbound_nodes". A call in Keras 3:
+//!
+//! ```json
+//! {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}, 3.0], "kwargs": {}}
+//! ```
+//!
+//! Calls in Keras 2, the first of a layer, the others of a function of TensorFlow:
+//!
+//! ```json
+//! [["x", 0, 0, {}]]
+//! ["x", 0, 0, {"y": 3.0}]
+//! ["_CONSTANT_VALUE", -1, 3.0, {"y": ["x", 0, 0]}]
+//! ```
+//!
+//! In all of them ["x", 0, 0] is a tensor: the layer, which of its calls, and which of that call's results.
 
 use super::{
     Activation,
@@ -8,84 +24,87 @@ use super::{
 use serde_json::{Map, Value};
 use std::collections::{HashMap, VecDeque};
 
-/// A layer or operation, with what it takes. A layer may be called again and again.
 struct Call<'a> {
     layer: &'a str,
+    /// None if it isn't known here.
     operation: Option<Operation>,
     operands: Vec<Operand>,
     result: String,
 }
 
-/// The activations in the layers of a model's configuration, by the name of the layer that completes them.
-pub fn written_out(config: &Map<String, Value>, layers: &[Value]) -> HashMap<String, Vec<Activation>> {
-    let mut uses = vec![];
-    let calls = match config.get("output_layers") {
-        Some(outputs) => {
-            for_each_tensor(outputs, &mut |tensor| uses.push(tensor));
-            functional(layers, &mut uses)
-        }
-        None => sequential(layers, &mut uses),
+/// The calls in a model, and each tensor as often as it is taken.
+type Graph<'a> = (Vec<Call<'a>>, Vec<String>);
+
+/// The activations in a model's layers, by the name of the layer that completes them. None is in what is no model.
+pub fn written_out(model: &Map<String, Value>) -> HashMap<String, Vec<Activation>> {
+    let mut of_layers: HashMap<String, Vec<Activation>> = HashMap::new();
+    let Some((calls, taken)) = graph(model) else {
+        return of_layers;
     };
     let mut flow = Flow::default();
-    flow.enter(uses.iter().map(String::as_str));
+    flow.enter(taken.iter().map(String::as_str));
     let mut found = vec![];
     for call in in_order(calls) {
         if let Some(operation) = &call.operation {
             flow.apply(call.layer.into(), operation, &call.operands, &call.result, &mut found);
         }
     }
-    let mut of_layers: HashMap<String, Vec<Activation>> = HashMap::new();
     for activation in found {
         of_layers.entry(activation.name.clone()).or_default().push(activation);
     }
     of_layers
 }
 
-pub fn name(layer: &Value) -> Option<&str> {
-    layer.get("config")?.get("name")?.as_str()
+fn graph(model: &Map<String, Value>) -> Option<Graph<'_>> {
+    let config = model.get("config")?;
+    // Old files have the layers of a sequential model in the place of its configuration.
+    let layers = config.get("layers").unwrap_or(config).as_array()?;
+    match config.get("output_layers") {
+        Some(outputs) => Some(functional(layers, outputs)),
+        None => (model.get("class_name")? == "Sequential").then(|| sequential(layers)),
+    }
 }
 
-fn result(layer: &str, call: impl std::fmt::Display) -> String {
-    format!("{layer}:{call}")
-}
-
-/// Each layer's calls, with the tensors that they take.
-fn functional<'a>(layers: &'a [Value], uses: &mut Vec<String>) -> Vec<Call<'a>> {
-    let mut calls = vec![];
+fn functional<'a>(layers: &'a [Value], outputs: &Value) -> Graph<'a> {
+    let (mut calls, mut taken) = (vec![], vec![]);
+    add_taken(outputs, &mut taken);
     for layer in layers {
-        let (Some(name), Some(nodes)) = (name(layer), layer.get("inbound_nodes").and_then(Value::as_array)) else {
-            continue;
-        };
-        for (i, node) in nodes.iter().enumerate() {
-            for_each_tensor(node, &mut |tensor| uses.push(tensor));
-            let mut operands = vec![];
-            collect_operands(node, &mut operands);
+        let of_layer = layer.get("inbound_nodes").and_then(Value::as_array);
+        for (i, call) in of_layer.into_iter().flatten().enumerate() {
+            add_taken(call, &mut taken);
+            let Some(name) = layer_name(layer) else { continue };
             calls.push(Call {
                 layer: name,
-                operation: operation(layer, node),
-                operands,
-                result: result(name, i),
+                operation: layer_operation(layer, call),
+                operands: operands(call),
+                result: tensor_name(name, i, 0),
             });
         }
     }
-    calls
+    (calls, taken)
 }
 
-/// Each layer takes the result of the one before.
-fn sequential<'a>(layers: &'a [Value], uses: &mut Vec<String>) -> Vec<Call<'a>> {
-    let mut calls: Vec<Call> = vec![];
-    for layer in layers {
-        let Some(name) = name(layer) else { continue };
-        let before = calls.last().map(|call| call.result.clone());
-        calls.push(Call {
-            layer: name,
-            operation: operation(layer, &Value::Null),
-            operands: before.into_iter().map(Operand::Tensor).collect(),
-            result: result(name, 0),
-        });
-        uses.push(result(name, 0));
-    }
-    calls
+/// Each layer takes the result of the one before, the first the model's input.
+fn sequential(layers: &[Value]) -> Graph<'_> {
+    let numbered = layers.iter().enumerate();
+    let calls = numbered.map(|(i, layer)| Call {
+        layer: layer_name(layer).unwrap_or(""),
+        operation: layer_operation(layer, &Value::Null),
+        operands: vec![Operand::Tensor(i.to_string())],
+        result: (i + 1).to_string(),
+    });
+    (calls.collect(), (0..=layers.len()).map(|i| i.to_string()).collect())
+}
+
+pub fn layer_name(layer: &Value) -> Option<&str> {
+    // Classes of a model's own may leave it out of their configuration.
+    let of_config = layer.get("config").and_then(|config| config.get("name"));
+    of_config.or_else(|| layer.get("name"))?.as_str()
+}
+
+/// Whether a layer's class is the model's own. Keras names the module of its own classes.
+pub fn is_own_class(layer: &Map<String, Value>) -> bool {
+    layer.get("registered_name").is_some_and(Value::is_string) && layer.get("module").is_some_and(Value::is_null)
 }
 
 /// Each call after those whose results it takes. In the file all calls of a layer stand where its first one does.
@@ -114,86 +133,138 @@ fn in_order(calls: Vec<Call>) -> Vec<Call> {
     ordered
 }
 
-/// A tensor is [layer, call, which of its results, …], in Keras 3 as a tensor's "keras_history".
+fn tensor_name(layer: &str, call: impl std::fmt::Display, result: impl std::fmt::Display) -> String {
+    format!("{layer}:{call}:{result}")
+}
+
+/// A tensor's name, and what follows it in a call of Keras 2.
 fn tensor(value: &Value) -> Option<(String, &[Value])> {
     match value.as_array()?.as_slice() {
-        [Value::String(layer), Value::Number(call), Value::Number(_), rest @ ..] => Some((result(layer, call), rest)),
+        [
+            Value::String(layer),
+            Value::Number(call),
+            Value::Number(result),
+            rest @ ..,
+        ] => Some((tensor_name(layer, call, result), rest)),
         _ => None,
     }
 }
 
-fn for_each_tensor(value: &Value, act: &mut impl FnMut(String)) {
-    if let Some((tensor, _)) = tensor(value) {
-        act(tensor);
-    }
+/// All tensors in a value, those in keyword arguments too.
+fn add_taken(value: &Value, taken: &mut Vec<String>) {
+    taken.extend(tensor(value).map(|(name, _)| name));
     match value {
-        Value::Array(all) => all.iter().for_each(|one| for_each_tensor(one, act)),
-        Value::Object(object) => object.values().for_each(|one| for_each_tensor(one, act)),
+        Value::Array(all) => all.iter().for_each(|one| add_taken(one, taken)),
+        Value::Object(object) => object.values().for_each(|one| add_taken(one, taken)),
         _ => {}
     }
 }
 
-/// Constants and tensors by position, and the second operand, which Keras 2 has by the name "y".
-fn collect_operands(value: &Value, operands: &mut Vec<Operand>) {
-    if let Value::Number(number) = value {
-        operands.extend(number.as_f64().map(Operand::Constant));
-    } else if let Some(history) = value.pointer("/config/keras_history") {
-        operands.extend(tensor(history).map(|(tensor, _)| Operand::Tensor(tensor)));
-    } else if let Some(positional) = value.get("args") {
-        collect_operands(positional, operands);
-    } else if let Some((tensor, rest)) = tensor(value) {
-        match &value[0] {
-            Value::String(name) if name == "_CONSTANT_VALUE" => collect_operands(&value[2], operands),
-            _ => operands.push(Operand::Tensor(tensor)),
+fn operands(call: &Value) -> Vec<Operand> {
+    let mut operands = vec![];
+    match call.get("args").and_then(Value::as_array) {
+        Some(positional) => {
+            let by_name = ["inputs", "x", "x1", "x2"].into_iter();
+            let by_name = by_name.filter_map(|name| call.get("kwargs")?.get(name));
+            positional
+                .iter()
+                .chain(by_name)
+                .for_each(|one| add_operands(one, &mut operands));
+        }
+        None => add_operands(call, &mut operands),
+    }
+    operands
+}
+
+fn add_operands(value: &Value, operands: &mut Vec<Operand>) {
+    if let Some(constant) = constant(value) {
+        operands.push(Operand::Constant(constant));
+    } else if let Some((name, rest)) = tensor(value) {
+        match value[0].as_str() {
+            Some("_CONSTANT_VALUE") => add_operands(&value[2], operands),
+            _ => operands.push(Operand::Tensor(name)),
         }
         if let Some(second) = rest.first().and_then(|keywords| keywords.get("y")) {
-            collect_operands(second, operands);
+            add_operands(second, operands);
         }
+    } else if let Some((name, _)) = value.pointer("/config/keras_history").and_then(tensor) {
+        operands.push(Operand::Tensor(name));
     } else if let Value::Array(all) = value {
-        all.iter().for_each(|one| collect_operands(one, operands));
+        all.iter().for_each(|one| add_operands(one, operands));
+    } else {
+        // Something else keeps its place: no call has a tensor without a name as its result.
+        operands.push(Operand::Tensor(String::new()));
     }
 }
 
-/// What a layer does in one of its calls.
-fn operation(layer: &Value, node: &Value) -> Option<Operation> {
+/// The number that a value is, or that all elements of it are.
+fn constant(value: &Value) -> Option<f32> {
+    match value {
+        Value::Number(number) => Some(number.as_f64()? as f32),
+        Value::Array(all) => {
+            let (first, rest) = all.split_first()?;
+            let first = constant(first)?;
+            rest.iter().all(|one| constant(one) == Some(first)).then_some(first)
+        }
+        Value::Object(object) => match object.get("class_name")?.as_str()? {
+            "__tensor__" | "__numpy__" => constant(object.get("config")?.get("value")?),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What a layer does in one of its calls, if it is one of Keras's own.
+fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let config = layer.get("config")?;
-    let number = |key: &str, none: f64| match config.get(key) {
-        None | Some(Value::Null) => Some(none),
-        Some(value) => value.as_f64(),
+    let number = |of: &Value, key: &str, otherwise: f32| match of.get(key) {
+        None | Some(Value::Null) => Some(otherwise),
+        Some(value) => constant(value),
     };
-    let steps = |steps: &[Step]| Some(Operation::Steps(steps.to_vec()));
-    let class = match layer.get("class_name")?.as_str()? {
+    let in_steps = |steps: &[Step]| Some(Operation::Steps(steps.to_vec()));
+    let class = layer.get("class_name")?.as_str()?;
+    let name = match class {
+        _ if is_own_class(layer.as_object()?) => return None,
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
         "Activation" => {
             let activation = config.get("activation")?;
             activation.as_str().or_else(|| activation.get("config")?.as_str())?
         }
+        // A layer, or an operation of Keras 3.
         class => class,
     };
-    match class {
+    match name {
         "Add" | "add" => Some(Operation::Add),
         "Subtract" | "subtract" => Some(Operation::Sub),
         "Multiply" | "multiply" => Some(Operation::Mul),
         "Divide" | "TrueDivide" | "divide" | "truediv" => Some(Operation::Div),
         "Minimum" | "minimum" => Some(Operation::Min),
         "Maximum" | "maximum" => Some(Operation::Max),
-        "Negative" | "negative" => steps(&[Step::Mul(-1.0)]),
-        "Relu" | "relu" => steps(&[Step::Limit(0.0, f64::INFINITY)]),
-        "Relu6" | "relu6" => steps(&[Step::Limit(0.0, 6.0)]),
+        "Negative" | "negative" => in_steps(&[Step::Mul(-1.0)]),
+        "Relu" | "relu" => in_steps(&[Step::Limit(0.0, f32::INFINITY)]),
+        "Relu6" | "relu6" => in_steps(&[Step::Limit(0.0, 6.0)]),
+        // The layer.
         "ReLU" => {
-            let is_plain = number("negative_slope", 0.0)? == 0.0 && number("threshold", 0.0)? == 0.0;
-            let high = number("max_value", f64::INFINITY)?;
+            let is_plain = number(config, "negative_slope", 0.0)? == 0.0 && number(config, "threshold", 0.0)? == 0.0;
+            let high = number(config, "max_value", f32::INFINITY)?;
             is_plain.then(|| Operation::Steps(vec![Step::Limit(0.0, high)]))
         }
-        "Rescaling" => steps(&[Step::Mul(number("scale", 1.0)?), Step::Add(number("offset", 0.0)?)]),
-        "Clip" => steps(&[Step::Limit(
-            config.get("x_min")?.as_f64()?,
-            config.get("x_max")?.as_f64()?,
+        "Rescaling" => in_steps(&[
+            Step::Mul(number(config, "scale", 1.0)?),
+            Step::Add(number(config, "offset", 0.0)?),
+        ]),
+        // JSON has no infinity, so a limit that is infinite is null.
+        "Clip" => in_steps(&[Step::Limit(
+            number(config, "x_min", f32::NEG_INFINITY)?,
+            number(config, "x_max", f32::INFINITY)?,
         )]),
         "clip_by_value" => {
-            let limit = |key: &str| node.get(3)?.get(key)?.as_f64();
-            steps(&[Step::Limit(limit("clip_value_min")?, limit("clip_value_max")?)])
+            let keywords = call.get(3)?;
+            in_steps(&[Step::Limit(
+                number(keywords, "clip_value_min", f32::NEG_INFINITY)?,
+                number(keywords, "clip_value_max", f32::INFINITY)?,
+            )])
         }
         _ => None,
     }

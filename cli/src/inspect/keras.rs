@@ -4,10 +4,16 @@ use super::{Activation, Function, Model, functional};
 use hard_sigmoid::HardSigmoid;
 use hdf5_pure::AttrValue;
 use serde_json::Value;
-use std::io::{Cursor, Read};
+use std::{
+    collections::HashMap,
+    io::{Cursor, Read},
+};
 
 /// No configuration is as long; an archive may promise more than there is memory.
 const MOST_JSON: u64 = 256 << 20;
+
+/// By the name of the layer.
+type WrittenOut = HashMap<String, Vec<Activation>>;
 
 /// The version and backend, as far as a file tells.
 #[derive(Default)]
@@ -29,7 +35,7 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
         if text.len() as u64 > MOST_JSON {
             return Err(format!("{name} has more than {MOST_JSON} bytes"));
         }
-        serde_json::from_slice(&text).map_err(|error| format!("{name}: {error}"))
+        parsed(&text).map_err(|error| format!("{name}: {error}"))
     };
     let config = member("config.json")?;
     let metadata = member("metadata.json").unwrap_or_default();
@@ -56,7 +62,7 @@ pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
     };
     let config =
         text("model_config").ok_or("an HDF5 file without model_config: no Keras model, or its weights alone")?;
-    let config = serde_json::from_str(&config).map_err(|error| format!("model_config: {error}"))?;
+    let config = parsed(config.as_bytes()).map_err(|error| format!("model_config: {error}"))?;
     let keras = Keras {
         version: text("keras_version"),
         backend: text("backend"),
@@ -66,7 +72,7 @@ pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
 
 /// Of JSON, as `to_json` writes it, or TensorFlow.js.
 pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
+    let value = parsed(bytes).map_err(|error| format!("not JSON: {error}"))?;
     let topology = value.get("modelTopology");
     if topology.is_some_and(|topology| topology.get("node").is_some()) {
         return Err(
@@ -88,6 +94,26 @@ pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
     Ok(model(format, keras, config))
 }
 
+/// Python writes infinity and NaN, which JSON doesn't have; they become null.
+fn parsed(text: &[u8]) -> serde_json::Result<Value> {
+    let mut json = Vec::with_capacity(text.len());
+    let (mut rest, mut in_string) = (text, false);
+    while let Some(&byte) = rest.first() {
+        let words = [&b"-Infinity"[..], b"Infinity", b"NaN"].into_iter();
+        let word = words.filter(|_| !in_string).find(|word| rest.starts_with(word));
+        let length = match (byte, word) {
+            (_, Some(word)) => word.len(),
+            // With what it escapes.
+            (b'\\', None) if rest.len() > 1 => 2,
+            _ => 1,
+        };
+        in_string ^= byte == b'"';
+        json.extend_from_slice(if word.is_some() { b"null" } else { &rest[..length] });
+        rest = &rest[length..];
+    }
+    serde_json::from_slice(&json)
+}
+
 fn text(value: &Value, key: &str) -> Option<String> {
     value.get(key)?.as_str().map(str::to_owned)
 }
@@ -98,7 +124,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         keras.version = Some("3".into());
     }
     let mut activations = vec![];
-    walk(config, "", &keras, &mut activations);
+    walk(config, "", &keras, &mut WrittenOut::new(), &mut activations);
     let note = "layers that are code (Lambda, or classes of the model's own): what they compute isn't seen";
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
@@ -115,39 +141,42 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
 }
 
-/// Layers lie in layers, at a depth that the JSON's reader limits.
-fn walk(value: &Value, path: &str, keras: &Keras, found: &mut Vec<Activation>) {
+/// Layers lie in layers, at a depth that the JSON's reader limits. `written_out` has the activations that layers complete.
+fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut Vec<Activation>) {
     match value {
-        Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, found)),
+        Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, written_out, found)),
         Value::Object(object) => {
-            let config = object.get("config").and_then(Value::as_object);
-            let name = config.and_then(|config| config.get("name")).and_then(Value::as_str);
-            let path = match (name, object.contains_key("class_name")) {
-                (Some(name), true) if path.is_empty() => name.to_owned(),
-                (Some(name), true) => format!("{path}/{name}"),
-                _ => path.to_owned(),
-            };
             let class = object.get("class_name").and_then(Value::as_str);
-            if let Some(function) = class.and_then(operation).filter(|_| name.is_some()) {
+            let name = functional::layer_name(value).filter(|_| class.is_some());
+            let path = match name {
+                Some(name) if path.is_empty() => name.to_owned(),
+                Some(name) => format!("{path}/{name}"),
+                None => path.to_owned(),
+            };
+            let completed = name.and_then(|name| written_out.remove(name));
+            let mut of_own_layers = functional::written_out(object);
+            let written_out = if class.is_some() {
+                &mut of_own_layers
+            } else {
+                written_out
+            };
+            if let Some(function) = class
+                .and_then(operation)
+                .filter(|_| name.is_some() && !functional::is_own_class(object))
+            {
                 found.push(activation(function, "operation", &path, keras));
             }
             for (key, value) in object {
                 if let Some(function) = function(value).filter(|_| key.ends_with("activation")) {
                     found.push(activation(function, key, &path, keras));
-                } else if let Some(layers) = value.as_array().filter(|_| key == "layers") {
-                    let mut written_out = functional::written_out(object, layers);
-                    for layer in layers {
-                        walk(layer, &path, keras, found);
-                        let of_layer = functional::name(layer).and_then(|name| written_out.remove(name));
-                        found.extend(of_layer.into_iter().flatten().map(|one| Activation {
-                            name: format!("{path}/{}", one.name),
-                            ..one
-                        }));
-                    }
                 } else {
-                    walk(value, &path, keras, found);
+                    walk(value, &path, keras, written_out, found);
                 }
             }
+            found.extend(completed.into_iter().flatten().map(|one| Activation {
+                name: path.clone(),
+                ..one
+            }));
         }
         _ => {}
     }
@@ -168,10 +197,7 @@ fn has_code(value: &Value) -> bool {
         Value::Array(all) => all.iter().any(has_code),
         Value::Object(object) => {
             let is_lambda = object.get("class_name").and_then(Value::as_str) == Some("Lambda");
-            // Keras names the module of its own classes.
-            let is_own = object.get("registered_name").is_some_and(Value::is_string)
-                && object.get("module").is_some_and(Value::is_null);
-            is_lambda || is_own || object.values().any(has_code)
+            is_lambda || functional::is_own_class(object) || object.values().any(has_code)
         }
         _ => false,
     }
@@ -195,7 +221,10 @@ fn activation(function: Function, key: &str, path: &str, keras: &Keras) -> Activ
         _ => HardSigmoid::KERAS3,
     };
     let definitions = match (function, major) {
-        // Keras 2 has no hard swish.
+        // Keras 2 has none, so it is the model's own function.
+        (Function::HardSwish, Some('1' | '2' | 't')) => {
+            vec![HardSigmoid::PYTORCH, HardSigmoid::JAX, HardSigmoid::KERAS3]
+        }
         (Function::HardSwish, _) | (_, Some('3')) => vec![of_3],
         (_, Some('1' | '2' | 't')) => vec![HardSigmoid::KERAS],
         _ => vec![HardSigmoid::KERAS, of_3],

@@ -100,8 +100,8 @@ impl Activation {
 
     fn written_out(name: String, found: Recognized) -> Self {
         let written: Vec<_> = found.steps.iter().map(Step::to_string).collect();
-        let (alpha, beta) = (found.alpha as f32, found.beta as f32);
-        let nearest = HardSigmoid::affine(alpha, beta, KinkRule::Strict).expect("what is recognized is finite");
+        let nearest =
+            HardSigmoid::affine(found.alpha, found.beta, KinkRule::Strict).expect("what is recognized is finite");
         Self {
             name,
             function: found.function,

@@ -119,7 +119,7 @@ const EXTERNAL: i32 = 1;
 
 impl Tensor {
     /// Its number, if all of its elements are one.
-    fn constant(&self) -> Option<f64> {
+    fn constant(&self) -> Option<f32> {
         let of = |bytes: &[u8]| -> Option<f64> {
             Some(match self.data_type {
                 1 => f32::from_le_bytes(bytes.try_into().ok()?).into(),
@@ -157,7 +157,7 @@ impl Tensor {
                 .collect::<Option<_>>()?
         };
         let (&first, rest) = numbers.split_first()?;
-        rest.iter().all(|&one| one == first).then_some(first)
+        rest.iter().all(|&one| one == first).then_some(first as f32)
     }
 }
 
@@ -230,7 +230,7 @@ struct Scope {
 
 #[derive(Clone, Default)]
 struct Names {
-    constants: HashMap<String, f64>,
+    constants: HashMap<String, f32>,
     /// Tensors that are others by another name or of another type.
     aliases: HashMap<String, String>,
 }
@@ -302,12 +302,12 @@ impl Names {
     }
 
     /// The number that a node's result is, whatever comes in.
-    fn constant(&self, node: &Node) -> Option<f64> {
+    fn constant(&self, node: &Node) -> Option<f32> {
         match node.op_type.as_str() {
             "Constant" => {
                 let number = |attribute: &Attribute| match attribute.name.as_str() {
                     "value" => attribute.t.as_ref()?.constant(),
-                    "value_float" => attribute.f.map(f64::from),
+                    "value_float" => attribute.f,
                     _ => None,
                 };
                 node.attribute.iter().find_map(number)
@@ -319,7 +319,7 @@ impl Names {
         }
     }
 
-    fn constant_input(&self, node: &Node, i: usize) -> Option<f64> {
+    fn constant_input(&self, node: &Node, i: usize) -> Option<f32> {
         match self.operand(node.input.get(i)?) {
             Operand::Constant(constant) => Some(constant),
             Operand::Tensor(_) => None,
@@ -336,15 +336,15 @@ impl Names {
             "Min" => Some(Operation::Min),
             "Max" => Some(Operation::Max),
             "Neg" => step(Step::Mul(-1.0)),
-            "Relu" => step(Step::Limit(0.0, f64::INFINITY)),
+            "Relu" => step(Step::Limit(0.0, f32::INFINITY)),
             "Clip" => {
                 // Operands since opset 11, attributes before. A limit that is computed isn't known.
-                let limit = |i: usize, name: &str, none: f64| match node.input.get(i).map(String::as_str) {
-                    Some("") | None => Some(node.float(name).map_or(none, f64::from)),
+                let limit = |i: usize, name: &str, none: f32| match node.input.get(i).map(String::as_str) {
+                    Some("") | None => Some(node.float(name).unwrap_or(none)),
                     Some(_) => self.constant_input(node, i),
                 };
-                let low = limit(1, "min", f64::NEG_INFINITY)?;
-                step(Step::Limit(low, limit(2, "max", f64::INFINITY)?))
+                let low = limit(1, "min", f32::NEG_INFINITY)?;
+                step(Step::Limit(low, limit(2, "max", f32::INFINITY)?))
             }
             "HardSigmoid" => {
                 let (alpha, beta) = (node.float("alpha"), node.float("beta"));
@@ -401,11 +401,11 @@ impl Node {
                 Function::HardSwish => vec![whole, Step::Times(0)],
             };
             let is_one = alpha.is_finite() && beta.is_finite();
-            let found = is_one.then(|| Recognized {
+            let found = is_one.then_some(Recognized {
                 function,
                 steps,
-                alpha: alpha.into(),
-                beta: beta.into(),
+                alpha,
+                beta,
             });
             let activation = Activation::written_out(name.into(), found?);
             Some(Activation { written, ..activation })

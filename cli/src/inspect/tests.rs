@@ -2,7 +2,7 @@
 
 use super::{Function, Model, Sample};
 use crate::damage::damaged;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
@@ -214,47 +214,130 @@ fn what_is_no_model_is_refused() {
     assert_eq!(rows(&unknown.unwrap()), [("m/d".into(), "keras keras3".into())]);
 }
 
+/// What is found in a functional model of these layers, and its note.
+fn functional(layers: &[Value], outputs: Value) -> (Vec<(String, String)>, Option<String>) {
+    let model = json!({
+        "class_name": "Functional",
+        "config": {"name": "m", "layers": layers, "output_layers": outputs},
+    });
+    let model = parsed(model.to_string().into_bytes()).unwrap();
+    (rows(&model), model.note)
+}
+
+/// An operation or layer of Keras 3.
+fn layer(class: &str, name: &str, config: Value, operands: &[Value]) -> Value {
+    let mut config = config;
+    config["name"] = name.into();
+    json!({"class_name": class, "config": config, "inbound_nodes": [{"args": operands, "kwargs": {}}]})
+}
+
+/// A result of a layer's first call.
+fn result(layer: &str, which: usize) -> Value {
+    json!({"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, which]}})
+}
+
+/// b + 3, clip 0 to 6, / 6, with `six` in the last place.
+fn gate(b: Value, six: Value) -> Vec<Value> {
+    vec![
+        layer("Add", "add", json!({}), &[b, json!(3.0)]),
+        layer("ReLU", "relu", json!({"max_value": 6.0}), &[result("add", 0)]),
+        layer("Divide", "gate", json!({}), &[result("relu", 0), six]),
+    ]
+}
+
+#[test]
+fn results_of_a_layer_are_told_apart() {
+    let multiply = |a: Value| {
+        let mut layers = gate(result("split", 1), json!(6));
+        layers.push(layer("Multiply", "product", json!({}), &[a, result("gate", 0)]));
+        functional(&layers, json!([["product", 0, 0]])).0
+    };
+    assert_eq!(
+        multiply(result("split", 1)),
+        [("m/product".into(), "swish keras3".into())]
+    );
+    assert_eq!(
+        multiply(result("split", 0)),
+        [("m/gate".into(), "pytorch keras3".into())]
+    );
+}
+
+#[test]
+fn constants_come_in_several_forms() {
+    let found = |six: Value| functional(&gate(result("x", 0), six), json!(["gate", 0, 0])).0;
+    for six in [
+        json!(6),
+        json!([6.0, 6.0]),
+        json!({"class_name": "__tensor__", "config": {"value": 6.0, "dtype": "float32"}}),
+        json!({"class_name": "__numpy__", "config": {"value": [[6.0, 6.0]], "dtype": "float32"}}),
+    ] {
+        assert_eq!(
+            found(six.clone()),
+            [("m/gate".into(), "pytorch keras3".into())],
+            "{six}"
+        );
+    }
+    for other in [json!([6.0, 5.0]), json!([]), json!(null), json!("6"), result("y", 0)] {
+        assert_eq!(found(other.clone()), [], "{other}");
+    }
+}
+
 #[test]
 fn layers_that_are_code_are_not_guessed() {
-    let note = |layer: &str| {
-        let model = format!(r#"{{"class_name": "Functional", "config": {{"name": "m", "layers": [{layer}]}}}}"#);
-        parsed(model.into_bytes()).unwrap().note
+    let plain = gate(result("x", 0), json!(6));
+    assert_eq!(functional(&plain, json!([])).1, None);
+    let mut own = plain.clone();
+    own[1]["module"] = json!(null);
+    own[1]["registered_name"] = json!("Custom>ReLU");
+    let (found, note) = functional(&own, json!([]));
+    assert_eq!(found, []);
+    assert!(note.unwrap().starts_with("layers that are code"));
+    let lambda = [layer("Lambda", "l", json!({}), &[])];
+    let note = functional(&lambda, json!([])).1;
+    assert!(note.unwrap().starts_with("layers that are code"));
+}
+
+/// Layers lie in layers that don't call them one by one.
+#[test]
+fn layers_without_a_name_and_of_other_classes() {
+    let found = |class: &str, between: &str| {
+        let scale = json!({"class_name": "Rescaling", "config": {"name": "scale", "scale": 0.5, "offset": 0.5}});
+        let limit = json!({"class_name": "ReLU", "config": {"name": "limit", "max_value": 1}});
+        let between = serde_json::from_str(between).unwrap();
+        let layers: Vec<Value> = [vec![scale], between, vec![limit]].concat();
+        let model = json!({"class_name": class, "config": {"name": "m", "layers": layers}});
+        rows(&parsed(model.to_string().into_bytes()).unwrap())
     };
-    for layer in [
-        r#"{"module": "keras.layers", "class_name": "Lambda", "config": {"name": "l"}}"#,
-        r#"{"module": null, "class_name": "Mine", "registered_name": "Custom>Mine", "config": {"name": "l"}}"#,
-    ] {
-        assert!(note(layer).unwrap().starts_with("layers that are code"), "{layer}");
-    }
-    let dense =
-        r#"{"module": "keras.layers", "class_name": "Dense", "registered_name": null, "config": {"name": "l"}}"#;
-    assert_eq!(note(dense), None);
+    assert_eq!(
+        found("Sequential", "[]"),
+        [("m/limit".into(), "courbariaux sparse".into())]
+    );
+    assert_eq!(found("Sequential", r#"[{"class_name": "Square", "config": {}}]"#), []);
+    assert_eq!(found("Parallel", "[]"), []);
+}
+
+/// As Python writes them.
+#[test]
+fn infinity_and_nan_are_read() {
+    let text = r#"{"class_name": "Sequential", "config": {"name": "a \" Infinity", "layers": [
+        {"class_name": "Rescaling", "config": {"name": "NaN", "scale": 0.5, "offset": 0.5, "x": [-Infinity, NaN]}},
+        {"class_name": "Clip", "config": {"name": "c", "x_min": 0, "x_max": Infinity}},
+        {"class_name": "Clip", "config": {"name": "d", "x_min": -Infinity, "x_max": 1}}]}}"#;
+    let model = parsed(text.into()).unwrap();
+    assert_eq!(rows(&model), [("a \" Infinity/d".into(), "courbariaux sparse".into())]);
 }
 
 /// They never compute anything; the rest is read.
 #[test]
 fn layers_that_take_their_own_results_are_left_out() {
-    let scale = |name: &str, takes: &str| {
-        json!({
-            "class_name": "Rescaling",
-            "config": {"name": name, "scale": 0.5, "offset": 0.5},
-            "inbound_nodes": [[[takes, 0, 0, {}]]],
-        })
+    let scale = |name: &str, x: &str| {
+        let config = json!({"scale": 0.5, "offset": 0.5});
+        layer("Rescaling", name, config, &[result(x, 0)])
     };
-    let limit = |name: &str, takes: &str| {
-        json!({
-            "class_name": "ReLU",
-            "config": {"name": name, "max_value": 1},
-            "inbound_nodes": [[[takes, 0, 0, {}]]],
-        })
-    };
+    let limit = |name: &str, x: &str| layer("ReLU", name, json!({"max_value": 1}), &[result(x, 0)]);
     let layers = [scale("a", "x"), limit("b", "a"), scale("c", "d"), limit("d", "c")];
-    let model = json!({
-        "class_name": "Functional",
-        "config": {"name": "m", "layers": layers, "output_layers": [["b", 0, 0], ["d", 0, 0]]},
-    });
-    let model = parsed(model.to_string().into_bytes()).unwrap();
-    assert_eq!(rows(&model), [("m/b".into(), "courbariaux sparse".into())]);
+    let found = functional(&layers, json!([["b", 0, 0], ["d", 0, 0]])).0;
+    assert_eq!(found, [("m/b".into(), "courbariaux sparse".into())]);
 }
 
 /// An answer or one line, never a panic.
