@@ -35,9 +35,12 @@ struct Call<'a> {
 /// The calls in a model, and each tensor as often as it is taken.
 type Graph<'a> = (Vec<Call<'a>>, Vec<String>);
 
-/// The activations in a model's layers, by the name of the layer that completes them. None is in what is no model.
-pub fn written_out(model: &Map<String, Value>) -> HashMap<String, Vec<Activation>> {
-    let mut of_layers: HashMap<String, Vec<Activation>> = HashMap::new();
+/// Activations by the name of the layer that completes them.
+pub type WrittenOut = HashMap<String, Vec<Activation>>;
+
+/// Those in a model's layers. None is in what is no model.
+pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
+    let mut of_layers = WrittenOut::new();
     let Some((calls, taken)) = graph(model) else {
         return of_layers;
     };

@@ -1,19 +1,16 @@
 //! Keras models: the JSON of their configuration, alone, in a `.keras` archive, in an HDF5 file or in TensorFlow.js's model.json.
 
-use super::{Activation, Function, Model, functional};
+use super::{
+    Activation, Function, Model,
+    functional::{self, WrittenOut},
+};
 use hard_sigmoid::HardSigmoid;
 use hdf5_pure::AttrValue;
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    io::{Cursor, Read},
-};
+use std::io::{Cursor, Read};
 
 /// No configuration is as long; an archive may promise more than there is memory.
 const MOST_JSON: u64 = 256 << 20;
-
-/// By the name of the layer.
-type WrittenOut = HashMap<String, Vec<Activation>>;
 
 /// The version and backend, as far as a file tells.
 #[derive(Default)]
@@ -160,10 +157,8 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
             } else {
                 written_out
             };
-            if let Some(function) = class
-                .and_then(operation)
-                .filter(|_| name.is_some() && !functional::is_own_class(object))
-            {
+            let operation = class.filter(|_| !functional::is_own_class(object)).and_then(operation);
+            if let Some(function) = operation.filter(|_| name.is_some()) {
                 found.push(activation(function, "operation", &path, keras));
             }
             for (key, value) in object {
