@@ -98,7 +98,7 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     let (mut alpha, mut beta) = (1.0, 0.0);
     let mut limits = None;
     let mut products = 0;
-    let mut is_scaled = false;
+    let (mut is_scaled, mut is_whole) = (false, false);
     for (_, step) in steps {
         let line = |value: f64, factor: f64, summand: f64| value * factor + summand;
         let (factor, summand) = match *step {
@@ -113,7 +113,7 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
                 continue;
             }
             Step::Whole(a, b) if limits.is_none() && steps[0].1 == *step => {
-                (alpha, beta, limits, is_scaled) = (a.into(), b.into(), Some((0.0, 1.0)), true);
+                (alpha, beta, limits, is_whole) = (a.into(), b.into(), Some((0.0, 1.0)), true);
                 continue;
             }
             // With itself before all steps alone.
@@ -139,9 +139,10 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     let (low, high) = limits?;
     let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
     let (alpha, beta) = (alpha as f32, beta as f32);
-    // A constant isn't one, and limits of x itself or x + c, as of an image's colours, aren't either.
-    let is_bent = beta > 0.0 && beta < 1.0 && alpha != 0.0 && alpha.is_finite() && is_scaled;
-    (are_limits && is_bent).then(|| Recognized {
+    // A constant isn't one. Limits of x itself or x + c, as of an image's colours, and ramps beside 0 aren't unless they are
+    // called so.
+    let is_one = is_whole || (is_scaled && beta > 0.0 && beta < 1.0);
+    (are_limits && is_one && alpha != 0.0 && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
         steps: steps.iter().map(|(_, step)| *step).collect(),
         alpha,
@@ -214,6 +215,8 @@ mod tests {
             // BinaryNet's: the limits come first.
             (&[Limit(-1.0, 1.0), Add(1.0), Div(2.0)], 3, 0.5, 0.5),
             (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),
+            (&[Whole(1.0, 0.0)], 1, 1.0, 0.0),
+            (&[Whole(0.5, 1.5)], 1, 0.5, 1.5),
             // After other operations with constants, however many, and too large together.
             (&[Mul(1e30), Mul(1e30), Add(0.5), Limit(0.0, 1.0)], 3, 1e30, 0.5),
             (&[Add(7.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], 3, sixth, 0.5),

@@ -45,6 +45,18 @@ impl Operation {
             Self::Steps(_) => None,
         }
     }
+
+    pub fn of_constants(&self, a: f32, b: f32) -> Option<f32> {
+        match self {
+            Self::Add => Some(a + b),
+            Self::Sub => Some(a - b),
+            Self::Mul => Some(a * b),
+            Self::Div => Some(a / b),
+            Self::Min => Some(a.min(b)),
+            Self::Max => Some(a.max(b)),
+            Self::Steps(_) => None,
+        }
+    }
 }
 
 /// What has been done to the tensors of a graph.
@@ -66,6 +78,10 @@ impl Flow {
         for tensor in uses {
             *self.uses.entry(tensor.into()).or_default() += 1;
         }
+    }
+
+    pub fn forget(&mut self, tensor: &str) {
+        self.chains.remove(tensor);
     }
 
     /// Adds an operation by its name, and the activation that is complete by it.

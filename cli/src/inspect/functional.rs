@@ -105,9 +105,27 @@ pub fn layer_name(layer: &Value) -> Option<&str> {
     of_config.or_else(|| layer.get("name"))?.as_str()
 }
 
-/// Whether a layer's class is the model's own. Keras names the module of its own classes.
+/// Whether a class is the model's own, as far as the file tells: HDF5 files and old ones don't name its module.
 pub fn is_own_class(layer: &Map<String, Value>) -> bool {
-    layer.get("registered_name").is_some_and(Value::is_string) && layer.get("module").is_some_and(Value::is_null)
+    let is_named = layer.get("class_name").is_some_and(Value::is_string);
+    let is_own = match layer.get("module") {
+        // Of a class in the program that was run.
+        Some(Value::Null) => layer.get("registered_name").is_some_and(Value::is_string),
+        Some(Value::String(module)) => {
+            let package = module.split('.').next().unwrap_or_default();
+            !matches!(package, "keras" | "tf_keras" | "tensorflow" | "builtins")
+        }
+        _ => false,
+    };
+    is_named && is_own
+}
+
+/// Whether it is an operation of Keras 3. Layers say whether they are trained.
+pub fn is_operation(layer: &Map<String, Value>) -> bool {
+    let is_layer = layer
+        .get("config")
+        .is_some_and(|config| config.get("trainable").is_some());
+    !is_layer && !is_own_class(layer)
 }
 
 /// Each call after those whose results it takes. In the file all calls of a layer stand where its first one does.
@@ -226,8 +244,10 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     };
     let in_steps = |steps: &[Step]| Some(Operation::Steps(steps.to_vec()));
     let class = layer.get("class_name")?.as_str()?;
+    let layer = layer.as_object()?;
     let name = match class {
-        _ if is_own_class(layer.as_object()?) => return None,
+        _ if is_own_class(layer) => return None,
+        "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" if !is_operation(layer) => return None,
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
         "Activation" => {

@@ -4,9 +4,9 @@ use super::{
     Activation, Function, Model,
     functional::{self, WrittenOut},
 };
-use hard_sigmoid::HardSigmoid;
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use hdf5_pure::AttrValue;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::io::{Cursor, Read};
 
 /// No configuration is as long; an archive may promise more than there is memory.
@@ -17,6 +17,14 @@ const MOST_JSON: u64 = 256 << 20;
 struct Keras {
     version: Option<String>,
     backend: Option<String>,
+}
+
+impl Keras {
+    /// None if the file doesn't tell.
+    fn is_2(&self) -> Option<bool> {
+        let version = self.version.as_deref()?;
+        Some(!version.starts_with('3'))
+    }
 }
 
 /// Of a `.keras` archive.
@@ -122,7 +130,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
     let mut activations = vec![];
     walk(config, "", &keras, &mut WrittenOut::new(), &mut activations);
-    let note = "layers that are code (Lambda, or classes of the model's own): what they compute isn't seen";
+    let note = "layers or functions that are code (Lambda, or the model's own): what they compute isn't seen";
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend
@@ -157,13 +165,12 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
             } else {
                 written_out
             };
-            let operation = class.filter(|_| !functional::is_own_class(object)).and_then(operation);
-            if let Some(function) = operation.filter(|_| name.is_some()) {
-                found.push(activation(function, "operation", &path, keras));
+            if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
+                found.push(activation(named, "operation", &path, keras));
             }
             for (key, value) in object {
-                if let Some(function) = function(value).filter(|_| key.ends_with("activation")) {
-                    found.push(activation(function, key, &path, keras));
+                if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
+                    found.push(activation(named, key, &path, keras));
                 } else {
                     walk(value, &path, keras, written_out, found);
                 }
@@ -177,58 +184,124 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
     }
 }
 
-/// An operation of Keras 3 in a functional model.
-fn operation(class: &str) -> Option<Function> {
-    match class {
-        "HardSigmoid" => Some(Function::HardSigmoid),
-        "HardSilu" => Some(Function::HardSwish),
-        _ => None,
-    }
-}
-
 /// Whether a layer computes what the configuration doesn't say.
 fn has_code(value: &Value) -> bool {
     match value {
         Value::Array(all) => all.iter().any(has_code),
         Value::Object(object) => {
             let is_lambda = object.get("class_name").and_then(Value::as_str) == Some("Lambda");
-            is_lambda || functional::is_own_class(object) || object.values().any(has_code)
+            let is_unknown = |(key, value): (&String, &Value)| {
+                key.ends_with("activation") && function_name(value).is_some_and(|name| !ACTIVATIONS.contains(&name))
+            };
+            is_lambda
+                || functional::is_own_class(object)
+                || object.iter().any(is_unknown)
+                // Losses and metrics may be code too.
+                || object.iter().any(|(key, value)| key != "compile_config" && has_code(value))
         }
         _ => false,
     }
 }
 
-/// A function by its name, or as Keras 3 serializes one.
-fn function(value: &Value) -> Option<Function> {
-    let name = value.as_str().or_else(|| value.get("config")?.as_str())?;
-    match name {
-        "hard_sigmoid" => Some(Function::HardSigmoid),
-        "hard_silu" | "hard_swish" => Some(Function::HardSwish),
+/// Of Keras 2 and 3, in `keras.activations`. A function of another name is the model's own.
+const ACTIVATIONS: &[&str] = &[
+    "celu",
+    "elu",
+    "exponential",
+    "gelu",
+    "glu",
+    "hard_shrink",
+    "hard_sigmoid",
+    "hard_silu",
+    "hard_swish",
+    "hard_tanh",
+    "leaky_relu",
+    "linear",
+    "log_sigmoid",
+    "log_softmax",
+    "mish",
+    "relu",
+    "relu6",
+    "selu",
+    "sigmoid",
+    "silu",
+    "soft_shrink",
+    "softmax",
+    "softplus",
+    "softsign",
+    "sparse_plus",
+    "sparse_sigmoid",
+    "sparsemax",
+    "squareplus",
+    "swish",
+    "tanh",
+    "tanh_shrink",
+    "threshold",
+];
+
+/// What Keras has by a name.
+#[derive(Clone, Copy)]
+enum Named {
+    HardSigmoid,
+    HardSwish,
+    SparseSigmoid,
+}
+
+/// A function's name, alone or as Keras 3 serializes one.
+fn function_name(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.get("config")?.as_str())
+}
+
+fn function(value: &Value) -> Option<Named> {
+    match function_name(value)? {
+        "hard_sigmoid" => Some(Named::HardSigmoid),
+        "hard_silu" | "hard_swish" => Some(Named::HardSwish),
+        "sparse_sigmoid" => Some(Named::SparseSigmoid),
         _ => None,
     }
 }
 
-fn activation(function: Function, key: &str, path: &str, keras: &Keras) -> Activation {
-    let major = keras.version.as_deref().and_then(|version| version.chars().next());
-    let of_3 = match keras.backend.as_deref() {
-        Some("torch") => HardSigmoid::PYTORCH,
-        Some("jax") => HardSigmoid::JAX,
-        _ => HardSigmoid::KERAS3,
+/// An operation of Keras 3 in a functional model. A layer of this class is the model's own.
+fn operation(layer: &Map<String, Value>) -> Option<Named> {
+    if !functional::is_operation(layer) {
+        return None;
+    }
+    match layer.get("class_name")?.as_str()? {
+        "HardSigmoid" => Some(Named::HardSigmoid),
+        "HardSilu" => Some(Named::HardSwish),
+        "SparseSigmoid" => Some(Named::SparseSigmoid),
+        _ => None,
+    }
+}
+
+fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
+    let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
+    // Only HDF5 files tell the backend.
+    let (of_3, sparse) = match keras.backend.as_deref() {
+        Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
+        Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),
+        Some("jax") => (vec![HardSigmoid::JAX], vec![HardSigmoid::SPARSE]),
+        _ => (
+            vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX],
+            vec![HardSigmoid::SPARSE, strict],
+        ),
     };
-    let definitions = match (function, major) {
-        // Keras 2 has none, so it is the model's own function.
-        (Function::HardSwish, Some('1' | '2' | 't')) => {
-            vec![HardSigmoid::PYTORCH, HardSigmoid::JAX, HardSigmoid::KERAS3]
-        }
-        (Function::HardSwish, _) | (_, Some('3')) => vec![of_3],
-        (_, Some('1' | '2' | 't')) => vec![HardSigmoid::KERAS],
-        _ => vec![HardSigmoid::KERAS, of_3],
+    let (function, name, definitions) = match (named, keras.is_2()) {
+        (Named::HardSigmoid, Some(true)) => (Function::HardSigmoid, "hard_sigmoid", vec![HardSigmoid::KERAS]),
+        (Named::HardSigmoid, Some(false)) => (Function::HardSigmoid, "hard_sigmoid", of_3),
+        (Named::HardSigmoid, None) => (
+            Function::HardSigmoid,
+            "hard_sigmoid",
+            [vec![HardSigmoid::KERAS], of_3].concat(),
+        ),
+        (Named::HardSwish, Some(true)) => (
+            Function::HardSwish,
+            "hard_swish (the model's own: Keras 2 has none)",
+            vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX],
+        ),
+        (Named::HardSwish, _) => (Function::HardSwish, "hard_swish", of_3),
+        (Named::SparseSigmoid, _) => (Function::HardSigmoid, "sparse_sigmoid", sparse),
     };
-    let name = if path.is_empty() { key } else { path };
-    Activation::named(
-        name.into(),
-        function,
-        format!("{key}: {}", function.name()),
-        definitions,
-    )
+    let path = if path.is_empty() { key } else { path };
+    Activation::named(path.into(), function, format!("{key}: {name}"), definitions)
 }

@@ -309,8 +309,12 @@ fn names(definitions: &[HardSigmoid]) -> String {
 /// What to take when it is ported, and what not.
 fn explanation(sample: &Sample, activation: &Activation) -> String {
     let mut text = String::new();
-    // Where the file doesn't tell its version, they are several functions.
-    for group in activation.definitions.chunk_by(|a, b| a.formula() == b.formula()) {
+    // Where the file doesn't tell its version or backend, they are several functions.
+    let is_same = |a: &HardSigmoid, b: &HardSigmoid| {
+        let [a, b] = [a, b].map(|one| sample.of_activation(activation, *one));
+        a == b
+    };
+    for group in activation.definitions.chunk_by(is_same) {
         let (names, formula) = (names(group), group[0].formula());
         match activation.function {
             Function::HardSigmoid => text += &format!("{names}: {formula}\n"),

@@ -8,9 +8,9 @@ use super::{
 };
 use hard_sigmoid::{bf16, f16};
 use prost::Message;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct ModelProto {
     #[prost(string, tag = "2")]
     producer_name: String,
@@ -24,7 +24,7 @@ struct ModelProto {
     functions: Vec<FunctionProto>,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct OperatorSet {
     #[prost(string, tag = "1")]
     domain: String,
@@ -32,7 +32,7 @@ struct OperatorSet {
     version: i64,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct FunctionProto {
     #[prost(string, tag = "1")]
     name: String,
@@ -40,25 +40,29 @@ struct FunctionProto {
     output: Vec<String>,
     #[prost(message, repeated, tag = "7")]
     node: Vec<Node>,
+    #[prost(string, tag = "10")]
+    domain: String,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct GraphProto {
     #[prost(message, repeated, tag = "1")]
     node: Vec<Node>,
     #[prost(message, repeated, tag = "5")]
     initializer: Vec<Tensor>,
+    #[prost(message, repeated, tag = "11")]
+    input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     output: Vec<ValueInfo>,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct ValueInfo {
     #[prost(string, tag = "1")]
     name: String,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct Node {
     #[prost(string, repeated, tag = "1")]
     input: Vec<String>,
@@ -74,12 +78,14 @@ struct Node {
     domain: String,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct Attribute {
     #[prost(string, tag = "1")]
     name: String,
     #[prost(float, optional, tag = "2")]
     f: Option<f32>,
+    #[prost(int64, optional, tag = "3")]
+    i: Option<i64>,
     #[prost(bytes = "vec", optional, tag = "4")]
     s: Option<Vec<u8>>,
     #[prost(message, optional, tag = "5")]
@@ -96,7 +102,7 @@ struct Attribute {
     ref_attr_name: String,
 }
 
-#[derive(Message)]
+#[derive(Clone, Message)]
 struct Tensor {
     #[prost(int32, tag = "2")]
     data_type: i32,
@@ -104,6 +110,8 @@ struct Tensor {
     float_data: Vec<f32>,
     #[prost(int32, repeated, tag = "5")]
     int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    int64_data: Vec<i64>,
     #[prost(string, tag = "8")]
     name: String,
     #[prost(bytes = "vec", tag = "9")]
@@ -117,21 +125,55 @@ struct Tensor {
 /// Of a tensor whose data are in another file.
 const EXTERNAL: i32 = 1;
 
+/// TensorProto's types of elements.
+const FLOAT: i32 = 1;
+const INT32: i32 = 6;
+const INT64: i32 = 7;
+const FLOAT16: i32 = 10;
+const DOUBLE: i32 = 11;
+const BFLOAT16: i32 = 16;
+
+fn is_float(element: i32) -> bool {
+    matches!(element, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
+}
+
+/// What a constant is, and its type: an integer is no operand until it is cast.
+#[derive(Clone, Copy)]
+struct Number {
+    value: f64,
+    is_float: bool,
+}
+
+impl Number {
+    fn float(value: f32) -> Self {
+        let value = value.into();
+        Self { value, is_float: true }
+    }
+
+    /// The number that all of them are.
+    fn of_all(numbers: &[f64], is_float: bool) -> Option<Self> {
+        let (&value, rest) = numbers.split_first()?;
+        rest.iter().all(|&one| one == value).then_some(Self { value, is_float })
+    }
+}
+
 impl Tensor {
     /// Its number, if all of its elements are one.
-    fn constant(&self) -> Option<f32> {
+    fn constant(&self) -> Option<Number> {
         let of = |bytes: &[u8]| -> Option<f64> {
             Some(match self.data_type {
-                1 => f32::from_le_bytes(bytes.try_into().ok()?).into(),
-                10 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
-                11 => f64::from_le_bytes(bytes.try_into().ok()?),
-                16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                FLOAT => f32::from_le_bytes(bytes.try_into().ok()?).into(),
+                INT32 => i32::from_le_bytes(bytes.try_into().ok()?).into(),
+                INT64 => i64::from_le_bytes(bytes.try_into().ok()?) as f64,
+                FLOAT16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                DOUBLE => f64::from_le_bytes(bytes.try_into().ok()?),
+                BFLOAT16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
                 _ => return None,
             })
         };
         let size = match self.data_type {
-            11 => 8,
-            1 => 4,
+            DOUBLE | INT64 => 8,
+            FLOAT | INT32 => 4,
             _ => 2,
         };
         // Constants of activations are scalars; a large weight isn't looked through.
@@ -140,24 +182,28 @@ impl Tensor {
             self.float_data.len(),
             self.double_data.len(),
             self.int32_data.len(),
+            self.int64_data.len(),
         ];
         if elements.into_iter().any(|count| count > MOST_CONSTANT) {
             return None;
         }
-        let numbers: Vec<f64> = if !self.raw_data.is_empty() {
-            self.raw_data.chunks(size).map(of).collect::<Option<_>>()?
-        } else if !self.float_data.is_empty() {
-            self.float_data.iter().map(|&one| one.into()).collect()
-        } else if !self.double_data.is_empty() {
-            self.double_data.clone()
+        let numbers: Vec<f64> = if self.raw_data.is_empty() {
+            match self.data_type {
+                FLOAT => self.float_data.iter().map(|&one| one.into()).collect(),
+                DOUBLE => self.double_data.clone(),
+                INT32 => self.int32_data.iter().map(|&one| one.into()).collect(),
+                INT64 => self.int64_data.iter().map(|&one| one as f64).collect(),
+                // Halves as bits.
+                _ => {
+                    let bits = self.int32_data.iter();
+                    bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
+                        .collect::<Option<_>>()?
+                }
+            }
         } else {
-            // Halves as bits.
-            let bits = self.int32_data.iter();
-            bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
-                .collect::<Option<_>>()?
+            self.raw_data.chunks(size).map(of).collect::<Option<_>>()?
         };
-        let (&first, rest) = numbers.split_first()?;
-        rest.iter().all(|&one| one == first).then_some(first as f32)
+        Number::of_all(&numbers, is_float(self.data_type))
     }
 }
 
@@ -171,10 +217,12 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };
     let mut activations = vec![];
-    Scope::default().graph(graph, "", &mut activations);
+    let functions = model.functions.iter();
+    let functions = functions.map(|one| (one.domain.as_str(), one.name.as_str())).collect();
+    Scope::new(&functions).graph(graph, "", &mut activations);
     for function in &model.functions {
         let outputs = function.output.iter().map(String::as_str);
-        Scope::default().nodes(
+        Scope::new(&functions).nodes(
             &function.node,
             outputs,
             &format!("{}/", function.name),
@@ -222,21 +270,39 @@ fn note(graph: &GraphProto) -> Option<String> {
 }
 
 /// What is known of tensors, by their names. A subgraph sees what is around it.
-#[derive(Clone, Default)]
-struct Scope {
+#[derive(Clone)]
+struct Scope<'m> {
+    /// The model's own, by domain and name. What they do is found in them, whatever they are called.
+    functions: &'m HashSet<(&'m str, &'m str)>,
     names: Names,
     flow: Flow,
 }
 
 #[derive(Clone, Default)]
 struct Names {
-    constants: HashMap<String, f32>,
+    constants: HashMap<String, Number>,
     /// Tensors that are others by another name or of another type.
     aliases: HashMap<String, String>,
 }
 
-impl Scope {
+impl<'m> Scope<'m> {
+    fn new(functions: &'m HashSet<(&'m str, &'m str)>) -> Self {
+        Self {
+            functions,
+            names: Names::default(),
+            flow: Flow::default(),
+        }
+    }
+
     fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
+        // Its own tensors hide those around it of the same name.
+        let inputs = graph.input.iter().map(|input| &input.name);
+        let initializers = graph.initializer.iter().map(|tensor| &tensor.name);
+        let results = graph.node.iter().flat_map(|node| &node.output);
+        for name in inputs.chain(initializers).chain(results) {
+            self.names.forget(name);
+            self.flow.forget(name);
+        }
         for tensor in &graph.initializer {
             if let Some(constant) = tensor.constant() {
                 self.names.constants.insert(tensor.name.clone(), constant);
@@ -270,11 +336,11 @@ impl Scope {
             for graph in node.subgraphs() {
                 self.clone().graph(graph, &format!("{name}/"), found);
             }
-            if let Some(constant) = self.names.constant(node) {
-                self.names.constants.insert(output.clone(), constant);
+            if !node.is_known() || self.functions.contains(&(&*node.domain, &*node.op_type)) {
                 continue;
             }
-            if !node.is_known() {
+            if let Some(constant) = self.names.constant(node) {
+                self.names.constants.insert(output.clone(), constant);
                 continue;
             }
             found.extend(node.built_in(&name));
@@ -293,29 +359,71 @@ impl Names {
         self.aliases.get(name).map_or(name, String::as_str)
     }
 
+    fn forget(&mut self, name: &str) {
+        self.constants.remove(name);
+        self.aliases.remove(name);
+    }
+
+    fn number(&self, input: &str) -> Option<Number> {
+        let known = self.constants.get(input);
+        known.or_else(|| self.constants.get(self.tensor(input))).copied()
+    }
+
     fn operand(&self, input: &str) -> Operand {
-        let name = self.tensor(input);
-        match self.constants.get(name) {
-            Some(&constant) => Operand::Constant(constant),
-            None => Operand::Tensor(name.into()),
+        match self.number(input) {
+            Some(Number { value, is_float: true }) => Operand::Constant(value as f32),
+            _ => Operand::Tensor(self.tensor(input).into()),
         }
     }
 
     /// The number that a node's result is, whatever comes in.
-    fn constant(&self, node: &Node) -> Option<f32> {
+    fn constant(&self, node: &Node) -> Option<Number> {
+        let attribute = |name: &str| node.attribute.iter().find(|one| one.name == name);
+        let input = || self.number(node.input.first()?);
         match node.op_type.as_str() {
             "Constant" => {
                 let number = |attribute: &Attribute| match attribute.name.as_str() {
                     "value" => attribute.t.as_ref()?.constant(),
-                    "value_float" => attribute.f,
+                    "value_float" => attribute.f.map(Number::float),
+                    "value_floats" => {
+                        let numbers: Vec<f64> = attribute.floats.iter().map(|&one| one.into()).collect();
+                        Number::of_all(&numbers, true)
+                    }
+                    "value_int" => Some(Number {
+                        value: attribute.i? as f64,
+                        is_float: false,
+                    }),
                     _ => None,
                 };
                 node.attribute.iter().find_map(number)
             }
-            "Identity" | "Cast" | "CastLike" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => {
-                self.constant_input(node, 0)
+            "ConstantOfShape" => match attribute("value") {
+                Some(value) => value.t.as_ref()?.constant(),
+                None => Some(Number::float(0.0)),
+            },
+            "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => input(),
+            // To the type of an operand, which is a float where a hard sigmoid is computed.
+            "CastLike" => input().map(|number| Number {
+                is_float: true,
+                ..number
+            }),
+            "Cast" => {
+                let Number { value, .. } = input()?;
+                match node.to()? {
+                    to if is_float(to) => Some(Number { value, is_float: true }),
+                    INT32 | INT64 => Some(Number {
+                        value: value.trunc(),
+                        is_float: false,
+                    }),
+                    _ => None,
+                }
             }
-            _ => None,
+            _ => match [self.operand(node.input.first()?), self.operand(node.input.get(1)?)] {
+                [Operand::Constant(a), Operand::Constant(b)] if node.input.len() == 2 => {
+                    Some(Number::float(self.operation(node)?.of_constants(a, b)?))
+                }
+                _ => None,
+            },
         }
     }
 
@@ -329,7 +437,7 @@ impl Names {
     fn operation(&self, node: &Node) -> Option<Operation> {
         let step = |step| Some(Operation::Steps(vec![step]));
         match node.op_type.as_str() {
-            "Add" => Some(Operation::Add),
+            "Add" | "Sum" => Some(Operation::Add),
             "Sub" => Some(Operation::Sub),
             "Mul" => Some(Operation::Mul),
             "Div" => Some(Operation::Div),
@@ -355,6 +463,9 @@ impl Names {
     }
 }
 
+/// ONNX Runtime's own, which a model has that it optimized: com.microsoft, com.microsoft.nchwc.
+const MICROSOFT: &str = "com.microsoft";
+
 /// Of ONNX's operator, and of the gates of its recurrent layers.
 const ALPHA: f32 = 0.2;
 const BETA: f32 = 0.5;
@@ -364,14 +475,25 @@ impl Node {
         self.attribute.iter().find(|one| one.name == name)?.f
     }
 
+    /// The type that it casts to.
+    fn to(&self) -> Option<i32> {
+        let to = self.attribute.iter().find(|one| one.name == "to")?;
+        to.i?.try_into().ok()
+    }
+
     /// Whether its result is its operand, for what is sought here.
     fn is_alias(&self) -> bool {
-        self.is_known() && matches!(self.op_type.as_str(), "Identity" | "Cast" | "CastLike" | "Dropout")
+        let is_one = match self.op_type.as_str() {
+            "Identity" | "CastLike" | "Dropout" => true,
+            "Cast" => self.to().is_some_and(is_float),
+            _ => false,
+        };
+        is_one && self.is_known()
     }
 
     /// Whether it is one of ONNX's own, with attributes that stand here rather than where a function is called.
     fn is_known(&self) -> bool {
-        let is_own = matches!(self.domain.as_str(), "" | "ai.onnx" | "com.microsoft");
+        let is_own = self.domain.starts_with(MICROSOFT) || matches!(self.domain.as_str(), "" | "ai.onnx");
         is_own && self.attribute.iter().all(|one| one.ref_attr_name.is_empty())
     }
 
@@ -435,10 +557,19 @@ impl Node {
                 all.dedup();
                 all
             }
-            "FusedConv" if attribute("activation").and_then(|one| one.s.as_deref()) == Some(b"HardSigmoid") => {
-                let floats = attribute("activation_params").map_or(&[][..], |one| &one.floats);
-                let (alpha, beta) = (*floats.first().unwrap_or(&ALPHA), *floats.get(1).unwrap_or(&BETA));
-                let written = format!("FusedConv with HardSigmoid({alpha}, {beta})");
+            // Convolutions list the parameters, FusedGemm names them.
+            fused
+                if self.domain.starts_with(MICROSOFT)
+                    && attribute("activation").and_then(|one| one.s.as_deref()) == Some(b"HardSigmoid") =>
+            {
+                let listed = attribute("activation_params").map_or(&[][..], |one| &one.floats);
+                let parameter = |i: usize, name: &str, otherwise: f32| {
+                    let given = listed.get(i).copied().or_else(|| self.float(name));
+                    given.unwrap_or(otherwise)
+                };
+                let alpha = parameter(0, "activation_alpha", ALPHA);
+                let beta = parameter(1, "activation_beta", BETA);
+                let written = format!("{fused} with HardSigmoid({alpha}, {beta})");
                 of(Function::HardSigmoid, alpha, beta, written).into_iter().collect()
             }
             _ => vec![],
@@ -468,6 +599,20 @@ mod tests {
         }
     }
 
+    fn with(mut node: Node, attributes: Vec<Attribute>) -> Node {
+        node.attribute = attributes;
+        node
+    }
+
+    fn cast(input: &str, to: i32, output: &str) -> Node {
+        let to = Attribute {
+            name: "to".into(),
+            i: Some(to.into()),
+            ..Default::default()
+        };
+        with(node("Cast", &[input], output), vec![to])
+    }
+
     fn scalar(name: &str, value: f32) -> Tensor {
         Tensor {
             data_type: 1,
@@ -484,6 +629,7 @@ mod tests {
             node,
             initializer: constants.into_iter().map(|(name, value)| scalar(name, value)).collect(),
             output: vec![ValueInfo { name: "y".into() }],
+            ..Default::default()
         };
         let model = ModelProto {
             graph: Some(graph),
@@ -501,11 +647,19 @@ mod tests {
     #[test]
     fn another_name_or_type_is_the_same_tensor() {
         let hs = || node("HardSigmoid", &["x"], "hs");
-        assert_eq!(found(vec![hs(), node("Cast", &["hs"], "y")]), ["hs hard_sigmoid"]);
+        assert_eq!(found(vec![hs(), cast("hs", FLOAT16, "y")]), ["hs hard_sigmoid"]);
         assert_eq!(
-            found(vec![hs(), node("Cast", &["hs"], "c"), node("Mul", &["x", "c"], "y")]),
+            found(vec![hs(), cast("hs", FLOAT16, "c"), node("Mul", &["x", "c"], "y")]),
             ["y hard_swish"]
         );
+        // An integer is another one.
+        let nodes = vec![
+            hs(),
+            cast("hs", INT32, "i"),
+            cast("i", FLOAT, "c"),
+            node("Mul", &["x", "c"], "y"),
+        ];
+        assert_eq!(found(nodes), ["hs hard_sigmoid"]);
         assert_eq!(
             found(vec![
                 node("Identity", &["x"], "i"),
@@ -549,6 +703,151 @@ mod tests {
             node("Div", &["c", "two"], "y"),
         ];
         assert_eq!(found(nodes), [""; 0]);
+    }
+
+    /// The constants of (x + 3) clipped to 0 and 6, / 6, where 6 is made by these nodes.
+    #[test]
+    fn constants_come_in_several_forms() {
+        let is_found = |mut six: Vec<Node>| {
+            six.extend([
+                node("Add", &["x", "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Div", &["c", "s"], "y"),
+            ]);
+            match found(six)[..] {
+                [] => false,
+                [ref one] => one == "y hard_sigmoid",
+                _ => panic!("several"),
+            }
+        };
+        let attribute = |name: &str| Attribute {
+            name: name.into(),
+            ..Default::default()
+        };
+        let integer = |output: &str, i: i64| {
+            let value = Attribute {
+                i: Some(i),
+                ..attribute("value_int")
+            };
+            with(node("Constant", &[], output), vec![value])
+        };
+        let floats = Attribute {
+            floats: vec![6.0, 6.0],
+            ..attribute("value_floats")
+        };
+        let integers = Attribute {
+            t: Some(Tensor {
+                data_type: INT64,
+                int64_data: vec![6],
+                ..Default::default()
+            }),
+            ..attribute("value")
+        };
+        for six in [
+            vec![node("Sum", &["three", "three"], "s")],
+            vec![node("Mul", &["two", "three"], "s")],
+            vec![with(node("Constant", &[], "s"), vec![floats])],
+            vec![integer("i", 6), cast("i", FLOAT, "s")],
+            vec![integer("i", 6), node("CastLike", &["i", "x"], "s")],
+            vec![
+                with(node("ConstantOfShape", &["shape"], "i"), vec![integers]),
+                cast("i", FLOAT, "s"),
+            ],
+        ] {
+            assert!(is_found(six.clone()), "{six:?}");
+        }
+        let mut own = node("Mul", &["two", "three"], "s");
+        own.domain = "my".into();
+        for other in [vec![integer("s", 6)], vec![own], vec![cast("six", 9, "s")]] {
+            assert!(!is_found(other.clone()), "{other:?}");
+        }
+    }
+
+    /// One of a function of the model, whatever it is called, and one of a branch.
+    #[test]
+    fn names_are_those_of_the_place() {
+        let graph = |node: Vec<Node>, initializer: Vec<Tensor>| GraphProto {
+            node,
+            initializer,
+            ..Default::default()
+        };
+        let read = |graph: GraphProto, functions: Vec<FunctionProto>| {
+            let model = ModelProto {
+                graph: Some(graph),
+                functions,
+                ..Default::default()
+            };
+            read(&model.encode_to_vec()).unwrap().activations.len()
+        };
+        let mut own = node("HardSwish", &["x"], "y");
+        own.domain = "com.microsoft".into();
+        let function = FunctionProto {
+            name: "HardSwish".into(),
+            domain: "com.microsoft".into(),
+            ..Default::default()
+        };
+        assert_eq!(read(graph(vec![own.clone()], vec![]), vec![]), 1);
+        assert_eq!(read(graph(vec![own], vec![]), vec![function]), 0);
+
+        let of_branch = |initializer: Vec<Tensor>| {
+            let nodes = vec![
+                node("Add", &["x", "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Div", &["c", "six"], "b"),
+            ];
+            let branch = Attribute {
+                name: "then_branch".into(),
+                g: Some(Box::new(graph(nodes, initializer))),
+                ..Default::default()
+            };
+            let outer = vec![scalar("zero", 0.0), scalar("three", 3.0), scalar("six", 6.0)];
+            read(graph(vec![with(node("If", &["i"], "y"), vec![branch])], outer), vec![])
+        };
+        assert_eq!(of_branch(vec![]), 1);
+        let several = Tensor {
+            float_data: vec![3.0, 4.0],
+            ..scalar("three", 0.0)
+        };
+        assert_eq!(of_branch(vec![several]), 0);
+    }
+
+    #[test]
+    fn activations_that_the_runtime_has_fused() {
+        let fused = |op: &str, attributes: Vec<Attribute>| {
+            let mut node = with(node(op, &["x", "w"], "y"), attributes);
+            node.domain = "com.microsoft.nchwc".into();
+            node.built_in("y")
+                .into_iter()
+                .map(|one| one.written)
+                .collect::<Vec<_>>()
+        };
+        let activation = || Attribute {
+            name: "activation".into(),
+            s: Some(b"HardSigmoid".into()),
+            ..Default::default()
+        };
+        let float = |name: &str, f: f32| Attribute {
+            name: name.into(),
+            f: Some(f),
+            ..Default::default()
+        };
+        let listed = Attribute {
+            name: "activation_params".into(),
+            floats: vec![0.25, 0.5],
+            ..Default::default()
+        };
+        assert_eq!(fused("Conv", vec![]), [""; 0]);
+        assert_eq!(fused("Conv", vec![activation()]), ["Conv with HardSigmoid(0.2, 0.5)"]);
+        assert_eq!(
+            fused("Conv", vec![activation(), listed]),
+            ["Conv with HardSigmoid(0.25, 0.5)"]
+        );
+        let named = vec![
+            activation(),
+            float("activation_alpha", 0.25),
+            float("activation_beta", 0.4),
+        ];
+        assert_eq!(fused("FusedGemm", named), ["FusedGemm with HardSigmoid(0.25, 0.4)"]);
     }
 
     #[test]

@@ -116,7 +116,17 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
     ("keras2.json", "Keras JSON", KERAS2),
     ("tfjs.json", "TensorFlow.js layers model", KERAS2),
     ("keras3.keras", ".keras archive", KERAS3),
-    ("keras3.h5", "Keras HDF5", KERAS3),
+    (
+        "keras3.h5",
+        "Keras HDF5",
+        &[
+            ("functional_1/lstm", "keras3"),
+            ("functional_1/dense", "keras3"),
+            ("functional_1/inner/gate", "keras3"),
+            ("functional_1/swish", "swish keras3"),
+            ("functional_1/function", "keras3"),
+        ],
+    ),
     ("keras3.json", "Keras JSON", KERAS3),
     (
         "keras2_written_out.json",
@@ -155,12 +165,13 @@ const KERAS2: Rows = &[
     ("model/inner/gate", "keras"),
 ];
 
+/// Without the backend, which neither format tells.
 const KERAS3: Rows = &[
-    ("functional_1/lstm", "keras3"),
-    ("functional_1/dense", "keras3"),
-    ("functional_1/inner/gate", "keras3"),
-    ("functional_1/swish", "swish keras3"),
-    ("functional_1/function", "keras3"),
+    ("functional_1/lstm", "keras3 pytorch jax"),
+    ("functional_1/dense", "keras3 pytorch jax"),
+    ("functional_1/inner/gate", "keras3 pytorch jax"),
+    ("functional_1/swish", "swish keras3 pytorch jax"),
+    ("functional_1/function", "keras3 pytorch jax"),
 ];
 
 #[test]
@@ -211,7 +222,10 @@ fn what_is_no_model_is_refused() {
             .contains("recursion")
     );
     let unknown = parsed(br#"{"class_name": "Model", "config": {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "activation": "hard_sigmoid"}}]}}"#.to_vec());
-    assert_eq!(rows(&unknown.unwrap()), [("m/d".into(), "keras keras3".into())]);
+    assert_eq!(
+        rows(&unknown.unwrap()),
+        [("m/d".into(), "keras keras3 pytorch jax".into())]
+    );
 }
 
 /// What is found in a functional model of these layers, and its note.
@@ -286,15 +300,66 @@ fn constants_come_in_several_forms() {
 fn layers_that_are_code_are_not_guessed() {
     let plain = gate(result("x", 0), json!(6));
     assert_eq!(functional(&plain, json!([])).1, None);
-    let mut own = plain.clone();
-    own[1]["module"] = json!(null);
-    own[1]["registered_name"] = json!("Custom>ReLU");
-    let (found, note) = functional(&own, json!([]));
-    assert_eq!(found, []);
-    assert!(note.unwrap().starts_with("layers that are code"));
-    let lambda = [layer("Lambda", "l", json!({}), &[])];
-    let note = functional(&lambda, json!([])).1;
-    assert!(note.unwrap().starts_with("layers that are code"));
+    let is_code = |layers: &[Value]| {
+        let (found, note) = functional(layers, json!([]));
+        found.is_empty() && note.is_some_and(|note| note.starts_with("layers or functions that are code"))
+    };
+    for (module, registered) in [
+        (json!(null), "Custom>ReLU"),
+        (json!("mobilenet"), "ReLU"),
+        (json!("keras_cv.layers"), "ReLU"),
+    ] {
+        let mut own = plain.clone();
+        own[1]["module"] = module;
+        own[1]["registered_name"] = json!(registered);
+        assert!(is_code(&own), "{own:?}");
+    }
+    let of_module = |module: &str| {
+        let mut hard_sigmoid = layer("HardSigmoid", "h", json!({}), &[]);
+        hard_sigmoid["module"] = json!(module);
+        hard_sigmoid
+    };
+    assert!(is_code(&[of_module("mobilenet")]));
+    assert!(!is_code(&[of_module("keras.src.ops.nn")]));
+    assert!(is_code(&[layer("Lambda", "l", json!({}), &[])]));
+    let own_function = json!({"module": "builtins", "class_name": "function", "config": "h_swish"});
+    assert!(is_code(&[layer(
+        "Dense",
+        "d",
+        json!({"activation": own_function}),
+        &[]
+    )]));
+    assert!(is_code(&[layer("Dense", "d", json!({"activation": "h_swish"}), &[])]));
+    // A layer, which no class of Keras by this name is. HDF5 files don't name its module.
+    let own = layer("HardSigmoid", "h", json!({"trainable": true}), &[]);
+    assert_eq!(functional(&[own], json!([])).0, []);
+}
+
+#[test]
+fn functions_by_name() {
+    let found = |keras: &str, activation: &str| {
+        let dense = layer("Dense", "d", json!({"activation": activation}), &[]);
+        let model = json!({
+            "class_name": "Functional",
+            "config": {"name": "m", "layers": [dense], "output_layers": []},
+        });
+        let model = json!({"model_config": model, "keras_version": keras, "backend": "jax"});
+        rows(&parsed(model.to_string().into_bytes()).unwrap())
+    };
+    for (keras, activation, expected) in [
+        ("2.15.0", "hard_sigmoid", "keras"),
+        ("3.15.1", "hard_sigmoid", "jax"),
+        ("3.15.1", "hard_silu", "swish jax"),
+        ("2.15.0", "hard_swish", "swish keras3 pytorch jax"),
+        ("3.15.1", "sparse_sigmoid", "sparse"),
+    ] {
+        assert_eq!(
+            found(keras, activation),
+            [("m/d".into(), expected.into())],
+            "{activation}"
+        );
+    }
+    assert_eq!(found("3.15.1", "sigmoid"), []);
 }
 
 /// Layers lie in layers that don't call them one by one.
