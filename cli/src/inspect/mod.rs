@@ -318,7 +318,11 @@ fn explanation(sample: &Sample, activation: &Activation) -> String {
         let (names, formula) = (names(group), group[0].formula());
         match activation.function {
             Function::HardSigmoid => text += &format!("{names}: {formula}\n"),
-            Function::HardSwish => text += &format!("hard swish of {names}: x times {formula}\n"),
+            // PyTorch divides last.
+            Function::HardSwish if group[0] == HardSigmoid::PYTORCH => {
+                text += &format!("hard swish of {names}: (x · clamp(x + 3, 0, 6)) / 6\n");
+            }
+            Function::HardSwish => text += &format!("hard swish of {names}: x · ({formula})\n"),
         }
         let results = sample.of_activation(activation, group[0]);
         let (mut same, mut near, mut other) = (vec![], vec![], vec![]);
