@@ -27,10 +27,10 @@ pub struct Chain {
     steps: Vec<(String, Step)>,
 }
 
-/// Longer ones are no hard sigmoid, and a file may have any.
+/// No hard sigmoid has more, and a file may hold a chain of any length.
 const MOST_STEPS: usize = 8;
 
-/// What constants may be off by: those of half floats are by more.
+/// What constants may be off by; in half floats they are off by more than in f32.
 const NEAR: f64 = 5e-4;
 
 /// A chain that is a hard sigmoid or a hard swish.
@@ -139,8 +139,8 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     let (low, high) = limits?;
     let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
     let (alpha, beta) = (alpha as f32, beta as f32);
-    // A constant isn't one. Limits of x itself or x + c, as of an image's colours, and ramps beside 0 aren't unless they are
-    // called so.
+    // alpha 0 is a constant. If written out, limits of x or x + c are more likely those of an image's colours, and x = 0 must
+    // lie on the slope. An operator named HardSigmoid may have any alpha and beta.
     let is_one = is_whole || (is_scaled && beta > 0.0 && beta < 1.0);
     (are_limits && is_one && alpha != 0.0 && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
@@ -217,7 +217,7 @@ mod tests {
             (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),
             (&[Whole(1.0, 0.0)], 1, 1.0, 0.0),
             (&[Whole(0.5, 1.5)], 1, 0.5, 1.5),
-            // After other operations with constants, however many, and too large together.
+            // Other operations with constants may come first: many, or too large together.
             (&[Mul(1e30), Mul(1e30), Add(0.5), Limit(0.0, 1.0)], 3, 1e30, 0.5),
             (&[Add(7.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], 3, sixth, 0.5),
             (&[Mul(2.0), Whole(0.25, 0.5)], 1, 0.25, 0.5),
@@ -270,9 +270,10 @@ mod tests {
             &[Whole(0.0, 0.5)],
             &[Whole(f32::NAN, 0.5)],
             &[Limit(f32::NAN, f32::NAN)],
-            // Infinite, and 1 in f32.
+            // alpha is infinite.
             &[Mul(f32::INFINITY), Add(0.5), Limit(0.0, 1.0)],
-            &[Mul(0.2), Add(0.5), Add(0.5 - 1e-9), Limit(0.0, 1.0)],
+            // beta is below 1 in f64, but 1 in f32.
+            &[Mul(0.2), Add(1.0), Add(-1e-9), Limit(0.0, 1.0)],
             &[],
         ] {
             assert_eq!(of(steps), None, "{steps:?}");

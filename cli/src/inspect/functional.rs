@@ -38,7 +38,7 @@ type Graph<'a> = (Vec<Call<'a>>, Vec<String>);
 /// Activations by the name of the layer that completes them.
 pub type WrittenOut = HashMap<String, Vec<Activation>>;
 
-/// Those in a model's layers. None is in what is no model.
+/// What a model's layers write out; empty if it is no functional or sequential model.
 pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
     let mut of_layers = WrittenOut::new();
     let Some((calls, taken)) = graph(model) else {
@@ -90,11 +90,13 @@ fn functional<'a>(layers: &'a [Value], outputs: &Value) -> Graph<'a> {
 /// Each layer takes the result of the one before, the first the model's input.
 fn sequential(layers: &[Value]) -> Graph<'_> {
     let numbered = layers.iter().enumerate();
-    let calls = numbered.map(|(i, layer)| Call {
-        layer: layer_name(layer).unwrap_or(""),
-        operation: layer_operation(layer, &Value::Null),
-        operands: vec![Operand::Tensor(i.to_string())],
-        result: (i + 1).to_string(),
+    let calls = numbered.filter_map(|(i, layer)| {
+        Some(Call {
+            layer: layer_name(layer)?,
+            operation: layer_operation(layer, &Value::Null),
+            operands: vec![Operand::Tensor(i.to_string())],
+            result: (i + 1).to_string(),
+        })
     });
     (calls.collect(), (0..=layers.len()).map(|i| i.to_string()).collect())
 }
@@ -109,7 +111,7 @@ pub fn layer_name(layer: &Value) -> Option<&str> {
 pub fn is_own_class(layer: &Map<String, Value>) -> bool {
     let is_named = layer.get("class_name").is_some_and(Value::is_string);
     let is_own = match layer.get("module") {
-        // Of a class in the program that was run.
+        // The class was defined in the script itself.
         Some(Value::Null) => layer.get("registered_name").is_some_and(Value::is_string),
         Some(Value::String(module)) => {
             let package = module.split('.').next().unwrap_or_default();
@@ -120,7 +122,7 @@ pub fn is_own_class(layer: &Map<String, Value>) -> bool {
     is_named && is_own
 }
 
-/// Whether it is an operation of Keras 3. Layers say whether they are trained.
+/// Whether it is an operation of Keras 3: only layers have "trainable".
 pub fn is_operation(layer: &Map<String, Value>) -> bool {
     let is_layer = layer
         .get("config")
@@ -185,6 +187,7 @@ fn operands(call: &Value) -> Vec<Operand> {
     let mut operands = vec![];
     match call.get("args").and_then(Value::as_array) {
         Some(positional) => {
+            // Keras 3's names of operands: of layers, of operations with one, and with two.
             let by_name = ["inputs", "x", "x1", "x2"].into_iter();
             let by_name = by_name.filter_map(|name| call.get("kwargs")?.get(name));
             positional
@@ -213,7 +216,7 @@ fn add_operands(value: &Value, operands: &mut Vec<Operand>) {
     } else if let Value::Array(all) = value {
         all.iter().for_each(|one| add_operands(one, operands));
     } else {
-        // Something else keeps its place: no call has a tensor without a name as its result.
+        // Anything else keeps its place, as a tensor that no call makes.
         operands.push(Operand::Tensor(String::new()));
     }
 }
@@ -238,6 +241,7 @@ fn constant(value: &Value) -> Option<f32> {
 /// What a layer does in one of its calls, if it is one of Keras's own.
 fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let config = layer.get("config")?;
+    // null is a default, or an infinity, which the JSON's reader has replaced.
     let number = |of: &Value, key: &str, otherwise: f32| match of.get(key) {
         None | Some(Value::Null) => Some(otherwise),
         Some(value) => constant(value),
@@ -247,6 +251,7 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let layer = layer.as_object()?;
     let name = match class {
         _ if is_own_class(layer) => return None,
+        // Keras has these as operations only; a layer of this name is the model's own.
         "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" if !is_operation(layer) => return None,
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
@@ -271,13 +276,12 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
         "ReLU" => {
             let is_plain = number(config, "negative_slope", 0.0)? == 0.0 && number(config, "threshold", 0.0)? == 0.0;
             let high = number(config, "max_value", f32::INFINITY)?;
-            is_plain.then(|| Operation::Steps(vec![Step::Limit(0.0, high)]))
+            is_plain.then_some(Operation::Steps(vec![Step::Limit(0.0, high)]))
         }
         "Rescaling" => in_steps(&[
             Step::Mul(number(config, "scale", 1.0)?),
             Step::Add(number(config, "offset", 0.0)?),
         ]),
-        // JSON has no infinity, so a limit that is infinite is null.
         "Clip" => in_steps(&[Step::Limit(
             number(config, "x_min", f32::NEG_INFINITY)?,
             number(config, "x_max", f32::INFINITY)?,

@@ -159,12 +159,9 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 None => path.to_owned(),
             };
             let completed = name.and_then(|name| written_out.remove(name));
-            let mut of_own_layers = functional::written_out(object);
-            let written_out = if class.is_some() {
-                &mut of_own_layers
-            } else {
-                written_out
-            };
+            // Names are those of the innermost model.
+            let mut of_own_layers = class.map(|_| functional::written_out(object));
+            let written_out = of_own_layers.as_mut().unwrap_or(written_out);
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
                 found.push(activation(named, "operation", &path, keras));
             }
@@ -276,7 +273,7 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
 
 fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
     let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
-    // Only HDF5 files tell the backend.
+    // Of Keras 3's files only HDF5 names the backend.
     let (of_3, sparse) = match keras.backend.as_deref() {
         Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
         Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),

@@ -23,11 +23,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Names every hard sigmoid and hard swish in model files.
+/// Names the hard sigmoids and hard swishes in model files.
 ///
 /// It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. It finds operators and layers by their names, gates
-/// of LSTM and GRU, and what operations write out: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
-/// 0.5 with limits may also be the scaling of an image.) Bits are compared in float32, by a sample.
+/// of LSTM and GRU, and those written out in steps: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
+/// 0.5 with limits may also be the scaling of an image.) Results are compared bit by bit in float32, at 16,385 x.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -168,7 +168,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     Err(last.into())
 }
 
-/// protobuf and JSON are read as a whole; no model file of these formats is longer.
+/// Files are read as a whole. protobuf allows no more; a larger Keras file has its configuration in to_json.
 const MOST_BYTES: u64 = 2 << 30;
 
 fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
@@ -177,7 +177,9 @@ fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
     let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MOST_BYTES {
-        return Err("it has more than 2 GiB, which no ONNX file can".into());
+        return Err(
+            "it has more than 2 GiB: no ONNX file has; of a Keras model, save model.to_json() and inspect that".into(),
+        );
     }
     parsed(bytes, sample)
 }
@@ -239,7 +241,7 @@ impl Sample {
         }
     }
 
-    /// The presets that have its results: a model without training has no gradients to tell them apart. Else what it has.
+    /// The presets that have its results: a model without training has no gradients to tell them apart. If no preset has them, its own definition.
     fn same(&self, activation: &Activation) -> Vec<HardSigmoid> {
         if activation.steps.is_empty() {
             return activation.definitions.clone();
@@ -288,14 +290,15 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
         None => {}
     }
     writeln!(out)?;
-    let mut explained = HashSet::new();
+    let (mut keys, mut texts) = (HashSet::new(), HashSet::new());
     for activation in &model.activations {
-        if !explained.insert(activation.key()) {
-            continue;
-        }
-        let text = explanation(sample, activation);
-        if explained.insert(text.clone()) {
-            write!(out, "{text}")?;
+        // Explaining is slow, so once for each key; other keys may still have the same text.
+        if keys.insert(activation.key()) {
+            let text = explanation(sample, activation);
+            if !texts.contains(&text) {
+                write!(out, "{text}")?;
+                texts.insert(text);
+            }
         }
     }
     Ok(())

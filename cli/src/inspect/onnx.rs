@@ -211,23 +211,24 @@ impl Tensor {
 const MOST_CONSTANT: usize = 1 << 16;
 
 pub fn read(bytes: &[u8]) -> Result<Model, String> {
-    let model =
+    let mut model =
         ModelProto::decode(bytes).map_err(|error| format!("not an ONNX, Keras or TensorFlow.js model: {error}"))?;
+    let functions = model.functions.iter();
+    let functions = functions.map(|one| (one.domain.clone(), one.name.clone())).collect();
+    let of_functions = model.functions.iter_mut().map(|one| &mut one.node);
+    let of_graph = model.graph.iter_mut().map(|graph| &mut graph.node);
+    of_functions
+        .chain(of_graph)
+        .for_each(|nodes| mark_calls(nodes, &functions));
     let Some(graph) = &model.graph else {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };
     let mut activations = vec![];
-    let functions = model.functions.iter();
-    let functions = functions.map(|one| (one.domain.as_str(), one.name.as_str())).collect();
-    Scope::new(&functions).graph(graph, "", &mut activations);
+    Scope::default().graph(graph, "", &mut activations);
     for function in &model.functions {
         let outputs = function.output.iter().map(String::as_str);
-        Scope::new(&functions).nodes(
-            &function.node,
-            outputs,
-            &format!("{}/", function.name),
-            &mut activations,
-        );
+        let path = format!("{}/", function.name);
+        Scope::default().nodes(&function.node, outputs, &path, &mut activations);
     }
     let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
     let opset = model.opset_import.iter().find(of_onnx);
@@ -242,6 +243,19 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
         activations,
         note: note(graph),
     })
+}
+
+/// Sets calls of the model's own functions apart from ONNX's operators, whose names they may have.
+fn mark_calls(nodes: &mut [Node], functions: &HashSet<(String, String)>) {
+    for node in nodes {
+        if functions.contains(&(node.domain.clone(), node.op_type.clone())) {
+            node.domain = "a function of the model".into();
+        }
+        for attribute in &mut node.attribute {
+            let graphs = attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs);
+            graphs.for_each(|graph| mark_calls(&mut graph.node, functions));
+        }
+    }
 }
 
 /// Why a hard sigmoid may be in the graph that isn't found.
@@ -270,10 +284,8 @@ fn note(graph: &GraphProto) -> Option<String> {
 }
 
 /// What is known of tensors, by their names. A subgraph sees what is around it.
-#[derive(Clone)]
-struct Scope<'m> {
-    /// The model's own, by domain and name. What they do is found in them, whatever they are called.
-    functions: &'m HashSet<(&'m str, &'m str)>,
+#[derive(Clone, Default)]
+struct Scope {
     names: Names,
     flow: Flow,
 }
@@ -285,15 +297,7 @@ struct Names {
     aliases: HashMap<String, String>,
 }
 
-impl<'m> Scope<'m> {
-    fn new(functions: &'m HashSet<(&'m str, &'m str)>) -> Self {
-        Self {
-            functions,
-            names: Names::default(),
-            flow: Flow::default(),
-        }
-    }
-
+impl Scope {
     fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
         // Its own tensors hide those around it of the same name.
         let inputs = graph.input.iter().map(|input| &input.name);
@@ -336,7 +340,7 @@ impl<'m> Scope<'m> {
             for graph in node.subgraphs() {
                 self.clone().graph(graph, &format!("{name}/"), found);
             }
-            if !node.is_known() || self.functions.contains(&(&*node.domain, &*node.op_type)) {
+            if !node.is_known() {
                 continue;
             }
             if let Some(constant) = self.names.constant(node) {
@@ -365,8 +369,7 @@ impl Names {
     }
 
     fn number(&self, input: &str) -> Option<Number> {
-        let known = self.constants.get(input);
-        known.or_else(|| self.constants.get(self.tensor(input))).copied()
+        self.constants.get(input).copied()
     }
 
     fn operand(&self, input: &str) -> Operand {
@@ -698,9 +701,22 @@ mod tests {
         // Of BinaryNet: limits first.
         let nodes = vec![
             node("Sub", &["zero", "one"], "minus"),
-            node("Max", &["x", "one"], "unused"),
+            node("Clip", &["x", "minus", "one"], "c"),
+            node("Add", &["c", "one"], "a"),
+            node("Div", &["a", "two"], "y"),
+        ];
+        assert_eq!(found(nodes), ["y hard_sigmoid"]);
+        // Its slope begins at 0.
+        let nodes = vec![
             node("Clip", &["x", "zero", "two"], "c"),
             node("Div", &["c", "two"], "y"),
+        ];
+        assert_eq!(found(nodes), [""; 0]);
+        // 6 / c is another function.
+        let nodes = vec![
+            node("Add", &["x", "three"], "a"),
+            node("Clip", &["a", "zero", "six"], "c"),
+            node("Div", &["six", "c"], "y"),
         ];
         assert_eq!(found(nodes), [""; 0]);
     }

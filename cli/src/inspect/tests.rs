@@ -221,11 +221,6 @@ fn what_is_no_model_is_refused() {
             .unwrap_err()
             .contains("recursion")
     );
-    let unknown = parsed(br#"{"class_name": "Model", "config": {"name": "m", "layers": [{"class_name": "Dense", "config": {"name": "d", "activation": "hard_sigmoid"}}]}}"#.to_vec());
-    assert_eq!(
-        rows(&unknown.unwrap()),
-        [("m/d".into(), "keras keras3 pytorch jax".into())]
-    );
 }
 
 /// What is found in a functional model of these layers, and its note.
@@ -320,7 +315,8 @@ fn layers_that_are_code_are_not_guessed() {
         hard_sigmoid
     };
     assert!(is_code(&[of_module("mobilenet")]));
-    assert!(!is_code(&[of_module("keras.src.ops.nn")]));
+    let found = functional(&[of_module("keras.src.ops.nn")], json!([]));
+    assert_eq!(found, (vec![("m/h".into(), "keras keras3 pytorch jax".into())], None));
     assert!(is_code(&[layer("Lambda", "l", json!({}), &[])]));
     let own_function = json!({"module": "builtins", "class_name": "function", "config": "h_swish"});
     assert!(is_code(&[layer(
@@ -330,9 +326,53 @@ fn layers_that_are_code_are_not_guessed() {
         &[]
     )]));
     assert!(is_code(&[layer("Dense", "d", json!({"activation": "h_swish"}), &[])]));
-    // A layer, which no class of Keras by this name is. HDF5 files don't name its module.
+    // Keras has no layer of this name, so it is the model's own, also where no module is named, as in HDF5.
     let own = layer("HardSigmoid", "h", json!({"trainable": true}), &[]);
     assert_eq!(functional(&[own], json!([])).0, []);
+}
+
+#[test]
+fn operations_by_name() {
+    for (class, expected) in [
+        ("HardSilu", "swish keras3 pytorch jax"),
+        ("SparseSigmoid", "sparse affine(0.5, 0.5, strict)"),
+    ] {
+        let operation = layer(class, "h", json!({}), &[]);
+        let found = functional(&[operation], json!([])).0;
+        assert_eq!(found, [("m/h".into(), expected.into())], "{class}");
+    }
+}
+
+#[test]
+fn operations_come_in_several_forms() {
+    let found = |layers: &[Value]| functional(layers, json!([])).0;
+    let x = || result("x", 0);
+    for (class, config) in [
+        ("Relu6", json!({})),
+        ("Clip", json!({"x_min": 0, "x_max": 6})),
+        ("Activation", json!({"activation": "relu6"})),
+        (
+            "Activation",
+            json!({"activation": {"class_name": "function", "config": "relu6"}}),
+        ),
+        ("TFOpLambda", json!({"function": "nn.relu6"})),
+    ] {
+        let mut layers = gate(x(), json!(6));
+        layers[1] = layer(class, "relu", config, &[result("add", 0)]);
+        assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())], "{class}");
+    }
+    let mut layers = gate(x(), json!(6));
+    layers[0]["inbound_nodes"] = json!([{"args": [], "kwargs": {"x2": 3.0, "x1": x()}}]);
+    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())]);
+    // 3 - (-x), and two limits.
+    let layers = [
+        layer("Negative", "n", json!({}), &[x()]),
+        layer("Subtract", "s", json!({}), &[json!(3), result("n", 0)]),
+        layer("Maximum", "low", json!({}), &[json!(0), result("s", 0)]),
+        layer("Minimum", "high", json!({}), &[result("low", 0), json!(6)]),
+        layer("TrueDivide", "gate", json!({}), &[result("high", 0), json!(6)]),
+    ];
+    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())]);
 }
 
 #[test]
@@ -360,6 +400,13 @@ fn functions_by_name() {
         );
     }
     assert_eq!(found("3.15.1", "sigmoid"), []);
+}
+
+#[test]
+fn without_a_version_each_is_named() {
+    let dense = layer("Dense", "d", json!({"activation": "hard_sigmoid"}), &[]);
+    let found = functional(&[dense], json!([])).0;
+    assert_eq!(found, [("m/d".into(), "keras keras3 pytorch jax".into())]);
 }
 
 /// Layers lie in layers that don't call them one by one.

@@ -26,6 +26,23 @@ jax: clamp(x + 3, 0, 6) · (1/6)
     );
 }
 
+/// Those that the file doesn't tell apart.
+#[test]
+fn functions_with_other_results_have_headings_of_their_own() {
+    let output = text(&tool(&models(), "inspect keras3.json").stdout);
+    let headings = output.lines().filter(|line| line.contains("clamp"));
+    assert_eq!(
+        headings.collect::<Vec<_>>(),
+        [
+            "keras3 or pytorch: clamp(x + 3, 0, 6) / 6",
+            "jax: clamp(x + 3, 0, 6) · (1/6)",
+            "hard swish of keras3: x · (clamp(x + 3, 0, 6) / 6)",
+            "hard swish of pytorch: (x · clamp(x + 3, 0, 6)) / 6",
+            "hard swish of jax: x · (clamp(x + 3, 0, 6) · (1/6))",
+        ]
+    );
+}
+
 #[test]
 fn json_has_an_entry_for_each_file() {
     let output = tool(&models(), "inspect --json keras2.h5 make.py");
