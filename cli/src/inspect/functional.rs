@@ -107,6 +107,11 @@ pub fn layer_name(layer: &Value) -> Option<&str> {
     of_config.or_else(|| layer.get("name"))?.as_str()
 }
 
+/// A function's name, alone or as Keras 3 serializes one.
+pub fn function_name(value: &Value) -> Option<&str> {
+    value.as_str().or_else(|| value.get("config")?.as_str())
+}
+
 /// Whether a class is the model's own, as far as the file tells: HDF5 files and old ones don't name its module.
 pub fn is_own_class(layer: &Map<String, Value>) -> bool {
     let is_named = layer.get("class_name").is_some_and(Value::is_string);
@@ -255,10 +260,7 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
         "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" if !is_operation(layer) => return None,
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
-        "Activation" => {
-            let activation = config.get("activation")?;
-            activation.as_str().or_else(|| activation.get("config")?.as_str())?
-        }
+        "Activation" => function_name(config.get("activation")?)?,
         // A layer, or an operation of Keras 3.
         class => class,
     };

@@ -2,7 +2,7 @@
 
 use super::{
     Activation, Function, Model,
-    functional::{self, WrittenOut},
+    functional::{self, WrittenOut, function_name},
 };
 use hard_sigmoid::{HardSigmoid, KinkRule};
 use hdf5_pure::AttrValue;
@@ -244,11 +244,6 @@ enum Named {
     SparseSigmoid,
 }
 
-/// A function's name, alone or as Keras 3 serializes one.
-fn function_name(value: &Value) -> Option<&str> {
-    value.as_str().or_else(|| value.get("config")?.as_str())
-}
-
 fn function(value: &Value) -> Option<Named> {
     match function_name(value)? {
         "hard_sigmoid" => Some(Named::HardSigmoid),
@@ -272,32 +267,26 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
 }
 
 fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
+    let any = vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX];
     let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
     // Of Keras 3's files only HDF5 names the backend.
     let (of_3, sparse) = match keras.backend.as_deref() {
         Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
         Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),
         Some("jax") => (vec![HardSigmoid::JAX], vec![HardSigmoid::SPARSE]),
-        _ => (
-            vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX],
-            vec![HardSigmoid::SPARSE, strict],
-        ),
+        _ => (any.clone(), vec![HardSigmoid::SPARSE, strict]),
     };
-    let (function, name, definitions) = match (named, keras.is_2()) {
-        (Named::HardSigmoid, Some(true)) => (Function::HardSigmoid, "hard_sigmoid", vec![HardSigmoid::KERAS]),
-        (Named::HardSigmoid, Some(false)) => (Function::HardSigmoid, "hard_sigmoid", of_3),
-        (Named::HardSigmoid, None) => (
-            Function::HardSigmoid,
-            "hard_sigmoid",
-            [vec![HardSigmoid::KERAS], of_3].concat(),
-        ),
-        (Named::HardSwish, Some(true)) => (
-            Function::HardSwish,
-            "hard_swish (the model's own: Keras 2 has none)",
-            vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX],
-        ),
-        (Named::HardSwish, _) => (Function::HardSwish, "hard_swish", of_3),
-        (Named::SparseSigmoid, _) => (Function::HardSigmoid, "sparse_sigmoid", sparse),
+    let (name, definitions) = match (named, keras.is_2()) {
+        (Named::HardSigmoid, Some(true)) => ("hard_sigmoid", vec![HardSigmoid::KERAS]),
+        (Named::HardSigmoid, Some(false)) => ("hard_sigmoid", of_3),
+        (Named::HardSigmoid, None) => ("hard_sigmoid", [vec![HardSigmoid::KERAS], of_3].concat()),
+        (Named::HardSwish, Some(true)) => ("hard_swish (the model's own: Keras 2 has none)", any),
+        (Named::HardSwish, _) => ("hard_swish", of_3),
+        (Named::SparseSigmoid, _) => ("sparse_sigmoid", sparse),
+    };
+    let function = match named {
+        Named::HardSwish => Function::HardSwish,
+        Named::HardSigmoid | Named::SparseSigmoid => Function::HardSigmoid,
     };
     let path = if path.is_empty() { key } else { path };
     Activation::named(path.into(), function, format!("{key}: {name}"), definitions)

@@ -304,33 +304,31 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
     Ok(())
 }
 
-fn names(definitions: &[HardSigmoid]) -> String {
-    let names: Vec<_> = definitions.iter().map(HardSigmoid::to_string).collect();
+fn names<'a>(definitions: impl IntoIterator<Item = &'a HardSigmoid>) -> String {
+    let names: Vec<_> = definitions.into_iter().map(HardSigmoid::to_string).collect();
     names.join(" or ")
 }
 
 /// What to take when it is ported, and what not.
 fn explanation(sample: &Sample, activation: &Activation) -> String {
     let mut text = String::new();
+    let results = |&definition: &HardSigmoid| (definition, sample.of_activation(activation, definition));
+    let computed: Vec<_> = activation.definitions.iter().map(results).collect();
     // Where the file doesn't tell its version or backend, they are several functions.
-    let is_same = |a: &HardSigmoid, b: &HardSigmoid| {
-        let [a, b] = [a, b].map(|one| sample.of_activation(activation, *one));
-        a == b
-    };
-    for group in activation.definitions.chunk_by(is_same) {
-        let (names, formula) = (names(group), group[0].formula());
+    for group in computed.chunk_by(|(_, a), (_, b)| a == b) {
+        let (definition, results) = &group[0];
+        let (names, formula) = (names(group.iter().map(|(one, _)| one)), definition.formula());
         match activation.function {
             Function::HardSigmoid => text += &format!("{names}: {formula}\n"),
             // PyTorch divides last.
-            Function::HardSwish if group[0] == HardSigmoid::PYTORCH => {
+            Function::HardSwish if *definition == HardSigmoid::PYTORCH => {
                 text += &format!("hard swish of {names}: (x · clamp(x + 3, 0, 6)) / 6\n");
             }
             Function::HardSwish => text += &format!("hard swish of {names}: x · ({formula})\n"),
         }
-        let results = sample.of_activation(activation, group[0]);
         let (mut same, mut near, mut other) = (vec![], vec![], vec![]);
         for (preset, of_preset) in sample.presets(activation.function) {
-            let differences = of_preset.iter().zip(&results).map(|(a, b)| (a - b).abs());
+            let differences = of_preset.iter().zip(results).map(|(a, b)| (a - b).abs());
             match differences.fold(0.0, f32::max) {
                 0.0 => same.push(format!(
                     "{} ({})",

@@ -381,7 +381,6 @@ impl Names {
 
     /// The number that a node's result is, whatever comes in.
     fn constant(&self, node: &Node) -> Option<Number> {
-        let attribute = |name: &str| node.attribute.iter().find(|one| one.name == name);
         let input = || self.number(node.input.first()?);
         match node.op_type.as_str() {
             "Constant" => {
@@ -400,7 +399,7 @@ impl Names {
                 };
                 node.attribute.iter().find_map(number)
             }
-            "ConstantOfShape" => match attribute("value") {
+            "ConstantOfShape" => match node.attribute("value") {
                 Some(value) => value.t.as_ref()?.constant(),
                 None => Some(Number::float(0.0)),
             },
@@ -474,14 +473,17 @@ const ALPHA: f32 = 0.2;
 const BETA: f32 = 0.5;
 
 impl Node {
+    fn attribute(&self, name: &str) -> Option<&Attribute> {
+        self.attribute.iter().find(|one| one.name == name)
+    }
+
     fn float(&self, name: &str) -> Option<f32> {
-        self.attribute.iter().find(|one| one.name == name)?.f
+        self.attribute(name)?.f
     }
 
     /// The type that it casts to.
     fn to(&self) -> Option<i32> {
-        let to = self.attribute.iter().find(|one| one.name == "to")?;
-        to.i?.try_into().ok()
+        self.attribute("to")?.i?.try_into().ok()
     }
 
     /// Whether its result is its operand, for what is sought here.
@@ -535,17 +537,16 @@ impl Node {
             let activation = Activation::written_out(name.into(), found?);
             Some(Activation { written, ..activation })
         };
-        let attribute = |name: &str| self.attribute.iter().find(|one| one.name == name);
         match self.op_type.as_str() {
             "HardSwish" => of(Function::HardSwish, 1.0 / 6.0, 0.5, "HardSwish".into())
                 .into_iter()
                 .collect(),
             "LSTM" | "GRU" | "RNN" => {
-                let floats = |name| attribute(name).map_or(&[][..], |one| &one.floats);
+                let floats = |name| self.attribute(name).map_or(&[][..], |one| &one.floats);
                 // Alphas and betas are listed for those activations alone that have any.
                 let (mut alphas, mut betas) = (floats("activation_alpha").iter(), floats("activation_beta").iter());
                 let mut all = vec![];
-                for activation in attribute("activations").map_or(&[][..], |one| &one.strings) {
+                for activation in self.attribute("activations").map_or(&[][..], |one| &one.strings) {
                     let activation = String::from_utf8_lossy(activation);
                     let (takes_alpha, takes_beta) = parameters(&activation);
                     let alpha = takes_alpha.then(|| alphas.next()).flatten();
@@ -563,9 +564,9 @@ impl Node {
             // Convolutions list the parameters, FusedGemm names them.
             fused
                 if self.domain.starts_with(MICROSOFT)
-                    && attribute("activation").and_then(|one| one.s.as_deref()) == Some(b"HardSigmoid") =>
+                    && self.attribute("activation").and_then(|one| one.s.as_deref()) == Some(b"HardSigmoid") =>
             {
-                let listed = attribute("activation_params").map_or(&[][..], |one| &one.floats);
+                let listed = self.attribute("activation_params").map_or(&[][..], |one| &one.floats);
                 let parameter = |i: usize, name: &str, otherwise: f32| {
                     let given = listed.get(i).copied().or_else(|| self.float(name));
                     given.unwrap_or(otherwise)
