@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Once for these buffers, or slices of them. All errors occur here.
     let forward = kernels.unary(forward, DType::F32, &x, &y)?;
     let backward = kernels.binary(backward, DType::F32, &x, g.slice(..), g.slice(..))?; // dx over g
-    // As often as you like, in a pass that may hold other work.
+    // A launch may be encoded any number of times, in a pass that may hold other work.
     let mut encoder = device.create_command_encoder(&Default::default());
     {
         let mut pass = encoder.begin_compute_pass(&Default::default());

@@ -221,10 +221,10 @@ fn gate_broadcast_backward_in_place_tail(@builtin(local_invocation_index) lane: 
 const SUMS: u32 = 16u;
 const LANES: u32 = 16u;
 
-// From this `inner` on, neighbouring invocations take neighbouring columns rather than neighbouring steps.
+// If `inner` is at least this, neighbouring invocations take neighbouring columns; if not, neighbouring steps.
 const WIDE: u32 = 8u;
 
-// What is left of the 64 partial sums of each sum: SUMS times LANES numbers, as bits.
+// Each invocation's four partial sums added up, as bits: SUMS times LANES numbers.
 var<workgroup> partials: array<u32, 256>;
 
 // What an invocation adds up.

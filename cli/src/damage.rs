@@ -1,6 +1,6 @@
 //! Damaged files, for tests: flipped bits, other bytes, missing and doubled pieces, truncation.
 
-/// As many variants of a file, always the same ones.
+/// Makes this many damaged variants of a file, the same ones in every run.
 pub fn damaged(whole: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {
     let mut state = 0x9e37_79b9_u64;
     let mut random = move |below: usize| {

@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Of the command, and of each of its subcommands.
+/// Writes the man page of the command and its subcommands.
 fn manual(out: &mut Out) -> io::Result<()> {
     let mut command = Arguments::command();
     command.build();

@@ -101,7 +101,7 @@ impl Place {
         // Without this the error names the temporary file.
         fs::metadata(folder)?;
         let mut builder = tempfile::Builder::new();
-        // As any newly created file, rather than for the owner alone.
+        // A temporary file is for its owner alone; the output gets the permissions of any new file.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let file = builder.prefix(".hard-sigmoid-").tempfile_in(folder)?;
@@ -119,7 +119,7 @@ fn remove_when_interrupted(path: &Path) -> Result<(), String> {
         // It may just have been finished.
         let _ = fs::remove_file(&path);
         complain("interrupted");
-        // As a shell reports a command that Ctrl-C ended.
+        // The status by which a shell reports a command that Ctrl-C ended.
         std::process::exit(130);
     };
     ctrlc::set_handler(handler).map_err(|error| error.to_string())

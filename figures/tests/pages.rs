@@ -26,7 +26,7 @@ fn the_page_of_definitions_has_the_computed_tables() {
     assert!(tables.contains("`affine(0.16666667, 0.5)` | 45.3 %") && page.contains("| 45.3 % of y in (-3, 3)"));
 }
 
-/// As in `figures tables | head -1`.
+/// `figures tables | head -1` writes no error.
 #[test]
 fn a_reader_may_leave() {
     let folder = std::env::temp_dir().join(format!("hard-sigmoid-figures-{}", std::process::id()));

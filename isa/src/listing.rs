@@ -73,7 +73,7 @@ fn amd(listing: &str) -> Reading {
             continue;
         };
         let operands: Vec<&str> = operands.split(',').map(str::trim).collect();
-        // As in `v[4:7]`.
+        // An example of several registers is `v[4:7]`.
         let (kind, rest) = operands[0].split_at(operands[0].find(|c| c != 'v' && c != 's').unwrap_or_default());
         let range = rest.trim_matches(['[', ']']);
         let (first, last) = range.split_once(':').unwrap_or((range, range));

@@ -114,7 +114,7 @@ fn elements<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     outputs: [&mut [T]; M],
     of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M],
 ) {
-    // With lengths that the compiler knows to be equal, it checks no index.
+    // The compiler then knows that the lengths are equal, and leaves out the checks of indices.
     let len = outputs[0].len();
     let inputs = inputs.map(|input| &input[..len]);
     let outputs = outputs.map(|output| &mut output[..len]);

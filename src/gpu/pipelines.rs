@@ -24,14 +24,14 @@ pub(crate) struct Variant {
     pub(crate) offsets: Offsets,
 }
 
-/// Which bindings have an offset that is given with each dispatch.
+/// Which bindings have an offset that each dispatch gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Offsets {
     /// None: each launch has a bind group of its own.
     Fixed,
-    /// That of the parameters.
+    /// The binding of the parameters.
     Params,
-    /// Those of the parameters and of the tensors.
+    /// The bindings of the parameters and of the tensors.
     All,
 }
 

@@ -13,9 +13,9 @@ const MAX_ROW: u64 = 1 << 31;
 
 /// A shared gate: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
 ///
-/// That is the gate of squeeze-and-excitation. With channels first, `[n, c, h, w]`, it is `middle = h·w` and
-/// `inner = 1`, with channels last, `[n, h, w, c]`, `middle = h·w` and `inner = c`; `b` has one number for each image
-/// and channel. With `middle = 1` it is the plain [gate](HardSigmoid::gate). `outer` follows from the length of `a`,
+/// This is the gate of squeeze-and-excitation, where `b` has one number for each image and channel. With channels first,
+/// `[n, c, h, w]`, use `middle = h·w` and `inner = 1`. With channels last, `[n, h, w, c]`, use `middle = h·w` and
+/// `inner = c`. With `middle = 1` it is the plain [gate](HardSigmoid::gate). `outer` follows from the length of `a`,
 /// and may be 0.
 ///
 /// `y` has the bits of the plain gate with `b` repeated, and so has `da`, the plain gate of `g` by `b`.

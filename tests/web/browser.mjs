@@ -33,7 +33,7 @@ export function launch(modules, args) {
   const { chromium } = createRequire(resolve(modules) + "/")("playwright-core");
   return chromium.launch({
     executablePath: "/usr/bin/chromium",
-    // As for visitors: with a GPU, and with a limit to how often a page may write its address.
+    // Visitors' browsers use a GPU, and limit how often a page may write its address; Playwright's defaults don't.
     ignoreDefaultArgs: ["--disable-gpu", "--disable-ipc-flooding-protection"],
     args: [...QUIET, ...args],
   });

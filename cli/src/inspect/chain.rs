@@ -1,5 +1,5 @@
-//! Hard sigmoids that are written out: a sum, a product, limits, a quotient. What has been done to a tensor is a chain of steps, and
-//! some chains are hard sigmoids.
+//! Finds hard sigmoids that are written out as a sum, a product, limits and a quotient. What has been done to a tensor is a chain
+//! of steps, and some chains are hard sigmoids.
 
 use super::Function;
 use hard_sigmoid::HardSigmoid;
@@ -36,15 +36,15 @@ const NEAR: f64 = 5e-4;
 /// A chain that is a hard sigmoid or a hard swish.
 pub struct Recognized {
     pub function: Function,
-    /// From the first that belongs to it on.
+    /// Only those that belong to it.
     pub steps: Vec<Step>,
-    /// What its steps come to, but for roundings.
+    /// What its steps compute, apart from roundings, is clip(alpha · x + beta).
     pub alpha: f32,
     pub beta: f32,
 }
 
 impl Chain {
-    /// With a step more, which is done to `tensor`. A chain that is too long loses its beginning.
+    /// Adds a step, which is done to `tensor`. A chain that is too long loses its beginning.
     pub fn with(&self, tensor: &str, step: Step) -> Self {
         let mut steps = self.steps.clone();
         match (steps.last_mut(), step) {
@@ -60,14 +60,14 @@ impl Chain {
         Self { steps }
     }
 
-    /// The product with a tensor that is one of its own.
+    /// Multiplies by `other`, a tensor of the chain; None if it isn't one.
     pub fn times(&self, tensor: &str, other: &str) -> Option<Self> {
         let at = self.steps.iter().position(|(before, _)| before == other)?;
         Some(self.with(tensor, Step::Times(at)))
     }
 
-    /// What it is, if it is one. What comes before may be another operation with a constant, so a beginning from which it is one
-    /// of the presets' curves goes before others.
+    /// The hard sigmoid or hard swish that the chain ends with. Its first steps may be something else, so every start is tried. A
+    /// start that gives a preset's curve is preferred.
     pub fn recognized(&self) -> Option<Recognized> {
         let all = || (0..self.steps.len()).filter_map(|start| recognized(&later(&self.steps, start)));
         let is_known = |found: &Recognized| {
@@ -80,7 +80,7 @@ impl Chain {
     }
 }
 
-/// Without the first steps; a product with a tensor before them isn't there any more.
+/// Drops the first `start` steps. None of the steps is left if one of them multiplies by a dropped tensor.
 fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
     let moved = |(tensor, step): &(String, Step)| match *step {
         Step::Times(at) => Some((tensor.clone(), Step::Times(at.checked_sub(start)?))),
@@ -116,14 +116,14 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
                 (alpha, beta, limits, is_whole) = (a.into(), b.into(), Some((0.0, 1.0)), true);
                 continue;
             }
-            // With itself before all steps alone.
+            // Only a product with x itself makes a hard swish.
             Step::Times(0) if limits.is_some() => {
                 products += 1;
                 continue;
             }
             _ => return None,
         };
-        // A sum behind the product with x isn't one with the hard sigmoid.
+        // What is added after the product with x isn't added to the hard sigmoid.
         if products > 0 && summand != 0.0 {
             return None;
         }
@@ -139,8 +139,8 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     let (low, high) = limits?;
     let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
     let (alpha, beta) = (alpha as f32, beta as f32);
-    // alpha 0 is a constant. If written out, limits of x or x + c are more likely those of an image's colours, and x = 0 must
-    // lie on the slope. An operator named HardSigmoid may have any alpha and beta.
+    // With alpha 0 it is a constant. Limits of x or of x + c are more likely those of an image's colours, so steps must scale x, and
+    // x = 0 must lie on the slope. An operator named HardSigmoid may have any alpha and beta.
     let is_one = is_whole || (is_scaled && beta > 0.0 && beta < 1.0);
     (are_limits && is_one && alpha != 0.0 && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
@@ -150,7 +150,7 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     })
 }
 
-/// What the steps make of x in `f32`.
+/// Applies the steps to x in `f32`.
 pub fn computed(steps: &[Step], x: f32) -> f32 {
     let before = x;
     steps.iter().fold(x, |x, step| match *step {
@@ -278,7 +278,7 @@ mod tests {
         ] {
             assert_eq!(of(steps), None, "{steps:?}");
         }
-        // However long.
+        // A chain of any length.
         let long = (0..1000).fold(Chain::default(), |chain, _| chain.with("x", Add(1.0)));
         assert!(long.steps.len() <= MOST_STEPS && long.recognized().is_none());
     }

@@ -1,4 +1,4 @@
-//! What operations do to tensors, as far as it makes hard sigmoids.
+//! Follows tensors through the operations of a graph, and finds the hard sigmoids among them.
 
 use super::{
     Activation, Function,
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 pub enum Operand {
     Constant(f32),
-    /// By its name.
+    /// The tensor's name.
     Tensor(String),
 }
 
@@ -28,12 +28,12 @@ pub enum Operation {
     Div,
     Min,
     Max,
-    /// Of the first operand alone.
+    /// Steps that are done to the first operand.
     Steps(Vec<Step>),
 }
 
 impl Operation {
-    /// With a tensor and a constant in this order, or in any if it doesn't matter.
+    /// The step for a tensor and a constant in this order (or in the other order, if the operation is commutative).
     fn with_constant(&self, c: f32) -> Option<Step> {
         match self {
             Self::Add => Some(Step::Add(c)),
@@ -64,14 +64,14 @@ impl Operation {
 pub struct Flow {
     /// The steps that led to a tensor.
     chains: HashMap<String, Chain>,
-    /// How often a tensor is taken, by operations or as a result of the graph.
+    /// How often a tensor is used, by operations or as a result of the graph.
     uses: HashMap<String, usize>,
-    /// Which of the activations found has a tensor as its result.
+    /// The number of the activation whose result a tensor is.
     results: HashMap<String, usize>,
 }
 
 impl Flow {
-    /// Starts a graph. One within another knows the tensors around it. `uses` has each tensor as often as it is taken.
+    /// Starts a graph. A graph within another one knows the tensors around it. `uses` has each tensor as often as it is used.
     pub fn enter<'a>(&mut self, uses: impl IntoIterator<Item = &'a str>) {
         self.uses.clear();
         self.results.clear();
@@ -84,7 +84,7 @@ impl Flow {
         self.chains.remove(tensor);
     }
 
-    /// Adds an operation by its name, and the activation that is complete by it.
+    /// Adds an operation, and to `found` the activation that it completes, if any.
     pub fn apply(
         &mut self,
         name: String,
@@ -97,7 +97,7 @@ impl Flow {
             return;
         };
         if let Some(recognized) = chain.recognized() {
-            // The hard sigmoid in a hard swish was found before; it counts as one of its own only if it has another use.
+            // The hard sigmoid in a hard swish was found before. It is listed too only if something else uses it.
             let is_inner = |tensor: &&str| self.uses.get(*tensor) == Some(&1) && self.results.contains_key(*tensor);
             let inner = match recognized.function {
                 Function::HardSwish => operands.iter().filter_map(Operand::tensor).find(is_inner),
@@ -114,17 +114,17 @@ impl Flow {
         self.chains.insert(output.into(), chain);
     }
 
-    /// What led to the result.
+    /// The steps that led to the result.
     fn chain(&self, operation: &Operation, operands: &[Operand]) -> Option<Chain> {
         use Operand::{Constant, Tensor};
-        // Behind a whole activation another chain begins.
+        // After a complete activation a new chain begins.
         let before = |tensor: &str| {
             let chain = self.chains.get(tensor).filter(|chain| chain.recognized().is_none());
             chain.cloned().unwrap_or_default()
         };
         let then = |tensor: &str, step: Step| Some(before(tensor).with(tensor, step));
         let product = |a: &str, b: &str| self.chains.get(a)?.times(a, b);
-        // The order of the arms matters: what depends on the order of its operands stands before what doesn't.
+        // The order of the arms matters: those that depend on the order of the operands come first.
         match (operation, operands) {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
                 Some(steps.iter().fold(before(x), |chain, &step| chain.with(x, step)))

@@ -1,4 +1,4 @@
-//! Hard sigmoids that functional and sequential Keras models write out by layers and operations.
+//! Finds hard sigmoids that functional and sequential Keras models write out as layers and operations.
 //!
 //! In a functional model each layer has its calls, as "inbound_nodes". A call in Keras 3:
 //!
@@ -6,7 +6,7 @@
 //! {"args": [{"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}, 3.0], "kwargs": {}}
 //! ```
 //!
-//! Calls in Keras 2, the first of a layer, the others of a function of TensorFlow:
+//! Three calls in Keras 2, one of a layer and two of a function of TensorFlow:
 //!
 //! ```json
 //! [["x", 0, 0, {}]]
@@ -14,7 +14,7 @@
 //! ["_CONSTANT_VALUE", -1, 3.0, {"y": ["x", 0, 0]}]
 //! ```
 //!
-//! In all of them ["x", 0, 0] is a tensor: the layer, which of its calls, and which of that call's results.
+//! In all of them ["x", 0, 0] is a tensor: the name of the layer, the number of its call, and the number of that call's result.
 
 use super::{
     Activation,
@@ -26,19 +26,19 @@ use std::collections::{HashMap, VecDeque};
 
 struct Call<'a> {
     layer: &'a str,
-    /// None if it isn't known here.
+    /// None if this program doesn't know it.
     operation: Option<Operation>,
     operands: Vec<Operand>,
     result: String,
 }
 
-/// The calls in a model, and each tensor as often as it is taken.
+/// The calls in a model, and each tensor as often as it is used.
 type Graph<'a> = (Vec<Call<'a>>, Vec<String>);
 
 /// Activations by the name of the layer that completes them.
 pub type WrittenOut = HashMap<String, Vec<Activation>>;
 
-/// What a model's layers write out; empty if it is no functional or sequential model.
+/// The activations that a model's layers write out. There are none if the model is neither functional nor sequential.
 pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
     let mut of_layers = WrittenOut::new();
     let Some((calls, taken)) = graph(model) else {
@@ -60,7 +60,7 @@ pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
 
 fn graph(model: &Map<String, Value>) -> Option<Graph<'_>> {
     let config = model.get("config")?;
-    // Old files have the layers of a sequential model in the place of its configuration.
+    // In old files the configuration of a sequential model is the list of its layers.
     let layers = config.get("layers").unwrap_or(config).as_array()?;
     match config.get("output_layers") {
         Some(outputs) => Some(functional(layers, outputs)),
@@ -102,17 +102,17 @@ fn sequential(layers: &[Value]) -> Graph<'_> {
 }
 
 pub fn layer_name(layer: &Value) -> Option<&str> {
-    // Classes of a model's own may leave it out of their configuration.
+    // A model's own class may leave the name out of its configuration.
     let of_config = layer.get("config").and_then(|config| config.get("name"));
     of_config.or_else(|| layer.get("name"))?.as_str()
 }
 
-/// A function's name, alone or as Keras 3 serializes one.
+/// A function's name, given as a string or as Keras 3 serializes a function.
 pub fn function_name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("config")?.as_str())
 }
 
-/// Whether a class is the model's own, as far as the file tells: HDF5 files and old ones don't name its module.
+/// Whether a class is the model's own. HDF5 files and old files don't name its module, so it can't be told there.
 pub fn is_own_class(layer: &Map<String, Value>) -> bool {
     let is_named = layer.get("class_name").is_some_and(Value::is_string);
     let is_own = match layer.get("module") {
@@ -135,7 +135,7 @@ pub fn is_operation(layer: &Map<String, Value>) -> bool {
     !is_layer && !is_own_class(layer)
 }
 
-/// Each call after those whose results it takes. In the file all calls of a layer stand where its first one does.
+/// Sorts the calls, so that each comes after those whose results it uses. A file lists all calls of a layer with the layer.
 fn in_order(calls: Vec<Call>) -> Vec<Call> {
     let by_result: HashMap<&str, usize> = calls.iter().enumerate().map(|(i, one)| (&*one.result, i)).collect();
     let mut takers = vec![vec![]; calls.len()];
@@ -165,7 +165,7 @@ fn tensor_name(layer: &str, call: impl std::fmt::Display, result: impl std::fmt:
     format!("{layer}:{call}:{result}")
 }
 
-/// A tensor's name, and what follows it in a call of Keras 2.
+/// A tensor's name, and the rest of a call of Keras 2.
 fn tensor(value: &Value) -> Option<(String, &[Value])> {
     match value.as_array()?.as_slice() {
         [
@@ -178,7 +178,7 @@ fn tensor(value: &Value) -> Option<(String, &[Value])> {
     }
 }
 
-/// All tensors in a value, those in keyword arguments too.
+/// Adds all tensors in a value, keyword arguments included.
 fn add_taken(value: &Value, taken: &mut Vec<String>) {
     taken.extend(tensor(value).map(|(name, _)| name));
     match value {
@@ -221,7 +221,7 @@ fn add_operands(value: &Value, operands: &mut Vec<Operand>) {
     } else if let Value::Array(all) = value {
         all.iter().for_each(|one| add_operands(one, operands));
     } else {
-        // Anything else keeps its place, as a tensor that no call makes.
+        // Anything else takes its place as a tensor that no call makes.
         operands.push(Operand::Tensor(String::new()));
     }
 }
@@ -246,7 +246,7 @@ fn constant(value: &Value) -> Option<f32> {
 /// What a layer does in one of its calls, if it is one of Keras's own.
 fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let config = layer.get("config")?;
-    // null is a default, or an infinity, which the JSON's reader has replaced.
+    // null is the default, or an infinity that `keras::parsed` has replaced.
     let number = |of: &Value, key: &str, otherwise: f32| match of.get(key) {
         None | Some(Value::Null) => Some(otherwise),
         Some(value) => constant(value),

@@ -1,4 +1,5 @@
-//! Keras models: the JSON of their configuration, alone, in a `.keras` archive, in an HDF5 file or in TensorFlow.js's model.json.
+//! Reads Keras models. Their configuration is JSON: a file of its own, or in a `.keras` archive, an HDF5 file or TensorFlow.js's
+//! model.json.
 
 use super::{
     Activation, Function, Model,
@@ -9,10 +10,10 @@ use hdf5_pure::AttrValue;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Read};
 
-/// No configuration is as long; an archive may promise more than there is memory.
+/// No configuration is longer. A hostile archive could unpack to more than fits in memory.
 const MOST_JSON: u64 = 256 << 20;
 
-/// The version and backend, as far as a file tells.
+/// The version and backend, where the file has them.
 #[derive(Default)]
 struct Keras {
     version: Option<String>,
@@ -20,14 +21,14 @@ struct Keras {
 }
 
 impl Keras {
-    /// None if the file doesn't tell.
+    /// None if the file doesn't say.
     fn is_2(&self) -> Option<bool> {
         let version = self.version.as_deref()?;
         Some(!version.starts_with('3'))
     }
 }
 
-/// Of a `.keras` archive.
+/// Reads a `.keras` archive.
 pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let mut archive =
         zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("a damaged archive: {error}"))?;
@@ -51,7 +52,7 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     Ok(model(".keras archive", keras, &config))
 }
 
-/// Of an HDF5 file, as `save` wrote them until Keras 3. The configuration is an attribute of its root.
+/// Reads an HDF5 file, the format of `save` before Keras 3. The configuration is an attribute of its root.
 pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
     let damaged = |error| format!("a damaged HDF5 file: {error}");
     let file = hdf5_pure::File::from_bytes(bytes).map_err(damaged)?;
@@ -75,7 +76,7 @@ pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
     Ok(model("Keras HDF5", keras, &config))
 }
 
-/// Of JSON, as `to_json` writes it, or TensorFlow.js.
+/// Reads JSON that `to_json` or TensorFlow.js wrote.
 pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
     let value = parsed(bytes).map_err(|error| format!("not JSON: {error}"))?;
     let topology = value.get("modelTopology");
@@ -99,7 +100,7 @@ pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
     Ok(model(format, keras, config))
 }
 
-/// Python writes infinity and NaN, which JSON doesn't have; they become null.
+/// Parses JSON with infinities and NaN, which Python writes though JSON has none. They become null.
 fn parsed(text: &[u8]) -> serde_json::Result<Value> {
     let mut json = Vec::with_capacity(text.len());
     let (mut rest, mut in_string) = (text, false);
@@ -108,7 +109,7 @@ fn parsed(text: &[u8]) -> serde_json::Result<Value> {
         let word = words.filter(|_| !in_string).find(|word| rest.starts_with(word));
         let length = match (byte, word) {
             (_, Some(word)) => word.len(),
-            // With what it escapes.
+            // An escape, which may be of a quotation mark.
             (b'\\', None) if rest.len() > 1 => 2,
             _ => 1,
         };
@@ -124,7 +125,7 @@ fn text(value: &Value, key: &str) -> Option<String> {
 }
 
 fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
-    // Keras 3 writes where a class comes from. Later Keras 2 does too, but names its version in the same file.
+    // Keras 3 writes the module of each class. So do late versions of Keras 2, but their files have the version too.
     if keras.version.is_none() && config.get("module").is_some() {
         keras.version = Some("3".into());
     }
@@ -146,7 +147,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
 }
 
-/// Layers lie in layers, at a depth that the JSON's reader limits. `written_out` has the activations that layers complete.
+/// Goes through layers within layers, to a depth that the JSON parser limits. `written_out` has the activations of each layer.
 fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut Vec<Activation>) {
     match value {
         Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, written_out, found)),
@@ -159,7 +160,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 None => path.to_owned(),
             };
             let completed = name.and_then(|name| written_out.remove(name));
-            // Names are those of the innermost model.
+            // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
@@ -181,7 +182,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
     }
 }
 
-/// Whether a layer computes what the configuration doesn't say.
+/// Whether a layer or function is code that the configuration doesn't have.
 fn has_code(value: &Value) -> bool {
     match value {
         Value::Array(all) => all.iter().any(has_code),
@@ -200,7 +201,7 @@ fn has_code(value: &Value) -> bool {
     }
 }
 
-/// Of Keras 2 and 3, in `keras.activations`. A function of another name is the model's own.
+/// The functions in `keras.activations`, of Keras 2 and 3. One with another name is the model's own.
 const ACTIVATIONS: &[&str] = &[
     "celu",
     "elu",
@@ -236,7 +237,7 @@ const ACTIVATIONS: &[&str] = &[
     "threshold",
 ];
 
-/// What Keras has by a name.
+/// What has a name in Keras.
 #[derive(Clone, Copy)]
 enum Named {
     HardSigmoid,
@@ -269,7 +270,7 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
 fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
     let any = vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX];
     let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
-    // Of Keras 3's files only HDF5 names the backend.
+    // Only HDF5 files of Keras 3 name the backend.
     let (of_3, sparse) = match keras.backend.as_deref() {
         Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
         Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),

@@ -1,4 +1,4 @@
-//! Which hard sigmoids are in a model file, and what to take in their place when it is ported.
+//! Finds the hard sigmoids in a model file, and says which presets to use when the model is ported.
 
 mod chain;
 mod flow;
@@ -68,21 +68,21 @@ impl Function {
 /// A hard sigmoid or hard swish in a model.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Activation {
-    /// Of the node or layer.
+    /// The name of the node or layer.
     pub name: String,
     pub function: Function,
-    /// What the file has.
+    /// How the file writes it.
     pub written: String,
-    /// What it computes; several where the file doesn't tell, or where they have the same results.
+    /// The definitions that it may have: several if the file doesn't say which, or if their results are the same.
     #[serde(serialize_with = "as_texts")]
     pub definitions: Vec<HardSigmoid>,
-    /// Of one that is given by its results alone, as in ONNX.
+    /// The steps of one that is written out. Empty if it has a name.
     #[serde(skip)]
     steps: Vec<Step>,
 }
 
 impl Activation {
-    /// One that a framework has by its name, with its gradient.
+    /// One that has a name in a framework, which settles its gradient too.
     fn named(name: String, function: Function, written: String, definitions: Vec<HardSigmoid>) -> Self {
         Self {
             name,
@@ -93,7 +93,7 @@ impl Activation {
         }
     }
 
-    /// The same for those that compute the same in the same steps.
+    /// Equal for activations that compute the same in the same steps.
     fn key(&self) -> String {
         format!("{:?} {:?} {:?}", self.function, self.definitions, self.steps)
     }
@@ -121,7 +121,7 @@ pub struct Model {
     pub format: String,
     pub made_by: Option<String>,
     pub activations: Vec<Activation>,
-    /// What may be there and isn't seen.
+    /// What the file may have that this program can't see.
     pub note: Option<String>,
 }
 
@@ -168,7 +168,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     Err(last.into())
 }
 
-/// Files are read as a whole. protobuf allows no more; a larger Keras file has its configuration in to_json.
+/// Files are read as a whole. Protobuf allows no more than this, and of a larger Keras model `to_json` gives the configuration.
 const MOST_BYTES: u64 = 2 << 30;
 
 fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
@@ -186,7 +186,7 @@ fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
 
 fn parsed(bytes: Vec<u8>, sample: &Sample) -> Result<Model, String> {
     let mut model = recognized(bytes)?;
-    // A model has the same ones again and again.
+    // A model has the same activation many times, and comparing is slow.
     let mut known: HashMap<String, Vec<HardSigmoid>> = HashMap::new();
     for activation in &mut model.activations {
         let same = known.entry(activation.key()).or_insert_with(|| sample.same(activation));
@@ -212,10 +212,10 @@ fn json(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
 }
 
-/// Numbers at which functions are compared: beyond all kinks of presets, and such that a sum with 3 is rounded.
+/// The x at which functions are compared. They reach beyond the kinks of all presets, and x + 3 is rounded for most of them.
 struct Sample {
     x: Vec<f32>,
-    /// What each preset makes of them, as a hard sigmoid and as a hard swish.
+    /// Each preset's results, as a hard sigmoid and as a hard swish.
     presets: [Vec<Vec<f32>>; 2],
 }
 
@@ -229,7 +229,7 @@ impl Sample {
         Self { x, presets }
     }
 
-    /// With what each makes of the numbers.
+    /// The presets with their results.
     fn presets(&self, function: Function) -> impl Iterator<Item = (&'static Preset, &Vec<f32>)> {
         HardSigmoid::PRESETS.iter().zip(&self.presets[function as usize])
     }
@@ -241,7 +241,8 @@ impl Sample {
         }
     }
 
-    /// The presets that have its results: a model without training has no gradients to tell them apart. If no preset has them, its own definition.
+    /// The presets with the same results. (A model for inference has no gradients to tell them apart.) If there are none, its own
+    /// definition.
     fn same(&self, activation: &Activation) -> Vec<HardSigmoid> {
         if activation.steps.is_empty() {
             return activation.definitions.clone();
@@ -309,12 +310,12 @@ fn names<'a>(definitions: impl IntoIterator<Item = &'a HardSigmoid>) -> String {
     names.join(" or ")
 }
 
-/// What to take when it is ported, and what not.
+/// Which presets to use in a port, and which differ.
 fn explanation(sample: &Sample, activation: &Activation) -> String {
     let mut text = String::new();
     let results = |&definition: &HardSigmoid| (definition, sample.of_activation(activation, definition));
     let computed: Vec<_> = activation.definitions.iter().map(results).collect();
-    // Where the file doesn't tell its version or backend, they are several functions.
+    // If the file doesn't say its version or backend, they may be several functions.
     for group in computed.chunk_by(|(_, a), (_, b)| a == b) {
         let (definition, results) = &group[0];
         let (names, formula) = (names(group.iter().map(|(one, _)| one)), definition.formula());
@@ -353,5 +354,5 @@ fn explanation(sample: &Sample, activation: &Activation) -> String {
     text
 }
 
-/// Beyond what roundings do, those of constants in half floats too.
+/// More than roundings cause, even if constants are rounded to half precision.
 const NEAR: f32 = 2e-3;

@@ -1,5 +1,5 @@
-//! ONNX files: the parts of the format that name operations and constants. Numbers of fields are those of onnx.proto; what isn't
-//! declared here is skipped.
+//! Reads ONNX files: the parts of the format that name operations and constants. The field numbers are those of onnx.proto;
+//! fields that aren't declared here are skipped.
 
 use super::{
     Activation, Function, Model,
@@ -122,7 +122,7 @@ struct Tensor {
     data_location: i32,
 }
 
-/// Of a tensor whose data are in another file.
+/// The `data_location` of a tensor whose data are in another file.
 const EXTERNAL: i32 = 1;
 
 /// TensorProto's types of elements.
@@ -137,7 +137,7 @@ fn is_float(element: i32) -> bool {
     matches!(element, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
 }
 
-/// What a constant is, and its type: an integer is no operand until it is cast.
+/// A constant's value. An integer is no operand of an activation until it is cast to a float.
 #[derive(Clone, Copy)]
 struct Number {
     value: f64,
@@ -150,7 +150,7 @@ impl Number {
         Self { value, is_float: true }
     }
 
-    /// The number that all of them are.
+    /// The number, if all are equal.
     fn of_all(numbers: &[f64], is_float: bool) -> Option<Self> {
         let (&value, rest) = numbers.split_first()?;
         rest.iter().all(|&one| one == value).then_some(Self { value, is_float })
@@ -158,7 +158,7 @@ impl Number {
 }
 
 impl Tensor {
-    /// Its number, if all of its elements are one.
+    /// The number, if all elements are equal.
     fn constant(&self) -> Option<Number> {
         let of = |bytes: &[u8]| -> Option<f64> {
             Some(match self.data_type {
@@ -176,7 +176,7 @@ impl Tensor {
             FLOAT | INT32 => 4,
             _ => 2,
         };
-        // Constants of activations are scalars; a large weight isn't looked through.
+        // Constants of activations are scalars or one for each channel, so large weights are skipped.
         let elements = [
             self.raw_data.len() / size,
             self.float_data.len(),
@@ -193,7 +193,7 @@ impl Tensor {
                 DOUBLE => self.double_data.clone(),
                 INT32 => self.int32_data.iter().map(|&one| one.into()).collect(),
                 INT64 => self.int64_data.iter().map(|&one| one as f64).collect(),
-                // Halves as bits.
+                // Halves are stored as bits.
                 _ => {
                     let bits = self.int32_data.iter();
                     bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
@@ -207,7 +207,7 @@ impl Tensor {
     }
 }
 
-/// Elements of a constant: one, or one for each channel.
+/// The most elements that a constant may have.
 const MOST_CONSTANT: usize = 1 << 16;
 
 pub fn read(bytes: &[u8]) -> Result<Model, String> {
@@ -245,7 +245,7 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
     })
 }
 
-/// Sets calls of the model's own functions apart from ONNX's operators, whose names they may have.
+/// Gives calls of the model's own functions another domain, since their names may be those of ONNX's operators.
 fn mark_calls(nodes: &mut [Node], functions: &HashSet<(String, String)>) {
     for node in nodes {
         if functions.contains(&(node.domain.clone(), node.op_type.clone())) {
@@ -258,7 +258,7 @@ fn mark_calls(nodes: &mut [Node], functions: &HashSet<(String, String)>) {
     }
 }
 
-/// Why a hard sigmoid may be in the graph that isn't found.
+/// Why the graph may have hard sigmoids that aren't found.
 fn note(graph: &GraphProto) -> Option<String> {
     let is_elsewhere = graph.initializer.iter().any(|tensor| tensor.data_location == EXTERNAL);
     let is_quantized = graph.node.iter().any(|node| {
@@ -283,7 +283,7 @@ fn note(graph: &GraphProto) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 
-/// What is known of tensors, by their names. A subgraph sees what is around it.
+/// What is known of tensors, by their names. A subgraph also sees the tensors around it.
 #[derive(Clone, Default)]
 struct Scope {
     names: Names,
@@ -293,13 +293,13 @@ struct Scope {
 #[derive(Clone, Default)]
 struct Names {
     constants: HashMap<String, Number>,
-    /// Tensors that are others by another name or of another type.
+    /// Other names of a tensor, such as the results of Identity and Cast.
     aliases: HashMap<String, String>,
 }
 
 impl Scope {
     fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
-        // Its own tensors hide those around it of the same name.
+        // The graph's own tensors hide those of the same name around it.
         let inputs = graph.input.iter().map(|input| &input.name);
         let initializers = graph.initializer.iter().map(|tensor| &tensor.name);
         let results = graph.node.iter().flat_map(|node| &node.output);
@@ -358,7 +358,7 @@ impl Scope {
 }
 
 impl Names {
-    /// The tensor of which this is another name.
+    /// The tensor that the name stands for.
     fn tensor<'a>(&'a self, name: &'a str) -> &'a str {
         self.aliases.get(name).map_or(name, String::as_str)
     }
@@ -379,7 +379,7 @@ impl Names {
         }
     }
 
-    /// The number that a node's result is, whatever comes in.
+    /// A node's result, if it is a constant.
     fn constant(&self, node: &Node) -> Option<Number> {
         let input = || self.number(node.input.first()?);
         match node.op_type.as_str() {
@@ -404,7 +404,7 @@ impl Names {
                 None => Some(Number::float(0.0)),
             },
             "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" => input(),
-            // To the type of an operand, which is a float where a hard sigmoid is computed.
+            // The type is that of another tensor, which is a float where a hard sigmoid is computed.
             "CastLike" => input().map(|number| Number {
                 is_float: true,
                 ..number
@@ -448,7 +448,7 @@ impl Names {
             "Neg" => step(Step::Mul(-1.0)),
             "Relu" => step(Step::Limit(0.0, f32::INFINITY)),
             "Clip" => {
-                // Operands since opset 11, attributes before. A limit that is computed isn't known.
+                // The limits are operands since opset 11, attributes before. A limit that another node computes isn't known.
                 let limit = |i: usize, name: &str, none: f32| match node.input.get(i).map(String::as_str) {
                     Some("") | None => Some(node.float(name).unwrap_or(none)),
                     Some(_) => self.constant_input(node, i),
@@ -465,10 +465,10 @@ impl Names {
     }
 }
 
-/// ONNX Runtime's own, which a model has that it optimized: com.microsoft, com.microsoft.nchwc.
+/// ONNX Runtime's own operators, in models that it optimized. Their domains are com.microsoft and com.microsoft.nchwc.
 const MICROSOFT: &str = "com.microsoft";
 
-/// Of ONNX's operator, and of the gates of its recurrent layers.
+/// The defaults of ONNX's HardSigmoid, as an operator and in recurrent layers.
 const ALPHA: f32 = 0.2;
 const BETA: f32 = 0.5;
 
@@ -486,7 +486,7 @@ impl Node {
         self.attribute("to")?.i?.try_into().ok()
     }
 
-    /// Whether its result is its operand, for what is sought here.
+    /// Whether its result is its operand, apart from the type.
     fn is_alias(&self) -> bool {
         let is_one = match self.op_type.as_str() {
             "Identity" | "CastLike" | "Dropout" => true,
@@ -496,13 +496,13 @@ impl Node {
         is_one && self.is_known()
     }
 
-    /// Whether it is one of ONNX's own, with attributes that stand here rather than where a function is called.
+    /// Whether it is one of ONNX's own operators, and its attributes are given here. (In a function they may be given by the caller.)
     fn is_known(&self) -> bool {
         let is_own = self.domain.starts_with(MICROSOFT) || matches!(self.domain.as_str(), "" | "ai.onnx");
         is_own && self.attribute.iter().all(|one| one.ref_attr_name.is_empty())
     }
 
-    /// The tensors that it takes, and those that its subgraphs take.
+    /// Adds the tensors that it and its subgraphs use.
     fn uses<'a>(&'a self, names: &mut Vec<&'a str>) {
         if !self.is_alias() {
             names.extend(self.input.iter().map(String::as_str));
@@ -513,7 +513,7 @@ impl Node {
         }
     }
 
-    /// Branches and bodies of loops.
+    /// The branches of an If, and the bodies of loops.
     fn subgraphs(&self) -> impl Iterator<Item = &GraphProto> {
         let attributes = self.attribute.iter();
         attributes.flat_map(|one| one.g.as_deref().into_iter().chain(&one.graphs))
@@ -557,7 +557,7 @@ impl Node {
                         all.extend(of(Function::HardSigmoid, alpha, beta, written));
                     }
                 }
-                // Of both directions.
+                // The two directions of a layer often have the same.
                 all.dedup();
                 all
             }
@@ -699,7 +699,7 @@ mod tests {
             after(vec![node("Neg", &["x"], "n"), node("Add", &["n", "three"], "a")]),
             ["y hard_sigmoid"]
         );
-        // Of BinaryNet: limits first.
+        // BinaryNet's form has the limits first.
         let nodes = vec![
             node("Sub", &["zero", "one"], "minus"),
             node("Clip", &["x", "minus", "one"], "c"),

@@ -428,7 +428,7 @@ fn layers_without_a_name_and_of_other_classes() {
     assert_eq!(found("Parallel", "[]"), []);
 }
 
-/// As Python writes them.
+/// Python writes infinities like this.
 #[test]
 fn infinity_and_nan_are_read() {
     let text = r#"{"class_name": "Sequential", "config": {"name": "a \" Infinity", "layers": [

@@ -21,7 +21,7 @@ pub struct Header {
 /// NumPy reads no longer header either, unless it is told to.
 const MAX_LEN: usize = 10_000;
 
-/// As NumPy's.
+/// The same as NumPy's limit.
 const MAX_DIMENSIONS: usize = 64;
 
 /// Characters of an element type: `<M8[25us]` is a long one.

@@ -185,7 +185,7 @@ impl Reader {
         })
     }
 
-    /// That nothing follows the last element.
+    /// Checks that nothing follows the last element.
     pub fn end(&mut self) -> Result<(), String> {
         match self.data.read_exact(&mut [0]) {
             Ok(()) => Err(self.at_path(format!(
@@ -260,7 +260,7 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
     Ok(Numbers { values, shape, element })
 }
 
-/// From Fortran order, in which the first index changes fastest.
+/// Reorders values from Fortran order, in which the first index changes fastest.
 fn in_c_order(values: &[f32], shape: &[u64]) -> Vec<f32> {
     let mut strides = vec![1; shape.len()];
     for axis in 1..shape.len() {

@@ -91,7 +91,7 @@ fn of_npz(mut file: File, tensor: Option<String>) -> Result<Source, String> {
     })
 }
 
-/// As the format's own library limits it.
+/// The limit of the format's own library.
 const MOST_METADATA: u64 = 100_000_000;
 
 fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, String> {

@@ -26,7 +26,7 @@ jax: clamp(x + 3, 0, 6) · (1/6)
     );
 }
 
-/// Those that the file doesn't tell apart.
+/// A Keras 3 file doesn't name its backend, so its hard sigmoid may be one of several functions.
 #[test]
 fn functions_with_other_results_have_headings_of_their_own() {
     let output = text(&tool(&models(), "inspect keras3.json").stdout);

@@ -49,7 +49,7 @@ fn links_are_followed() {
 #[test]
 fn devices_stay() {
     let folder = folder();
-    // As root, even the device could be replaced: a link to it shows whether the path would be.
+    // Root could even replace the device, so the test uses a link to it.
     symlink("/dev/null", folder.path().join("null")).unwrap();
     for path in ["null", "/dev/null"] {
         let output = tool(folder.path(), &format!("{RUN} {path}"));
@@ -119,7 +119,7 @@ fn a_failure_leaves_the_old_file() {
     assert_eq!(files(folder.path()).len(), 3);
 }
 
-/// As in `hard-sigmoid list | head -1`: no complaint, and the exit status is that of the work.
+/// `hard-sigmoid list | head -1` writes no error, and its exit status is that of the work.
 #[test]
 fn a_reader_may_leave() {
     let folder = folder();

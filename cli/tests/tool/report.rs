@@ -32,7 +32,7 @@ fn without_a_file_it_takes_the_projects_data() {
 #[test]
 fn features_lie_along_an_axis() {
     let folder = TempDir::new().unwrap();
-    // Of shape (2, 3): the first row is stuck, and so is the last column.
+    // The shape is (2, 3). The first row is stuck, and so is the last column.
     let x = [-9.0, 9.0, 9.0, 0.0, 0.0, 9.0];
     std::fs::write(folder.path().join("x.npy"), f32_npy("(2, 3)", &x)).unwrap();
     std::fs::write(folder.path().join("flat.npy"), f32_npy("(6,)", &x)).unwrap();
