@@ -18,22 +18,24 @@
 //
 // The sums come first, since da may replace g. Their bindings may all begin before their parts, which are whole rows: a
 // and g begin at params.first, b and db at params.b_first, and params.len is the number of sums. The grid is
-// ceil((params.len + params.b_first % 2) / 16) workgroups, in rows of params.row_invocations / 256.
+// ceil(params.len / 16) workgroups for f32, ceil((params.len + params.b_first % 2) / 16) for halves, in rows of
+// params.row_invocations / 256.
 
-// Where the numbers of b are for the elements in four consecutive words. low: for f32 the element, for halves the first
-// of each word. high: the second.
+// Indices, in the binding of b, of the gates of four consecutive words. low: the gate of each f32, or of the first half in
+// each word. high: the gate of the second half.
 struct Places {
     low: vec4<u32>,
     high: vec4<u32>,
 }
-// These are indices in the binding. word: the index of the first word in the part.
+// word: the index of the first word in the part.
 fn places(word: u32, params: Params) -> Places {
     let row = params.middle * params.inner;
     let element = params.first + select(2u * word, word, DTYPE == F32);
     let outer = element / row;
     let in_row = element - outer * row;
     var p0 = Place(params.b_first + outer * params.inner, in_row, 0u);
-    // The elements that are left in the step. Steps of one element share one number of b: then those left in the row.
+    // The elements that are left in the step. If a step is one element, all steps of the row share its gate, so they are those
+    // left in the row.
     var run = row - in_row;
     if params.inner > 1u {
         p0.column = in_row % params.inner;

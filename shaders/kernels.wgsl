@@ -3,7 +3,7 @@
 //
 // An entry point works on four words at a time (four f32, eight halves). NAME_tail works on the words that are left.
 // Tensors come first, in the order of the call, then the parameters. A binding may be longer than its tensor:
-// params.len says how long that is. If an odd number of halves ends within a word, the word's other half keeps its
+// params.len says how long the tensor is. If an odd number of halves ends within a word, the word's other half keeps its
 // value.
 //
 //   entry point             KERNEL                                    tensors, in the order of their bindings
@@ -19,8 +19,8 @@
 //
 // (broadcast.wgsl has the broadcast gate.)
 //
-// The grid of NAME is ceil(whole words / 4 / 256) workgroups, in rows of params.row_invocations. NAME_tail takes one
-// workgroup, if the length isn't a multiple of 4 words. An invocation of pack makes one word of 32 signs instead: its
+// The grid of NAME is ceil(floor(whole words / 4) / 256) workgroups, in rows of params.row_invocations / 256. NAME_tail takes
+// one workgroup, if the length isn't a multiple of 4 words. An invocation of pack makes one word of 32 signs instead: its
 // grid is ceil(whole words of bits / 256) workgroups, and it has a tail if the length isn't a multiple of 32.
 
 const FORWARD: u32 = 0u;
@@ -98,7 +98,7 @@ fn binary_words(first: vec4<u32>, second: vec4<u32>, before: vec4<u32>, params: 
     }
     var first_low = first << vec4<u32>(16u);
     var first_high = first;
-    // These compare x as a half, with windows of halves, so x isn't widened.
+    // The plain gradients compare x as a half, with windows of halves, so they don't widen it.
     if KERNEL != BACKWARD && KERNEL != BACKWARD_ACCUMULATE {
         first_low = low(first);
         first_high = high(first);

@@ -2,7 +2,7 @@
 //! has the same bits on every driver, on the CPU, and in the framework that the hard sigmoid is named after.
 //!
 //! A hard sigmoid is a straight line that is cut off at 0 and 1: y = clamp(alpha·x + beta, 0, 1). It replaces the
-//! logistic sigmoid 1 / (1 + e^-x), because it is cheaper. Every framework means another line by this name:
+//! logistic sigmoid 1 / (1 + e^-x), because it is cheaper. Each framework means a different line by this name:
 //!
 #![doc = include_str!("../docs/pictures/curves-light.svg")]
 //!

@@ -3,7 +3,7 @@
 
 use crate::{
     cpu::{
-        elementwise::{STRIP, Specialize, Split, TASK_LEN, converted, tasks},
+        elementwise::{STRIP, Specialize, Split, TASK_LEN, apply_converting, tasks},
         vectors::Vectors,
     },
     math::{
@@ -135,7 +135,7 @@ fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
 #[inline(always)]
 fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T]; N], b: &[T], y: &mut [T]) {
     match a.first() {
-        Some(a) => converted(
+        Some(a) => apply_converting(
             op,
             vectors,
             0,
@@ -144,7 +144,7 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
             #[inline(always)]
             |op: Binary, _, [a, b], _| [op.apply(a, b, 0.0)],
         ),
-        None => converted(
+        None => apply_converting(
             op,
             vectors,
             0,
@@ -240,7 +240,7 @@ fn column_sums<T: Scalar>(
 /// Adds each product to the sum of the same index.
 #[inline(always)]
 fn add_products<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]) {
-    if !vectors.convert(T::DTYPE) {
+    if !vectors.converts(T::DTYPE) {
         for ((sum, g), a) in sums.iter_mut().zip(g).zip(a) {
             *sum += g.widened() * a.widened();
         }

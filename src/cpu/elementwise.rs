@@ -39,7 +39,7 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
         move |vectors, start, inputs, outputs| {
             op.specialize(
                 #[inline(always)]
-                |op| converted(op, vectors, start, inputs, outputs, of),
+                |op| apply_converting(op, vectors, start, inputs, outputs, of),
             );
         },
     );
@@ -49,9 +49,10 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
 /// compiler doesn't vectorize.
 pub(super) const STRIP: usize = 64;
 
-/// Converts f16 in strips with the processor's own instructions. Other types are left to the compiler.
+/// Computes every element. It converts f16 in strips with the processor's own instructions; other types are left to the
+/// compiler.
 #[inline(always)]
-pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+pub(super) fn apply_converting<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     vectors: Vectors,
     start: usize,
@@ -59,8 +60,8 @@ pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize
     mut outputs: [&mut [T]; M],
     of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M] + Copy,
 ) {
-    if !vectors.convert(T::DTYPE) {
-        return elements(op, start, inputs, outputs, of);
+    if !vectors.converts(T::DTYPE) {
+        return apply(op, start, inputs, outputs, of);
     }
     let len = outputs[0].len();
     // The compiler doesn't know this zero. Otherwise it sees that the numbers come from f16 and compares them as f16,
@@ -96,7 +97,7 @@ pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize
             vectors.narrow(new, &mut output[strip.clone()]);
         }
     }
-    elements(
+    apply(
         op,
         start + whole,
         inputs.map(|input| &input[whole..]),
@@ -107,7 +108,7 @@ pub(super) fn converted<D: Specialize, T: Scalar, const N: usize, const M: usize
 
 /// One loop from slices to slices. Copying blocks in between would keep a core from reading ahead.
 #[inline(always)]
-fn elements<D: Specialize, T: Scalar, const N: usize, const M: usize>(
+fn apply<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     start: usize,
     inputs: [&[T]; N],
@@ -241,7 +242,7 @@ fn parts<I: Sync, O: Send, const N: usize, const M: usize>(
 /// The number of elements that a core takes at a time: about 10 microseconds of work.
 pub(super) const TASK_LEN: usize = 1 << 15;
 
-/// [`parts`] of `task` elements each.
+/// Like [`parts`], with `task` elements in a part.
 #[cfg(not(feature = "parallel"))]
 pub(super) fn tasks<I, O, const N: usize, const M: usize>(
     _len: usize,
@@ -261,7 +262,7 @@ const PARALLEL_MIN_TASKS: usize = 4;
 #[cfg(feature = "parallel")]
 const LAST_SPINS: usize = 1 << 11;
 
-/// [`parts`] of `task` elements each.
+/// Like [`parts`], with `task` elements in a part.
 #[cfg(feature = "parallel")]
 pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
     len: usize,

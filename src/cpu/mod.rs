@@ -22,7 +22,7 @@
 //! [`gate_broadcast`] and its gradients take one gate for many elements, in the shape of a
 //! [`BroadcastGate`](crate::BroadcastGate).
 //!
-//! All of them fail with [`OpError::LengthMismatch`] if the slices differ in length, and with
+//! A function fails with [`OpError::LengthMismatch`] if the lengths of its slices don't match, and with
 //! [`OpError::ScaleTooLarge`] if `T` can't hold the scale of a binarization. A call that fails has written nothing.
 
 mod broadcast;

@@ -54,7 +54,7 @@ pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
 impl Vectors {
     /// Whether these convert numbers of this type faster than compiled code does.
     #[inline(always)]
-    pub(super) fn convert(self, dtype: DType) -> bool {
+    pub(super) fn converts(self, dtype: DType) -> bool {
         dtype == DType::F16 && !matches!(self, Self::Compiled)
     }
 
@@ -63,9 +63,9 @@ impl Vectors {
     pub(super) fn widen<T: Scalar>(self, values: &[T], wide: &mut [f32]) {
         match self {
             #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
-            Self::Avx2(avx2) if self.convert(T::DTYPE) => avx2::widen(avx2, bytemuck::cast_slice(values), wide),
+            Self::Avx2(avx2) if self.converts(T::DTYPE) => avx2::widen(avx2, bytemuck::cast_slice(values), wide),
             #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
-            Self::Neon(neon) if self.convert(T::DTYPE) => neon::widen(neon, bytemuck::cast_slice(values), wide),
+            Self::Neon(neon) if self.converts(T::DTYPE) => neon::widen(neon, bytemuck::cast_slice(values), wide),
             _ => {
                 for (wide, value) in wide.iter_mut().zip(values) {
                     *wide = value.widened();
@@ -79,9 +79,9 @@ impl Vectors {
     pub(super) fn narrow<T: Scalar>(self, wide: &[f32], values: &mut [T]) {
         match self {
             #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
-            Self::Avx2(avx2) if self.convert(T::DTYPE) => avx2::narrow(avx2, wide, bytemuck::cast_slice_mut(values)),
+            Self::Avx2(avx2) if self.converts(T::DTYPE) => avx2::narrow(avx2, wide, bytemuck::cast_slice_mut(values)),
             #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
-            Self::Neon(neon) if self.convert(T::DTYPE) => neon::narrow(neon, wide, bytemuck::cast_slice_mut(values)),
+            Self::Neon(neon) if self.converts(T::DTYPE) => neon::narrow(neon, wide, bytemuck::cast_slice_mut(values)),
             _ => {
                 for (value, &wide) in values.iter_mut().zip(wide) {
                     *value = T::narrowed(wide);

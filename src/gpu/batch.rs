@@ -163,8 +163,8 @@ impl Batch {
         self.step += 1;
     }
 
-    /// Adds a launch. Its pipeline compiles now if no earlier launch has needed it; a batch doesn't share those of
-    /// [`Kernels::warm_up`]. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
+    /// Adds a launch. Its pipeline compiles now if no earlier launch has needed it; [`Kernels::warm_up`] doesn't compile the
+    /// pipelines that a batch uses. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
     /// [`Op::outputs`].
     ///
     /// # Errors

@@ -77,9 +77,9 @@ pub enum LaunchError {
         /// How many tensors were given.
         given: usize,
     },
-    /// The launch is of a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
+    /// The launch belongs to a step that [`Batch::clear`](crate::gpu::Batch::clear) has ended.
     Stale,
-    /// The launch is of another batch.
+    /// The launch belongs to another batch.
     OtherBatch,
     /// The device was lost, or its memory is exhausted: the parameters couldn't be stored.
     DeviceLost {
@@ -98,15 +98,18 @@ impl fmt::Display for LaunchError {
                 offset,
                 size,
                 buffer_size,
-            } => write!(
-                f,
-                "{operand} takes {} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; \
-                 make the buffer that large (a multiple of 4), or the range shorter",
-                size.checked_next_multiple_of(4).unwrap_or(*size),
-            ),
+            } => {
+                let words = size.checked_next_multiple_of(4).unwrap_or(*size);
+                write!(
+                    f,
+                    "{operand} takes {words} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; \
+                 make the buffer at least {} bytes, or the range shorter",
+                    offset.saturating_add(words),
+                )
+            }
             Self::BufferTooLarge { operand, end, limit } => write!(
                 f,
-                "{operand} ends at byte {end} of its buffer, but this device's buffers end at {limit} (max_buffer_size); \
+                "{operand} ends at byte {end} of its buffer, but this device's buffers hold at most {limit} bytes (max_buffer_size); \
                  ask for more in DeviceDescriptor::required_limits, or use several buffers"
             ),
             Self::PartialElement { operand, size, dtype } => write!(
@@ -158,11 +161,11 @@ impl fmt::Display for LaunchError {
             ),
             Self::Stale => write!(
                 f,
-                "the launch is of a step that Batch::clear has ended; add it again in this step"
+                "the launch belongs to a step that Batch::clear has ended; add it again in this step"
             ),
             Self::OtherBatch => write!(
                 f,
-                "the launch is of another batch; record it with the batch that it was added to"
+                "the launch belongs to another batch; record it with the batch that it was added to"
             ),
             Self::DeviceLost { details } => {
                 write!(f, "the device is lost or out of memory ({details}); make a new device")

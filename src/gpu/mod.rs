@@ -89,8 +89,8 @@ impl Kernels {
     /// # Errors
     /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough.
     /// Tensors beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
-    /// least 32 times `min_storage_buffer_offset_alignment` (at least 512), and a grid has to hold such a piece: two
-    /// workgroups in each dimension for an alignment of 256, one up to 128.
+    /// least 512 and at least 32 times `min_storage_buffer_offset_alignment`. One dispatch has to hold a piece of that size,
+    /// which takes two workgroups in each dimension for an alignment of 256, and one up to 128.
     pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
         Self::with_pipeline_cache(device, None)
     }

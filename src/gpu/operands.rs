@@ -239,7 +239,7 @@ impl<'b> Tensors<'_, 'b> {
             .filter(|&input| self.ranges[first_output].is(&self.ranges[input]));
         let overlaid = |input: usize| {
             let (input, output) = (&self.ranges[input], &self.ranges[first_output]);
-            output.is(input) && output.overlaps(input)
+            output.is(input) && output.size > 0
         };
         if self.op.replaces().is_none() && inputs.clone().any(overlaid) {
             return Err(OpError::NotInPlace { op: self.op.name() }.into());

@@ -35,7 +35,7 @@ use std::fmt;
 /// assert_eq!(identification.verdict, Verdict::OneOf(vec![HardSigmoid::PYTORCH, HardSigmoid::KERAS3]));
 /// assert_eq!(identification.to_string(), "pytorch or keras3");
 ///
-/// // Their y is the same everywhere; the gradient at 2.5 tells.
+/// // KERAS and ONNX have the same y everywhere. The gradient at the kink -2.5 tells them apart.
 /// let y = x.map(|x| HardSigmoid::KERAS.forward(x));
 /// let identification = identify(&x, &y, None)?;
 /// assert_eq!(identification.to_string(), "keras or onnx");
@@ -118,7 +118,8 @@ pub fn identify_within(
 /// Which presets fit.
 fn of_presets(matches: &[Match]) -> Verdict {
     let fitting = || matches.iter().filter(|m| m.fits());
-    // A preset that fits as defined takes precedence over those that fit written out: KERAS3 is PyTorch's, written out.
+    // A preset that fits as defined takes precedence over those that fit operation by operation: KERAS3 is PyTorch's formula,
+    // differentiated operation by operation.
     let is_exact = fitting().any(|m| m.precision == Precision::EXACT);
     let fitting: Vec<_> = fitting()
         .filter(|m| !is_exact || m.precision == Precision::EXACT)
@@ -166,8 +167,8 @@ pub enum Verdict {
     /// No preset, but this `alpha` and `beta`, the shortest that give every bit. Without gradients at the kinks the
     /// kink rule is unknown, and given as strict.
     Affine(HardSigmoid),
-    /// No preset, and fewer than two elements lie strictly between 0 and 1: many `alpha` and `beta` may give these
-    /// numbers.
+    /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
+    /// these numbers.
     Underdetermined,
     /// No preset, and no `alpha` and `beta` were found.
     Unknown,
@@ -221,7 +222,7 @@ pub enum Rounding {
     /// operation: the gradient of a division is a division too. A summand is of that type too, but a factor stays `f32`, as in
     /// PyTorch.
     EachOperation,
-    /// The same with a factor of the output's type, as in JAX and TensorFlow.
+    /// Like [`Self::EachOperation`], but a factor is rounded to the output's type too, as in JAX and TensorFlow.
     EachOperationAndFactor,
 }
 

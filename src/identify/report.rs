@@ -71,8 +71,8 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
                  Among the pairs that agree, it has the shortest numbers.\n"
             )
         }
-        Verdict::Underdetermined => "Cannot tell: no preset agrees, and many alpha and beta may, since there are\n\
-             fewer than two elements strictly between 0 and 1.\n"
+        Verdict::Underdetermined => "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
+             two different x have a y strictly between 0 and 1.\n"
             .into(),
         Verdict::Unknown => unknown(found, x, y),
     }
@@ -97,7 +97,14 @@ fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>), within:
 fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
         let (x, y) = (x[i], y[i]);
-        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
+        let hint = hint(
+            found
+                .nearest()
+                .forward
+                .largest
+                .map_or(0.0, |(difference, _)| difference),
+        );
+        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.{hint}\n");
     }
     let nearest = found.nearest();
     let name = nearest.definition;
@@ -120,9 +127,19 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
         }
         Some((difference, _)) => {
             format!(
-                "No alpha and beta were found that give these numbers. The nearest is {name}, within {difference:?}.\n"
+                "No alpha and beta were found that give these numbers. The nearest is {name}, within {difference:?}.{}\n",
+                hint(difference)
             )
         }
+    }
+}
+
+/// What helps if the data differ by this from the nearest definition.
+fn hint(difference: f32) -> &'static str {
+    if difference < NEAR {
+        " If the data are noisy, give a\ntolerance (atol)."
+    } else {
+        ""
     }
 }
 
@@ -152,9 +169,20 @@ fn at_kinks(
     }
     let half = match halved {
         0 => String::new(),
-        _ => format!(", half of it {halved} times (as in the minimum and maximum of JAX and candle),"),
+        _ => format!(
+            ", half of it {} (as in the minimum and maximum of JAX and candle),",
+            times(halved)
+        ),
     };
-    format!("At the kinks the gradient passes {passed} times{half} and is blocked {blocked} times.\n")
+    let (passed, blocked) = (times(passed), times(blocked));
+    format!("At the kinks the gradient passes {passed}{half} and is blocked {blocked}.\n")
+}
+
+fn times(count: usize) -> String {
+    match count {
+        1 => "once".into(),
+        count => format!("{count} times"),
+    }
 }
 
 fn table(matches: &[Match], x: &[f32]) -> String {

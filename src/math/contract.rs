@@ -32,7 +32,7 @@ pub enum Difference {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operation's operands in its order; numbers after them are ignored. A sign is 1 or -1. For a broadcast gate
+    /// The operands, in the order of [`Op::inputs`]; numbers after them are ignored. A packed sign is given as 1 or -1. For a broadcast gate
     /// they are the operands of one `a`, and `db` is what it would be if `middle` were 1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
@@ -132,7 +132,7 @@ enum Flush {
     Rounded,
     /// Before rounding.
     Exact,
-    /// After rounding to 24 bits, however small they are, as x86 does.
+    /// After rounding to 24 bits as if the exponent had no lower limit, as x86 does.
     RoundedTo24Bits,
 }
 
@@ -305,12 +305,12 @@ mod tests {
         let below = f32::MIN_POSITIVE.next_down();
         let products = |a, b| Flush::ALL.map(|flush| flush.product(a, b));
         // 2^-126 minus a quarter of its last place, and minus a half.
-        let a = 2.0f32.powi(-63) * 1.0f32.next_down();
-        assert_eq!(products(a, 2.0f32.powi(-63)), [f32::MIN_POSITIVE, 0.0, 0.0]);
+        let two_minus_63 = 2.0f32.powi(-63);
+        let a = two_minus_63 * 1.0f32.next_down();
+        assert_eq!(products(a, two_minus_63), [f32::MIN_POSITIVE, 0.0, 0.0]);
         let step = 2.0f32.powi(-13);
-        let two_63 = 2.0f32.powi(-63);
         assert_eq!(
-            products(two_63 * (1.0 - step), two_63 * (1.0 + step)),
+            products(two_minus_63 * (1.0 - step), two_minus_63 * (1.0 + step)),
             [f32::MIN_POSITIVE, 0.0, f32::MIN_POSITIVE]
         );
         assert_eq!(products(below, 1.0), [0.0; 3]);

@@ -15,7 +15,8 @@ const QUIET_BIT: u32 = 0x0040_0000;
 /// One definition of the hard sigmoid: a forward formula with its rounding order, and a gradient rule.
 ///
 /// The named ones are constants; [`HardSigmoid::affine`] makes any other. In the formulas, `fl` is one rounding to
-/// `f32`, to nearest, ties to even: two definitions that are equal on paper can differ in bits.
+/// `f32`, to nearest, ties to even, and `v` is the value before clamping. Two definitions that are equal on paper can differ in
+/// bits.
 ///
 /// For every definition: NaN in `x` gives NaN in `y` (sign and payload kept, quieted) and gradient 0; a gradient
 /// outside the linear zone is exactly `+0`, whatever the upstream gradient is; `y` is never `-0`.
@@ -44,11 +45,11 @@ pub struct HardSigmoid {
 pub(crate) enum Form {
     /// `clamp(fl(fl(alpha·x) + beta), 0, 1)`
     Affine { alpha: Finite, beta: Finite },
-    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`, the gradient multiplied by `fl(1/6)`
+    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`; the gradient is multiplied by `fl(1/6)`
     Relu6Divide,
-    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`, the gradient divided by 6 too
+    /// `fl(clamp(fl(x + 3), 0, 6) / 6)`; the gradient is divided by 6 too
     Relu6DivideBoth,
-    /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`, and the gradient
+    /// `fl(clamp(fl(x + 3), 0, 6) · fl(1/6))`; the gradient is multiplied by `fl(1/6)` too
     Relu6Multiply,
 }
 
@@ -56,9 +57,9 @@ pub(crate) enum Form {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KinkRule {
-    /// Zero at both kinks: the gradient passes where `0 < v < 1` (`v` is the value before clamping).
+    /// Zero at both kinks: the gradient passes only between them.
     Strict,
-    /// The slope at both kinks: the gradient passes where `0 <= v <= 1`.
+    /// The slope at both kinks: the gradient passes between them and at them.
     Inclusive,
     /// Half the slope at both kinks: `fl(dx / 2)` with the `dx` of `Inclusive`. JAX's minimum and maximum share the
     /// gradient of a tie.
@@ -277,7 +278,8 @@ impl HardSigmoid {
             Form::Affine { alpha, .. } if alpha.get() == 0.0 => None,
             Form::Affine { alpha, beta } => {
                 let (alpha, beta) = (f64::from(alpha.get()), f64::from(beta.get()));
-                let (zero, one) = ((-beta / alpha) as f32, ((1.0 - beta) / alpha) as f32);
+                // Adding +0 turns -0 into +0.
+                let (zero, one) = ((-beta / alpha) as f32 + 0.0, ((1.0 - beta) / alpha) as f32 + 0.0);
                 Some((zero.min(one), zero.max(one)))
             }
             Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => Some((-3.0, 3.0)),

@@ -24,7 +24,7 @@ impl std::error::Error for NotFinite {}
 pub enum ParseError {
     /// The text isn't one of the names.
     Unknown {
-        /// What the text should name: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"device"`.
+        /// What the text should name: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"placement"`, `"device"`.
         what: &'static str,
         /// What was given.
         given: String,
@@ -208,7 +208,10 @@ impl fmt::Display for OpError {
                 "{a} holds {a_len} elements and middle is {middle}, so {b} must hold {}, but it holds {b_len}",
                 a_len / u64::from(*middle)
             ),
-            Self::NotInPlace { op } => write!(f, "{op} can't be computed in place; give its result a range of its own"),
+            Self::NotInPlace { op } => write!(
+                f,
+                "{op} can't be computed in place; write its result to memory of its own"
+            ),
         }
     }
 }

@@ -39,8 +39,8 @@ pub(crate) enum Kernel {
     GateBroadcastBackward,
 }
 
-/// What an operation carries, such as a definition: its definition, binarization and scale, and sample values for
-/// tests.
+/// The value in an operation's variant. It has the operation's definition, binarization and scale, if any, and gives samples
+/// for tests.
 trait Carried: Copy {
     fn samples(definition: HardSigmoid) -> Vec<Self>;
     fn definition(self) -> Option<HardSigmoid> {

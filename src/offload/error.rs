@@ -40,12 +40,18 @@ impl fmt::Display for OffloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Op(error) => error.fmt(f),
-            Self::NoAdapter { details } => write!(f, "no adapter: {details}"),
-            Self::NoDevice { details } => write!(f, "the adapter gave no device: {details}"),
+            Self::NoAdapter { details } => write!(f, "no adapter: {details}; install a driver or compute on the CPU"),
+            Self::NoDevice { details } => write!(
+                f,
+                "the adapter gave no device: {details}; update its driver or compute on the CPU"
+            ),
             Self::UnsupportedDevice(error) => error.fmt(f),
-            Self::OutOfMemory { details } => write!(f, "the device is out of memory: {details}"),
+            Self::OutOfMemory { details } => write!(
+                f,
+                "the device is out of memory: {details}; free some of it or compute on the CPU"
+            ),
             Self::DeviceLost { details } => write!(f, "the device was lost: {details}; make a new one"),
-            Self::Gpu { details } => write!(f, "the GPU call failed: {details}"),
+            Self::Gpu { details } => write!(f, "the GPU call failed: {details}; compute on the CPU"),
         }
     }
 }

@@ -76,11 +76,13 @@ impl FromStr for Target {
     }
 }
 
-/// A chosen device, and every operation on host slices there. Each method is the function of the same name in [`cpu`].
+/// A chosen device, and the operations on host slices there, except the broadcast gate. Each method is the function of the
+/// same name in [`cpu`].
 ///
 /// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another
-/// while the device computes. Extra memory stays below 72 MiB on a device with its own memory (staging buffers and
-/// tensors), and below 36 MiB if host and device share memory. It is kept for the next call.
+/// while the device computes. That takes 24 MiB of extra memory for each operand and result on a device with its own memory
+/// (staging buffers and tensors), so 72 MiB for two operands and a result. It takes half as much if host and device share
+/// memory. The memory is kept for the next call.
 ///
 /// A call that fails leaves its output as it was. If the device fails when part of the output is written, the CPU path
 /// computes the rest, with the same bits, and only the next call fails.
@@ -280,7 +282,7 @@ impl Offload {
         mut transfer: Transfer<'_, R, M>,
         on_cpu: impl FnOnce(usize, [&mut [R]; M]) -> Result<(), OpError>,
     ) -> Result<(), OffloadError> {
-        plan::check(transfer.op, transfer.dtype)?;
+        plan::check_scale(transfer.op, transfer.dtype)?;
         let (done, result) = match &self.0 {
             Chosen::Gpu(gpu) if gpu.can_run(transfer.op) => gpu.run(&mut transfer).await,
             Chosen::Gpu(_) | Chosen::Cpu { .. } => return Ok(on_cpu(0, transfer.rest(0))?),
@@ -318,11 +320,13 @@ impl fmt::Display for Offload {
             Chosen::Cpu { why } => write!(f, "CPU ({why})"),
             Chosen::Gpu(gpu) => {
                 let info = &gpu.info;
-                write!(
-                    f,
-                    "{} ({:?}, {} {})",
-                    info.name, info.backend, info.driver, info.driver_info
-                )
+                write!(f, "{} ({:?}", info.name, info.backend)?;
+                // Some backends don't tell their driver or its version.
+                let driver = format!("{} {}", info.driver, info.driver_info);
+                match driver.trim() {
+                    "" => write!(f, ")"),
+                    driver => write!(f, ", {driver})"),
+                }
             }
         }
     }
@@ -348,7 +352,10 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
                 .iter()
                 .map(|info| format!("{} ({:?})", info.name, info.backend))
                 .collect();
-            let details = format!("WGPU_ADAPTER_NAME={name} matches none of {}", names.join(", "));
+            let details = match &names[..] {
+                [] => format!("WGPU_ADAPTER_NAME={name} matches nothing, since there is no adapter"),
+                names => format!("WGPU_ADAPTER_NAME={name} matches none of {}", names.join(", ")),
+            };
             return Err(OffloadError::NoAdapter { details });
         };
         return Ok(Ok(adapters[index].clone()));

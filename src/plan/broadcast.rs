@@ -9,8 +9,8 @@ use crate::{
     },
     plan::{
         Binding, Dispatch, Part,
-        grid::{MAX_BINDING, WORD, WORKGROUP},
-        limits::{Limits, UnsupportedDevice},
+        grid::{WORD, WORKGROUP},
+        limits::{Limits, MAX_BINDING, UnsupportedDevice},
         params::Params,
         placement::{EntryPoints, MAX_TENSORS, Operand, Placement, bound},
     },

@@ -5,7 +5,7 @@ use crate::{
         dtype::DType,
         op::{Op, Other},
     },
-    plan::limits::{Limits, UnsupportedDevice},
+    plan::limits::{Limits, MAX_BINDING, UnsupportedDevice},
 };
 
 /// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
@@ -16,10 +16,6 @@ pub(crate) const WORKGROUP: u32 = 256;
 
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
-
-/// The most bytes of a binding, whatever the device allows: on Metal wgpu 30 may lose what lies beyond (gfx-rs/wgpu
-/// #10305). So the number of elements of a part fits a u32.
-pub(crate) const MAX_BINDING: u64 = (1 << 32) - WORD;
 
 /// What an invocation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +55,7 @@ impl Work {
         }
     }
 
-    /// Parts start at a multiple of this number of elements, which ends where a buffer can be bound, in each operand.
+    /// Parts start at a multiple of this number of elements, because there every operand can be bound.
     fn step(self, alignment: u32) -> u64 {
         let alignment = u64::from(alignment).max(u64::from(WIDTH) * WORD);
         match self {

@@ -1,5 +1,9 @@
 use std::fmt;
 
+/// The most bytes of a binding, whatever the device allows: on Metal wgpu 30 may lose what lies beyond (gfx-rs/wgpu
+/// #10305). It also makes the number of elements of a part fit a u32.
+pub(crate) const MAX_BINDING: u64 = (1 << 32) - 4;
+
 /// The limits of a device, with WebGPU's names; the defaults are WebGPU's too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -38,18 +42,34 @@ pub struct UnsupportedDevice {
 impl fmt::Display for UnsupportedDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, needed, has } = self;
-        let advice = match has {
-            0 => {
-                "an adapter that allows none, such as WebGL's, can't run it; otherwise ask for more when you make the \
-                 device"
-            }
-            _ => "ask for more when you make the device",
-        };
+        if *has == MAX_BINDING && *limit == "max_storage_buffer_binding_size" {
+            return write!(
+                f,
+                "the kernel needs to bind {needed} bytes, but it binds {MAX_BINDING} at most, whatever the device allows; give \
+                 shorter rows (a smaller middle·inner)"
+            );
+        }
         write!(
             f,
-            "the kernel needs {limit} of at least {needed}, but this device was made with {has}; {advice} (WebGPU's default \
-             limits are enough)"
-        )
+            "the kernel needs {limit} of at least {needed}, but this device was made with {has}; "
+        )?;
+        if *has == 0 {
+            write!(
+                f,
+                "an adapter that allows none, such as WebGL's, can't run it; otherwise "
+            )?;
+        }
+        write!(f, "ask for more when you make the device")?;
+        let defaults = Limits::default();
+        let is_default_enough = match *limit {
+            "max_storage_buffer_binding_size" => *needed <= defaults.max_storage_buffer_binding_size,
+            "max_compute_workgroups_per_dimension" => *needed <= defaults.max_compute_workgroups_per_dimension.into(),
+            _ => true,
+        };
+        if is_default_enough {
+            write!(f, " (WebGPU's default limits are enough)")?;
+        }
+        Ok(())
     }
 }
 

@@ -71,10 +71,10 @@ pub enum PlanError {
     },
 }
 
-/// The most elements of a tensor, so that sizes in bits fit 64 bits.
+/// The most elements of a tensor, so that sizes in bytes, rounded up to words, fit 64 bits.
 const MAX_LEN: u64 = u64::MAX / 8;
 
-/// The largest alignment at which a binding holds a step of a tensor's parts, which is 32 times as long.
+/// The largest alignment. Parts start at multiples of up to 32 alignments, and a binding is shorter than 2^32 bytes.
 const MAX_ALIGNMENT: u32 = 1 << 26;
 
 impl fmt::Display for PlanError {
@@ -172,7 +172,7 @@ impl Plan {
         limits: &Limits,
     ) -> Result<Self, PlanError> {
         let op = op.into();
-        check(op, dtype)?;
+        check_scale(op, dtype)?;
         if !placement.allows(op) {
             return Err(OpError::NotInPlace { op: op.name() }.into());
         }
@@ -292,8 +292,8 @@ impl Part {
     }
 }
 
-/// Checks that the element type can hold the operation's numbers.
-pub(crate) fn check(op: Op, dtype: DType) -> Result<(), OpError> {
+/// Checks that the element type can hold the operation's scale.
+pub(crate) fn check_scale(op: Op, dtype: DType) -> Result<(), OpError> {
     op.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
 }
 

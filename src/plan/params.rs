@@ -212,9 +212,9 @@ fn from_key(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) & i32::MAX)) as u32)
 }
 
-/// The keys of the first and last input that the gradient passes; the first above the last if there is none.
+/// The keys of the first and last input at which the gradient passes; the first is above the last if there is none.
 ///
-/// The value before clamping is monotone in x, so the inputs that a gradient rule passes form an interval. Infinities
+/// The value before clamping is monotone in x, so the inputs at which the gradient passes form an interval. Infinities
 /// are never in it.
 fn linear_keys(definition: HardSigmoid) -> (i32, i32) {
     let (before, after) = if definition.slope() < 0.0 {
