@@ -60,7 +60,10 @@ fn run() -> Result<usize> {
             writeln!(out, "{USAGE}")?;
             return Ok(0);
         }
-        _ => return Err("unknown arguments; the only ones are --device auto|gpu|cpu, and --help".into()),
+        [given, ..] => {
+            let given = given.unwrap_or("an argument that isn't UTF-8");
+            return Err(format!("{given}: the only arguments are --device auto|gpu|cpu, and --help").into());
+        }
     };
     let (shape, x) = read("digits.x.npy")?;
     let (_, g) = read("digits.g.npy")?;

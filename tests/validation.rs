@@ -242,7 +242,7 @@ fn bad_ranges_of_signs_are_refused() {
     refused(
         k.pack(how, DType::F32, range(&x, 0, 4), range(&x, 0, 4)),
         OpError::NotInPlace { op: "pack" },
-        "give its result a range of its own",
+        "write its result to memory of its own",
     );
     let launch = k.unpack(1.0, DType::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
     assert_eq!((launch.op().name(), launch.placement()), ("unpack", Placement::Shared));
@@ -304,7 +304,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
         OpError::NotInPlace {
             op: "backward_accumulate",
         },
-        "give its result a range of its own",
+        "write its result to memory of its own",
     );
     overlaps(
         k.binary(Binary::Gate(P), DType::F32, &a, &b, &b),

@@ -50,7 +50,7 @@ Exit status:
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let files = [&arguments.input, &arguments.output].into_iter();
-    npy::one_stdin(files.chain(&arguments.grad).chain(&arguments.dx))?;
+    npy::check_one_stdin(files.chain(&arguments.grad).chain(&arguments.dx))?;
     let x = npy::numbers(&arguments.input)?;
     let read = |path: &PathBuf| {
         let numbers = npy::numbers(path)?;

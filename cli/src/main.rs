@@ -25,8 +25,8 @@ use std::{
 
 /// Computes hard sigmoids over files, finds them in data and in models, and compares them on data.
 ///
-/// Arrays are .npy files, tensors of .npz and .safetensors files (FILE:TENSOR), or - for standard input, of any shape: float32,
-/// float16, or bfloat16 (in NumPy's files as the bits in uint16).
+/// An array is a .npy file, a tensor of a .npz or .safetensors file (FILE:TENSOR), or standard input (-). It may have any shape,
+/// and holds float32, float16, or bfloat16 (in NumPy's files as the bits in uint16).
 #[derive(Parser)]
 #[command(name = "hard-sigmoid", version)]
 struct Arguments {

@@ -40,7 +40,7 @@ impl Write for Out {
     }
 }
 
-/// A path, or a name in a file, may hold control characters.
+/// Escapes control characters, which a path or a name in a file may have.
 pub fn escaped(text: &str) -> String {
     let one = |c: char| match c.is_control() {
         true => c.escape_default().to_string(),

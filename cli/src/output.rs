@@ -22,7 +22,7 @@ enum Place {
 }
 
 impl Output {
-    /// There may be one in a program: it is what Ctrl-C removes.
+    /// A program may create only one, because Ctrl-C removes only that one.
     pub fn create(path: &Path) -> Result<Self, String> {
         let place = Place::of(path).map_err(|error| at(path, error))?;
         if let Place::Beside(file, _) = &place {

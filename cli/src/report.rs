@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if x.is_empty() {
         return Err(format!("{}: there are no elements", input.display()).into());
     }
-    // What can't be written is said before anything else is.
+    // An output that can't be written is reported before anything is printed.
     let format = arguments.output.as_deref().map(Format::of).transpose()?;
     if let (Some(output), false) = (&arguments.output, arguments.overwrite) {
         check_inputs(output, [&input])?;
@@ -207,7 +207,7 @@ impl Row {
         let (low, high) = definition.kinks().expect("no preset is constant");
         let numbers = x.iter().filter(|x| !x.is_nan());
         let distances = numbers.map(|&x| f64::from(definition.forward(x)) - logistic(x.into()));
-        let (sum, compared) = distances.fold((0.0, 0), |(sum, count), d| (sum + d.abs(), count + 1));
+        let (sum, compared) = distances.fold((0.0, 0_u64), |(sum, count), d| (sum + d.abs(), count + 1));
         let Features { count: all, inner } = features.unwrap_or(Features { count: 0, inner: 1 });
         let mut is_stuck = vec![true; all];
         for (i, &x) in x.iter().enumerate().filter(|_| all > 0) {
@@ -218,7 +218,7 @@ impl Row {
             linear: count(Region::Linear),
             high: count(Region::High),
             at_kinks: x.iter().filter(|&&x| x == low || x == high).count(),
-            from_logistic: sum / f64::from(compared),
+            from_logistic: sum / compared as f64,
             stuck: is_stuck.iter().filter(|&&stuck| stuck).count(),
         }
     }
@@ -242,7 +242,7 @@ const BINS: usize = 80;
 fn distribution(x: &[f32]) -> Chart {
     let finite = x.iter().filter(|x| x.is_finite());
     let largest = finite.fold(0.0_f32, |largest, x| largest.max(x.abs()));
-    // All kinks are seen, and a few far numbers don't make a line of the rest.
+    // All kinks are in the picture, and outliers don't squeeze the rest into a line.
     let end = f64::from(largest).clamp(4.0, 10.0);
     let width = 2.0 * end / BINS as f64;
     let beyond = x.iter().filter(|&&x| f64::from(x.abs()) > end).count();

@@ -17,12 +17,12 @@ use std::path::{Path, PathBuf};
 ///
 /// Without --output it prints a table: for each definition and pass the share of elements on each piece of the curve,
 /// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
-/// and gradients of a small network trained on handwritten digits, which are in the project's folder.
+/// and gradients of a small network trained on handwritten digits, in the clone that the command was built from.
 ///
-/// Inputs are .npy files, tensors of .npz and .safetensors files (FILE:TENSOR), or - for standard input: float32, float16, or
-/// bfloat16 as the bits in uint16 with --dtype bf16, of any shape. With --output, a .npy file or - for standard output, they may be
-/// larger than memory: they go through in pieces. The output appears when it is complete; Ctrl-C leaves no part of it. Devices and
-/// pipes are read and written as they are.
+/// An input is a .npy file, a tensor of a .npz or .safetensors file (FILE:TENSOR), or standard input (-). It may have any shape, and
+/// holds float32, float16, or with --dtype bf16 bfloat16 (in NumPy's files as the bits in uint16). With --output, a .npy file or
+/// standard output (-), inputs may be larger than memory: they go through in pieces. The output appears when it is complete;
+/// Ctrl-C leaves no part of it. Devices and pipes are read and written as they are.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -86,7 +86,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
         return Err("the backward pass needs the upstream gradient: --grad G.npy".into());
     }
-    npy::one_stdin(arguments.input.iter().chain(&arguments.grad))?;
+    npy::check_one_stdin(arguments.input.iter().chain(&arguments.grad))?;
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
     let in_file = || x.as_ref().and_then(npy::Reader::element);
@@ -130,9 +130,9 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         (Some(x), Some(g)) => {
             let (shape, x) = all(x, |x: T| x)?;
             let g = npy::Reader::open(g)?;
-            npy::same_order(is_fortran, &g)?;
-            let (of_g, g) = all(g, |g: T| g)?;
-            npy::same_shape(&shape, &of_g)?;
+            npy::check_same_order(is_fortran, &g)?;
+            let (g_shape, g) = all(g, |g: T| g)?;
+            npy::check_same_shape(&shape, &g_shape)?;
             (shape, x, Some(g))
         }
     };
@@ -149,12 +149,17 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     };
     let differing = table::print(out, &offload, &definitions, &input, arguments.json)?;
     if differing > 0 {
-        complain(&format!("{differing} results differ from the CPU path"));
+        let results = if differing == 1 {
+            "result differs"
+        } else {
+            "results differ"
+        };
+        complain(&format!("{differing} {results} from the CPU path"));
     }
     Ok(differing == 0)
 }
 
-/// The result is a `.npy` file, and not one of the inputs by mistake.
+/// Checks that the output is a `.npy` file, and not one of the inputs by mistake.
 fn check_output(arguments: &Arguments, output: &Path) -> Result<(), String> {
     if npy::split(output).1.is_some() {
         let output = output.display();

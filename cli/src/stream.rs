@@ -43,9 +43,9 @@ impl<T: Scalar> FileJob<T> {
     pub fn open(definition: HardSigmoid, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self, String> {
         let len = x.check::<T>()?;
         if let Some(g) = &g {
-            npy::same_shape(x.shape(), g.shape())?;
+            npy::check_same_shape(x.shape(), g.shape())?;
             g.check::<T>()?;
-            npy::same_order(x.is_fortran(), g)?;
+            npy::check_same_order(x.is_fortran(), g)?;
         }
         let mut y = Output::create(to)?;
         y.write(&npy::head(T::DTYPE, x.shape(), x.is_fortran()))?;

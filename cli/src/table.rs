@@ -141,7 +141,8 @@ impl Row {
 
 /// One pass: backward if there is an upstream gradient, otherwise forward.
 fn compute<T: Scalar>(offload: &Offload, definition: HardSigmoid, x: &[T], g: Option<&[T]>) -> Result<Vec<T>> {
-    let mut result = vec![T::from_f32(0.0); x.len()];
+    // NaN differs from every result, so an element that isn't written shows.
+    let mut result = vec![T::from_f32(f32::NAN); x.len()];
     match g {
         None => block_on(offload.unary(Unary::Forward(definition), x, &mut result))?,
         Some(g) => block_on(offload.binary(Binary::Backward(definition), x, g, &mut result))?,

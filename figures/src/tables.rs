@@ -21,7 +21,7 @@ fn names() -> impl Iterator<Item = (&'static str, HardSigmoid)> {
 fn properties(out: &mut Out) -> Result<()> {
     writeln!(
         out,
-        "| preset | y | kinks | slope | y(0) | dy/dx at a kink | one f32 step inside the upper one |"
+        "| preset | y | kinks | slope | y(0) | dy/dx at a kink | one f32 step inside the upper kink |"
     )?;
     writeln!(out, "|---|---|---|---|---|---|---|")?;
     for (name, definition) in names() {
@@ -134,7 +134,7 @@ fn sixths(out: &mut Out) -> Result<()> {
     let beside = (1..=4096).map(|i| f32::from_bits((-3.0_f32).to_bits() - i));
     writeln!(
         out,
-        "\n| instead of (x + 3) / 6, `PYTORCH` | other bits in (-3, 3) | largest difference | largest relative difference |"
+        "\n| form, compared with (x + 3) / 6 (`PYTORCH`) | other bits in (-3, 3) | largest difference | largest relative difference |"
     )?;
     writeln!(out, "|---|---|---|---|")?;
     for (name, definition) in forms {

@@ -1,4 +1,4 @@
-//! The docs have the figures that are computed: they can't grow old.
+//! Checks that the docs hold the computed figures, so that they can't become outdated.
 
 use std::{
     io::pipe,

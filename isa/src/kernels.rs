@@ -6,7 +6,7 @@ use crate::{
 };
 use hard_sigmoid::{
     BroadcastGate, DType, HardSigmoid, Op, Other,
-    plan::{Limits, Placement, Plan},
+    plan::{Limits, Placement, Plan, Stage},
     wgsl,
 };
 use naga::{back, proc::BoundsCheckPolicies, valid};
@@ -198,21 +198,21 @@ pub fn all() -> Result<Vec<Kernel>> {
             for &dtype in DType::ALL {
                 // 33 elements have a body and a tail in every kernel.
                 let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
-                let parts: Vec<_> = plan.parts().collect();
-                let sums = parts.iter().find_map(|part| part.sums);
-                let body = parts.iter().find_map(|part| part.body);
-                let tail = parts.iter().find_map(|part| part.tail);
-                let (body, tail) = body.zip(tail).ok_or("33 elements have a body and a tail")?;
-                for (dispatch, is_body) in [(body, true), (tail, false)]
-                    .into_iter()
-                    .chain(sums.map(|sums| (sums, false)))
-                {
+                for stage in [Stage::Body, Stage::Tail, Stage::Sums] {
+                    let mut dispatches = plan.parts().flat_map(|part| part.dispatches());
+                    let Some(dispatch) = dispatches.find(|one| one.stage == stage) else {
+                        match stage {
+                            // Only a broadcast gate's gradient has sums.
+                            Stage::Sums => continue,
+                            Stage::Body | Stage::Tail => return Err(format!("33 elements have no {stage:?}").into()),
+                        }
+                    };
                     let kernel = Kernel {
                         op,
                         dtype,
                         placement,
                         entry_point: dispatch.entry_point,
-                        is_body,
+                        is_body: stage == Stage::Body,
                         constants: plan.constants(),
                         tensors: plan.tensors().len(),
                     };

@@ -22,7 +22,7 @@ use std::ops::Range;
 /// length of `b` isn't that of `a` divided by `middle`; [`OpError::LengthMismatch`] if `a` and `y` differ in length.
 pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut [T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
-    same_length("a", a, "y", y)?;
+    OpError::check_lengths(("a", a.len() as u64), ("y", y.len() as u64))?;
     gated(gate, [a], b, y);
     Ok(())
 }
@@ -50,20 +50,13 @@ pub fn gate_broadcast_backward<T: Scalar>(
     db: &mut [T],
 ) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
-    same_length("a", a, "g", g)?;
-    same_length("a", a, "da", da)?;
-    same_length("b", b, "db", db)?;
+    let named = |name, values: &[T]| (name, values.len() as u64);
+    OpError::check_lengths(named("a", a), named("g", g))?;
+    OpError::check_lengths(named("a", a), named("da", da))?;
+    OpError::check_lengths(named("b", b), named("db", db))?;
     sums(gate, a, b, g, db);
     gated(gate, [g], b, da);
     Ok(())
-}
-
-fn same_length<T>(a: &'static str, of_a: &[T], b: &'static str, of_b: &[T]) -> Result<(), OpError> {
-    let (a_len, b_len) = (of_a.len() as u64, of_b.len() as u64);
-    if a_len == b_len {
-        return Ok(());
-    }
-    Err(OpError::LengthMismatch { a, a_len, b, b_len })
 }
 
 /// The length of a tile, which repeats the numbers of `b`.

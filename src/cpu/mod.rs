@@ -269,13 +269,10 @@ impl Specialize for HardSigmoid {
 pub(crate) fn check_lengths(op: Op, lengths: &[usize]) -> Result<(), OpError> {
     let names = op.inputs().iter().chain(op.outputs());
     let mut operands = names.zip(lengths).map(|(&name, &len)| (name, len as u64));
-    let Some((a, a_len)) = operands.next() else {
+    let Some(a) = operands.next() else {
         return Ok(());
     };
-    match operands.find(|&(_, len)| len != a_len) {
-        None => Ok(()),
-        Some((b, b_len)) => Err(OpError::LengthMismatch { a, a_len, b, b_len }),
-    }
+    operands.try_for_each(|b| OpError::check_lengths(a, b))
 }
 
 /// Checks `bits_size`, the size in bytes of the signs of `len` elements of `operand`.

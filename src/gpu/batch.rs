@@ -6,7 +6,7 @@ use crate::{
         pipelines::{Offsets, Variant},
     },
     math::{dtype::DType, op::Op},
-    plan::{Part, UnsupportedDevice, params::Params, placement::MAX_TENSORS},
+    plan::{Dispatch, Part, UnsupportedDevice, params::Params, placement::MAX_TENSORS},
 };
 use rustc_hash::{FxHashMap, FxHasher};
 use std::{
@@ -100,9 +100,7 @@ struct Recorded {
     /// The offset of every binding, in order; those of the tensors only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
-    sums: Option<[u32; 3]>,
-    body: Option<[u32; 3]>,
-    tail: Option<[u32; 3]>,
+    dispatches: [Option<Dispatch>; 3],
 }
 
 /// Bind groups, found by what they are made of.
@@ -252,17 +250,15 @@ impl Batch {
         let mut offsets = bound.dynamic;
         offsets[dynamic - 1] = at;
         // The pipelines compile now if they haven't yet.
-        let sums = part.sums.inspect(|_| _ = kernels.pipelines().sums(variant));
-        let body = part.body.inspect(|_| _ = kernels.pipelines().body(variant));
-        let tail = part.tail.inspect(|_| _ = kernels.pipelines().tail(variant));
+        for dispatch in part.dispatches() {
+            kernels.pipelines().get(variant, dispatch.stage);
+        }
         self.parts.push(Recorded {
             variant,
             group,
             offsets,
             dynamic,
-            sums: sums.map(|sums| sums.workgroups),
-            body: body.map(|body| body.workgroups),
-            tail: tail.map(|tail| tail.workgroups),
+            dispatches: part.dispatches,
         });
     }
 
@@ -435,16 +431,9 @@ impl Written<'_> {
         for part in parts {
             let bind_group = &self.0.groups.all[part.group].bind_group;
             pass.set_bind_group(0, bind_group, &part.offsets[..part.dynamic]);
-            if let Some([x, y, z]) = part.sums {
-                pass.set_pipeline(pipelines.sums(part.variant));
-                pass.dispatch_workgroups(x, y, z);
-            }
-            if let Some([x, y, z]) = part.body {
-                pass.set_pipeline(pipelines.body(part.variant));
-                pass.dispatch_workgroups(x, y, z);
-            }
-            if let Some([x, y, z]) = part.tail {
-                pass.set_pipeline(pipelines.tail(part.variant));
+            for dispatch in part.dispatches.iter().flatten() {
+                let [x, y, z] = dispatch.workgroups;
+                pass.set_pipeline(pipelines.get(part.variant, dispatch.stage));
                 pass.dispatch_workgroups(x, y, z);
             }
         }

@@ -14,7 +14,7 @@ use crate::{
         finite::Finite,
         op::{Binary, Op, Other, Unary},
     },
-    plan::{self, Binding, Plan, params::Params, placement::Placement},
+    plan::{self, Binding, Dispatch, Plan, params::Params, placement::Placement},
 };
 
 /// A checked launch. It can be recorded any number of times.
@@ -34,9 +34,8 @@ pub struct Launch {
 #[derive(Clone, Debug)]
 struct Recorded {
     bind_group: wgpu::BindGroup,
-    sums: Option<(wgpu::ComputePipeline, [u32; 3])>,
-    body: Option<(wgpu::ComputePipeline, [u32; 3])>,
-    tail: Option<(wgpu::ComputePipeline, [u32; 3])>,
+    /// A pipeline and its grid, by stage.
+    dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; 3],
 }
 
 impl Launch {
@@ -44,7 +43,7 @@ impl Launch {
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         for part in &self.parts {
             pass.set_bind_group(0, &part.bind_group, &[]);
-            for (pipeline, [x, y, z]) in part.sums.iter().chain(&part.body).chain(&part.tail) {
+            for (pipeline, [x, y, z]) in part.dispatches.iter().flatten() {
                 pass.set_pipeline(pipeline);
                 pass.dispatch_workgroups(*x, *y, *z);
             }
@@ -199,12 +198,10 @@ impl Kernels {
                 }
             });
             let bind_group = self.bind_group(variant, storage.chain([params.as_entire_buffer_binding()]));
-            let pipelines = self.pipelines();
+            let with_pipeline = |one: Dispatch| (self.pipelines().get(variant, one.stage).clone(), one.workgroups);
             Ok(Recorded {
                 bind_group,
-                sums: part.sums.map(|sums| (pipelines.sums(variant).clone(), sums.workgroups)),
-                body: part.body.map(|body| (pipelines.body(variant).clone(), body.workgroups)),
-                tail: part.tail.map(|tail| (pipelines.tail(variant).clone(), tail.workgroups)),
+                dispatches: part.dispatches.map(|one| one.map(with_pipeline)),
             })
         });
         Ok(Launch {

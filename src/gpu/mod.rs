@@ -27,7 +27,7 @@ use crate::{
         grid::{WORKGROUP, check_limits},
         limits::{Limits, UnsupportedDevice},
         params::Params,
-        placement::{Placement, bound},
+        placement::{Placement, Stage, bound},
     },
 };
 use std::sync::Arc;
@@ -126,11 +126,10 @@ impl Kernels {
         for &placement in Placement::ALL {
             if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
                 let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
-                if let Op::Other(Other::GateBroadcastBackward(_)) = op {
-                    self.pipelines().sums(variant);
+                let has_sums = matches!(op, Op::Other(Other::GateBroadcastBackward(_)));
+                for stage in Stage::ALL.into_iter().filter(|&stage| has_sums || stage != Stage::Sums) {
+                    self.pipelines().get(variant, stage);
                 }
-                self.pipelines().body(variant);
-                self.pipelines().tail(variant);
             }
         }
     }
@@ -231,13 +230,7 @@ mod tests {
         let kernels = Kernels::new(&device).unwrap();
         let variant = |op| Variant::new(op, DType::F16, Placement::Shared, Offsets::Fixed);
         let all = || {
-            let both = |op| {
-                let (body, tail) = (
-                    kernels.pipelines().body(variant(op)),
-                    kernels.pipelines().tail(variant(op)),
-                );
-                [body.clone(), tail.clone()]
-            };
+            let both = |op| [Stage::Body, Stage::Tail].map(|stage| kernels.pipelines().get(variant(op), stage).clone());
             Op::all(HardSigmoid::PYTORCH).into_iter().map(both).collect::<Vec<_>>()
         };
         let seen: Vec<_> = std::thread::scope(|scope| {
@@ -248,6 +241,6 @@ mod tests {
         // Another handle has its own, so the comparison can fail.
         let other = Kernels::new(&device).unwrap();
         let forward = variant(Unary::Forward(HardSigmoid::PYTORCH).into());
-        assert!(*other.pipelines().body(forward) != seen[0][0][0]);
+        assert!(*other.pipelines().get(forward, Stage::Body) != seen[0][0][0]);
     }
 }

@@ -203,16 +203,8 @@ impl<'b> Tensors<'_, 'b> {
         let (a, b) = (named(0), named(1));
         gate.check(a, b)?;
         for index in 2..self.ranges.len() {
-            let (name, len) = named(index);
-            let (as_long, needed) = if name == "db" { b } else { a };
-            if len != needed {
-                return Err(OpError::LengthMismatch {
-                    a: as_long,
-                    a_len: needed,
-                    b: name,
-                    b_len: len,
-                });
-            }
+            let other = named(index);
+            OpError::check_lengths(if other.0 == "db" { b } else { a }, other)?;
         }
         Ok(())
     }

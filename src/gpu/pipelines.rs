@@ -9,7 +9,7 @@ use crate::{
         self,
         formula::Formula,
         params::Params,
-        placement::{Access, EntryPoints, MAX_TENSORS, Placement, access, bound},
+        placement::{Access, MAX_TENSORS, Placement, Stage, access, bound},
         wgsl::{self, Options},
     },
 };
@@ -76,7 +76,7 @@ pub(crate) struct Pipelines {
     /// Indexed by offsets, whether operands are read-only, and the number of tensors.
     layouts: [[[OnceLock<Layout>; MAX_TENSORS + 1]; 2]; 3],
     /// Indexed by [`Variant::index`].
-    pipelines: Box<[Slots]>,
+    pipelines: Box<[[OnceLock<wgpu::ComputePipeline>; Stage::ALL.len()]]>,
 }
 
 /// The layouts that kernels share if they bind the same tensors.
@@ -84,13 +84,6 @@ pub(crate) struct Pipelines {
 struct Layout {
     bindings: wgpu::BindGroupLayout,
     pipeline: wgpu::PipelineLayout,
-}
-
-#[derive(Debug, Default)]
-struct Slots {
-    sums: OnceLock<wgpu::ComputePipeline>,
-    body: OnceLock<wgpu::ComputePipeline>,
-    tail: OnceLock<wgpu::ComputePipeline>,
 }
 
 impl Pipelines {
@@ -101,7 +94,7 @@ impl Pipelines {
             separate: OnceLock::new(),
             shared: OnceLock::new(),
             layouts: Default::default(),
-            pipelines: (0..Variant::COUNT).map(|_| Slots::default()).collect(),
+            pipelines: (0..Variant::COUNT).map(|_| Default::default()).collect(),
         }
     }
 
@@ -113,20 +106,10 @@ impl Pipelines {
         &self.layout(variant).bindings
     }
 
-    /// The pipeline for the sums of a broadcast gate's gradient.
-    pub(crate) fn sums(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        let slot = &self.pipelines[variant.index()].sums;
-        slot.get_or_init(|| self.compile(variant, EntryPoints::sums(variant.placement)))
-    }
-
-    pub(crate) fn body(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        let slot = &self.pipelines[variant.index()].body;
-        slot.get_or_init(|| self.compile(variant, EntryPoints::new(variant.op, variant.placement).body))
-    }
-
-    pub(crate) fn tail(&self, variant: Variant) -> &wgpu::ComputePipeline {
-        let slot = &self.pipelines[variant.index()].tail;
-        slot.get_or_init(|| self.compile(variant, EntryPoints::new(variant.op, variant.placement).tail))
+    /// The pipeline, which compiles now if it hasn't yet.
+    pub(crate) fn get(&self, variant: Variant, stage: Stage) -> &wgpu::ComputePipeline {
+        let slot = &self.pipelines[variant.index()][stage as usize];
+        slot.get_or_init(|| self.compile(variant, stage.entry_point(variant.op, variant.placement)))
     }
 
     fn module(&self, placement: Placement) -> &wgpu::ShaderModule {

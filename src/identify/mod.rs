@@ -74,15 +74,8 @@ pub fn identify_within(
         return Err(OpError::Tolerance { given: atol });
     }
     let of_gradient = gradient.map(|Gradient { g, dx }| [("g", g), ("dx", dx)]);
-    for (b, of_b) in [("y", y)].into_iter().chain(of_gradient.into_iter().flatten()) {
-        if x.len() != of_b.len() {
-            return Err(OpError::LengthMismatch {
-                a: "x",
-                a_len: x.len() as u64,
-                b,
-                b_len: of_b.len() as u64,
-            });
-        }
+    for (name, values) in [("y", y)].into_iter().chain(of_gradient.into_iter().flatten()) {
+        OpError::check_lengths(("x", x.len() as u64), (name, values.len() as u64))?;
     }
     let mut data = Data::new(x, y, gradient);
     let mut matches = data.best_matches();
@@ -258,30 +251,26 @@ impl Precision {
     }
 
     fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
-        let x = rounded(self.input, x);
+        let x = self.input.rounded(x);
         if self.rounding == Rounding::AsDefined {
-            return rounded(self.output, definition.forward(x));
+            return self.output.rounded(definition.forward(x));
         }
         let (v, top) = self.before_limits(definition, x);
         let limited = if v.is_nan() { v } else { v.clamp(0.0, top) };
         match definition.form() {
             Form::Affine { .. } => limited,
-            Form::Relu6Divide | Form::Relu6DivideBoth => rounded(self.output, limited / 6.0),
-            Form::Relu6Multiply => rounded(self.output, limited * self.factor(SIXTH)),
+            Form::Relu6Divide | Form::Relu6DivideBoth => self.output.rounded(limited / 6.0),
+            Form::Relu6Multiply => self.output.rounded(limited * self.factor(SIXTH)),
         }
     }
 
     fn backward(self, definition: HardSigmoid, x: f32, g: f32) -> f32 {
-        let (x, g) = (rounded(self.input, x), rounded(self.input, g));
+        let (x, g) = (self.input.rounded(x), self.input.rounded(g));
         if self.rounding == Rounding::AsDefined {
-            return rounded(self.output, definition.backward(x, g));
+            return self.output.rounded(definition.backward(x, g));
         }
         let (v, low, high) = self.gradient_window(definition, x);
-        let passes = match definition.kink_rule() {
-            KinkRule::Strict => v > low && v < high,
-            KinkRule::Inclusive | KinkRule::Half => v >= low && v <= high,
-        };
-        if !passes {
+        if !definition.kink_rule().passes(v, low, high) {
             return 0.0;
         }
         let whole = match definition.form() {
@@ -290,14 +279,12 @@ impl Precision {
         };
         let is_halved = definition.kink_rule() == KinkRule::Half && (v == low || v == high);
         // Halving rounds only subnormals.
-        rounded(
-            self.output,
-            if is_halved {
-                0.5 * rounded(self.output, whole)
-            } else {
-                whole
-            },
-        )
+        let whole = self.output.rounded(whole);
+        if is_halved {
+            self.output.rounded(0.5 * whole)
+        } else {
+            whole
+        }
     }
 
     /// The value that decides whether the gradient passes at `x`, and the two ends of the range where it passes.
@@ -312,7 +299,7 @@ impl Precision {
     /// The value before clamping, and its upper limit.
     fn before_limits(self, definition: HardSigmoid, x: f32) -> (f32, f32) {
         // A product or sum of halves, rounded to f32 and then to a half, is the same as rounded once.
-        let r = |value| rounded(self.output, value);
+        let r = |value| self.output.rounded(value);
         match definition.form() {
             Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => {
                 (r(alpha.get().mul_add(x, beta.get())), 1.0)
@@ -324,7 +311,7 @@ impl Precision {
 
     fn factor(self, value: f32) -> f32 {
         match self.rounding {
-            Rounding::EachOperationAndFactor => rounded(self.output, value),
+            Rounding::EachOperationAndFactor => self.output.rounded(value),
             _ => value,
         }
     }
@@ -476,14 +463,6 @@ fn separation_beyond(a: HardSigmoid, b: HardSigmoid, precision: Precision, least
         .or_else(|| by_gradient().map(Separation::Backward))
 }
 
-fn rounded(element: DType, value: f32) -> f32 {
-    match element {
-        DType::F32 => value,
-        DType::F16 => f16::from_f32(value).to_f32(),
-        DType::Bf16 => bf16::from_f32(value).to_f32(),
-    }
-}
-
 /// The most elements that are looked at where a sample is enough.
 const SAMPLE: usize = 1 << 16;
 
@@ -499,7 +478,7 @@ struct Data<'a> {
 
 impl<'a> Data<'a> {
     fn new(x: &'a [f32], y: &'a [f32], gradient: Option<Gradient<'a>>) -> Self {
-        let is_of = |element, all: &[f32]| all.iter().all(|&one| one.is_nan() || rounded(element, one) == one);
+        let is_of = |element: DType, all: &[f32]| all.iter().all(|&one| one.is_nan() || element.rounded(one) == one);
         let mut precisions = vec![];
         for of_element in Precision::ALL.chunk_by(|a, b| a.output == b.output) {
             let element = of_element[0].output;
@@ -532,7 +511,7 @@ impl<'a> Data<'a> {
     /// Each `x` as it was after its first rounding, and its `y`.
     fn inputs(&self, precision: Precision) -> impl Iterator<Item = (f32, f32)> + Clone {
         let elements = self.x.iter().zip(self.y);
-        elements.map(move |(&x, &y)| (rounded(precision.input, x), y))
+        elements.map(move |(&x, &y)| (precision.input.rounded(x), y))
     }
 
     /// The match in the precision in which the fewest elements of a sample differ.
@@ -616,10 +595,10 @@ impl<'a> Data<'a> {
             return at_kinks;
         };
         for i in 0..self.x.len() {
-            let (v, low, high) = precision.gradient_window(definition, rounded(precision.input, self.x[i]));
-            let product = definition.slope() * rounded(precision.input, g[i]);
+            let (v, low, high) = precision.gradient_window(definition, precision.input.rounded(self.x[i]));
+            let product = definition.slope() * precision.input.rounded(g[i]);
             // A gradient that is tiny, or would be in a half float, may be zero for another reason.
-            let is_seen = product.abs() > f32::MIN_POSITIVE && rounded(precision.output, product) != 0.0;
+            let is_seen = product.abs() > f32::MIN_POSITIVE && precision.output.rounded(product) != 0.0;
             if (v == low || v == high) && product.is_finite() && is_seen {
                 match dx[i] / product {
                     share if share > 0.75 => at_kinks.passed += 1,

@@ -4,7 +4,6 @@ use super::{
     Agreement, Identification, KinkCounts, Match, Precision, Rounding, Separation, Verdict, names, separation_beyond,
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
-use half::{bf16, f16};
 use std::fmt;
 
 impl Identification {
@@ -108,18 +107,13 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     }
     let nearest = found.nearest();
     let name = nearest.definition;
-    let one_rounding = match nearest.precision.output {
-        DType::F32 => f32::EPSILON,
-        DType::F16 => f16::EPSILON.to_f32(),
-        DType::Bf16 => bf16::EPSILON.to_f32(),
-    };
     match nearest.forward.largest {
         None => {
             let agreeing = found.matches.iter().filter(|one| one.forward.differing == 0);
             let agreeing: Vec<_> = agreeing.map(|one| one.definition).collect();
             format!("Every y is that of {}, but the gradient is not.\n", names(&agreeing))
         }
-        Some((difference, _)) if difference <= one_rounding => {
+        Some((difference, _)) if difference <= nearest.precision.output.epsilon() => {
             format!("The nearest is {name}, except for roundings: the order of operations may differ.\n")
         }
         Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {

@@ -144,7 +144,7 @@ impl Constraints {
         // The parameters and the product may be rounded too, and the sum before it is rounded to a half float.
         let unit = match precision.rounding {
             Rounding::AsDefined | Rounding::Fused => f64::from(f32::EPSILON),
-            Rounding::EachOperation | Rounding::EachOperationAndFactor => 2.0 * epsilon(precision.output),
+            Rounding::EachOperation | Rounding::EachOperationAndFactor => 2.0 * f64::from(precision.output.epsilon()),
         };
         let constraint = |(x, y): (f32, f32)| {
             let ((below, above), x, y) = (neighbours(precision.output, y), f64::from(x), f64::from(y));
@@ -220,14 +220,6 @@ impl Constraints {
     }
 }
 
-fn epsilon(element: DType) -> f64 {
-    match element {
-        DType::F32 => f32::EPSILON.into(),
-        DType::F16 => f16::EPSILON.to_f64(),
-        DType::Bf16 => bf16::EPSILON.to_f64(),
-    }
-}
-
 /// The numbers next to `y`.
 fn neighbours(element: DType, y: f32) -> (f64, f64) {
     let y = y + 0.0;
@@ -271,7 +263,8 @@ fn all_within(range: (f64, f64)) -> Vec<f32> {
     once_each(range, short.chain(longer).chain(every.map(f64::from)))
 }
 
-/// Decimals within the range, whose larger end has `digits` digits; only the middle ones if there are many.
+/// Decimals within the range, with `digits` significant digits in the end of larger magnitude; only the middle ones if there
+/// are many.
 fn decimals_within((low, high): (f64, f64), digits: i32) -> Vec<f64> {
     const MANY: f64 = 64.0;
     let largest = low.abs().max(high.abs());

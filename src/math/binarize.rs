@@ -3,6 +3,7 @@
 use crate::math::{
     definition::{HardSigmoid, quieted},
     finite::Finite,
+    names::named,
     philox::{random_word, random_words},
 };
 
@@ -149,10 +150,9 @@ pub enum StraightThrough {
     Identity,
 }
 
-impl StraightThrough {
-    /// Every estimator.
-    pub const ALL: &'static [Self] = &[Self::HardTanh, Self::Identity];
+named!(StraightThrough, "estimator", HardTanh => "hard_tanh", Identity => "identity");
 
+impl StraightThrough {
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {

@@ -1,6 +1,7 @@
 use crate::math::{
     error::{NotFinite, ParseError},
     finite::Finite,
+    names::named,
 };
 use std::{fmt, str::FromStr};
 
@@ -365,11 +366,7 @@ impl HardSigmoid {
     #[inline(always)]
     fn passes(self, x: f32) -> bool {
         let (v, low, high) = self.gradient_window(x);
-        match self.kinks {
-            // `&` instead of `&&` avoids a jump, so that loops can be vectorized. NaN passes neither comparison.
-            KinkRule::Strict => (v > low) & (v < high),
-            KinkRule::Inclusive | KinkRule::Half => (v >= low) & (v <= high),
-        }
+        self.kinks.passes(v, low, high)
     }
 
     /// The value that decides whether the gradient passes at `x`, and the two ends of the range where it passes.
@@ -532,26 +529,17 @@ pub(crate) fn quieted(nan: f32) -> f32 {
     f32::from_bits(nan.to_bits() | QUIET_BIT)
 }
 
+named!(KinkRule, "kink rule", Strict => "strict", Inclusive => "inclusive", Half => "half");
+
 impl KinkRule {
-    /// Every rule.
-    pub const ALL: &'static [Self] = &[Self::Strict, Self::Inclusive, Self::Half];
-}
-
-impl fmt::Display for KinkRule {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Strict => "strict",
-            Self::Inclusive => "inclusive",
-            Self::Half => "half",
-        })
-    }
-}
-
-impl FromStr for KinkRule {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        ParseError::find("kink rule", text, Self::ALL)
+    /// Whether the gradient passes at `v`, with kinks at `low` and `high`.
+    #[inline(always)]
+    pub(crate) fn passes(self, v: f32, low: f32, high: f32) -> bool {
+        match self {
+            // `&` instead of `&&` avoids a jump, so that loops can be vectorized. NaN passes neither comparison.
+            Self::Strict => (v > low) & (v < high),
+            Self::Inclusive | Self::Half => (v >= low) & (v <= high),
+        }
     }
 }
 

@@ -1,9 +1,5 @@
-use crate::math::{
-    error::{OpError, ParseError},
-    finite::Finite,
-};
+use crate::math::{error::OpError, finite::Finite, names::named};
 use half::{bf16, f16};
-use std::{fmt, str::FromStr};
 
 /// The type of a tensor's elements. Half floats are widened to `f32`, computed there, and rounded once, to nearest,
 /// ties to even.
@@ -19,9 +15,6 @@ pub enum DType {
 }
 
 impl DType {
-    /// Every element type.
-    pub const ALL: &'static [Self] = &[Self::F32, Self::F16, Self::Bf16];
-
     /// Bytes of one element.
     pub const fn size(self) -> u64 {
         match self {
@@ -30,38 +23,40 @@ impl DType {
         }
     }
 
+    /// Rounds to a number of this type.
+    pub(crate) fn rounded(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
+        }
+    }
+
+    /// The difference between 1 and the next larger number.
+    pub(crate) fn epsilon(self) -> f32 {
+        match self {
+            Self::F32 => f32::EPSILON,
+            Self::F16 => f16::EPSILON.to_f32(),
+            Self::Bf16 => bf16::EPSILON.to_f32(),
+        }
+    }
+
     /// Refuses a scale that this type rounds to infinity.
     pub(crate) fn check_scale(self, scale: Finite) -> Result<(), OpError> {
         let scale = scale.get();
-        let (dtype, rounded, largest) = match self {
-            Self::F32 => ("f32", scale, f32::MAX),
-            Self::F16 => ("f16", f16::from_f32(scale).to_f32(), f16::MAX.to_f32()),
-            Self::Bf16 => ("bf16", bf16::from_f32(scale).to_f32(), bf16::MAX.to_f32()),
+        let (dtype, largest) = match self {
+            Self::F32 => ("f32", f32::MAX),
+            Self::F16 => ("f16", f16::MAX.to_f32()),
+            Self::Bf16 => ("bf16", bf16::MAX.to_f32()),
         };
-        if rounded.is_finite() {
+        if self.rounded(scale).is_finite() {
             return Ok(());
         }
         Err(OpError::ScaleTooLarge { scale, dtype, largest })
     }
 }
 
-impl fmt::Display for DType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-        })
-    }
-}
-
-impl FromStr for DType {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        ParseError::find("dtype", text, Self::ALL)
-    }
-}
+named!(DType, "dtype", F32 => "f32", F16 => "f16", Bf16 => "bf16");
 
 /// A number that the slices of the CPU path and of `offload` can hold: `f32`, [`half::f16`] or [`half::bf16`].
 pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {

@@ -159,6 +159,16 @@ pub enum OpError {
     },
 }
 
+impl OpError {
+    /// Refuses two operands, with their names, that differ in length.
+    pub(crate) fn check_lengths((a, a_len): (&'static str, u64), (b, b_len): (&'static str, u64)) -> Result<(), Self> {
+        if a_len == b_len {
+            return Ok(());
+        }
+        Err(Self::LengthMismatch { a, a_len, b, b_len })
+    }
+}
+
 impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

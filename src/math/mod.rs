@@ -7,5 +7,6 @@ pub(crate) mod definition;
 pub(crate) mod dtype;
 pub(crate) mod error;
 pub(crate) mod finite;
+pub(crate) mod names;
 pub(crate) mod op;
 pub(crate) mod philox;

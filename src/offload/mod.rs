@@ -32,14 +32,15 @@ use crate::{
         binarize::Binarization,
         definition::HardSigmoid,
         dtype::Scalar,
-        error::{OpError, ParseError},
+        error::OpError,
         finite::Finite,
+        names::named,
         op::{Binary, Op, Other, Unary},
     },
     plan,
 };
 use ring::{Gpu, Output, Transfer};
-use std::{fmt, str::FromStr};
+use std::fmt;
 
 /// Which device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,36 +54,15 @@ pub enum Target {
     Cpu,
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Auto => "auto",
-            Self::Gpu => "gpu",
-            Self::Cpu => "cpu",
-        })
-    }
-}
-
-impl Target {
-    /// Every target.
-    pub const ALL: &'static [Self] = &[Self::Auto, Self::Gpu, Self::Cpu];
-}
-
-impl FromStr for Target {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        ParseError::find("device", text, Self::ALL)
-    }
-}
+named!(Target, "device", Auto => "auto", Gpu => "gpu", Cpu => "cpu");
 
 /// A chosen device, and the operations on host slices there, except the broadcast gate. Each method is the function of the
 /// same name in [`cpu`].
 ///
 /// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another
-/// while the device computes. That takes 24 MiB of extra memory for each operand and result on a device with its own memory
-/// (staging buffers and tensors), so 72 MiB for two operands and a result. It takes half as much if host and device share
-/// memory. The memory is kept for the next call.
+/// while the device computes. In f32 the buffers of a call take 24 MiB for each operand and result on a device with its own
+/// memory (staging buffers and tensors), so 48 MiB forward, 72 MiB backward, and 120 MiB for `gate_backward`. They take half
+/// as much if host and device share memory, and half as much in f16 and bf16. They are kept for the next call.
 ///
 /// A call that fails leaves its output as it was. If the device fails when part of the output is written, the CPU path
 /// computes the rest, with the same bits, and only the next call fails.

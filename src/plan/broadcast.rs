@@ -12,7 +12,7 @@ use crate::{
         grid::{WORD, WORKGROUP},
         limits::{Limits, MAX_BINDING, UnsupportedDevice},
         params::Params,
-        placement::{EntryPoints, MAX_TENSORS, Operand, Placement, bound},
+        placement::{MAX_TENSORS, Operand, Placement, Stage, bound},
     },
 };
 
@@ -255,16 +255,16 @@ impl Rows {
         let groups = (sums.len + in_word).div_ceil(SUMS);
         let rows = groups.div_ceil(cut.workgroups());
         let columns = groups.div_ceil(rows);
+        let dispatch = Dispatch {
+            stage: Stage::Sums,
+            entry_point: Stage::Sums.entry_point(cut.op, placement),
+            workgroups: [columns as u32, rows as u32, 1],
+        };
         Part {
             params: params
                 .of_part(0, sums.len as u32, columns as u32 * WORKGROUP)
                 .broadcast_from(first, b_first),
-            sums: Some(Dispatch {
-                entry_point: EntryPoints::sums(placement),
-                workgroups: [columns as u32, rows as u32, 1],
-            }),
-            body: None,
-            tail: None,
+            dispatches: [Some(dispatch), None, None],
             bindings,
             tensors: tensors.len(),
         }
@@ -323,14 +323,15 @@ mod tests {
                     assert!(bytes > 0 && bytes <= limits.max_storage_buffer_binding_size, "{part:?}");
                     assert!(offset.is_multiple_of(alignment) && offset + bytes <= (all * size).next_multiple_of(WORD));
                 }
-                let [x, y, _] = part.dispatches().next().unwrap().workgroups;
+                let dispatch = part.dispatches().next().unwrap();
+                let [x, y, _] = dispatch.workgroups;
                 let most = limits.max_compute_workgroups_per_dimension;
                 assert!(x <= most && y <= most);
                 let [first, b_first, part_len, row_invocations] =
                     ["first", "b_first", "len", "row_invocations"].map(|name| field(part.params, name));
                 let of_b = binding(&part, Operand::Input(1));
                 let b_words = of_b.size / size;
-                if part.sums.is_some() {
+                if dispatch.stage == Stage::Sums {
                     assert!(elements == 0, "sums come first");
                     let of_a = binding(&part, Operand::Input(0));
                     let of_db = binding(&part, Operand::Output(1));

@@ -41,7 +41,7 @@ use crate::{
     plan::{
         broadcast::Cut,
         grid::{WORD, Work, check_limits},
-        placement::{EntryPoints, MAX_TENSORS, Unit, bound},
+        placement::{MAX_TENSORS, Unit, bound},
         wgsl::Options,
     },
 };
@@ -49,7 +49,7 @@ use std::fmt;
 
 pub use limits::{Limits, UnsupportedDevice};
 pub use params::Params;
-pub use placement::{Access, Operand, Placement};
+pub use placement::{Access, Operand, Placement, Stage};
 
 /// An operation can't be planned.
 #[non_exhaustive]
@@ -121,13 +121,7 @@ pub struct Plan {
 pub struct Part {
     /// The parameters, to be bound after the last tensor; `bytemuck::bytes_of` gives their bytes.
     pub params: Params,
-    /// Computes sums of a broadcast gate's gradient. They have parts of their own, which come first, since `da` may
-    /// replace `g`.
-    pub sums: Option<Dispatch>,
-    /// Computes the vectors of four words.
-    pub body: Option<Dispatch>,
-    /// Computes the words that are left. It shares no word with the body, so their order is free.
-    pub tail: Option<Dispatch>,
+    pub(crate) dispatches: [Option<Dispatch>; 3],
     bindings: [Binding; MAX_TENSORS],
     tensors: usize,
 }
@@ -147,6 +141,8 @@ pub struct Binding {
 /// An entry point and its grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dispatch {
+    /// What it computes.
+    pub stage: Stage,
     /// Its name in [`Plan::module`].
     pub entry_point: &'static str,
     /// Workgroups in x, y and z.
@@ -237,7 +233,6 @@ impl Plan {
             limits,
             params,
         } = *self;
-        let names = EntryPoints::new(op, placement);
         let tensors = bound(op, placement);
         let cut = Cut::of(op, dtype, len, &limits);
         let sums = cut
@@ -263,17 +258,18 @@ impl Plan {
             if let Some(cut) = cut {
                 params = cut.bind_elements(part.start, part.len, &mut bindings, params);
             }
-            let dispatch = |entry_point, workgroups| Dispatch {
-                entry_point,
+            let dispatch = |stage: Stage, workgroups| Dispatch {
+                stage,
+                entry_point: stage.entry_point(op, placement),
                 workgroups,
             };
+            let body = (part.grid.x > 0).then(|| dispatch(Stage::Body, [part.grid.x, part.grid.y, 1]));
+            let tail = part.has_tail.then(|| dispatch(Stage::Tail, [1, 1, 1]));
             Part {
                 params,
                 bindings,
                 tensors: tensors.len(),
-                sums: None,
-                body: (part.grid.x > 0).then(|| dispatch(names.body, [part.grid.x, part.grid.y, 1])),
-                tail: part.has_tail.then(|| dispatch(names.tail, [1, 1, 1])),
+                dispatches: [None, body, tail],
             }
         });
         sums.chain(elements)
@@ -286,9 +282,9 @@ impl Part {
         &self.bindings[..self.tensors]
     }
 
-    /// The dispatches that this part has, in the order sums, body, tail.
+    /// The dispatches of this part, in the order of [`Stage`].
     pub fn dispatches(&self) -> impl Iterator<Item = Dispatch> + use<> {
-        self.sums.into_iter().chain(self.body).chain(self.tail)
+        self.dispatches.into_iter().flatten()
     }
 }
 

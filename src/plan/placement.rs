@@ -1,8 +1,7 @@
 use crate::math::{
-    error::ParseError,
+    names::named,
     op::{Op, Other},
 };
-use std::{fmt, str::FromStr};
 
 /// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu
 /// refuses a buffer that one dispatch sees both read-only and writable, so each placement has its own entry points or
@@ -17,32 +16,12 @@ pub enum Placement {
     Shared,
 }
 
-impl Placement {
-    /// Every placement.
-    pub const ALL: &'static [Self] = &[Self::Separate, Self::InPlace, Self::Shared];
+named!(Placement, "placement", Separate => "separate", InPlace => "in_place", Shared => "shared");
 
+impl Placement {
     /// Whether `op` allows this placement.
     pub fn allows(self, op: impl Into<Op>) -> bool {
         self != Self::InPlace || op.into().replaces().is_some()
-    }
-}
-
-/// Writes `separate`, `in_place` or `shared`, which [`FromStr`] reads.
-impl fmt::Display for Placement {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Separate => "separate",
-            Self::InPlace => "in_place",
-            Self::Shared => "shared",
-        })
-    }
-}
-
-impl FromStr for Placement {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        ParseError::find("placement", text, Self::ALL)
     }
 }
 
@@ -64,25 +43,33 @@ pub enum Operand {
     Output(usize),
 }
 
-/// The entry points of an operation: for its vectors of four words, and for the words that are left.
-pub(crate) struct EntryPoints {
-    pub(crate) body: &'static str,
-    pub(crate) tail: &'static str,
+/// What a dispatch computes. A part has at most one dispatch of each stage, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The sums of a broadcast gate's gradient. They have parts of their own, which come first, since `da` may replace
+    /// `g`.
+    Sums,
+    /// The vectors of four words.
+    Body,
+    /// The words that are left. They share no word with the body, so the order of the two is free.
+    Tail,
 }
 
-impl EntryPoints {
-    pub(crate) fn new(op: Op, placement: Placement) -> Self {
+impl Stage {
+    pub(crate) const ALL: [Self; 3] = [Self::Sums, Self::Body, Self::Tail];
+
+    pub(crate) fn entry_point(self, op: Op, placement: Placement) -> &'static str {
+        let is_in_place = placement == Placement::InPlace;
         macro_rules! named {
             ($name:literal) => {
-                match placement {
-                    Placement::InPlace => Self {
-                        body: concat!($name, "_in_place"),
-                        tail: concat!($name, "_in_place_tail"),
-                    },
-                    Placement::Separate | Placement::Shared => Self {
-                        body: $name,
-                        tail: concat!($name, "_tail"),
-                    },
+                match (self, is_in_place) {
+                    // Only a broadcast gate's gradient has sums.
+                    (Self::Sums, false) => "gate_broadcast_sums",
+                    (Self::Sums, true) => "gate_broadcast_sums_in_place",
+                    (Self::Body, false) => $name,
+                    (Self::Body, true) => concat!($name, "_in_place"),
+                    (Self::Tail, false) => concat!($name, "_tail"),
+                    (Self::Tail, true) => concat!($name, "_in_place_tail"),
                 }
             };
         }
@@ -94,14 +81,6 @@ impl EntryPoints {
             Op::Other(Other::Unpack(_)) => named!("unpack"),
             Op::Other(Other::GateBroadcast(_)) => named!("gate_broadcast"),
             Op::Other(Other::GateBroadcastBackward(_)) => named!("gate_broadcast_backward"),
-        }
-    }
-
-    /// The entry point of the sums of a broadcast gate's gradient, which no other operation has.
-    pub(crate) fn sums(placement: Placement) -> &'static str {
-        match placement {
-            Placement::InPlace => "gate_broadcast_sums_in_place",
-            Placement::Separate | Placement::Shared => "gate_broadcast_sums",
         }
     }
 }

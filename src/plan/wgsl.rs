@@ -143,7 +143,7 @@ mod tests {
     use crate::math::{broadcast::BroadcastGate, op::Other};
     use crate::plan::{
         grid::WORKGROUP,
-        placement::{Access, EntryPoints, access, bound},
+        placement::{Access, Stage, access, bound},
     };
     use naga::{AddressSpace, StorageAccess};
     use std::collections::{BTreeMap, BTreeSet};
@@ -270,9 +270,10 @@ mod tests {
             let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
             for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
                 for &placement in placements.iter().filter(|placement| placement.allows(op)) {
-                    let EntryPoints { body, tail } = EntryPoints::new(op, placement);
-                    let sums = (op == broadcast[1]).then(|| (EntryPoints::sums(placement), WORKGROUP));
-                    for (name, workgroup) in [(body, WORKGROUP), (tail, 4)].into_iter().chain(sums) {
+                    let has_sums = op == broadcast[1];
+                    for stage in Stage::ALL.into_iter().filter(|&stage| has_sums || stage != Stage::Sums) {
+                        let name = stage.entry_point(op, placement);
+                        let workgroup = if stage == Stage::Tail { 4 } else { WORKGROUP };
                         named.insert(name);
                         let index = module.entry_points.iter().position(|entry| entry.name == name);
                         let index = index.unwrap_or_else(|| panic!("no entry point {name}"));

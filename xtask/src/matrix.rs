@@ -90,7 +90,8 @@ pub fn run(swiftshader: &str, newer: &str) -> Result<()> {
 /// The driver file of the distribution's lavapipe.
 fn installed_lavapipe() -> Result<String> {
     let folder = Path::new("/usr/share/vulkan/icd.d");
-    for entry in fs::read_dir(folder)? {
+    let missing = |error| format!("{}: {error}; install mesa-vulkan-drivers", folder.display());
+    for entry in fs::read_dir(folder).map_err(missing)? {
         let path = entry?.path().display().to_string();
         if path.contains("lvp_icd") {
             return Ok(path);

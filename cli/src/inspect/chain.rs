@@ -36,7 +36,7 @@ const NEAR: f64 = 5e-4;
 /// A chain that is a hard sigmoid or a hard swish.
 pub struct Recognized {
     pub function: Function,
-    /// Only those that belong to it.
+    /// The steps that belong to the activation.
     pub steps: Vec<Step>,
     /// What its steps compute, apart from roundings, is clip(alpha · x + beta).
     pub alpha: f32,
@@ -105,7 +105,7 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
             Step::Add(c) => (1.0, c.into()),
             Step::Mul(c) => (c.into(), 0.0),
             Step::Div(c) => (1.0 / f64::from(c), 0.0),
-            // Limits would change places.
+            // A negation would swap the limits.
             Step::Minus(_) if limits.is_some() => return None,
             Step::Minus(c) => (-1.0, c.into()),
             Step::Limit(low, high) if limits.is_none() => {

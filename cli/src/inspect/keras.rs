@@ -131,7 +131,8 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     }
     let mut activations = vec![];
     walk(config, "", &keras, &mut WrittenOut::new(), &mut activations);
-    let note = "layers or functions that are code (Lambda, or the model's own): what they compute isn't seen";
+    let note =
+        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found";
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend

@@ -178,7 +178,7 @@ fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
     read.map_err(|error| error.to_string())?;
     if bytes.len() as u64 > MOST_BYTES {
         return Err(
-            "it has more than 2 GiB: no ONNX file has; of a Keras model, save model.to_json() and inspect that".into(),
+            "it has more than 2 GiB, the most that an ONNX file may have; for a Keras model, save model.to_json() and inspect that".into(),
         );
     }
     parsed(bytes, sample)
@@ -286,7 +286,7 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
         writeln!(out, "  {name:<a$}  {function:<b$}  {written:<c$}  {which}")?;
     }
     match &model.note {
-        Some(note) => writeln!(out, "  not sure: {note}")?,
+        Some(note) => writeln!(out, "  may be incomplete: {note}")?,
         None if rows.is_empty() => writeln!(out, "  no hard sigmoid")?,
         None => {}
     }
@@ -354,5 +354,5 @@ fn explanation(sample: &Sample, activation: &Activation) -> String {
     text
 }
 
-/// More than roundings cause, even if constants are rounded to half precision.
+/// Differences below this are roundings, even if constants were rounded to half precision.
 const NEAR: f32 = 2e-3;

@@ -268,11 +268,11 @@ fn note(graph: &GraphProto) -> Option<String> {
     let reasons = [
         (
             is_elsewhere,
-            "constants are in another file, so what is written out with them isn't seen",
+            "constants are in another file, so hard sigmoids written out with them aren't found",
         ),
         (
             is_quantized,
-            "the model is quantized, so what is written out between quantizations isn't seen",
+            "the model is quantized, so hard sigmoids written out between quantizations aren't found",
         ),
     ];
     let notes: Vec<_> = reasons

@@ -51,9 +51,12 @@ impl Header {
             }
             _ => return Err(refusal("it doesn't begin as one")),
         };
+        let given = len;
         let len = usize::try_from(len).ok().filter(|&len| len <= MAX_LEN);
         let Some(len) = len else {
-            return Err(refusal(format_args!("its header has more than {MAX_LEN} bytes")));
+            return Err(refusal(format_args!(
+                "its header has {given} bytes, but may have {MAX_LEN} at most"
+            )));
         };
         let mut text = vec![0; len];
         fill(input, &mut text)?;

@@ -17,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What `.safetensors` files are read to have. NumPy has no name for it.
+/// The dtype of bfloat16 tensors in `.safetensors` files. NumPy has no name for it.
 const BFLOAT16: &str = "bfloat16";
 
 /// NumPy's name of an element type, or of the bits of bfloat16.
@@ -49,27 +49,27 @@ pub fn head(element: DType, shape: &[u64], is_fortran: bool) -> Vec<u8> {
     bytes
 }
 
-pub fn same_shape(of_x: &[u64], of_g: &[u64]) -> Result<(), String> {
-    if of_x == of_g {
+pub fn check_same_shape(x_shape: &[u64], g_shape: &[u64]) -> Result<(), String> {
+    if x_shape == g_shape {
         return Ok(());
     }
     Err(format!(
         "the input has shape {} but the gradient {}",
-        shown(of_x),
-        shown(of_g)
+        shown(x_shape),
+        shown(g_shape)
     ))
 }
 
-/// The elements of x and g go together one by one.
-pub fn same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
+/// Checks that x and g have the same order, since their elements are paired one by one.
+pub fn check_same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
     if x_is_fortran == g.is_fortran() {
         return Ok(());
     }
-    Err("one of input and gradient is in Fortran order, the other in C order: save both in one".into())
+    Err("one of input and gradient is in Fortran order, the other in C order: save both in the same order".into())
 }
 
-/// Standard input can be read once.
-pub fn one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+/// Checks that at most one array comes from standard input, which can be read only once.
+pub fn check_one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
     match paths.filter(|path| path.as_path() == Path::new("-")).count() {
         0 | 1 => Ok(()),
         _ => Err("only one of the arrays can come from standard input".into()),
@@ -147,10 +147,12 @@ impl Reader {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted && self.element() != Some(T::DTYPE) {
             let why = match self.element() {
-                Some(_) => "as x or --dtype says",
-                None => "supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as uint16",
+                Some(_) => "the dtype of x or --dtype: convert the file, or change --dtype",
+                None => {
+                    "which is needed here; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as uint16"
+                }
             };
-            return Err(self.at_path(format!("its dtype is '{found}', not '{wanted}': {why}")));
+            return Err(self.at_path(format!("its dtype is '{found}', not '{wanted}', {why}")));
         }
         self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
     }
@@ -200,10 +202,10 @@ impl Reader {
     /// All elements. Memory is taken as they come, since a pipe may promise more than it has.
     pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let len = self.check::<T>()?;
-        self.first(len, convert)
+        self.read_all(len, convert)
     }
 
-    fn first<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
+    fn read_all<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let mut left = len;
         let mut all = Vec::new();
         let progress = progress::of_bytes(len * size_of::<T>() as u64);
@@ -244,7 +246,7 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
         "<u2" | BFLOAT16 => (DType::Bf16, reader.all(bf16::to_f32)?),
         "<f8" => {
             let len = reader.checked(8).map_err(|message| reader.at_path(message))?;
-            (DType::F32, reader.first(len, |value: f64| value as f32)?)
+            (DType::F32, reader.read_all(len, |value: f64| value as f32)?)
         }
         other => {
             return Err(reader.at_path(format!(

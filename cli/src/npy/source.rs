@@ -101,7 +101,8 @@ fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, Stri
         .map_err(|_| damaged("it ends within its header"))?;
     let len = u64::from_le_bytes(len);
     if len > MOST_METADATA {
-        return Err(damaged("its header is too long"));
+        let why = format!("its header has {len} bytes, but may have {MOST_METADATA} at most");
+        return Err(damaged(&why));
     }
     let mut text = vec![];
     let read = (&file)
@@ -119,7 +120,11 @@ fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, Stri
         Dtype::F32 => "<f4",
         Dtype::F16 => "<f2",
         Dtype::BF16 => BFLOAT16,
-        other => return Err(format!("{name} has dtype {other:?}, which isn't read")),
+        other => {
+            return Err(format!(
+                "{name} has dtype {other:?}; supported are F64, F32, F16 and BF16"
+            ));
+        }
     };
     let header = Header {
         dtype: dtype.into(),

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let plan = Plan::new(OP, DType::F32, Placement::Separate, x.len() as u64, &limits)?;
 
-    // Create a module once, and a pipeline once for each entry point and its constants.
+    // A program would keep the module, and a pipeline for each entry point and its constants. This example runs once.
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
         source: wgpu::ShaderSource::Wgsl(plan.module().into()),

@@ -6,9 +6,7 @@ mod identify;
 mod plan;
 mod threads;
 
-use hard_sigmoid::{
-    Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
-};
+use hard_sigmoid::{Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, Unary};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -158,7 +156,12 @@ fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_,
         "unpack" => Other::Unpack(Finite::new("scale", left.scale()?).map_err(value_error)?).into(),
         "straight_through" => {
             let estimator: Option<String> = left.take("estimator")?;
-            hard_sigmoid::Binary::StraightThrough(estimator_of(estimator.as_deref().unwrap_or("hard_tanh"))?).into()
+            let estimator = estimator
+                .as_deref()
+                .unwrap_or("hard_tanh")
+                .parse()
+                .map_err(value_error)?;
+            hard_sigmoid::Binary::StraightThrough(estimator).into()
         }
         "gate_broadcast" => Other::GateBroadcast(left.broadcast(needs_definition()?)?).into(),
         "gate_broadcast_backward" => Other::GateBroadcastBackward(left.broadcast(needs_definition()?)?).into(),
@@ -180,16 +183,6 @@ fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_,
     };
     left.check_empty(name)?;
     Ok(op)
-}
-
-fn estimator_of(name: &str) -> PyResult<StraightThrough> {
-    match name {
-        "hard_tanh" => Ok(StraightThrough::HardTanh),
-        "identity" => Ok(StraightThrough::Identity),
-        _ => Err(value_error(format_args!(
-            "no estimator is called {name:?}; use one of hard_tanh, identity"
-        ))),
-    }
 }
 
 /// Keyword arguments that no operation has taken yet.

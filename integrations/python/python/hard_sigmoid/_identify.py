@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,7 +132,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     >>> print(found.report.splitlines()[0])
     keras or onnx, within 1e-5
     """
-    if not (isinstance(atol, (int, float)) and 0 <= atol < math.inf):
+    if not (isinstance(atol, numbers.Real) and 0 <= atol < math.inf):
         raise ValueError(f"atol is {atol!r}; it must be a finite number that isn't negative")
     if (g is None) != (dx is None):
         raise TypeError("a gradient needs both g and dx")
@@ -150,11 +151,11 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
     gradient = None if g is None else (flat[2], flat[3])
     verdict, within, definitions, matches, kinks, separations, report = _native.identify(
-        flat[0], flat[1], gradient, dtypes, atol
+        flat[0], flat[1], gradient, dtypes, float(atol)
     )
     return Identification(
         verdict,
-        atol if within > 0 else 0.0,
+        float(atol) if within > 0 else 0.0,
         tuple(HardSigmoid(one) for one in definitions),
         tuple(
             Match(HardSigmoid(of), precision, Agreement._of(*forward), backward and Agreement._of(*backward))
