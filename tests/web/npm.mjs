@@ -129,6 +129,17 @@ for (const [dtype, infinity] of [["f16", 0x7c00], ["bf16", 0x7f80]]) {
 }
 console.log("halves: 8 × 65536 results of PyTorch, 0 differ");
 
+// What is added to, on the CPU.
+for (const dtype of ["f32", "f16", "bf16"]) {
+  const make = (numbers, which) => (dtype === "f32" ? numbers : Uint16Array.from(numbers, (_, i) => i * 7 + 0x3333 * which));
+  const [at, upstream, before] = [x, g, x.map((value) => value / 3)].map(make);
+  const inputs = [at, upstream, before];
+  const [sum] = hs.compute("backward_accumulate", "pytorch", inputs, { dtype });
+  assert.deepEqual(hs.check("backward_accumulate", "pytorch", inputs, [sum], { dtype }), { compared: x.length, differing: 0, flushed: 0 });
+  assert.ok(hs.check("backward_accumulate", "pytorch", [at, upstream, at], [sum], { dtype }).differing > 500);
+}
+assert.deepEqual(hs.compute("backward_accumulate", "keras", [[0], [1], [3]].map((one) => Float32Array.from(one))), [Float32Array.of(3.2)]);
+
 // The same from an ArrayBuffer, a part of one, and a Buffer; and float64, float16, and Fortran's order.
 const file = readFileSync(golden("x.npy"));
 const shifted = new Uint8Array(file.length + 3);
@@ -153,7 +164,9 @@ const halves = Object.fromEntries(Object.entries({ x: patterns, y: npy("pytorch.
 assert.deepEqual(hs.identify(halves).definitions[0], "pytorch");
 const doubles = Float64Array.from(x);
 assert.deepEqual(hs.identify({ x: doubles, y: pytorch.forward(x) }).definitions, ["pytorch", "keras3"]);
-assert.equal(hs.identify({ x, y: pytorch.forward(x).map((y) => y + 1e-5) }, { atol: 2e-5 }).nearest, "pytorch");
+const noisy = hs.identify({ x, y: pytorch.forward(x).map((y) => y + 1e-5) }, { atol: 2e-5 });
+assert.deepEqual([noisy.nearest, noisy.within], ["pytorch", Math.fround(2e-5)]);
+assert.equal(hs.identify({ x, y: pytorch.forward(x) }, { atol: 2e-5 }).within, 0);
 
 // Definitions.
 assert.equal(hs.HardSigmoid.affine(0.2, 0.5).text, "onnx");
@@ -161,6 +174,7 @@ assert.equal(hs.HardSigmoid.affine(1.5, 0.25, "half").text, "affine(1.5, 0.25, h
 assert.deepEqual(new hs.HardSigmoid(pytorch), pytorch);
 assert.deepEqual([pytorch.kinks, pytorch.kinkRule, pytorch.shift], [[-3, 3], "strict", 0.5]);
 assert.equal(hs.HardSigmoid.affine(0, 0.5).kinks, null);
+assert.equal(hs.HardSigmoid.presets, hs.HardSigmoid.presets);
 assert.equal(hs.check("forward", "pytorch", [x], [pytorch.forward(x).map((y) => y + 1)]).differing > 3000, true);
 
 // Every complaint of index.js, and those of the Rust half.
@@ -168,13 +182,19 @@ const short = Float32Array.of(1);
 const device = { limits: { maxStorageBuffersPerShaderStage: 8, maxStorageBufferBindingSize: 1 << 27 } };
 device.limits = { ...device.limits, minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 65535 };
 const prepare = (tensors, options) => new hs.Kernels(device).prepare("forward", "pytorch", tensors, { length: 5, ...options });
-const big = { size: 1024 };
-const square = (isFortran) => ({ dtype: "f32", shape: [1, 1], isFortran, data: short });
+const STORAGE = 0x80;
+const sized = (size, usage = STORAGE) => ({ size, usage });
+const big = sized(1024);
+const long = sized(4096);
+const shaped = (shape, isFortran = false) => ({ dtype: "f32", shape, isFortran, data: x.slice(0, 6) });
 const complaints = [
   [TypeError, "x is a Uint16Array: say what it holds", () => hs.identify({ x: patterns, y: patterns })],
-  [TypeError, "array 0 is not a Float32Array", () => pytorch.forward([1, 2])],
-  [TypeError, "array 0 is not a Float32Array", () => pytorch.forward(doubles)],
-  [TypeError, "the arrays are given as a list", () => hs.compute("forward", "pytorch", x)],
+  [TypeError, "input 0 is not a Float32Array", () => pytorch.forward([1, 2])],
+  [TypeError, "input 0 is not a Float32Array", () => pytorch.forward(doubles)],
+  [TypeError, "result 1 is not a Float32Array", () => hs.check("gate_backward", "pytorch", [x, x, x], [x, doubles])],
+  [TypeError, "the inputs are given as a list", () => hs.compute("forward", "pytorch", x)],
+  [TypeError, "the inputs are given as a list", () => hs.check("forward", "pytorch", x, x)],
+  [TypeError, "the results are given as a list", () => hs.check("forward", "pytorch", [x], x)],
   [TypeError, "different element types: f32, f16", () => pytorch.backward(short, patterns.slice(1, 2), { dtype: "f16" })],
   [RangeError, `different lengths: ${x.length}, 1`, () => pytorch.backward(x, short)],
   [RangeError, "different lengths", () => hs.check("forward", "pytorch", [x], [short])],
@@ -182,22 +202,39 @@ const complaints = [
   [TypeError, "g and dx belong together", () => hs.identify({ x, y: x, g })],
   [TypeError, "dtype is bf16, but the arrays hold f32", () => pytorch.forward(x, { dtype: "bf16" })],
   [RangeError, "the arrays have no elements", () => hs.identify({ x: x.slice(0, 0), y: x.slice(0, 0) })],
-  [RangeError, "in Fortran order", () => hs.identify({ x: square(false), y: square(true) })],
+  [RangeError, "y is in Fortran order, but x in C order", () => hs.identify({ x: shaped([3, 2]), y: shaped([3, 2], true) })],
+  [RangeError, "y has shape (2, 3), but x has (3, 2)", () => hs.identify({ x: shaped([3, 2]), y: shaped([2, 3]) })],
+  [RangeError, "dx has shape (3, 2), but x has (6,)", () => hs.identify({ x: shaped([6]), y: x.slice(0, 6), g: x.slice(0, 6), dx: shaped([3, 2]) })],
   [TypeError, "y is not a Float32Array", () => hs.identify({ x })],
   [RangeError, `dx has 1 elements, but x has ${x.length}`, () => hs.identify({ x, y: x, g, dx: short })],
   [RangeError, "the length is -1, but has to be", () => hs.plan("forward", "pytorch", -1)],
   [RangeError, "the length is undefined, but has to be", () => hs.plan("forward", "pytorch")],
   [TypeError, "limits has no maxStorageBuffersPerShaderStage", () => hs.plan("forward", "pytorch", 1, { limits: {} })],
-  [TypeError, "no buffer for y; given are x", () => prepare({ x: big })],
-  [RangeError, "the buffer of y has 19 bytes, but 20 are needed", () => prepare({ x: big, y: { size: 19 } })],
-  [RangeError, "the buffer of y has 11 bytes, but 12 are needed", () => prepare({ x: big, y: { size: 11 } }, { dtype: "f16" })],
-  [RangeError, "has 1024 bytes, but 1044 are needed", () => prepare({ x: { buffer: big, offset: 1024 }, y: big })],
-  [RangeError, "x begins at byte 128, which isn't a multiple of 256", () => prepare({ x: { buffer: big, offset: 128 }, y: big })],
+  [TypeError, 'placement "separate" takes buffers for x, y; given are x', () => prepare({ x: big })],
+  [TypeError, 'placement "in_place" takes buffers for x; given are x, y', () => prepare({ x: big, y: long }, { placement: "in_place" })],
+  [TypeError, "takes buffers for x, y; given are none", () => prepare()],
+  [RangeError, "the length is undefined", () => new hs.Kernels(device).prepare("forward", "pytorch", { x: big, y: long })],
+  [TypeError, "y is not a GPUBuffer", () => prepare({ x: big, y: undefined })],
+  [TypeError, "y is not a GPUBuffer", () => prepare({ x: big, y: x })],
+  [TypeError, "the buffer of y was created without GPUBufferUsage.STORAGE", () => prepare({ x: big, y: sized(1024, ~STORAGE) })],
+  [RangeError, "the buffer of y has 19 bytes, but 20 are needed", () => prepare({ x: big, y: sized(19) })],
+  [RangeError, "the buffer of y has 11 bytes, but 12 are needed", () => prepare({ x: big, y: sized(11) }, { dtype: "f16" })],
+  [RangeError, "has 1024 bytes, but 1044 are needed", () => prepare({ x: { buffer: big, offset: 1024 }, y: long })],
+  [RangeError, "x begins at byte 128, which isn't a multiple of 256", () => prepare({ x: { buffer: big, offset: 128 }, y: long })],
+  [RangeError, "x begins at byte NaN", () => prepare({ x: { buffer: big, offset: NaN }, y: long })],
+  [RangeError, "x begins at byte -256", () => prepare({ x: { buffer: big, offset: -256 }, y: long })],
+  [RangeError, 'x and y share a buffer: use placement "shared"', () => prepare({ x: big, y: { buffer: big, offset: 512 } })],
+  [
+    RangeError,
+    "x and y share a buffer, and their ranges in it overlap",
+    () => prepare({ x: { buffer: long, offset: 256 }, y: long }, { length: 65, placement: "shared" }),
+  ],
   [Error, 'no hard sigmoid is called "sigmoid"; use one of keras, ', () => new hs.HardSigmoid("sigmoid")],
   [Error, "alpha of affine must be a finite f32 number", () => hs.HardSigmoid.affine(NaN, 0)],
   [Error, "kink rule of affine must be strict", () => hs.HardSigmoid.affine(1, 0, "soft")],
   [Error, 'no operation is called "relu"; use one of forward', () => hs.compute("relu", "pytorch", [x])],
   [Error, "backward takes 2 arrays (x, g), but 1 were given", () => hs.compute("backward", "pytorch", [x])],
+  [Error, "backward_accumulate takes 3 arrays (x, g, dx), but 2 were given", () => hs.compute("backward_accumulate", "pytorch", [x, g])],
   [Error, "gate_backward has 2 results, but 1 were given", () => hs.check("gate_backward", "pytorch", [x, x, x], [x])],
   [Error, 'no dtype is called "f64"', () => hs.wgsl("forward", "pytorch", { dtype: "f64" })],
   [Error, 'no placement is called "inplace"', () => hs.wgsl("forward", "pytorch", { placement: "inplace" })],
@@ -209,6 +246,8 @@ const complaints = [
     "the kernel needs max_storage_buffers_per_shader_stage of at least 2",
     () => hs.plan("forward", "pytorch", 1, { limits: { ...device.limits, maxStorageBuffersPerShaderStage: 1 } }),
   ],
+  ...["x.npy", Promise.resolve(file), new Blob([file]), [1, 2]].map((given) => [TypeError, "a file is given as its bytes", () => hs.readNpy(given)]),
+  [Error, "not a .npy file (it ends within its header)", () => hs.readNpy(file.subarray(0, 50))],
   [Error, "not a .npy file (it doesn't begin as one)", () => hs.readNpy(new Uint8Array(100))],
   [Error, "its dtype is '<i4'", () => hs.readNpy(npyFile("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", short))],
   [Error, "truncated or damaged", () => hs.readNpy(file.subarray(0, -1))],
@@ -235,7 +274,7 @@ console.log(`complaints: ${seen.length} seen, among them the ${written.length} o
 writeFileSync(
   join(project, "use.ts"),
   `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, wgsl, wgslFunctions } from "hard-sigmoid";
-import type { Comparison, Launch, Operation, Plan } from "hard-sigmoid";
+import type { Comparison, Launch, Npy, Operation, Plan } from "hard-sigmoid";
 const x: Float32Array = new Float32Array(3);
 const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
 const y: Float32Array = definition.forward(x);
@@ -251,10 +290,13 @@ declare const device: GPUDevice, pass: GPUComputePassEncoder, buffer: GPUBuffer;
 const { parts } = plan(operation, "jax", 3, { limits: device.limits });
 const launch: Launch = new Kernels(device).prepare("forward", "jax", { x: buffer, y: { buffer, offset: 256 } }, { length: 3 });
 launch.encode(pass);
+launch.destroy();
 new Kernels(device).encode(pass, "forward", "jax", { x: buffer, y: buffer }, { length: 3, dtype: "f16" });
 const texts: string[] = [wgsl("forward", "jax"), wgslFunctions("jax", { dtype: "f16" }), planned.wgsl];
 const { data, shape } = readNpy(new Uint8Array(9));
-console.log(halves, float16, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape);
+const npy: Npy = readNpy(new Uint8Array(9));
+const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
+console.log(halves, float16, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide);
 // @ts-expect-error
 plan("relu", definition, 3);
 // @ts-expect-error
@@ -265,6 +307,18 @@ definition.forward(new Float64Array(3));
 HardSigmoid.affine(1, 0, "soft");
 // @ts-expect-error
 new Kernels(device).encode(pass, "forward", "jax", { x: buffer }, {});
+// @ts-expect-error
+new Kernels(device).encode(pass, "forward", "jax", { x: new Float32Array(3), y: buffer }, { length: 3 });
+// @ts-expect-error
+new Kernels(device).encode(pass, "forward", "jax", { x: { buffer, ofset: 256 }, y: buffer }, { length: 3 });
+// @ts-expect-error
+new Kernels(device).encode(device, "forward", "jax", { x: buffer, y: buffer }, { length: 3 });
+// @ts-expect-error
+new Kernels(buffer);
+// @ts-expect-error
+if (npy.dtype === "f16") npy.data satisfies Float32Array;
+// @ts-expect-error
+definition.kinks![0] = 3;
 `,
 );
 const tsc = [join(modules, "typescript/bin/tsc"), "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];
@@ -273,6 +327,14 @@ run(process.execPath, ...tsc, "--types", "", "--lib", "esnext,dom", "use.ts");
 const older = readFileSync(join(project, "use.ts"), "utf8").replaceAll(/^.*float16: .*\n| float16,/gm, "");
 writeFileSync(join(project, "older.ts"), older);
 run(process.execPath, ...tsc, "--types", "", "--lib", "es2022,dom", "older.ts");
+// Without WebGPU's types the mistakes are still seen.
+const ownTypes = `type GPUBuffer = { size: number; usage: number; destroy(): void };
+type GPUComputePassEncoder = { setPipeline(one: unknown): void; dispatchWorkgroups(x: number, y?: number, z?: number): void };
+type GPUDevice = { limits: Limits; createBuffer(one: unknown): GPUBuffer; createBindGroup(one: unknown): unknown };
+declare const console: { log(...texts: unknown[]): void };
+`;
+writeFileSync(join(project, "bare.ts"), older.replace("Launch, ", "Launch, Limits, ") + ownTypes);
+run(process.execPath, ...tsc, "--types", "", "--lib", "es2022", "bare.ts");
 writeFileSync(join(project, "wrong.ts"), 'import { plan } from "hard-sigmoid"; plan("relu", "jax", 3);');
 assert.throws(() => execFileSync(process.execPath, [...tsc, "wrong.ts"], { cwd: project, stdio: "ignore" }));
 console.log("types: tsc has no complaint");
@@ -362,6 +424,22 @@ for (const [example, number] of [["webgpu", 1000003], ["onnxruntime", 8008]]) {
   });
 }
 
+// An example whose module doesn't arrive, or that has no GPU, says so.
+for (const [prepare, says] of [
+  [(page) => page.route("**/native.js", (route) => route.abort()), /^A module didn't arrive/],
+  [(page) => page.route("**/native_bg.wasm", (route) => route.abort()), /fetch/],
+  [(page) => page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: undefined })), /^This browser has no WebGPU\.$/],
+]) {
+  for (const example of ["webgpu", "onnxruntime"]) {
+    const page = await browser.newPage();
+    await prepare(page);
+    await page.goto(`http://127.0.0.1:${server.address().port}/node_modules/hard-sigmoid/examples/${example}.html`);
+    await page.waitForFunction(() => document.title !== "Running…", null, { timeout: 120000 });
+    assert.match(await page.locator("#verdict").textContent(), says, example);
+    await page.close();
+  }
+}
+
 /** In the page: every operation on tensors among guards. Returns what was counted. */
 async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "f16", "bf16"] }) {
   const { Kernels, check, plan, HardSigmoid } = await import("hard-sigmoid");
@@ -380,7 +458,7 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
     hard_swish: [["x"], ["y"], "x"],
     backward: [["x", "g"], ["dx"], "g"],
     backward_from_output: [["y", "g"], ["dx"], "g"],
-    backward_accumulate: [["x", "g"], ["dx"], null],
+    backward_accumulate: [["x", "g", "dx"], ["dx"], null],
     hard_swish_backward: [["x", "g"], ["dx"], "g"],
     gate: [["a", "b"], ["y"], "a"],
     gate_backward: [["a", "b", "g"], ["da", "db"], "g"],
@@ -406,7 +484,7 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
           };
           const arrays = inputs.map(random);
           const written = placement === "in_place" ? outputs.slice(1) : outputs;
-          const names = [...inputs, ...written];
+          const names = [...new Set([...inputs, ...written])];
           const bound = plan(operation, definition, length, { dtype, placement }).tensors.map(({ name }) => name);
           if (bound.join() !== names.join()) throw new Error(`${operation} ${placement} binds ${bound}`);
           // The tensors' bytes among guards, in one buffer or one for each.
@@ -414,9 +492,7 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
           const before = names.map((name, i) => {
             const bytes = new Uint8Array(stride).fill(GUARD);
             const data = i < inputs.length ? new Uint8Array(arrays[i].buffer, 0, length * element) : null;
-            // What is accumulated to begins as zero, as in `check`.
             if (data) bytes.set(data, EDGE);
-            else if (operation === "backward_accumulate") bytes.fill(0, EDGE, EDGE + length * element);
             return bytes;
           });
           const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
@@ -494,12 +570,16 @@ async function refusals() {
   const device = await (await navigator.gpu.requestAdapter()).requestDevice();
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const [x, y, long] = [4004, 4003, 8192].map((size) => device.createBuffer({ size, usage }));
+  const uniform = device.createBuffer({ size: 4004, usage: GPUBufferUsage.UNIFORM });
   const filled = new Uint8Array(4000).fill(7);
   device.queue.writeBuffer(y, 0, filled);
   const kernels = new Kernels(device);
   const said = [];
   device.pushErrorScope("validation");
-  for (const tensors of [{ x }, { x, y }, { x: { buffer: long, offset: 4 }, y: x }, { x, y: { buffer: y, offset: 4096 } }]) {
+  for (const tensors of [
+    ...[{ x }, { x, y }, { x: { buffer: long, offset: 4 }, y: x }, { x, y: { buffer: y, offset: 4096 } }],
+    ...[{ x: long, y: { buffer: long, offset: 4096 } }, { x, y: uniform }],
+  ]) {
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     try {
@@ -524,16 +604,18 @@ async function refusals() {
 await visit("/empty.html", async (page) => {
   assert.deepEqual(await page.evaluate(refusals), {
     said: [
-      "TypeError: there is no buffer for y; given are x",
+      'TypeError: forward with placement "separate" takes buffers for x, y; given are x',
       "RangeError: the buffer of y has 4003 bytes, but 4004 are needed",
       "RangeError: x begins at byte 4, which isn't a multiple of 256",
       "RangeError: the buffer of y has 4003 bytes, but 8100 are needed",
+      'RangeError: x and y share a buffer: use placement "shared", and ranges that don\'t overlap',
+      "TypeError: the buffer of y was created without GPUBufferUsage.STORAGE",
     ],
     kept: true,
     invalid: null,
     halves: ["Float16Array", 0x2e66, 0x399a],
   });
-  console.log("refusals: four, and nothing was written");
+  console.log("refusals: six, and nothing was written");
 });
 await browser.close();
 server.close();

@@ -6,19 +6,31 @@ type Halves = typeof globalThis extends { Float16Array: { prototype: infer T } }
 export type Numbers = Float32Array | Halves | Uint16Array;
 export type DType = "f32" | "f16" | "bf16";
 /**
- * Where results go: to tensors of their own, over an operand, or to tensors that may share one buffer. In place, the first
- * gradient replaces `g`, and any other result replaces the first operand.
+ * Where results go.
+ * - `separate`, the default: no result lies in a buffer that holds an input.
+ * - `in_place`: the first result replaces an input and has no tensor of its own. A gradient replaces `g`, and any other result
+ *   the first input. Not for `backward_accumulate`.
+ * - `shared`: tensors may lie in one buffer, in ranges that don't overlap.
  */
 export type Placement = "separate" | "in_place" | "shared";
 export type KinkRule = "strict" | "inclusive" | "half";
+/** hs is the hard sigmoid. */
 export type Operation =
+  /** x → y = hs(x) */
   | "forward"
+  /** x, g → dx, where g is the upstream gradient */
   | "backward"
+  /** x, g → dx, which is added to what dx holds; `compute` and `check` take that as a third input */
   | "backward_accumulate"
+  /** y, g → dx */
   | "backward_from_output"
+  /** x → y = x·hs(x) */
   | "hard_swish"
+  /** x, g → dx */
   | "hard_swish_backward"
+  /** a, b → y = a·hs(b) */
   | "gate"
+  /** a, b, g → da, db */
   | "gate_backward";
 /** A preset's name or alias, `affine(ALPHA, BETA, RULE)`, or a HardSigmoid. */
 export type Definition = HardSigmoid | string;
@@ -27,9 +39,9 @@ export type Definition = HardSigmoid | string;
 export class HardSigmoid {
   /** Throws an Error that names what exists if the text is no definition. */
   constructor(text: Definition);
-  /** clamp(alpha·x + beta, 0, 1). */
+  /** clamp(alpha·x + beta, 0, 1). The rule for the gradient at the kinks is `strict` unless you give one. */
   static affine(alpha: number, beta: number, kinkRule?: KinkRule): HardSigmoid;
-  static readonly presets: HardSigmoid[];
+  static readonly presets: readonly HardSigmoid[];
   /** What the constructor reads. */
   readonly text: string;
   /** The preset's name, or `affine`. */
@@ -39,7 +51,7 @@ export class HardSigmoid {
   /** The value at 0, before it is limited to 0 and 1. */
   readonly shift: number;
   /** The two x where the curve bends; null for a constant. */
-  readonly kinks: [number, number] | null;
+  readonly kinks: readonly [number, number] | null;
   /** The gradient at the kinks: 0, the slope, or half of it. */
   readonly kinkRule: KinkRule;
   /** Who defines it, and the framework and version whose bits it has. */
@@ -54,7 +66,7 @@ export class HardSigmoid {
   hardSwishBackward<T extends Numbers>(x: T, g: T, options?: { dtype?: DType }): T;
 }
 
-/** Any operation on the CPU. `inputs` are in the order of `plan(…).tensors`; so are the results. */
+/** Any operation on the CPU. `inputs` and results are in the order that Operation gives. */
 export function compute<T extends Numbers>(
   operation: Operation,
   definition: Definition,
@@ -70,7 +82,7 @@ export interface Comparison {
   flushed: number;
 }
 
-/** Compares the results of a GPU with the CPU path, bit for bit. */
+/** Compares the results of a GPU with the CPU path, bit for bit. `inputs` are what they were before it wrote any result. */
 export function check(
   operation: Operation,
   definition: Definition,
@@ -83,14 +95,14 @@ export interface Identification {
   verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";
   /** None, one, or several that the data can't tell apart. */
   definitions: string[];
-  /** The tolerance that was needed; 0 if every bit agrees. */
+  /** `atol`, rounded to float32, if the verdict needed it; else 0. */
   within: number;
   nearest: string;
   /** The answer in words; its first line has the verdict. */
   report: string;
 }
 
-/** An array, or what readNpy returns. float64 is rounded to float32. */
+/** An array, or what readNpy returns, whose shape and order are compared too. float64 is rounded to float32. */
 export type Data = Numbers | Float64Array | Npy;
 
 /** Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx may be off. */
@@ -112,7 +124,7 @@ export interface Plan {
   wgsl: string;
   /** The tensors in the order of their bindings, from 0 on. The uniform buffer is bound after them. */
   tensors: { name: string; type: "storage" | "read-only-storage" }[];
-  /** One, or several if the device's limits ask for it; none if the tensor is empty. Keep their order. */
+  /** One, or several if the device's limits ask for it; none if the length is 0. Keep their order. */
   parts: {
     /** The contents of the uniform buffer. */
     params: Uint32Array;
@@ -137,19 +149,32 @@ export function wgsl(
   options?: { dtype?: DType; placement?: Placement },
 ): string;
 
-/** WGSL functions of a definition, to be called from a kernel of your own. */
+/**
+ * WGSL functions of a definition, to be called from a kernel of your own: `forward4(x, params)`, `backward4(x, g, params)`,
+ * `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and `hard_swish_backward4`, with a comment on each. They work on
+ * the bits of four f32; `low`, `high` and `packed` convert those of halves. `params` has the type `Params`, and a plan has its
+ * contents. One module can have the functions of one definition only, since those of another have the same names.
+ */
 export function wgslFunctions(definition: Definition, options?: { dtype?: DType }): string;
 
-/** A buffer that begins with the tensor, or has it at an offset in bytes. */
-export type Tensor = object | { buffer: object; offset?: number };
+/** WebGPU's own type where TypeScript knows it, else the part of it that is used here. */
+type WebGpu<Name extends string, Part> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : Part;
+type Buffer = WebGpu<"GPUBuffer", { readonly size: number; readonly usage: number; destroy(): void }>;
+type Device = WebGpu<"GPUDevice", { readonly limits: Limits; createBuffer(descriptor: any): any; createBindGroup(descriptor: any): any }>;
+type Pass = WebGpu<"GPUComputePassEncoder", { dispatchWorkgroups(x: number, y?: number, z?: number): void }>;
+
+/**
+ * A buffer that begins with the tensor, or has it at an offset in bytes, a multiple of the device's
+ * `minStorageBufferOffsetAlignment`. An odd number of halves needs two bytes more, to whole words of four.
+ */
+export type Tensor = Buffer | { buffer: Buffer; offset?: number };
 
 /** Runs plans on a GPUDevice of yours, and keeps what it compiled. It never submits. */
 export class Kernels {
-  /** A GPUDevice. */
-  constructor(device: object);
+  constructor(device: Device);
   /**
    * Checks and binds the tensors of an operation. `tensors` has a GPUBuffer with usage STORAGE for each of `plan(…).tensors`, by
-   * name. Throws if one is missing, too short or not aligned.
+   * name, and nothing else. Throws if one is too short, not aligned, or where `placement` doesn't allow it.
    */
   prepare(
     operation: Operation,
@@ -157,9 +182,12 @@ export class Kernels {
     tensors: Record<string, Tensor>,
     options: { length: number; dtype?: DType; placement?: Placement },
   ): Launch;
-  /** Prepares an operation, and encodes it once into a GPUComputePassEncoder. */
+  /**
+   * Prepares an operation, and encodes it once. For more than once, prepare it yourself: each time takes a small buffer, which
+   * stays until the garbage collector finds it.
+   */
   encode(
-    pass: object,
+    pass: Pass,
     operation: Operation,
     definition: Definition,
     tensors: Record<string, Tensor>,
@@ -169,18 +197,23 @@ export class Kernels {
 
 /** An operation on tensors, to be encoded as often as you like. */
 export interface Launch {
-  encode(pass: object): void;
+  encode(pass: Pass): void;
+  /** Frees its parameters, once the passes that it is in are submitted. The tensors are yours. */
+  destroy(): void;
 }
 
-export interface Npy {
-  dtype: DType | "f64";
+/** A file of NumPy's. float16 and bfloat16 are given as bits. */
+export type Npy = {
   shape: number[];
   /** Whether the first index changes fastest. */
   isFortran: boolean;
-  data: Float32Array | Float64Array | Uint16Array;
   /** Where the elements begin in the file, in bytes. */
   start: number;
-}
+} & (
+  | { dtype: "f32"; data: Float32Array }
+  | { dtype: "f64"; data: Float64Array }
+  | { dtype: "f16" | "bf16"; data: Uint16Array }
+);
 
-/** Reads a `.npy` file of NumPy. uint16 are taken for the bits of bfloat16. */
+/** Reads the bytes of a `.npy` file. uint16 are taken for the bits of bfloat16, which NumPy doesn't have. */
 export function readNpy(file: Uint8Array | ArrayBuffer): Npy;

@@ -23,15 +23,17 @@ function dtypeOf(array, name, dtype) {
   throw new TypeError(`${name} is not a Float32Array, a Float16Array or a Uint16Array with the bits of halves`);
 }
 
-/** The arrays' common element type. */
-function commonDtype(arrays, dtype) {
-  if (!Array.isArray(arrays) || arrays.length === 0) throw new TypeError("the arrays are given as a list, such as [x]");
-  const all = arrays.map((array, i) => dtypeOf(array, `array ${i}`, dtype));
+/** The common element type of lists of arrays, given with the name of what each holds. */
+function commonDtype(lists, dtype) {
+  for (const [name, arrays] of Object.entries(lists)) {
+    if (!Array.isArray(arrays) || arrays.length === 0) throw new TypeError(`the ${name}s are given as a list, such as [x]`);
+  }
+  const named = Object.entries(lists).flatMap(([name, arrays]) => arrays.map((array, i) => [`${name} ${i}`, array]));
+  const all = named.map(([name, array]) => dtypeOf(array, name, dtype));
   if (all.some((one) => one !== all[0])) throw new TypeError(`the arrays have different element types: ${all.join(", ")}`);
   if (dtype && dtype !== all[0]) throw new TypeError(`dtype is ${dtype}, but the arrays hold ${all[0]}`);
-  if (arrays.some((array) => array.length !== arrays[0].length)) {
-    throw new RangeError(`the arrays have different lengths: ${arrays.map((array) => array.length).join(", ")}`);
-  }
+  const lengths = named.map(([, array]) => array.length);
+  if (lengths.some((length) => length !== lengths[0])) throw new RangeError(`the arrays have different lengths: ${lengths.join(", ")}`);
   return all[0];
 }
 
@@ -46,11 +48,9 @@ export class HardSigmoid {
     Object.assign(this, native.definition(textOf(text)));
     Object.freeze(this);
   }
+  static presets = Object.freeze(native.presets().map((name) => new HardSigmoid(name)));
   static affine(alpha, beta, kinkRule = "strict") {
     return new HardSigmoid(`affine(${Math.fround(alpha)}, ${Math.fround(beta)}, ${kinkRule})`);
-  }
-  static get presets() {
-    return native.presets().map((name) => new HardSigmoid(name));
   }
   toString() {
     return this.text;
@@ -70,32 +70,40 @@ export class HardSigmoid {
 }
 
 export function compute(operation, definition, inputs, { dtype } = {}) {
-  const common = commonDtype(inputs, dtype);
+  const common = commonDtype({ input: inputs }, dtype);
   const results = native.compute(operation, textOf(definition), common, inputs.map(bytesOf));
   const Typed = inputs[0].constructor;
   return results.map((bytes) => new Typed(bytes.buffer, bytes.byteOffset, bytes.byteLength / Typed.BYTES_PER_ELEMENT));
 }
 
 export function check(operation, definition, inputs, results, { dtype } = {}) {
-  const common = commonDtype([...inputs, ...results], dtype);
+  const common = commonDtype({ input: inputs, result: results }, dtype);
   return native.check(operation, textOf(definition), common, inputs.map(bytesOf), results.map(bytesOf));
 }
 
+/** A shape as NumPy spells it. */
+const spelled = (shape) => `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+const orderOf = (isFortran) => (isFortran ? "Fortran" : "C");
+
 export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
   if (!g !== !dx) throw new TypeError("g and dx belong together: give both or neither");
-  // What readNpy returns knows its type.
   const all = Object.entries(g ? { x, y, g, dx } : { x, y }).map(([name, given]) => {
-    if (given?.data && given.dtype) {
-      return { name, array: given.data, dtype: given.dtype, isFortran: given.isFortran === true && given.shape.length > 1 };
-    }
-    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype), isFortran: false };
+    // What readNpy returns knows its type and its shape.
+    if (given?.data && given.dtype) return { ...given, name, array: given.data };
+    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
   });
   if (all[0].array.length === 0) throw new RangeError("the arrays have no elements");
-  const isOneOrder = all.every(({ isFortran }) => isFortran === all[0].isFortran);
-  if (!isOneOrder) throw new RangeError("some arrays are in Fortran order, others in C order: save all in one");
   for (const { name, array } of all) {
     const wanted = all[0].array.length;
     if (array.length !== wanted) throw new RangeError(`${name} has ${array.length} elements, but x has ${wanted}`);
+  }
+  const [first, ...others] = all.filter(({ shape }) => shape);
+  for (const { name, shape, isFortran } of others) {
+    const [found, wanted] = [shape, first.shape].map(spelled);
+    if (found !== wanted) throw new RangeError(`${name} has shape ${found}, but ${first.name} has ${wanted}`);
+    if (shape.length > 1 && isFortran !== first.isFortran) {
+      throw new RangeError(`${name} is in ${orderOf(isFortran)} order, but ${first.name} in ${orderOf(first.isFortran)} order: save all in one`);
+    }
   }
   return native.identify(all.map(({ array }) => bytesOf(array)), all.map(({ dtype }) => dtype), atol);
 }
@@ -116,24 +124,27 @@ export function wgslFunctions(definition, { dtype = "f32" } = {}) {
   return native.functions(textOf(definition), dtype);
 }
 
-export function plan(operation, definition, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
+export function plan(operation, definition, length, options) {
+  return { wgsl: wgsl(operation, definition, options), ...launchesOf(operation, definition, length, options) };
+}
+
+/** A plan without its text. */
+function launchesOf(operation, definition, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
   if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number below 2^53`);
   const values = Object.keys(DEFAULT_LIMITS).map((name) => {
     if (!Number.isSafeInteger(limits[name])) throw new TypeError(`limits has no ${name}`);
     return limits[name];
   });
   const { tensors, parts } = native.plan(operation, textOf(definition), dtype, placement, length, values);
-  return {
-    wgsl: native.kernel(operation, textOf(definition), dtype, placement),
-    tensors,
-    parts: parts.map((part) => ({ ...part, params: new Uint32Array(part.params) })),
-  };
+  return { tensors, parts: parts.map((part) => ({ ...part, params: new Uint32Array(part.params) })) };
 }
 
 export class Kernels {
   #device;
   /** By the number of tensors and the module's text: definitions of one formula share it, and so do in place and shared. */
   #pipelines = new Map();
+  /** The same by what was asked for, since the text is long. */
+  #known = new Map();
 
   constructor(device) {
     this.#device = device;
@@ -143,20 +154,13 @@ export class Kernels {
     this.prepare(operation, definition, tensors, options).encode(pass);
   }
 
-  prepare(operation, definition, tensors, { length, dtype = "f32", placement = "separate" }) {
+  prepare(operation, definition, tensors, { length, dtype = "f32", placement = "separate" } = {}) {
     const device = this.#device;
-    const { limits } = device;
-    const planned = plan(operation, definition, length, { dtype, placement, limits });
-    const places = new Map(planned.tensors.map(({ name }) => [name, placeOf(tensors, name)]));
-    for (const { name } of planned.tensors) {
-      const { buffer, offset } = places.get(name);
-      const bytes = planned.parts.flatMap((part) => part.bindings).filter((one) => one.tensor === name);
-      const end = bytes.reduce((end, one) => Math.max(end, offset + one.offset + one.size), 0);
-      if (end > buffer.size) throw new RangeError(`the buffer of ${name} has ${buffer.size} bytes, but ${end} are needed`);
-      const alignment = limits.minStorageBufferOffsetAlignment;
-      if (offset % alignment) throw new RangeError(`${name} begins at byte ${offset}, which isn't a multiple of ${alignment}`);
-    }
-    const { layout, pipeline } = this.#compiled(planned);
+    const planned = launchesOf(operation, definition, length, { dtype, placement, limits: device.limits });
+    const places = placesOf(operation, placement, planned, tensors, device.limits.minStorageBufferOffsetAlignment);
+    const key = [operation, textOf(definition), dtype, placement].join();
+    if (!this.#known.has(key)) this.#known.set(key, this.#compiled(planned.tensors, wgsl(operation, definition, { dtype, placement })));
+    const { layout, pipeline } = this.#known.get(key);
     const parts = planned.parts.map(({ params, bindings, dispatches }) => {
       const uniform = device.createBuffer({ size: params.byteLength, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });
       new Uint32Array(uniform.getMappedRange()).set(params);
@@ -167,17 +171,17 @@ export class Kernels {
       });
       const entries = [...bound, { buffer: uniform }].map((resource, binding) => ({ binding, resource }));
       const compiled = dispatches.map(({ entryPoint, workgroups }) => ({ pipeline: pipeline(entryPoint), workgroups }));
-      return { bindGroup: device.createBindGroup({ layout, entries }), dispatches: compiled };
+      return { uniform, bindGroup: device.createBindGroup({ layout, entries }), dispatches: compiled };
     });
     return new Launch(parts);
   }
 
-  #compiled({ wgsl, tensors }) {
-    const key = `${tensors.length} ${wgsl}`;
+  #compiled(tensors, code) {
+    const key = `${tensors.length} ${code}`;
     const known = this.#pipelines.get(key);
     if (known) return known;
     const device = this.#device;
-    const module = device.createShaderModule({ code: wgsl });
+    const module = device.createShaderModule({ code });
     const types = [...tensors.map(({ type }) => type), "uniform"];
     const entries = types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type } }));
     const layout = device.createBindGroupLayout({ entries });
@@ -211,21 +215,54 @@ class Launch {
       }
     }
   }
+  destroy() {
+    for (const { uniform } of this.#parts) uniform.destroy();
+  }
 }
 
-/** A tensor's buffer, and where it begins there. */
-function placeOf(tensors, name) {
-  const tensor = tensors[name];
-  if (!tensor) throw new TypeError(`there is no buffer for ${name}; given are ${Object.keys(tensors).join(", ")}`);
-  const { buffer, offset = 0 } = "buffer" in tensor ? tensor : { buffer: tensor };
-  return { buffer, offset };
+/** GPUBufferUsage.STORAGE, which WebGPU fixes. */
+const STORAGE = 0x80;
+
+/** Each tensor's buffer, and where it begins and ends there. Throws where WebGPU would only complain later. */
+function placesOf(operation, placement, { tensors, parts }, given, alignment) {
+  const [wanted, found] = [tensors.map(({ name }) => name), Object.keys(given ?? {})];
+  if ([...wanted].sort().join() !== [...found].sort().join()) {
+    throw new TypeError(`${operation} with placement "${placement}" takes buffers for ${wanted.join(", ")}; given are ${found.join(", ") || "none"}`);
+  }
+  const bindings = parts.flatMap((part) => part.bindings);
+  const places = tensors.map(({ name, type }) => {
+    const { buffer, offset = 0 } = given[name]?.buffer ? given[name] : { buffer: given[name] };
+    if (!Number.isSafeInteger(buffer?.size)) throw new TypeError(`${name} is not a GPUBuffer, and not { buffer, offset } with one`);
+    if (!(buffer.usage & STORAGE)) throw new TypeError(`the buffer of ${name} was created without GPUBufferUsage.STORAGE`);
+    if (!(offset >= 0 && offset % alignment === 0)) {
+      throw new RangeError(`${name} begins at byte ${offset}, which isn't a multiple of ${alignment}`);
+    }
+    const own = bindings.filter(({ tensor }) => tensor === name);
+    const end = own.reduce((end, one) => Math.max(end, offset + one.offset + one.size), offset);
+    if (end > buffer.size) throw new RangeError(`the buffer of ${name} has ${buffer.size} bytes, but ${end} are needed`);
+    return { name, type, buffer, offset, end };
+  });
+  for (const [i, one] of places.entries()) {
+    for (const other of places.slice(0, i).filter(({ buffer, type }) => buffer === one.buffer && [type, one.type].includes("storage"))) {
+      const both = `${other.name} and ${one.name} share a buffer`;
+      if (other.type !== one.type) throw new RangeError(`${both}: use placement "shared", and ranges that don't overlap`);
+      if (one.offset < other.end && other.offset < one.end) throw new RangeError(`${both}, and their ranges in it overlap`);
+    }
+  }
+  return new Map(places.map((place) => [place.name, place]));
 }
 
 const NPY = { "<f8": ["f64", Float64Array], "<f4": ["f32", Float32Array], "<f2": ["f16", Uint16Array], "<u2": ["bf16", Uint16Array] };
 
+/** NumPy's longest header has 10,000 bytes, behind 12 others. */
+const LONGEST_HEADER = 10012;
+
 export function readNpy(file) {
+  if (!(file instanceof ArrayBuffer || file instanceof Uint8Array)) {
+    throw new TypeError("a file is given as its bytes, an ArrayBuffer or a Uint8Array; await what is to give them");
+  }
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-  const { dtype: stored, shape, isFortran, start } = native.npy(bytes);
+  const { dtype: stored, shape, isFortran, start } = native.npy(bytes.subarray(0, LONGEST_HEADER), bytes.length);
   const [dtype, Typed] = NPY[stored];
   // A copy, since the elements may begin anywhere. (The slice of a Buffer is none.)
   const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);

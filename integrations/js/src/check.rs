@@ -63,7 +63,7 @@ fn compared<T: Scalar>(op: Op, inputs: &[Uint8Array], results: &[Uint8Array]) ->
             let operand = |i: usize| inputs.get(i).map_or(zero, |input| input[index]);
             let element = Element {
                 operands: [0, 1, 2].map(operand),
-                before: zero,
+                before: operand(op.inputs().len()),
                 index: index as u64,
             };
             match element.compare(op, number, actual) {

@@ -1,7 +1,7 @@
 //! The CPU path on the bytes of arrays.
 
 use crate::{Result, dtype, error, operation};
-use hard_sigmoid::{DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{Binary, DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
@@ -23,14 +23,18 @@ fn bytes_of<T: Scalar>(results: &[Vec<T>]) -> Result<Vec<Uint8Array>> {
     Ok(bytes.collect())
 }
 
-/// The operands, one for each name of the operation's inputs.
+/// The arrays that an operation reads: its operands, and then what it adds to.
 pub fn elements<T: Scalar>(op: Op, inputs: &[Uint8Array]) -> Result<Vec<Vec<T>>> {
-    if inputs.len() != op.inputs().len() {
+    let mut names = op.inputs().to_vec();
+    if matches!(op, Op::Binary(Binary::BackwardAccumulate(_))) {
+        names.extend(op.outputs());
+    }
+    if inputs.len() != names.len() {
         return Err(error(format_args!(
             "{} takes {} arrays ({}), but {} were given",
             op.name(),
-            op.inputs().len(),
-            op.inputs().join(", "),
+            names.len(),
+            names.join(", "),
             inputs.len()
         )));
     }
@@ -38,15 +42,20 @@ pub fn elements<T: Scalar>(op: Op, inputs: &[Uint8Array]) -> Result<Vec<Vec<T>>>
 }
 
 /// The elements of an array, which JavaScript may have put anywhere.
-pub fn values<T: Scalar>(bytes: &Uint8Array) -> Vec<T> {
-    bytemuck::pod_collect_to_vec(&bytes.to_vec())
+pub fn values<T: bytemuck::Pod>(bytes: &Uint8Array) -> Vec<T> {
+    let mut values = vec![T::zeroed(); bytes.length() as usize / size_of::<T>()];
+    bytes.copy_to(bytemuck::cast_slice_mut(&mut values));
+    values
 }
 
 pub fn computed<T: Scalar>(op: Op, inputs: &[Vec<T>]) -> std::result::Result<Vec<Vec<T>>, OpError> {
-    let mut out = vec![vec![T::from_f32(0.0); inputs[0].len()]; op.outputs().len()];
+    let mut out = match inputs.get(op.inputs().len()) {
+        Some(before) => vec![before.clone()],
+        None => vec![vec![T::zeroed(); inputs[0].len()]; op.outputs().len()],
+    };
     match (op, inputs, &mut out[..]) {
         (Op::Unary(op), [x], [y]) => cpu::unary(op, x, y)?,
-        (Op::Binary(op), [first, second], [out]) => cpu::binary(op, first, second, out)?,
+        (Op::Binary(op), [first, second, ..], [out]) => cpu::binary(op, first, second, out)?,
         (Op::Other(Other::GateBackward(definition)), [a, b, g], [da, db]) => {
             cpu::gate_backward(definition, a, b, g, da, db)?;
         }

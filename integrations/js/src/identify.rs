@@ -52,8 +52,7 @@ fn stored(name: &str) -> Result<DType> {
 
 fn numbers(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
     if name == F64 {
-        let wide: Vec<f64> = bytemuck::pod_collect_to_vec(&array.to_vec());
-        return Ok(wide.into_iter().map(|value| value as f32).collect());
+        return Ok(values::<f64>(array).into_iter().map(|value| value as f32).collect());
     }
     fn of<T: Scalar>(array: &Uint8Array) -> Vec<f32> {
         values::<T>(array).into_iter().map(T::to_f32).collect()

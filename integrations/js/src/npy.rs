@@ -15,14 +15,14 @@ struct Described {
     dtype: String,
     shape: Vec<u64>,
     is_fortran: bool,
-    start: usize,
+    start: u64,
 }
 
-/// Reads the header of a file, and checks that the file has the bytes that the header promises.
+/// Reads the header from the first bytes of a file, and checks that the file is as long as the header promises.
 #[wasm_bindgen]
-pub fn npy(file: &[u8]) -> Result<JsValue> {
-    let mut rest = file;
-    let header = Header::read(&mut rest).map_err(error)?;
+pub fn npy(mut first: &[u8], file_len: f64) -> Result<JsValue> {
+    let header = Header::read(&mut first).map_err(error)?;
+    let len = file_len as u64 - header.bytes;
     let size: u64 = match &*header.dtype {
         "<f8" => 8,
         "<f4" => 4,
@@ -33,14 +33,14 @@ pub fn npy(file: &[u8]) -> Result<JsValue> {
             )));
         }
     };
-    if header.len().and_then(|len| len.checked_mul(size)) != Some(rest.len() as u64) {
-        let (shape, len) = (shown(&header.shape), rest.len());
+    if header.len().and_then(|elements| elements.checked_mul(size)) != Some(len) {
+        let shape = shown(&header.shape);
         return Err(error(format_args!(
             "shape {shape} doesn't fit its {len} bytes of data: truncated or damaged"
         )));
     }
     object(&Described {
-        start: file.len() - rest.len(),
+        start: header.bytes,
         dtype: header.dtype,
         is_fortran: header.is_fortran,
         shape: header.shape,
