@@ -161,7 +161,7 @@ def jax_runner():
     import jax.numpy as jnp
 
     def run(code, x, g):
-        function = lambda x: evaluate(code, {"jax": jax, "jnp": jnp}, x)
+        function = lambda x: evaluate(code, {"jax": jax}, x)
         x = jnp.asarray(x)
         y, pull = jax.vjp(function, x)
         # JAX may round otherwise where it differentiates.
@@ -195,14 +195,24 @@ def onnx_runner():
     import onnxruntime
 
     def run(code, x, g):
-        graph = evaluate(code, {"onnx": onnx}, None)
-        if isinstance(graph, onnx.NodeProto):
-            value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None])
-            graph = onnx.helper.make_graph([graph], "g", [value("x")], [value("y")])
-        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 21)], ir_version=10)
-        onnx.checker.check_model(model, full_check=True)
-        session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        return session.run(None, {"x": x})[0], None, None
+        node = evaluate(code, {"onnx": onnx}, None)
+        functions, opsets = [], [onnx.helper.make_opsetid("", 21)]
+        if isinstance(node, onnx.FunctionProto):
+            functions.append(node)
+            opsets.append(onnx.helper.make_opsetid(node.domain, 1))
+            node = onnx.helper.make_node(node.name, ["x"], ["y"], domain=node.domain)
+
+        def of_rank(rank, x):
+            value = lambda name: onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None] * rank)
+            graph = onnx.helper.make_graph([node], "g", [value("x")], [value("y")])
+            model = onnx.helper.make_model(graph, opset_imports=opsets, functions=functions, ir_version=10)
+            onnx.checker.check_model(model, full_check=True)
+            session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+            return session.run(None, {"x": x})[0]
+
+        y = of_rank(1, x)
+        assert not differing(of_rank(2, x.reshape(2, -1)).ravel(), y).any(), "another rank has other bits"
+        return y, None, None
 
     return run, f"Runtime {onnxruntime.__version__}, onnx {onnx.__version__}"
 
@@ -227,10 +237,10 @@ def check_file(snippets):
         assert not missing, f"{preset} has no snippet in {missing}"
         for row in rows:
             where = f"{preset}, {row['language']}"
-            assert set(row) - {"note"} == {"language", "code", "bits"}, f"{where}: {list(row)}"
+            assert set(row) - {"where", "note"} == {"language", "code", "bits"}, f"{where}: {list(row)}"
             assert row["bits"] in ("y and dx", "y", "none"), f"{where}: {row['bits']}"
             assert all(isinstance(text, str) and text.strip() == text != "" for text in row.values()), where
-            assert len(row.get("note", "").split()) <= 12, f"{where}: the note is long"
+            assert row.get("note", ".").endswith("."), f"{where}: the note is no sentence"
             assert "\n" not in row["code"], f"{where}: more than one line"
             assert row["language"] != "WGSL" or row["bits"] == "none", f"{where}: compilers may fuse"
 
@@ -249,6 +259,9 @@ def check_snippet(row, preset, run, x, g, golden):
         text += f"; dx {from_definition} of {dx.size} differ from the definition, apart from {int(flushes.sum())} flushed"
         differs = from_definition
         if golden[1] is not None:
+            # The page says which bits those are.
+            has_mask = "g times 0" in row.get("note", "")
+            assert has_mask or not (row["bits"] == "y and dx" and from_definition), f"{text}: the note doesn't say so"
             from_golden = int(differing(dx, golden[1]).sum())
             text += f", {from_golden} from the framework"
             differs = min(differs, from_golden)
@@ -257,9 +270,8 @@ def check_snippet(row, preset, run, x, g, golden):
     if compiled is not None:
         compiled_differs = int(differing(compiled, golden[0]).sum())
         text += f"; compiled, y {compiled_differs} differ"
-        # A note that names one of these words is the warning.
-        warns = any(word in row.get("note", "") for word in ("jit", "XLA", "eager"))
-        assert warns == (compiled_differs > 0), f"{text}: the note {'warns' if warns else 'does not warn'}"
+        warns = row.get("where", "").endswith(("jit", "eager mode"))
+        assert warns == (compiled_differs > 0), f"{text}: the snippet {'warns' if warns else 'does not warn'}"
     assert found == row["bits"], f"{text}: has {found}, says {row['bits']}"
     return text
 
