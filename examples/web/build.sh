@@ -8,8 +8,14 @@ integrations/js/build.sh "$folder/hard-sigmoid"
 cp examples/web/page/* docs/pictures/curves-{light,dark}.svg docs/pictures/curves-light.png "$folder"
 if [ -n "${PAGE_URL:-}" ]; then
     url="${PAGE_URL%/}"
-    sed -i.old "s|content=\"curves-light.png\"|content=\"$url/curves-light.png\"|
-        s|<meta property=\"og:type\"|<meta property=\"og:url\" content=\"$url/\">\n&|" "$folder/index.html"
-    rm "$folder/index.html.old"
+    while IFS= read -r line; do
+        case "$line" in
+        '<meta property="og:image" '*)
+            printf '<meta property="og:url" content="%s/">\n' "$url"
+            printf '<meta property="og:image" content="%s/curves-light.png">\n' "$url"
+            ;;
+        *) printf '%s\n' "$line" ;;
+        esac
+    done <examples/web/page/index.html >"$folder/index.html"
 fi
 echo "built $folder; serve it, for example: python3 -m http.server --directory $folder"

@@ -1,22 +1,16 @@
 // Compares two definitions: where they differ, by how much, and in which bits.
-import { $, count, hex, short } from "./common.js";
+import { $, bitsOf, count, fromBits, hex, ones, short } from "./common.js";
 import { Plot, xs } from "./plot.js";
 
-const bits = new DataView(new ArrayBuffer(4));
-
-/** Enough digits to tell neighbouring float32 numbers apart. */
-const exact = (number) => number.toPrecision(9).replaceAll("-", "−");
 /** Neighbouring float32 numbers have neighbouring numbers here. */
 function ordinal(value) {
-  bits.setFloat32(0, value);
-  const all = bits.getInt32(0);
-  return all < 0 ? -(all & 0x7fffffff) : all;
+  const bits = bitsOf(value) | 0;
+  return bits < 0 ? -(bits & 0x7fffffff) : bits;
 }
 /** The float32 number that lies some steps above. */
 function stepped(value, steps) {
   const moved = ordinal(value) + steps;
-  bits.setUint32(0, moved < 0 ? (-moved | 0x80000000) >>> 0 : moved);
-  return bits.getFloat32(0);
+  return fromBits(moved < 0 ? -moved | 0x80000000 : moved);
 }
 
 /** Numbers between -4 and 4 whose sums are rounded, and the neighbours of both definitions' kinks. */
@@ -30,7 +24,7 @@ function sample(definitions) {
 
 /** y, or dy/dx, of a definition. */
 function results(operation, definition, x) {
-  return operation === "forward" ? definition.forward(x) : definition.backward(x, new Float32Array(x.length).fill(1));
+  return operation === "forward" ? definition.forward(x) : definition.backward(x, ones(x));
 }
 
 /** Numbers for an axis from -largest to largest. */
@@ -45,17 +39,23 @@ export function startCompare(hs) {
   for (const [id, chosen] of [["a", "pytorch"], ["b", "jax"]]) {
     $(id).replaceChildren(...hs.HardSigmoid.presets.map(({ name }) => new Option(name, name, false, name === chosen)));
   }
+  const chosen = () => ["a", "b"].map((id) => new hs.HardSigmoid($(id).value));
+  const updateNeighbours = () => {
+    const [a, b] = chosen();
+    listNeighbours($("whose").value === "a" ? a : b, Number($("kink").value), a, b);
+  };
   const update = () => {
-    const [a, b] = ["a", "b"].map((id) => new hs.HardSigmoid($(id).value));
+    const [a, b] = chosen();
     const operation = $("what").value;
     for (const [id, { name }] of [["of-a", a], ["of-b", b]]) $(id).textContent = `${id.slice(3).toUpperCase()}: ${name}`;
     drawBoth(both, operation, a, b);
     const found = summary(operation, a, b);
     drawDifference(difference, operation, a, b, found);
     $("verdict").textContent = inWords(operation, a, b, found);
-    listNeighbours($("whose").value === "a" ? a : b, Number($("kink").value), a, b);
+    updateNeighbours();
   };
-  for (const id of ["a", "b", "what", "kink", "whose"]) $(id).addEventListener("change", update);
+  for (const id of ["a", "b", "what"]) $(id).addEventListener("change", update);
+  for (const id of ["kink", "whose"]) $(id).addEventListener("change", updateNeighbours);
   update();
 }
 
@@ -99,10 +99,10 @@ function inWords(operation, a, b, { compared, differing, largest, at, steps }) {
   if (a.text === b.text) return "A and B are the same definition.";
   if (!differing) return `${what} of ${a.name} and ${b.name} has the same bits at all ${count(compared)} x between −4 and 4 that were compared.`;
   const share = ((100 * differing) / compared).toPrecision(2);
-  const inSteps = steps < 1000 ? `, ${count(steps)} ${steps === 1 ? "step" : "steps"} of float32 at most` : "";
+  const inSteps = steps < 1000 ? `; no more than ${count(steps)} float32 ${steps === 1 ? "step" : "steps"} anywhere` : "";
   return (
-    `${what} of ${a.name} and ${b.name} differs at ${count(differing)} of ${count(compared)} x between −4 and 4 (${share}%), ` +
-    `by ${largest.toPrecision(3)} at most, at x = ${short(at)}${inSteps}.`
+    `${what} of ${a.name} and ${b.name} differs at ${count(differing)} of ${count(compared)} x between −4 and 4 (${share}%). ` +
+    `The largest difference is ${largest.toPrecision(3)}, at x = ${short(at)}${inSteps}.`
   );
 }
 
@@ -113,8 +113,9 @@ function listNeighbours(whose, which, a, b) {
   const [yA, dA, yB, dB] = columns;
   const cell = (name, text, isMarked) => {
     const made = document.createElement(name);
-    made.textContent = text;
-    if (isMarked) made.className = "marked";
+    const content = isMarked ? document.createElement("mark") : made;
+    content.textContent = text;
+    if (isMarked) made.append(content);
     if (name === "th") made.scope = "col";
     return made;
   };
@@ -126,7 +127,7 @@ function listNeighbours(whose, which, a, b) {
   const heads = ["x", `y of ${a.name}`, `y of ${b.name}`, `dy/dx of ${a.name}`, `dy/dx of ${b.name}`];
   const rows = Array.from(x, (value, i) => {
     const [y, d] = [!Object.is(yA[i], yB[i]), !Object.is(dA[i], dB[i])];
-    const cells = [cell("td", exact(value)), cell("td", hex(yA[i]), y), cell("td", hex(yB[i]), y)];
+    const cells = [cell("td", short(value)), cell("td", hex(yA[i]), y), cell("td", hex(yB[i]), y)];
     return row([...cells, cell("td", short(dA[i]), d), cell("td", short(dB[i]), d)]);
   });
   $("neighbours").replaceChildren(row(heads.map((text) => cell("th", text))), ...rows);

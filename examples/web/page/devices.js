@@ -27,7 +27,7 @@ export class Gpu {
     this.isSoftware = isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${this.name} ${architecture}`);
     this.device = device;
     this.kernels = new hs.Kernels(device);
-    device.lost.then(({ message }) => (this.lost = new Error(message || "the GPU was lost")));
+    device.lost.then(({ message }) => (this.lost = new Error(`the GPU was lost${message && `: ${message}`}`)));
   }
   async run(operation, definition, inputs, { dtype } = {}) {
     const result = new inputs[0].constructor(inputs[0].length);
@@ -49,30 +49,38 @@ export class Gpu {
       buffers.push(made);
       return made;
     };
-    device.pushErrorScope("out-of-memory");
-    device.pushErrorScope("validation");
+    let errors, launch;
     try {
-      const tensors = inputs.map((input) => {
-        const made = buffer({ size, usage, mappedAtCreation: true });
-        new input.constructor(made.getMappedRange()).set(input);
-        made.unmap();
-        return made;
-      });
-      const out = buffer({ size, usage });
-      const staging = buffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-      const encoder = device.createCommandEncoder();
-      const pass = encoder.beginComputePass();
-      const named = inputs.length === 1 ? { x: tensors[0], y: out } : { x: tensors[0], g: tensors[1], dx: out };
-      this.kernels.encode(pass, operation, definition, named, { length: result.length, dtype });
-      pass.end();
-      encoder.copyBufferToBuffer(out, 0, staging, 0, size);
-      device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ);
+      let staging, mapped;
+      device.pushErrorScope("out-of-memory");
+      device.pushErrorScope("validation");
+      try {
+        const tensors = inputs.map((input) => {
+          const made = buffer({ size, usage, mappedAtCreation: true });
+          new input.constructor(made.getMappedRange()).set(input);
+          made.unmap();
+          return made;
+        });
+        const out = buffer({ size, usage });
+        staging = buffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+        const encoder = device.createCommandEncoder();
+        const pass = encoder.beginComputePass();
+        const named = inputs.length === 1 ? { x: tensors[0], y: out } : { x: tensors[0], g: tensors[1], dx: out };
+        launch = this.kernels.prepare(operation, definition, named, { length: result.length, dtype });
+        launch.encode(pass);
+        pass.end();
+        encoder.copyBufferToBuffer(out, 0, staging, 0, size);
+        device.queue.submit([encoder.finish()]);
+        mapped = staging.mapAsync(GPUMapMode.READ);
+      } finally {
+        // Before any wait, in which another run may push its own.
+        errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+      }
+      await mapped;
       result.set(new result.constructor(staging.getMappedRange()).subarray(0, result.length));
     } finally {
-      for (const one of buffers) one.destroy();
-      const errors = [await device.popErrorScope(), await device.popErrorScope()];
-      const error = errors.find(Boolean);
+      for (const one of [launch, ...buffers]) one?.destroy();
+      const error = (await errors).find(Boolean);
       if (error) throw new Error(error.message);
       if (this.lost) throw this.lost;
     }
@@ -86,7 +94,10 @@ const BYTES = 4 * ELEMENTS;
 const LONG_ENOUGH = 200;
 const ROUNDS = 5;
 
-/** GB/s read and written: of the forward kernel and of a copy, both in GPU memory, and of the CPU path. */
+/**
+ * GB/s read and written: of the forward kernel and of a copy, both in GPU memory, and of the CPU path. Nothing but `differing` if
+ * the kernel's results are wrong.
+ */
 export async function measure(hs, gpu, definition) {
   const x = Float32Array.from({ length: ELEMENTS }, (_, i) => (i % 4096) / 512 - 4);
   let y;
@@ -95,13 +106,15 @@ export async function measure(hs, gpu, definition) {
   });
   if (!gpu) return { cpu };
   const onGpu = await gpu.run("forward", definition, [x]);
-  if (hs.check("forward", definition, [x], [onGpu]).differing) throw "the kernel's results differ from the CPU path: nothing was measured";
+  const { differing } = hs.check("forward", definition, [x], [onGpu]);
+  if (differing) return { differing };
   const { device } = gpu;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const [from, to] = [0, 1].map(() => device.createBuffer({ size: BYTES, usage }));
+  let launch;
   try {
     device.queue.writeBuffer(from, 0, x);
-    const launch = gpu.kernels.prepare("forward", definition, { x: from, y: to }, { length: ELEMENTS });
+    launch = gpu.kernels.prepare("forward", definition, { x: from, y: to }, { length: ELEMENTS });
     const finish = (encoder) => {
       device.queue.submit([encoder.finish()]);
       return device.queue.onSubmittedWorkDone();
@@ -121,8 +134,7 @@ export async function measure(hs, gpu, definition) {
     if (gpu.lost) throw gpu.lost;
     return { kernel, copy, cpu };
   } finally {
-    from.destroy();
-    to.destroy();
+    for (const one of [launch, from, to]) one?.destroy();
   }
 }
 

@@ -1,26 +1,31 @@
 // Which hard sigmoid made the visitor's data? Files are read here and never leave the page.
-import { $, count, isModules } from "./common.js";
+import { $, count, isModules, readFile } from "./common.js";
 
 const SLOTS = ["x", "y", "g", "dx"];
-/** A file is in memory a few times. */
-const LARGEST_FILE = 128 * 2 ** 20;
+/** MiB. A file is in memory a few times. */
+const LARGEST_FILE = 128;
+
+/** The slot that a file's name says, if it says one. */
+function namedSlot({ name }) {
+  const [, end] = /(?:^|[._-])(dx|x|y|g)\.npy$/.exec(name.toLowerCase()) ?? [];
+  return /grad/i.test(name) ? ({ x: "dx", y: "g" }[end] ?? end) : end;
+}
 
 export function startIdentify(hs) {
-  const files = {};
-  const labels = new Map([...document.querySelectorAll("[data-slot]")].map((input) => [input.dataset.slot, input]));
-  const take = (slot, file) => {
-    files[slot] = file;
-    labels.get(slot).parentElement.firstChild.textContent = `${slot}: ${file.name}`;
-  };
+  let files = {};
+  const inputs = new Map([...document.querySelectorAll("[data-slot]")].map((input) => [input.dataset.slot, input]));
   let last = 0;
   const update = async () => {
     const own = ++last;
+    for (const [slot, input] of inputs) input.parentElement.firstChild.textContent = files[slot] ? `${slot}: ${files[slot].name}` : slot;
     const say = (text, report) => {
       if (own !== last) return;
       $("identify-status").textContent = text;
       $("identify-report").hidden = !report;
       $("identify-report").textContent = report ?? "";
     };
+    const given = SLOTS.filter((slot) => files[slot]);
+    if (!given.length) return say("");
     const missing = ["x", "y"].filter((slot) => !files[slot]);
     if (!files.g !== !files.dx) missing.push(files.g ? "dx" : "g");
     if (missing.length) return say(`Still missing: ${missing.join(" and ")}.`);
@@ -28,45 +33,44 @@ export function startIdentify(hs) {
     // Lets that be seen: the comparison blocks the page.
     await new Promise((resolve) => setTimeout(resolve, 50));
     try {
-      const given = SLOTS.filter((slot) => files[slot]);
       const arrays = {};
-      for (const slot of given) arrays[slot] = await read(hs, files[slot]);
-      for (const slot of given) {
-        const [found, wanted] = [arrays[slot], arrays.x].map(({ shape }) => `(${shape.join(", ")})`);
-        if (found !== wanted) throw new Error(`${files[slot].name} has shape ${found}, but x has ${wanted}`);
-      }
-      const found = hs.identify(arrays, { atol: Number($("atol").value) });
-      const [verdict, ...rest] = found.report.split("\n");
-      say(`${verdict} — from ${count(arrays.x.data.length)} ${arrays.x.data.length === 1 ? "element" : "elements"}`, rest.join("\n").trim());
+      for (const slot of given) arrays[slot] = await readFile(hs, files[slot], LARGEST_FILE);
+      const { report } = hs.identify(arrays, { atol: Number($("atol").value) });
+      const [verdict, ...rest] = report.split("\n");
+      const elements = arrays.x.data.length;
+      const halves = given.filter((slot) => arrays[slot].dtype === "bf16");
+      const note = halves.length ? `; uint16 of ${halves.join(", ")} was read as bfloat16` : "";
+      say(`${verdict} — from ${count(elements)} ${elements === 1 ? "element" : "elements"}${note}`, rest.join("\n").trim());
     } catch (error) {
       if (isModules(error)) throw error;
       say(error.message);
     }
   };
-  for (const [slot, input] of labels) {
-    input.addEventListener("change", () => {
-      if (input.files[0]) take(slot, input.files[0]);
-      input.value = "";
-      update();
+  /** Puts files where they belong, and says where that is. */
+  const take = (given) => {
+    const placed = given.map(({ slot, file }) => {
+      const free = slot ?? SLOTS.find((one) => !files[one] && !given.some(({ slot }) => slot === one));
+      if (free) files[free] = file;
+      return free ? `${file.name} is ${free}.` : `${file.name} was not taken, since every place has a file: clear them first.`;
     });
-  }
-  $("atol").addEventListener("change", () => files.x && files.y && update());
-  return (dropped) => {
-    for (const file of dropped) {
-      const named = /(?:^|[._-])(dx|x|y|g)\.npy$/i.exec(file.name)?.[1].toLowerCase();
-      const slot = named ?? SLOTS.find((one) => !files[one]);
-      if (slot) take(slot, file);
-    }
+    $("identify-files").textContent = placed.join(" ");
     update();
   };
-}
-
-async function read(hs, file) {
-  if (file.size > LARGEST_FILE) throw new Error(`${file.name} has ${count(file.size)} bytes; at most 128 MiB are read here`);
-  try {
-    return hs.readNpy(await file.arrayBuffer());
-  } catch (error) {
-    if (isModules(error)) throw error;
-    throw new Error(`${file.name}: ${error.message}`);
+  for (const [slot, input] of inputs) {
+    input.addEventListener("change", () => {
+      if (input.files[0]) take([{ slot, file: input.files[0] }]);
+      input.value = "";
+    });
   }
+  $("clear").addEventListener("click", () => {
+    files = {};
+    take([]);
+  });
+  $("atol").addEventListener("change", update);
+  return (dropped) => {
+    const given = dropped.map((file) => ({ slot: namedSlot(file), file }));
+    // A new x and y, as it seems.
+    if (given.length > 1 && given.every(({ slot }) => !slot)) files = {};
+    take(given);
+  };
 }

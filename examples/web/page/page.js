@@ -1,5 +1,5 @@
 // The page. Its first curve is drawn from the formula; when the package hard-sigmoid has arrived, every value comes from it.
-import { $, count, hex, isModules, short } from "./common.js";
+import { $, count, hex, isModules, ones, readFile, short } from "./common.js";
 import { startCompare } from "./compare.js";
 import { Cpu, Gpu, measure } from "./devices.js";
 import { startIdentify } from "./identify.js";
@@ -32,8 +32,23 @@ let whyNoGpu;
 let definition;
 let shown; // [y, gradient] of the curves drawn.
 
-/** Draws the line of a preset before the package has arrived: only to look at. */
-function sketch(alpha, beta) {
+/** What a definition is called here. */
+const titleOf = (name) => (name.startsWith("affine") ? "your own (alpha, beta)" : name);
+const addressed = () => {
+  try {
+    return decodeURIComponent(location.hash.slice(1));
+  } catch {
+    return "";
+  }
+};
+const SLOPES = { keras: 0.2, onnx: 0.2, courbariaux: 0.5, tangent: 0.25, pytorch: 1 / 6, jax: 1 / 6, keras3: 1 / 6, sparse: 0.5 };
+/** Draws the line of the address before the package has arrived: only to look at. */
+function sketch() {
+  const [, ...own] = (/^affine\(([^,]+),([^,)]+)/.exec(addressed()) ?? []).map(Number);
+  const isOwn = own.length > 0 && own.every(Number.isFinite);
+  const name = isOwn ? "affine" : Object.hasOwn(SLOPES, addressed()) ? addressed() : "pytorch";
+  const [alpha, beta] = isOwn ? own : [SLOPES[name], 0.5];
+  $("name").textContent = titleOf(name);
   showGradients(alpha);
   values.draw("own", Array.from(xs, (x) => Math.min(Math.max(alpha * x + beta, 0), 1)));
   gradients.draw("own", Array.from(xs, (x) => (alpha * x + beta > 0 && alpha * x + beta < 1 ? alpha : 0)));
@@ -53,9 +68,8 @@ async function draw() {
       let y, gradient;
       try {
         y = await on.run("forward", drawn, [xs]);
-        gradient = await on.run("backward", drawn, [xs, new Float32Array(xs.length).fill(1)]);
+        gradient = await on.run("backward", drawn, [xs, ones(xs)]);
       } catch (error) {
-        if (on === cpu) throw error;
         giveUpGpu(on, error);
         continue;
       }
@@ -70,11 +84,11 @@ async function draw() {
   }
 }
 
-/** Takes a text that HardSigmoid reads. */
-function choose(text) {
-  definition = new hs.HardSigmoid(text);
+/** Takes a HardSigmoid, or a text that it reads. */
+function choose(wanted) {
+  definition = new hs.HardSigmoid(wanted);
   const { name, slope, shift, kinks, kinkRule } = definition;
-  $("name").textContent = name === "affine" ? "your own (alpha, beta)" : name;
+  $("name").textContent = titleOf(name);
   $("formula").textContent = `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
   for (const [id, value] of [["alpha", slope], ["beta", shift]]) {
@@ -101,7 +115,7 @@ function moved(value, id) {
   const limited = Math.min(Math.max(value, Number($(id).min)), Number($(id).max));
   return Math.round(limited * 1000) / 1000;
 }
-const affine = (alpha, beta) => hs && choose(`affine(${Math.fround(alpha)}, ${Math.fround(beta)}, ${chosenKinkRule()})`);
+const affine = (alpha, beta) => hs && choose(hs.HardSigmoid.affine(alpha, beta, chosenKinkRule()));
 const moveAlpha = (alpha) => affine(moved(alpha, "alpha"), definition.shift);
 const moveBeta = (beta) => affine(definition.slope, moved(beta, "beta"));
 $("alpha").addEventListener("input", () => hs && moveAlpha(Number($("alpha").value)));
@@ -180,10 +194,11 @@ function point(index) {
   read();
 }
 function read() {
-  if (!shown || pointed === undefined) return;
-  const [x, y, gradient] = [xs[pointed], shown[0][pointed], shown[1][pointed]];
-  const text =
-    `x ${short(x)}: y ${short(y)} (${hex(y)}), dy/dx ${short(gradient)} (${hex(gradient)}), ` + `logistic ${logistic(x).toFixed(6)}`;
+  if (pointed === undefined) return;
+  const x = xs[pointed];
+  const told = [`logistic ${logistic(x).toFixed(6)}`];
+  if (shown) told.unshift(...["y", "dy/dx"].map((name, i) => `${name} ${short(shown[i][pointed])} (${hex(shown[i][pointed])})`));
+  const text = `x ${short(x)}: ${told.join(", ")}`;
   $("readout").textContent = text;
   reader.setAttribute("aria-valuetext", text);
 }
@@ -206,6 +221,14 @@ reader.addEventListener("keydown", (event) => {
 // --- one-liners ---------------------------------------------------------------------------------------------------
 
 let snippets = {};
+const HAS = { "y and dx": "The same bits of y and gradient", y: "The same bits of y", none: "The same function; roundings may differ" };
+/** What is so of each line in a language. */
+const OF_LANGUAGE = {
+  "Keras 2": "Up to TensorFlow 2.15 tf_keras is tf.keras.",
+  WGSL:
+    "A driver's clamp may turn NaN into a number. For the same bits on every driver tested, the npm package has wgsl() for a " +
+    "module and wgslFunctions() for an expression of yours.",
+};
 function showSnippet() {
   const all = snippets[definition.name];
   $("code").hidden = !all;
@@ -213,10 +236,9 @@ function showSnippet() {
   const wanted = $("language").value;
   $("language").replaceChildren(...all.map(({ language }) => new Option(language)));
   if (all.some(({ language }) => language === wanted)) $("language").value = wanted;
-  const { code, bits, note } = all.find(({ language }) => language === $("language").value);
+  const { language, code, bits, where, note } = all.find(({ language }) => language === $("language").value);
   $("snippet").textContent = code;
-  const has = { "y and dx": "The same bits, y and gradient.", y: "The same bits of y.", none: "The same function; roundings may differ." };
-  $("snippet-note").textContent = [has[bits], note].filter(Boolean).join(" ");
+  $("snippet-note").textContent = [`${HAS[bits]}${where ? `, ${where}` : ""}.`, note, OF_LANGUAGE[language]].filter(Boolean).join(" ");
   $("copied").textContent = "";
 }
 $("language").addEventListener("change", showSnippet);
@@ -226,7 +248,7 @@ $("copy").addEventListener("click", async () => {
     $("copied").textContent = "Copied.";
   } catch {
     getSelection().selectAllChildren($("snippet"));
-    $("copied").textContent = "Press Ctrl+C: it is selected.";
+    $("copied").textContent = "Copying was refused; the line is selected.";
   }
 });
 
@@ -240,24 +262,40 @@ async function use(chosen) {
     : `The CPU, in WebAssembly${whyNoGpu ? `, because ${whyNoGpu}` : ""}.`;
   $("use-gpu").setAttribute("aria-pressed", isGpu);
   $("use-cpu").setAttribute("aria-pressed", !isGpu);
-  $("use-gpu").disabled = !gpu;
+  $("use-gpu").disabled = !navigator.gpu;
   $("use-cpu").disabled = false;
-  $("measure").disabled = false;
-  $("sweep").disabled = !isGpu;
+  enable();
   if (!definition) return;
   scheduleCheck();
   await draw();
 }
-/** Goes on by the CPU path after a failure on a GPU. */
+/** A measurement and a sweep would slow each other down. */
+function enable() {
+  $("measure").disabled = isMeasuring || Boolean(sweep);
+  $("sweep").disabled = isMeasuring || device === cpu;
+}
+const because = (error) => error.message.split("\n")[0].replace(/\.$/, "");
+/** Opens a GPU unless there is one, and computes on it if that goes well. */
+async function openGpu() {
+  $("use-gpu").disabled = true;
+  try {
+    gpu ??= await Gpu.open(hs);
+    whyNoGpu = undefined;
+  } catch (error) {
+    whyNoGpu = because(error);
+  }
+  await use(gpu ?? cpu);
+}
+/** Goes on by the CPU path after a failure on a GPU. Throws what is no failure of a GPU. */
 function giveUpGpu(on, error) {
+  if (on === cpu || isModules(error)) throw error;
   // Several calls may fail of one cause.
   if (on !== gpu) return;
   gpu = undefined;
-  whyNoGpu = "the GPU was lost";
-  $("device").title = error?.message ?? String(error);
+  whyNoGpu = because(error);
   use(cpu);
 }
-$("use-gpu").addEventListener("click", () => use(gpu));
+$("use-gpu").addEventListener("click", openGpu);
 $("use-cpu").addEventListener("click", () => use(cpu));
 
 // --- checks -------------------------------------------------------------------------------------------------------
@@ -288,13 +326,18 @@ function halfPatterns() {
 }
 const zeros = () => ({ compared: 0, differing: 0, flushed: 0 });
 
+/** Says it, and at the end once to those who listen. */
 function reportCheck(name, { compared, differing, flushed }, isDone) {
   const verdict = document.createElement("span");
   verdict.className = differing ? "bad" : "good";
   verdict.textContent = `${count(differing)} of ${count(compared)} results differ`;
   const tiny = flushed ? ` In ${count(flushed)} more a subnormal counted as zero, which WGSL allows.` : "";
   $("check").replaceChildren(`${name}: `, verdict, ` from the CPU path in any bit.${tiny}`);
-  $("check").dataset.state = isDone ? "done" : "running";
+  if (isDone) endCheck();
+}
+function endCheck() {
+  $("check").dataset.state = "done";
+  $("check-status").textContent = $("check").textContent;
 }
 
 /** In words, for people who wait. */
@@ -304,6 +347,8 @@ function duration(seconds) {
 }
 
 let checkTimer;
+let sweep; // The sweep under way.
+let isMeasuring = false;
 /** Once what is shown has come to rest: writes its address, sends the file through it, and checks it. */
 function scheduleCheck() {
   clearTimeout(checkTimer);
@@ -322,10 +367,7 @@ function scheduleCheck() {
 async function check() {
   if (sweep) return;
   const [checked, on] = [definition, device];
-  if (on === cpu) {
-    $("check").dataset.state = "done";
-    return;
-  }
+  if (on === cpu) return endCheck();
   const sums = zeros();
   let took;
   try {
@@ -338,16 +380,13 @@ async function check() {
     await compare(on, checked, patterns(1, 32771, 1 << 17), "f32", zeros());
     took = performance.now() - start;
   } catch (error) {
-    if (isModules(error)) throw error;
-    giveUpGpu(on, error);
-    return;
+    return giveUpGpu(on, error);
   }
   if (checked !== definition || on !== device || sweep) return;
   reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", sums, true);
   $("sweep-time").textContent = `All 2³² take about ${duration((took / 1000) * 2 ** 15)} here.`;
 }
 
-let sweep; // The sweep under way.
 $("sweep").addEventListener("click", async () => {
   if (sweep) {
     sweep.isStopped = true;
@@ -359,6 +398,7 @@ $("sweep").addEventListener("click", async () => {
   const sums = zeros();
   const begun = performance.now();
   $("sweep").textContent = "Stop";
+  enable();
   $("sweep-progress").hidden = false;
   try {
     for (let start = 0; start < 2 ** 32; start += PART) {
@@ -374,89 +414,81 @@ $("sweep").addEventListener("click", async () => {
       if (own.isStopped) break;
     }
   } catch (error) {
-    if (isModules(error)) throw error;
     giveUpGpu(on, error);
   } finally {
-    $("check").dataset.state = "done";
+    endCheck();
     $("sweep").textContent = "Check all 2³² inputs";
     $("sweep-progress").hidden = true;
     $("sweep-time").textContent = "";
     sweep = undefined;
+    enable();
     if (checked !== definition || on !== device) scheduleCheck();
   }
 });
 
 $("measure").addEventListener("click", async () => {
   const on = device;
-  $("measure").disabled = true;
+  isMeasuring = true;
+  enable();
   $("speed").textContent = "Measuring…";
   // Lets that be seen: the CPU path blocks the page.
   await new Promise((resolve) => setTimeout(resolve, 50));
   try {
-    const { kernel, copy, cpu: cpuPath } = await measure(hs, on === cpu ? undefined : on, definition);
-    const onCpu = `The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
-    $("speed").textContent = kernel
-      ? `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). ${onCpu}`
-      : onCpu;
+    const { differing, kernel, copy, cpu: cpuPath } = await measure(hs, on === cpu ? undefined : on, definition);
+    if (differing) $("speed").textContent = `${count(differing)} of the kernel's results differ from the CPU path, so nothing was measured.`;
+    else {
+      const ofGpu = kernel && `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). `;
+      $("speed").textContent = `${ofGpu ?? ""}The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
+    }
   } catch (error) {
-    $("speed").textContent = error.message ?? error;
-    if (on !== cpu && error instanceof Error) giveUpGpu(on, error);
+    giveUpGpu(on, error);
+    $("speed").textContent = `Nothing was measured: ${because(error)}.`;
+  } finally {
+    isMeasuring = false;
+    enable();
   }
-  $("measure").disabled = false;
 });
 
 // --- files --------------------------------------------------------------------------------------------------------
 
-/** The module's memory ends at 4 GiB, and holds a file a few times. */
-const LARGEST_FILE = 512 * 2 ** 20;
+/** MiB. The module's memory ends at 4 GiB, and holds a file a few times. */
+const LARGEST_FILE = 512;
 let chosenFile;
 let address;
-let transforming; // The last one begun, until it ends; what an earlier one gives is old.
+let transforming; // The last one begun; what an earlier one gives is old.
 async function transform() {
   if (!chosenFile) return;
   const own = (transforming = {});
+  const say = (text) => own === transforming && ($("file-status").textContent = text);
   $("download").hidden = true;
-  $("file-status").textContent = `${chosenFile.name}…`;
-  let on;
+  say(`${chosenFile.name}…`);
+  const [chosen, wantsGradient, { name: given }] = [definition, $("wanted").value === "gradient", chosenFile];
+  let file;
   try {
-    if (chosenFile.size > LARGEST_FILE) throw `it has ${count(chosenFile.size)} bytes; this page takes up to 512 MiB`;
-    const [chosen, wantsGradient] = [definition, $("wanted").value === "gradient"];
-    const file = new Uint8Array(await chosenFile.arrayBuffer());
-    const { dtype, data, start } = readable(file);
-    on = device;
+    file = await readFile(hs, chosenFile, LARGEST_FILE);
+  } catch (error) {
+    if (isModules(error)) throw error;
+    return say(error.message);
+  }
+  const { bytes, dtype, data, start } = file;
+  if (dtype === "f64") return say(`${given}: its dtype is float64; save array.astype(numpy.float32)`);
+  const on = device;
+  let result;
+  try {
     const operands = wantsGradient ? [data, ones(data, dtype)] : [data];
-    const result = await on.run(wantsGradient ? "backward" : "forward", chosen, operands, { dtype });
-    if (own !== transforming) return;
-    file.set(new Uint8Array(result.buffer, result.byteOffset, result.byteLength), start);
-    if (address) URL.revokeObjectURL(address);
-    address = URL.createObjectURL(new Blob([file], { type: "application/octet-stream" }));
-    const name = chosenFile.name.replace(/(\.npy)?$/, `.${chosen.name}.${wantsGradient ? "gradient" : "y"}.npy`);
-    Object.assign($("download"), { href: address, download: name, hidden: false });
-    $("file-status").textContent = `${name}, ${count(file.length)} bytes, is ready.`;
+    result = await on.run(wantsGradient ? "backward" : "forward", chosen, operands, { dtype });
   } catch (error) {
-    if (isModules(error)) throw error;
-    // Comes again on the CPU path.
-    if (on && on !== cpu && error instanceof Error) giveUpGpu(on, error);
-    else if (own === transforming) $("file-status").textContent = `${chosenFile.name}: ${error.message ?? error}`;
+    // Comes again on the CPU path. There a file may be too much for the memory.
+    if (on === cpu && !isModules(error)) return say(`${given}: ${error.message}`);
+    return giveUpGpu(on, error);
   }
-  if (own === transforming) transforming = undefined;
-}
-/** Throws a string if the file is to blame. */
-function readable(file) {
-  let read;
-  try {
-    read = hs.readNpy(file);
-  } catch (error) {
-    if (isModules(error)) throw error;
-    throw error.message;
-  }
-  if (read.dtype === "f64") throw "its dtype is float64; save array.astype(numpy.float32)";
-  if (read.dtype === "bf16" && !$("bf16").checked) throw "its dtype is uint16; say so if these are the bits of bfloat16";
-  return read;
-}
-/** Upstream gradients of 1. */
-function ones(data, dtype) {
-  return new data.constructor(data.length).fill({ f32: 1, f16: 0x3c00, bf16: 0x3f80 }[dtype]);
+  if (own !== transforming) return;
+  bytes.set(new Uint8Array(result.buffer, result.byteOffset, result.byteLength), start);
+  if (address) URL.revokeObjectURL(address);
+  address = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
+  const name = given.replace(/(\.npy)?$/, `.${chosen.name}.${wantsGradient ? "gradient" : "y"}.npy`);
+  Object.assign($("download"), { href: address, download: name, hidden: false });
+  say(`${name}, ${count(bytes.length)} bytes, is ready${dtype === "bf16" ? "; uint16 was read as bfloat16" : ""}.`);
 }
 const take = (file) => {
   chosenFile = file;
@@ -468,7 +500,7 @@ $("file").addEventListener("change", () => {
   $("file").value = "";
   if (file && hs) take(file);
 });
-for (const id of ["wanted", "bf16"]) $(id).addEventListener("change", transform);
+$("wanted").addEventListener("change", transform);
 
 /** Files dropped on an element go to `take`. */
 function droppable(element, take) {
@@ -490,11 +522,10 @@ for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) =
 // --- start --------------------------------------------------------------------------------------------------------
 
 function fail(error) {
-  $("status").hidden = false;
-  $("status").classList.add("bad");
-  $("status").textContent = `Something failed: ${error?.message ?? error}. Reload the page to go on.`;
-  if (transforming) $("file-status").textContent = `${chosenFile.name}: failed`;
-  transforming = undefined;
+  complain(`Something failed: ${error?.message ?? error}. Reload the page to go on.`);
+  // What waits for something says so by an ellipsis, and waits in vain.
+  for (const one of document.querySelectorAll("main p")) if (one.textContent.endsWith("…")) one.append(" failed");
+  $("check").dataset.state = "done";
 }
 window.addEventListener("unhandledrejection", (event) => fail(event.reason));
 window.addEventListener("error", (event) => fail(event.error ?? event.message));
@@ -502,8 +533,9 @@ window.addEventListener("error", (event) => fail(event.error ?? event.message));
 /** The definition that the address names, if it names one. */
 function wished() {
   try {
-    return new hs.HardSigmoid(decodeURIComponent(location.hash.slice(1))).text;
-  } catch {
+    return new hs.HardSigmoid(addressed());
+  } catch (error) {
+    if (isModules(error)) throw error;
     return undefined;
   }
 }
@@ -525,7 +557,9 @@ function checkCheck() {
 }
 
 async function start() {
-  sketch(1 / 6, 0.5);
+  sketch();
+  // The page does without: then it has no one-liners.
+  const arriving = fetch("snippets.json").then((response) => response.json()).catch(() => ({}));
   hs = await import("./hard-sigmoid/index.js");
   checkCheck();
   cpu = new Cpu(hs);
@@ -538,20 +572,19 @@ async function start() {
   }
   await use(cpu);
   await choose(wished() ?? "pytorch");
-  window.addEventListener("hashchange", () => (wished() ? choose(wished()) : writeAddress()));
+  window.addEventListener("hashchange", () => {
+    const wish = wished();
+    if (!wish) return writeAddress();
+    $("explore").scrollIntoView();
+    return choose(wish);
+  });
   startCompare(hs);
   droppable($("identify"), startIdentify(hs));
   for (const section of document.querySelectorAll("[inert]")) section.inert = false;
   $("loading").hidden = true;
-  snippets = await (await fetch("snippets.json")).json();
+  snippets = await arriving;
   showSnippet();
-  try {
-    gpu = await Gpu.open(hs);
-    await use(gpu);
-  } catch (error) {
-    whyNoGpu = error.message;
-    await use(cpu);
-  }
+  await openGpu();
   document.body.dataset.state = "ready";
 }
 start().catch(fail);
