@@ -617,5 +617,35 @@ await visit("/empty.html", async (page) => {
   });
   console.log("refusals: six, and nothing was written");
 });
+/** In the page: what is compiled once, and what a launch leaves. */
+async function launches() {
+  const { Kernels } = await import("hard-sigmoid");
+  const device = await (await navigator.gpu.requestAdapter()).requestDevice();
+  const create = device.createShaderModule.bind(device);
+  let compiled = 0;
+  device.createShaderModule = (descriptor) => (compiled++, create(descriptor));
+  const [x, y] = [0, 1].map(() => device.createBuffer({ size: 400, usage: GPUBufferUsage.STORAGE }));
+  const kernels = new Kernels(device);
+  const prepare = (definition) => kernels.prepare("forward", definition, { x, y }, { length: 100 });
+  // Definitions of one formula, and the same again.
+  const [launch] = ["affine(0.3, 0.5, strict)", "affine(0.4, 0.5, strict)", "affine(0.3, 0.5, strict)"].map(prepare);
+  const encoded = () => {
+    device.pushErrorScope("validation");
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    launch.encode(pass);
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    return device.popErrorScope();
+  };
+  const before = await encoded();
+  launch.destroy();
+  const after = await encoded();
+  return { compiled, before: before?.message ?? null, after: /destroyed/.test(after?.message) };
+}
+await visit("/empty.html", async (page) => {
+  assert.deepEqual(await page.evaluate(launches), { compiled: 1, before: null, after: true });
+  console.log("launches: one module for three, and no parameters left");
+});
 await browser.close();
 server.close();

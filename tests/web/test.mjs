@@ -255,7 +255,11 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     assert.deepEqual(await inaccessible(page), [], colorScheme);
     await page.screenshot({ path: join(screenshots, `desktop-${colorScheme}.png`), fullPage: true });
   }
-  await page.emulateMedia({ colorScheme: "light" });
+  // With the system's colours a pressed button still differs.
+  await page.emulateMedia({ colorScheme: "light", forcedColors: "active" });
+  const backs = await page.locator("#presets button").evaluateAll((all) => all.map((one) => getComputedStyle(one).backgroundColor));
+  assert.equal(new Set(backs).size, 2);
+  await page.emulateMedia({ forcedColors: "none" });
   // The upper kink's dot stays, wherever it is dragged and for as long as a key is pressed.
   await drag(page, "#alpha-handle", 2000, 0);
   assert.ok(await alphaDot.isVisible());
@@ -460,6 +464,22 @@ await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
     await page.getByText(/through WebGPU\.$/).waitFor();
     await checked(page);
   }
+});
+
+// Two runs at a time, of which one fails: the other doesn't take its error.
+await visit("at-once", { args: GPU }, async (page) => {
+  await checked(page);
+  const ends = await page.evaluate(async () => {
+    const { Gpu } = await import("./devices.js");
+    const gpu = await Gpu.open(await import("./hard-sigmoid/index.js"));
+    const run = () => gpu.run("forward", "pytorch", [Float32Array.of(1, 2)]);
+    const { kernels } = gpu;
+    gpu.kernels = { prepare: (...all) => (gpu.device.createBuffer({ size: 4, usage: 0 }), kernels.prepare(...all)) };
+    const failing = run();
+    gpu.kernels = kernels;
+    return (await Promise.allSettled([failing, run()])).map(({ status }) => status);
+  });
+  assert.deepEqual(ends, ["rejected", "fulfilled"]);
 });
 
 // The module itself fails, as it does without memory, and the page says so.
