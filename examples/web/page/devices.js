@@ -75,6 +75,8 @@ export class Gpu {
       } finally {
         // Before any wait, in which another run may push its own.
         errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
+        // They are awaited last, and a rejection may come earlier.
+        errors.catch(() => {});
       }
       await mapped;
       result.set(new result.constructor(staging.getMappedRange()).subarray(0, result.length));
