@@ -297,7 +297,7 @@ fn layers_that_are_code_are_not_guessed() {
     assert_eq!(functional(&plain, json!([])).1, None);
     let is_code = |layers: &[Value]| {
         let (found, note) = functional(layers, json!([]));
-        found.is_empty() && note.is_some_and(|note| note.starts_with("layers or functions that are code"))
+        found.is_empty() && note.is_some_and(|note| note.starts_with("it has layers or functions that are code"))
     };
     for (module, registered) in [
         (json!(null), "Custom>ReLU"),

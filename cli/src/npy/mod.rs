@@ -147,7 +147,7 @@ impl Reader {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted && self.element() != Some(T::DTYPE) {
             let why = match self.element() {
-                Some(_) => "the dtype of x or --dtype: convert the file, or change --dtype",
+                Some(_) => "as x or --dtype says; convert the file, or change --dtype",
                 None => {
                     "which is needed here; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as uint16"
                 }

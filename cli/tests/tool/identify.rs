@@ -67,7 +67,7 @@ fn it_explains_what_it_cannot_name() {
     says(
         1.0,
         &|x| if x > 0.0 { 1.0 } else { 0.0 },
-        "fewer than two elements strictly between 0 and 1",
+        "fewer than\ntwo different x have a y strictly between 0 and 1",
     );
 }
 
@@ -81,6 +81,10 @@ fn it_names_noisy_data_within_a_tolerance() {
     }
     let (status, out) = identify(folder.path(), "x.npy y.npy");
     assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")), "{out}");
+    assert!(
+        out.contains("If the data are noisy, give a\ntolerance (atol)."),
+        "{out}"
+    );
     let (status, out) = identify(folder.path(), "x.npy y.npy --atol 2e-5");
     assert_eq!(
         (status, out.lines().next()),
