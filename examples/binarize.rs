@@ -4,7 +4,7 @@
 //!
 //! ```sh
 //! cargo run --release --example binarize
-//! cargo run --release --example binarize -- gpu
+//! cargo run --release --example binarize -- --device gpu
 //! ```
 
 use hard_sigmoid::{
@@ -14,16 +14,22 @@ use hard_sigmoid::{
 use std::error::Error;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let target = std::env::args().nth(1);
-    if target.as_deref().is_some_and(|one| one == "--help" || one == "-h") {
-        println!("usage: binarize [auto|gpu|cpu]\n\nDraws signs for real pre-activations, and counts them.");
-        return Ok(());
-    }
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let target = match arguments[..] {
+        [] => Target::default(),
+        ["--device", device] => device.parse()?,
+        ["--help" | "-h"] => {
+            println!(
+                "usage: binarize [--device auto|gpu|cpu]\n\nDraws signs for real pre-activations, and counts them."
+            );
+            return Ok(());
+        }
+        [given, ..] => return Err(format!("{given}: the only arguments are --device auto|gpu|cpu, and --help").into()),
+    };
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/digits.x.npy");
     let x: Vec<f32> = npyz::NpyFile::new(&std::fs::read(path)?[..])?.into_vec()?;
     let len = x.len();
-    // auto (a real GPU, or else the CPU), gpu or cpu.
-    let target = target.map_or(Ok(Target::default()), |target| target.parse())?;
     let offload = block_on(Offload::new(target))?;
     println!("device:        {offload}");
     println!("input:         {len} pre-activations of a network trained on handwritten digits");

@@ -8,9 +8,9 @@ use std::fmt;
 
 impl Identification {
     /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), of
-    /// the types `of_x` and `of_y`.
-    pub fn report(&self, x: &[f32], y: &[f32], of_x: DType, of_y: DType) -> String {
-        let why = explained(self, x, y, [of_x, of_y]);
+    /// the types `x_dtype` and `y_dtype`.
+    pub fn report(&self, x: &[f32], y: &[f32], x_dtype: DType, y_dtype: DType) -> String {
+        let why = explained(self, x, y, [x_dtype, y_dtype]);
         let mut report = format!("{self}\n{why}\n{}", table(&self.matches, x));
         if self.matches.iter().any(|one| one.backward.is_some()) {
             report += &format!("\n{}", at_kinks(self.kinks));
@@ -19,12 +19,12 @@ impl Identification {
     }
 
     /// For each pair of neighbours in [`Verdict::OneOf`], an `x` that would tell them apart, if one was found. The data
-    /// are of the types `of_x` and `of_y`.
-    pub fn separations(&self, of_x: DType, of_y: DType) -> Vec<([HardSigmoid; 2], Option<Separation>)> {
+    /// are of the types `x_dtype` and `y_dtype`.
+    pub fn separations(&self, x_dtype: DType, y_dtype: DType) -> Vec<([HardSigmoid; 2], Option<Separation>)> {
         let fitting = self.matches.iter().find(|one| one.fits());
         let precision = match fitting.map(|one| one.precision) {
             // Another x must be of that type too.
-            None | Some(Precision::EXACT) => Precision::of(of_x, of_y, Rounding::AsDefined),
+            None | Some(Precision::EXACT) => Precision::of(x_dtype, y_dtype, Rounding::AsDefined),
             Some(precision) => precision,
         };
         let pairs = self.verdict.definitions().windows(2);
@@ -41,7 +41,7 @@ impl Identification {
 }
 
 /// A sentence or two on the verdict.
-fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType; 2]) -> String {
+fn explained(found: &Identification, x: &[f32], y: &[f32], [x_dtype, y_dtype]: [DType; 2]) -> String {
     match &found.verdict {
         Verdict::Preset(definition) => {
             let source = definition.preset().map_or("", |preset| preset.source);
@@ -59,7 +59,7 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [of_x, of_y]: [DType;
                 0.0 => String::new(),
                 within => format!("Every element agrees within {within:?}, but not in every bit.\n"),
             };
-            let separations = found.separations(of_x, of_y);
+            let separations = found.separations(x_dtype, y_dtype);
             let of_pair = |pair| of_pair(pair, found.within);
             within + &separations.into_iter().map(of_pair).collect::<String>()
         }

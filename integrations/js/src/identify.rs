@@ -33,13 +33,13 @@ pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Resu
         _ => None,
     };
     let found = identify_within(x, y, gradient, atol)?;
-    let [of_x, of_y] = [stored(&dtypes[0])?, stored(&dtypes[1])?];
+    let [x_dtype, y_dtype] = [stored(&dtypes[0])?, stored(&dtypes[1])?];
     object(&Identification {
         verdict: found.verdict.name(),
         definitions: found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
         within: found.within,
         nearest: found.nearest().definition.to_string(),
-        report: found.report(x, y, of_x, of_y),
+        report: found.report(x, y, x_dtype, y_dtype),
     })
 }
 

@@ -43,12 +43,12 @@ pub fn identify<'py>(
             dx: dx.as_slice()?,
         }),
     };
-    let [of_x, of_y] = [dtype(&dtypes.0)?, dtype(&dtypes.1)?];
+    let [x_dtype, y_dtype] = [dtype(&dtypes.0)?, dtype(&dtypes.1)?];
     let found = py
         .detach(|| {
             let found = identify_within(x, y, gradient, atol)?;
-            let separations = found.separations(of_x, of_y);
-            let report = found.report(x, y, of_x, of_y);
+            let separations = found.separations(x_dtype, y_dtype);
+            let report = found.report(x, y, x_dtype, y_dtype);
             Ok::<_, hard_sigmoid::OpError>((found, separations, report))
         })
         .map_err(value_error)?;
