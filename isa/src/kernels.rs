@@ -107,6 +107,11 @@ pub struct Kernel {
     pub tensors: usize,
 }
 
+/// Values of FORMULA in shaders/hard_sigmoid.wgsl.
+const RELU6_DIVIDE: f64 = 2.0;
+const RELU6_DIVIDE_BOTH: f64 = 4.0;
+const HALVES: f64 = 6.0;
+
 impl Kernel {
     fn formula(&self) -> f64 {
         let formula = self.constants.iter().find(|(name, _)| *name == "FORMULA");
@@ -115,13 +120,13 @@ impl Kernel {
 
     /// Whether the compiler may fuse: in the forward pass of presets in halves a fusion doesn't change the result.
     pub fn may_fuse(&self) -> bool {
-        self.formula() == 6.0 && self.op.name() == "forward"
+        self.formula() == HALVES && self.op.name() == "forward"
     }
 
     /// How many products by 1/6 may be fused: the last step of each element's division by 6.
     pub fn sixths(&self) -> usize {
         match self.formula() {
-            2.0 | 4.0 => self.width() as usize,
+            RELU6_DIVIDE | RELU6_DIVIDE_BOTH => self.width() as usize,
             _ => 0,
         }
     }

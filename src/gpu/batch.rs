@@ -113,6 +113,7 @@ struct Groups {
 
 #[derive(Debug)]
 struct Group {
+    hash: u64,
     layout: (Offsets, bool),
     page: usize,
     /// Buffer, offset and size of each tensor's binding.
@@ -296,7 +297,8 @@ impl Groups {
         let layout = (variant.offsets, variant.reads());
         let mut hasher = FxHasher::default();
         (layout, page, tensors).hash(&mut hasher);
-        let same_hash = self.by_hash.entry(hasher.finish()).or_default();
+        let hash = hasher.finish();
+        let same_hash = self.by_hash.entry(hash).or_default();
         let found = same_hash.iter().find(|&&index| {
             let group = &self.all[index];
             let theirs = group
@@ -310,6 +312,7 @@ impl Groups {
         }
         same_hash.push(self.all.len());
         self.all.push(Group {
+            hash,
             layout,
             page,
             tensors: tensors
@@ -329,14 +332,7 @@ impl Groups {
         }
         let kept = std::mem::take(self).all.into_iter().filter(|group| group.used >= since);
         for group in kept {
-            let tensors: Vec<_> = group
-                .tensors
-                .iter()
-                .map(|(buffer, offset, size)| (buffer, *offset, *size))
-                .collect();
-            let mut hasher = FxHasher::default();
-            (group.layout, group.page, &tensors[..]).hash(&mut hasher);
-            self.by_hash.entry(hasher.finish()).or_default().push(self.all.len());
+            self.by_hash.entry(group.hash).or_default().push(self.all.len());
             self.all.push(group);
         }
     }

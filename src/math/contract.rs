@@ -89,17 +89,17 @@ impl<T: Scalar> Element<T> {
 }
 
 impl Op {
-    fn apply(self, of: Element<f32>) -> [f32; 2] {
-        let [a, b, c] = of.operands;
+    fn apply(self, element: Element<f32>) -> [f32; 2] {
+        let [a, b, c] = element.operands;
         let sign = |is_plus| if is_plus { 1.0 } else { -1.0 };
         match self {
-            Self::Unary(op) => [op.apply(a, of.index); 2],
-            Self::Binary(op) => [op.apply(a, b, of.before); 2],
+            Self::Unary(op) => [op.apply(a, element.index); 2],
+            Self::Binary(op) => [op.apply(a, b, element.before); 2],
             Self::Other(Other::GateBackward(definition)) => definition.gate_backward(a, b, c).into(),
             Self::Other(Other::GateBroadcast(gate)) => [gate.definition().gate(a, b); 2],
             // A partial sum of one product starts at +0.
             Self::Other(Other::GateBroadcastBackward(gate)) => [gate.definition().gate(c, b), gate.db(b, 0.0 + c * a)],
-            Self::Other(Other::Pack(how)) => [sign(how.is_plus(of.index, a)); 2],
+            Self::Other(Other::Pack(how)) => [sign(how.is_plus(element.index, a)); 2],
             Self::Other(Other::Unpack(scale)) => [sign(a > 0.0) * scale.get(); 2],
         }
     }
@@ -152,8 +152,8 @@ impl Flush {
     }
 
     /// The results if every subnormal counts as zero, as an operand and between operations.
-    fn results(self, op: Op, of: Element<f32>) -> [f32; 2] {
-        let [a, b, c] = of.operands;
+    fn results(self, op: Op, element: Element<f32>) -> [f32; 2] {
+        let [a, b, c] = element.operands;
         let zero = subnormal_as_zero;
         let gate = |definition, a, b| self.product(zero(a), zero(self.forward(definition, b)));
         // The kernels compare x with the kinks as an integer, which keeps subnormals.
@@ -177,7 +177,9 @@ impl Flush {
             Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) => [HardSigmoid::PYTORCH.hard_swish(zero(a)); 2],
             Op::Unary(Unary::HardSwish(definition)) => [gate(definition, a, a); 2],
             Op::Binary(Binary::Gate(definition)) => [gate(definition, a, b); 2],
-            Op::Binary(Binary::BackwardAccumulate(definition)) => [zero(of.before) + backward(definition, a, b); 2],
+            Op::Binary(Binary::BackwardAccumulate(definition)) => {
+                [zero(element.before) + backward(definition, a, b); 2]
+            }
             Op::Binary(Binary::HardSwishBackward(HardSigmoid::PYTORCH)) => {
                 // The factor of g is never subnormal.
                 let factor = HardSigmoid::PYTORCH.hard_swish_backward(a, 1.0);
@@ -189,19 +191,19 @@ impl Flush {
                 [da + db; 2]
             }
             Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
-            Op::Other(Other::GateBroadcast(of)) => [gate(of.definition(), a, b); 2],
-            Op::Other(Other::GateBroadcastBackward(of)) => {
+            Op::Other(Other::GateBroadcast(shared)) => [gate(shared.definition(), a, b); 2],
+            Op::Other(Other::GateBroadcastBackward(shared)) => {
                 let sum = 0.0 + self.product(zero(c), zero(a));
                 let sum = if sum.is_nan() { f32::from_bits(INVALID_NAN) } else { sum };
-                [gate(of.definition(), c, b), backward(of.definition(), b, sum)]
+                [gate(shared.definition(), c, b), backward(shared.definition(), b, sum)]
             }
             Op::Binary(_) => op.apply(Element {
                 operands: [a, zero(b), c],
-                ..of
+                ..element
             }),
             Op::Unary(_) | Op::Other(_) => op.apply(Element {
                 operands: [a, b, c].map(zero),
-                ..of
+                ..element
             }),
         }
     }
