@@ -262,6 +262,21 @@ const PARALLEL_MIN_TASKS: usize = 4;
 #[cfg(feature = "parallel")]
 const LAST_SPINS: usize = 1 << 11;
 
+/// Runs `run` on a part. Inlined, it would be compiled twice: here and in what rayon calls.
+#[cfg(feature = "parallel")]
+#[inline(never)]
+fn run_part<I, O, const N: usize, const M: usize>(
+    run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]),
+    start: usize,
+    inputs: [&[I]; N],
+    outputs: [&mut [O]; M],
+) {
+    vectorized(
+        #[inline(always)]
+        |vectors| run(vectors, start, inputs, outputs),
+    );
+}
+
 /// Like [`parts`], with `task` elements in a part.
 #[cfg(feature = "parallel")]
 pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
@@ -271,12 +286,7 @@ pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
     outputs: Split<&mut [O], M>,
     run: impl Fn(Vectors, usize, [&[I]; N], [&mut [O]; M]) + Copy + Sync,
 ) {
-    let run = |start, inputs, outputs| {
-        vectorized(
-            #[inline(always)]
-            |vectors| run(vectors, start, inputs, outputs),
-        );
-    };
+    let run = |start, inputs, outputs| run_part(run, start, inputs, outputs);
     if len / PARALLEL_MIN_TASKS < task {
         return run(0, inputs.slices, outputs.slices);
     }
