@@ -470,6 +470,24 @@ mod tests {
             has: 1 << 27,
         };
         assert_eq!(error, Err(needed.into()));
+        // WebGPU's default is 2^27.
+        assert!(
+            needed.to_string().ends_with("ask for more when you make the device"),
+            "{needed}"
+        );
+        // No device binds a row of 2^30 f32.
+        let limits = Limits {
+            max_storage_buffer_binding_size: 1 << 40,
+            ..Limits::default()
+        };
+        let op = Other::GateBroadcastBackward(gate(1 << 30, 1));
+        let error = Plan::new(op, DType::F32, Placement::Separate, 1 << 30, &limits).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("whatever the device allows; give shorter rows"),
+            "{error}"
+        );
         assert_eq!(plan(Other::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
         assert!(plan(Other::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
         assert!(plan(Other::GateBroadcast(long), 100).is_err());
