@@ -203,15 +203,13 @@ pub fn all() -> Result<Vec<Kernel>> {
             for &dtype in DType::ALL {
                 // 33 elements have a body and a tail in every kernel.
                 let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
-                for stage in [Stage::Body, Stage::Tail, Stage::Sums] {
+                let mut stages: Vec<_> = Stage::of(op).collect();
+                // The sums last, as in the page's tables.
+                stages.sort_by_key(|&stage| stage == Stage::Sums);
+                for stage in stages {
                     let mut dispatches = plan.parts().flat_map(|part| part.dispatches());
-                    let Some(dispatch) = dispatches.find(|one| one.stage == stage) else {
-                        match stage {
-                            // Only a broadcast gate's gradient has sums.
-                            Stage::Sums => continue,
-                            Stage::Body | Stage::Tail => return Err(format!("33 elements have no {stage:?}").into()),
-                        }
-                    };
+                    let dispatch = dispatches.find(|one| one.stage == stage);
+                    let dispatch = dispatch.ok_or_else(|| format!("33 elements have no {stage:?}"))?;
                     let kernel = Kernel {
                         op,
                         dtype,

@@ -126,8 +126,7 @@ impl Kernels {
         for &placement in Placement::ALL {
             if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
                 let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
-                let has_sums = matches!(op, Op::Other(Other::GateBroadcastBackward(_)));
-                for stage in Stage::ALL.into_iter().filter(|&stage| has_sums || stage != Stage::Sums) {
+                for stage in Stage::of(op) {
                     self.pipelines().get(variant, stage);
                 }
             }

@@ -56,7 +56,17 @@ pub enum Stage {
 }
 
 impl Stage {
-    pub(crate) const ALL: [Self; 3] = [Self::Sums, Self::Body, Self::Tail];
+    /// Every stage.
+    pub const ALL: &'static [Self] = &[Self::Sums, Self::Body, Self::Tail];
+
+    /// The stages of an operation. Only a broadcast gate's gradient has sums.
+    pub fn of(op: impl Into<Op>) -> impl Iterator<Item = Self> {
+        let has_sums = matches!(op.into(), Op::Other(Other::GateBroadcastBackward(_)));
+        Self::ALL
+            .iter()
+            .copied()
+            .filter(move |&stage| has_sums || stage != Self::Sums)
+    }
 
     pub(crate) fn entry_point(self, op: Op, placement: Placement) -> &'static str {
         let is_in_place = placement == Placement::InPlace;

@@ -270,8 +270,7 @@ mod tests {
             let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
             for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
                 for &placement in placements.iter().filter(|placement| placement.allows(op)) {
-                    let has_sums = op == broadcast[1];
-                    for stage in Stage::ALL.into_iter().filter(|&stage| has_sums || stage != Stage::Sums) {
+                    for stage in Stage::of(op) {
                         let name = stage.entry_point(op, placement);
                         let workgroup = if stage == Stage::Tail { 4 } else { WORKGROUP };
                         named.insert(name);
