@@ -1,6 +1,7 @@
 //! Every hard sigmoid, forward and backward, as WGSL compute kernels for [wgpu](https://wgpu.rs) and on the CPU. Each preset
-//! gives the same bits on every driver that we tested and on the CPU, except subnormal gradients, which WGSL lets a driver
-//! flush to zero. A preset named after a framework also gives that framework's bits.
+//! gives the same bits on the CPU and on every driver that we tested (so far drivers that run on the CPU), except subnormal
+//! gradients, which WGSL lets a driver flush to zero. A preset named after a framework also gives that framework's bits on
+//! the CPU.
 //!
 //! A hard sigmoid is a straight line that is cut off at 0 and 1: y = clamp(alpha·x + beta, 0, 1). It replaces the
 //! logistic sigmoid 1 / (1 + e^-x), because it is cheaper. Each framework means a different line by this name:

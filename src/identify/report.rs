@@ -114,7 +114,10 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
             format!("Every y is that of {}, but the gradient is not.\n", names(&agreeing))
         }
         Some((difference, _)) if difference <= nearest.precision.output.epsilon() => {
-            format!("The nearest is {name}, except for roundings: the order of operations may differ.\n")
+            format!(
+                "The nearest is {name}, except for roundings: the order of operations may differ, or it was computed in\n\
+                 float64. A tolerance (atol) accepts that.\n"
+            )
         }
         Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
             "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()
@@ -131,7 +134,7 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
 /// What helps if the data differ by this from the nearest definition.
 fn hint(difference: f32) -> &'static str {
     if difference < NEAR {
-        " If the data are noisy, give a\ntolerance (atol)."
+        " If the data are noisy, give a\ntolerance (atol) that is large enough."
     } else {
         ""
     }

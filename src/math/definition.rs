@@ -203,7 +203,7 @@ impl HardSigmoid {
             name: "sparse",
             aliases: &["sparse-sigmoid", "jax-sparse"],
             definition: Self::SPARSE,
-            source: "jax.nn.sparse_sigmoid, Keras 3 on JAX; bits of JAX 0.10.2 on the CPU",
+            source: "jax.nn.sparse_sigmoid, sparse_sigmoid of Keras 3 on JAX; bits of JAX 0.10.2 on the CPU",
         },
     ];
 

@@ -9,7 +9,7 @@ mod onnx;
 mod tests;
 
 use crate::{
-    Outcome, complain,
+    Outcome, complain, npy,
     out::{Out, escaped},
 };
 use chain::{Recognized, Step};
@@ -19,7 +19,7 @@ use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
-    io::{Read, Write},
+    io::{Read, Write, stdin},
     path::{Path, PathBuf},
 };
 
@@ -31,7 +31,7 @@ use std::{
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
-    /// Model files
+    /// Model files, or - for standard input
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<PathBuf>,
     /// Prints JSON; README.md describes it
@@ -141,6 +141,7 @@ enum Found {
 }
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    npy::check_one_stdin(arguments.models.iter())?;
     let sample = Sample::new();
     let report = |path: &PathBuf| Report {
         file: path.display().to_string(),
@@ -172,7 +173,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 const MOST_BYTES: u64 = 2 << 30;
 
 fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
+    let file: Box<dyn Read> = match path.to_str() {
+        Some("-") => Box::new(stdin()),
+        _ => Box::new(File::open(path).map_err(|error| error.to_string())?),
+    };
     let mut bytes = vec![];
     let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
     read.map_err(|error| error.to_string())?;

@@ -211,8 +211,7 @@ impl Tensor {
 const MOST_CONSTANT: usize = 1 << 16;
 
 pub fn read(bytes: &[u8]) -> Result<Model, String> {
-    let mut model =
-        ModelProto::decode(bytes).map_err(|error| format!("not an ONNX, Keras or TensorFlow.js model: {error}"))?;
+    let mut model = ModelProto::decode(bytes).map_err(|_| "not an ONNX, Keras or TensorFlow.js model, or damaged")?;
     let functions = model.functions.iter();
     let functions = functions.map(|one| (one.domain.clone(), one.name.clone())).collect();
     let of_functions = model.functions.iter_mut().map(|one| &mut one.node);

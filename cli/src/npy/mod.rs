@@ -72,7 +72,7 @@ pub fn check_same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
 pub fn check_one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
     match paths.filter(|path| path.as_path() == Path::new("-")).count() {
         0 | 1 => Ok(()),
-        _ => Err("only one of the arrays can come from standard input".into()),
+        _ => Err("only one of the inputs can come from standard input".into()),
     }
 }
 
@@ -146,13 +146,16 @@ impl Reader {
     pub fn check<T: Scalar>(&self) -> Result<u64, String> {
         let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
         if found != wanted && self.element() != Some(T::DTYPE) {
-            let why = match self.element() {
-                Some(_) => "as x or --dtype says; convert the file, or change --dtype",
-                None => {
-                    "which is needed here; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as uint16"
-                }
-            };
-            return Err(self.at_path(format!("its dtype is '{found}', not '{wanted}', {why}")));
+            return Err(self.at_path(match (self.element(), found) {
+                (Some(_), _) => format!(
+                    "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
+                ),
+                (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),
+                (None, _) => format!(
+                    "its dtype is '{found}'; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as \
+                     uint16"
+                ),
+            }));
         }
         self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
     }

@@ -1,6 +1,6 @@
 //! `inspect`. What it finds is tested in `src/inspect/tests.rs`.
 
-use crate::{text, tool};
+use crate::{command, succeeded, text, tool};
 use std::path::Path;
 
 fn models() -> std::path::PathBuf {
@@ -74,4 +74,13 @@ fn a_model_without_any_is_the_answer_no() {
     let output = tool(folder.path(), "inspect m.json");
     assert_eq!((output.status.code(), text(&output.stderr)), (Some(1), String::new()));
     assert_eq!(text(&output.stdout), "m.json: Keras JSON\n  no hard sigmoid\n\n");
+}
+
+#[test]
+fn a_model_may_come_from_standard_input() {
+    let mut command = command(&models(), "inspect -");
+    command.stdin(std::fs::File::open(models().join("keras3.json")).unwrap());
+    let piped = succeeded(&command.output().unwrap());
+    let named = succeeded(&tool(&models(), "inspect keras3.json"));
+    assert_eq!(piped, named.replacen("keras3.json", "-", 1));
 }

@@ -195,12 +195,13 @@ fn bad_places_are_named() {
     );
     for arguments in [
         "identify - -",
+        "inspect - -",
         "run --pass backward --input - --grad - --preset jax --output y.npy",
     ] {
         refused(
             folder.path(),
             arguments,
-            "only one of the arrays can come from standard input",
+            "only one of the inputs can come from standard input",
         );
     }
 }
