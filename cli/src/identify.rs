@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Gradient with respect to x
     #[arg(long, value_name = "DX.npy", requires = "grad")]
     dx: Option<PathBuf>,
-    /// By how much y and dx may be off, if no definition gives every bit
+    /// By how much y and dx of a preset may be off, if no definition gives every bit
     #[arg(long, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
     atol: f32,
     /// Prints JSON; README.md describes it

@@ -48,7 +48,7 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
     identify_within(x, y, gradient, 0.0)
 }
 
-/// Like [`identify`], but if that finds nothing, `y` and `dx` may be off by `atol`, because of noise or another
+/// Like [`identify`], but if that finds nothing, `y` and `dx` of a preset may be off by `atol`, because of noise or another
 /// library's roundings. The verdict then holds within this tolerance, and [`Identification::within`] says so.
 ///
 /// # Errors

@@ -66,7 +66,7 @@ export class HardSigmoid {
   hardSwishBackward<T extends Numbers>(x: T, g: T, options?: { dtype?: DType }): T;
 }
 
-/** Any operation on the CPU. `inputs` and results are in the order that Operation gives. */
+/** Any operation on the CPU. `inputs` and results are in the order that Operation gives. Together they may take 3.5 GiB. */
 export function compute<T extends Numbers>(
   operation: Operation,
   definition: Definition,
@@ -105,7 +105,10 @@ export interface Identification {
 /** An array, or what readNpy returns, whose shape and order are compared too. float64 is rounded to float32. */
 export type Data = Numbers | Float64Array | Npy;
 
-/** Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx may be off. */
+/**
+ * Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx of a preset may be off. `dtype` says which
+ * halves a Uint16Array holds.
+ */
 export function identify(
   data: { x: Data; y: Data; g?: Data; dx?: Data },
   options?: { atol?: number; dtype?: DType },

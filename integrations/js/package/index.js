@@ -9,6 +9,21 @@ const source =
     : wasm;
 await load({ module_or_path: await source });
 
+/** Checks what goes to WebAssembly as text, where another type would be a memory error. */
+function checkTexts(texts) {
+  for (const [name, text] of Object.entries(texts)) {
+    if (typeof text !== "string") throw new TypeError(`${name} is ${String(text)}, but has to be a string`);
+  }
+}
+
+/** Bytes of WebAssembly's memory that arrays may take: it ends at 4 GiB, and a failure there is never freed. */
+const MEMORY = 3.5 * 2 ** 30;
+
+function checkMemory(arrays, results) {
+  const bytes = (arrays.length + results) * arrays[0].byteLength;
+  if (bytes > MEMORY) throw new RangeError(`inputs and results take ${bytes} bytes, but WebAssembly holds ${MEMORY}: compute them in pieces`);
+}
+
 /** The bytes of an array, without a copy. */
 const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
@@ -46,6 +61,7 @@ const textOf = (definition) => {
 export class HardSigmoid {
   constructor(text) {
     Object.assign(this, native.definition(textOf(text)));
+    Object.freeze(this.kinks);
     Object.freeze(this);
   }
   static presets = Object.freeze(native.presets().map((name) => new HardSigmoid(name)));
@@ -70,14 +86,18 @@ export class HardSigmoid {
 }
 
 export function compute(operation, definition, inputs, { dtype } = {}) {
+  checkTexts({ operation });
   const common = commonDtype({ input: inputs }, dtype);
+  checkMemory(inputs, operation === "gate_backward" ? 2 : 1);
   const results = native.compute(operation, textOf(definition), common, inputs.map(bytesOf));
   const Typed = inputs[0].constructor;
   return results.map((bytes) => new Typed(bytes.buffer, bytes.byteOffset, bytes.byteLength / Typed.BYTES_PER_ELEMENT));
 }
 
 export function check(operation, definition, inputs, results, { dtype } = {}) {
+  checkTexts({ operation });
   const common = commonDtype({ input: inputs, result: results }, dtype);
+  checkMemory(inputs, results.length);
   return native.check(operation, textOf(definition), common, inputs.map(bytesOf), results.map(bytesOf));
 }
 
@@ -88,9 +108,11 @@ const orderOf = (isFortran) => (isFortran ? "Fortran" : "C");
 export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
   if (!g !== !dx) throw new TypeError("g and dx belong together: give both or neither");
   const all = Object.entries(g ? { x, y, g, dx } : { x, y }).map(([name, given]) => {
-    // What readNpy returns knows its type and its shape.
-    if (given?.data && given.dtype) return { ...given, name, array: given.data };
-    return { name, array: given, dtype: given instanceof Float64Array ? "f64" : dtypeOf(given, name, dtype) };
+    // What readNpy returns has a shape, and a type: uint16 is bfloat16 unless you say otherwise.
+    const array = given?.data ?? given;
+    const bits = given?.dtype === "f16" ? "f16" : (dtype ?? given?.dtype);
+    const { shape, isFortran } = given ?? {};
+    return { name, array, shape, isFortran, dtype: array instanceof Float64Array ? "f64" : dtypeOf(array, name, bits) };
   });
   if (all[0].array.length === 0) throw new RangeError("the arrays have no elements");
   for (const { name, array } of all) {
@@ -117,10 +139,12 @@ const DEFAULT_LIMITS = {
 };
 
 export function wgsl(operation, definition, { dtype = "f32", placement = "separate" } = {}) {
+  checkTexts({ operation, dtype, placement });
   return native.kernel(operation, textOf(definition), dtype, placement);
 }
 
 export function wgslFunctions(definition, { dtype = "f32" } = {}) {
+  checkTexts({ dtype });
   return native.functions(textOf(definition), dtype);
 }
 
@@ -132,9 +156,10 @@ export function plan(operation, definition, length, options) {
 function launchesOf(operation, definition, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
   if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number below 2^53`);
   const values = Object.keys(DEFAULT_LIMITS).map((name) => {
-    if (!Number.isSafeInteger(limits[name])) throw new TypeError(`limits has no ${name}`);
+    if (!Number.isSafeInteger(limits[name])) throw new TypeError(`limits.${name} is ${limits[name]}, but has to be a whole number`);
     return limits[name];
   });
+  checkTexts({ operation, dtype, placement });
   const { tensors, parts } = native.plan(operation, textOf(definition), dtype, placement, length, values);
   return { tensors, parts: parts.map((part) => ({ ...part, params: new Uint32Array(part.params) })) };
 }
@@ -147,6 +172,7 @@ export class Kernels {
   #known = new Map();
 
   constructor(device) {
+    if (!device?.limits) throw new TypeError("Kernels takes a GPUDevice; await what requestDevice returns");
     this.#device = device;
   }
 
@@ -234,8 +260,8 @@ function placesOf(operation, placement, { tensors, parts }, given, alignment) {
     const { buffer, offset = 0 } = given[name]?.buffer ? given[name] : { buffer: given[name] };
     if (!Number.isSafeInteger(buffer?.size)) throw new TypeError(`${name} is not a GPUBuffer, and not { buffer, offset } with one`);
     if (!(buffer.usage & STORAGE)) throw new TypeError(`the buffer of ${name} was created without GPUBufferUsage.STORAGE`);
-    if (!(offset >= 0 && offset % alignment === 0)) {
-      throw new RangeError(`${name} begins at byte ${offset}, which isn't a multiple of ${alignment}`);
+    if (!(Number.isSafeInteger(offset) && offset >= 0 && offset % alignment === 0)) {
+      throw new RangeError(`${name} begins at byte ${offset}, which isn't 0 or a multiple of ${alignment}`);
     }
     const own = bindings.filter(({ tensor }) => tensor === name);
     const end = own.reduce((end, one) => Math.max(end, offset + one.offset + one.size), offset);
