@@ -205,6 +205,7 @@ const complaints = [
   [TypeError, "operation is [object Object], but has to be a string", () => hs.plan({}, "pytorch", 4)],
   [TypeError, "dtype is 32, but has to be a string", () => hs.wgsl("forward", "pytorch", { dtype: 32 })],
   [TypeError, "placement is 1, but has to be a string", () => hs.plan("forward", "pytorch", 4, { placement: 1 })],
+  [RangeError, "inputs and results take 4000000000 bytes, but", () => pytorch.forward(new Float32Array(5e8))],
   [TypeError, "Kernels takes a GPUDevice; await what", () => new hs.Kernels(Promise.resolve())],
   [TypeError, "x is not a Float32Array", () => hs.identify({ x: { data: () => x, dtype: "float32" }, y: x })],
   [RangeError, "the arrays have no elements", () => hs.identify({ x: x.slice(0, 0), y: x.slice(0, 0) })],
