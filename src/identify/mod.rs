@@ -207,7 +207,7 @@ pub struct Precision {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rounding {
-    /// As the definition says, in `f32`.
+    /// The definition's own roundings, in `f32`.
     AsDefined,
     /// `alpha·x + beta` with one rounding: a fused multiply-add, which compilers make of two operations.
     Fused,
@@ -220,7 +220,7 @@ pub enum Rounding {
 }
 
 impl Precision {
-    /// As defined, all in `f32`.
+    /// The definition in `f32`.
     pub const EXACT: Self = Self::of(DType::F32, DType::F32, Rounding::AsDefined);
 
     /// Every precision, the plainest first.

@@ -88,7 +88,7 @@ fn lengths(adapter: &wgpu::Adapter) {
 
 /// Tensors larger than a binding: with a tiny binding, and a tensor of 160 MiB on a device with default limits.
 fn split(adapter: &wgpu::Adapter) {
-    // As many elements as signs fit into one alignment, but at least 1024.
+    // A binding holds as many elements as signs fit into one alignment, but at least 1024.
     let gpu = Gpu::new(adapter, |limits| {
         let least = 32 * u64::from(limits.min_storage_buffer_offset_alignment);
         limits.max_storage_buffer_binding_size = least.max(4096);
