@@ -354,6 +354,7 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.locator("#name").getByText("sparse", { exact: true }).waitFor();
   await page.waitForFunction(() => document.getElementById("explore").getBoundingClientRect().top < 10);
   await links.getByText("affine").click();
+  await page.locator("#name").getByText("your own").waitFor();
   assert.equal(await text(page, "#formula"), "y = clamp(0.3·x + 0.5, 0, 1)");
   // What preloads is what the page loads.
   const [preloaded, loaded] = await page.evaluate(() => [
