@@ -103,7 +103,7 @@ impl fmt::Display for LaunchError {
                 write!(
                     f,
                     "{operand} takes {words} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; \
-                 make the buffer at least {} bytes, or the range shorter",
+                     make the buffer at least {} bytes, or the range shorter",
                     offset.saturating_add(words),
                 )
             }

@@ -51,14 +51,13 @@ impl Header {
             }
             _ => return Err(refusal("it doesn't begin as one")),
         };
-        let given = len;
-        let len = usize::try_from(len).ok().filter(|&len| len <= MAX_LEN);
-        let Some(len) = len else {
+        let checked = usize::try_from(len).ok().filter(|&len| len <= MAX_LEN);
+        let Some(checked) = checked else {
             return Err(refusal(format_args!(
-                "its header has {given} bytes, but may have {MAX_LEN} at most"
+                "its header has {len} bytes, but may have {MAX_LEN} at most"
             )));
         };
-        let mut text = vec![0; len];
+        let mut text = vec![0; checked];
         fill(input, &mut text)?;
         let text = text.trim_ascii_end();
         if let Some(byte) = text.iter().find(|byte| !matches!(byte, b' '..=b'~')) {
@@ -73,7 +72,7 @@ impl Header {
             ))
         };
         let mut header = parse(text).ok_or_else(why)?;
-        header.bytes = before + len as u64;
+        header.bytes = before + u64::from(len);
         Ok(header)
     }
 

@@ -68,7 +68,7 @@ pub fn check_same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
     Err("one of input and gradient is in Fortran order, the other in C order: save both in the same order".into())
 }
 
-/// Checks that at most one array comes from standard input, which can be read only once.
+/// Checks that at most one input comes from standard input, which can be read only once.
 pub fn check_one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
     match paths.filter(|path| path.as_path() == Path::new("-")).count() {
         0 | 1 => Ok(()),

@@ -124,7 +124,7 @@ export function identify({ x, y, g, dx }, { atol = 0, dtype } = {}) {
     const [found, wanted] = [shape, first.shape].map(spelled);
     if (found !== wanted) throw new RangeError(`${name} has shape ${found}, but ${first.name} has ${wanted}`);
     if (shape.length > 1 && isFortran !== first.isFortran) {
-      throw new RangeError(`${name} is in ${orderOf(isFortran)} order, but ${first.name} in ${orderOf(first.isFortran)} order: save all in one`);
+      throw new RangeError(`${name} is in ${orderOf(isFortran)} order, but ${first.name} in ${orderOf(first.isFortran)} order: save all in the same order`);
     }
   }
   return native.identify(all.map(({ array }) => bytesOf(array)), all.map(({ dtype }) => dtype), atol);
