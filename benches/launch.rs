@@ -36,7 +36,7 @@ const BY_HAND: &str = "
 @compute @workgroup_size(256)
 fn by_hand(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < params.len / 4u {
-        y[id.x] = forward4(x[id.x], params);
+        y[id.x] = forward(x[id.x], params.opaque_zero);
     }
 }";
 
@@ -67,7 +67,7 @@ fn main() {
 
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
-        source: wgpu::ShaderSource::Wgsl((wgsl::functions(DEFINITION, DType::F32) + BY_HAND).into()),
+        source: wgpu::ShaderSource::Wgsl((wgsl::function(FORWARD, DType::F32).unwrap() + BY_HAND).into()),
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: None,

@@ -2,21 +2,20 @@
 //!
 //! `cargo run --release --example fused`
 
-use hard_sigmoid::{DType, HardSigmoid, Unary, plan::Params, wgsl};
+use hard_sigmoid::{DType, HardSigmoid, Unary, wgsl};
 use wgpu::util::DeviceExt;
 
-/// The kernel, to be appended to the crate's functions. x has rows of 64 elements, each with a bias of its own.
+/// The kernel, to be appended to the crate's function `forward`. x has rows of 64 elements, each with a bias of its own.
 const KERNEL: &str = "
 @group(0) @binding(0) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<uniform> zero: u32;
 
 @compute @workgroup_size(64)
 fn bias_hard_sigmoid(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < arrayLength(&y) {
-        // `opaque` keeps the compiler from fusing the sum with the hard sigmoid's first operation.
-        let sum = opaque(bitcast<vec4<f32>>(y[id.x]) + bias[id.x % 16u], params);
-        y[id.x] = forward4(bitcast<vec4<u32>>(sum), params);
+        let sum = bitcast<vec4<f32>>(y[id.x]) + bias[id.x % 16u];
+        y[id.x] = forward(bitcast<vec4<u32>>(sum), zero);
     }
 }
 ";
@@ -44,13 +43,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
     let on_device = buffer(bytemuck::cast_slice(&x), storage);
     let bias_on_device = buffer(bytemuck::cast_slice(&bias), storage);
-    let params = buffer(
-        bytemuck::bytes_of(&Params::new(Unary::Forward(definition))),
-        wgpu::BufferUsages::UNIFORM,
-    );
+    // The compiler doesn't know that it is 0: see `wgsl::function`. GL drivers want 16 bytes.
+    let zero = buffer(&[0; 16], wgpu::BufferUsages::UNIFORM);
+    let function = wgsl::function(Unary::Forward(definition), DType::F32).expect("it is elementwise");
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("bias_hard_sigmoid"),
-        source: wgpu::ShaderSource::Wgsl((wgsl::functions(definition, DType::F32) + KERNEL).into()),
+        source: wgpu::ShaderSource::Wgsl((function + KERNEL).into()),
     });
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label: Some("bias_hard_sigmoid"),
@@ -70,7 +68,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         entries: &[
             entry(0, bias_on_device.as_entire_buffer_binding()),
             entry(1, on_device.as_entire_buffer_binding()),
-            entry(2, params.as_entire_buffer_binding()),
+            entry(2, zero.as_entire_buffer_binding()),
         ],
     });
     let staging = device.create_buffer(&wgpu::BufferDescriptor {

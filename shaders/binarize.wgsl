@@ -23,19 +23,20 @@ fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
     return counter;
 }
 
-// The random words of four elements in a row, the first of which is number `element` of the tensor.
-fn random4(element: u32, params: Params) -> vec4<u32> {
-    let low = params.offset.x + element;
-    let high = params.offset.y + select(0u, 1u, low < element);
+// The random words of four elements in a row, the first of which is number `element` of the tensor. Of seed and offset the
+// low word comes first.
+fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
+    let low = offset.x + element;
+    let high = offset.y + select(0u, 1u, low < element);
     let block = vec2<u32>((low >> 2u) | (high << 30u), high >> 2u);
-    let words = philox(block, params.seed);
+    let words = philox(block, seed);
     let skipped = low & 3u;
     if skipped == 0u {
         return words;
     }
     // There are 2^62 blocks; after the last the stream starts over.
     let next_high = (block.y + select(0u, 1u, block.x == 0xffffffffu)) & 0x3fffffffu;
-    let next = philox(vec2<u32>(block.x + 1u, next_high), params.seed);
+    let next = philox(vec2<u32>(block.x + 1u, next_high), seed);
     if skipped == 1u {
         return vec4<u32>(words.yzw, next.x);
     }

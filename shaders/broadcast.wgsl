@@ -104,7 +104,7 @@ fn gate_words(a: vec4<u32>, low_b: vec4<u32>, high_b: vec4<u32>, at: Places, par
     if DTYPE == F32 {
         return gate4(a, first, params);
     }
-    return packed(gate4(low(a), first, params), gate4(high(a), numbers(high_b, at.high), params), params);
+    return packed_results(gate4(low(a), first, params), gate4(high(a), numbers(high_b, at.high), params), params);
 }
 fn gate_read(a: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
     let at = places(word, params);
@@ -324,7 +324,7 @@ fn gradients(b: u32, before: u32, mask: u32, invocation: u32, params: Params) ->
     let halves = widened(vec4<u32>(b << 16u, b, 0u, 0u));
     let sums = vec4<u32>(tree(2u * invocation, params), tree(2u * invocation + 1u, params), 0u, 0u);
     let db = backward4(halves, sums, params);
-    return (before & ~mask) | (packed(db, db.yxwz, params).x & mask);
+    return (before & ~mask) | (packed_results(db, db.yxwz, params).x & mask);
 }
 
 @compute @workgroup_size(WORKGROUP)

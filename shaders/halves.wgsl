@@ -45,14 +45,15 @@ fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
     return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
 }
 
-// The first and the second half of each of four words, as f32 bits; and back.
+// The first and the second half of each of four words, as f32 bits.
 fn low(words: vec4<u32>) -> vec4<u32> {
     return widened(words << vec4<u32>(16u));
 }
 fn high(words: vec4<u32>) -> vec4<u32> {
     return widened(words);
 }
-fn packed(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
+// The bits of f32, rounded to halves and packed. A NaN has to be as in narrowed_magnitude: a result of halves, not of any f32.
+fn packed_results(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
     if DTYPE == BF16 {
         return (rounded(low, 16u) >> vec4<u32>(16u)) | (rounded(high, 16u) & vec4<u32>(0xffff0000u));
     }
@@ -63,7 +64,7 @@ fn packed(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
 // The numbers that these signs stand for: plus or minus params.magnitude.
 fn signed_halves(low: vec4<bool>, high: vec4<bool>, params: Params) -> vec4<u32> {
     let scale = vec4<u32>(bitcast<u32>(params.magnitude));
-    let plus = packed(scale, scale, params);
+    let plus = packed_results(scale, scale, params);
     let minus_low = select(vec4<u32>(0x8000u), vec4<u32>(0u), low);
     let minus_high = select(vec4<u32>(0x80000000u), vec4<u32>(0u), high);
     return plus ^ minus_low ^ minus_high;

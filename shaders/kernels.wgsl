@@ -45,10 +45,10 @@ fn random_of_words(word: u32, params: Params) -> Random {
         return Random();
     }
     if DTYPE == F32 {
-        return Random(random4(word, params), vec4<u32>(0u));
+        return Random(random4(word, params.seed, params.offset), vec4<u32>(0u));
     }
-    let first = random4(2u * word, params);
-    let second = random4(2u * word + 4u, params);
+    let first = random4(2u * word, params.seed, params.offset);
+    let second = random4(2u * word + 4u, params.seed, params.offset);
     return Random(vec4<u32>(first.xz, second.xz), vec4<u32>(first.yw, second.yw));
 }
 
@@ -73,7 +73,7 @@ fn unary_words(x: vec4<u32>, word: u32, params: Params) -> vec4<u32> {
     if KERNEL == BINARIZE {
         return signed_halves(is_plus_low(x, random.low, params), is_plus_high(x, random.high, params), params);
     }
-    return packed(unary4(low(x), random.low, params), unary4(high(x), random.high, params), params);
+    return packed_results(unary4(low(x), random.low, params), unary4(high(x), random.high, params), params);
 }
 
 // before: what the result is added to.
@@ -103,7 +103,7 @@ fn binary_words(first: vec4<u32>, second: vec4<u32>, before: vec4<u32>, params: 
         first_low = low(first);
         first_high = high(first);
     }
-    return packed(
+    return packed_results(
         binary4(first_low, low(second), low(before), params),
         binary4(first_high, high(second), high(before), params),
         params,
@@ -116,7 +116,7 @@ fn gate_backward_words(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params)
     }
     let even = gate_backward4(low(a), low(b), low(g), params);
     let odd = gate_backward4(high(a), high(b), high(g), params);
-    return GateGradients(packed(even.da, odd.da, params), packed(even.db, odd.db, params));
+    return GateGradients(packed_results(even.da, odd.da, params), packed_results(even.db, odd.db, params));
 }
 
 // The bits of four signs; `places` are the values of their bits.

@@ -301,10 +301,10 @@ impl Precision {
         // A product or sum of halves, rounded to f32 and then to a half, is the same as rounded once.
         let r = |value| self.output.rounded(value);
         match definition.form() {
-            Form::Affine { alpha, beta } if self.rounding == Rounding::Fused => {
+            Form::Affine { alpha, beta, .. } if self.rounding == Rounding::Fused => {
                 (r(alpha.get().mul_add(x, beta.get())), 1.0)
             }
-            Form::Affine { alpha, beta } => (r(r(self.factor(alpha.get()) * x) + r(beta.get())), 1.0),
+            Form::Affine { alpha, beta, .. } => (r(r(self.factor(alpha.get()) * x) + r(beta.get())), 1.0),
             Form::Relu6Divide | Form::Relu6DivideBoth | Form::Relu6Multiply => (r(x + 3.0), 6.0),
         }
     }

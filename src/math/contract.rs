@@ -108,8 +108,7 @@ impl Op {
 /// Whether no operand or result of the device's arithmetic is subnormal, whatever the data.
 fn meets_no_subnormal(op: Op) -> bool {
     match op {
-        // The smallest result of a preset is near 1e-8, and a subnormal operand is lost in its sum with the shift.
-        Op::Unary(Unary::Forward(definition)) => definition.preset().is_some(),
+        Op::Unary(Unary::Forward(definition)) => definition.is_moderate(),
         Op::Unary(Unary::Binarize(signs)) => decides_on_integers(signs.how),
         Op::Other(Other::Pack(how)) => decides_on_integers(how),
         Op::Other(Other::Unpack(_)) => true,
@@ -120,7 +119,7 @@ fn meets_no_subnormal(op: Op) -> bool {
 fn decides_on_integers(how: Binarization) -> bool {
     match how {
         Binarization::Deterministic => true,
-        Binarization::Stochastic { probability, .. } => probability.preset().is_some(),
+        Binarization::Stochastic { probability, .. } => probability.is_moderate(),
     }
 }
 
@@ -162,7 +161,7 @@ impl Flush {
             Some(Region::Linear) if definition == HardSigmoid::KERAS3 => zero(definition.backward(x, g)),
             Some(Region::Linear) => {
                 let whole = self.product(definition.slope(), zero(g));
-                let is_halved = definition.with_kinks(KinkRule::Strict).region(x) != Some(Region::Linear)
+                let is_halved = definition.with_strict_kinks().region(x) != Some(Region::Linear)
                     && definition.kink_rule() == KinkRule::Half;
                 if is_halved { self.product(0.5, whole) } else { whole }
             }
@@ -211,8 +210,7 @@ impl Flush {
     /// A subnormal slope is not lost: the kernels scale it up first.
     fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
         let (slope, shift) = (definition.slope(), subnormal_as_zero(definition.shift()));
-        // A preset's products and sums aren't subnormal, or they are lost in the sum with the shift.
-        if definition.preset().is_some() || x.is_nan() {
+        if definition.is_moderate() || x.is_nan() {
             return definition.forward(x);
         }
         let v = self.product(slope, subnormal_as_zero(x)) + shift;
@@ -273,10 +271,10 @@ mod tests {
 
     #[test]
     fn a_presets_forward_pass_and_signs_allow_nothing() {
-        assert_eq!(
-            compare(Unary::Forward(HardSigmoid::KERAS), [-3.0; 3], -0.0),
-            Difference::Wrong
-        );
+        let no_preset = HardSigmoid::affine(0.3, 0.5, KinkRule::Strict).unwrap();
+        for definition in [HardSigmoid::KERAS, no_preset] {
+            assert_eq!(compare(Unary::Forward(definition), [-3.0; 3], -0.0), Difference::Wrong);
+        }
         let signs = Unary::binarize(Binarization::Deterministic, 1.0).unwrap();
         assert_eq!(compare(signs, [-1e-40; 3], 1.0), Difference::Wrong);
         assert_eq!(compare(signs, [-1e-40; 3], -1.0), Difference::None);

@@ -21,7 +21,8 @@ pub(crate) enum Formula {
 
 impl Formula {
     pub(crate) fn of(op: Op, dtype: DType) -> Self {
-        let is_preset_of_halves = |definition: HardSigmoid| dtype != DType::F32 && definition.preset().is_some();
+        let is_preset_of_halves =
+            |definition: HardSigmoid| dtype != DType::F32 && definition.hides_roundings_in_halves();
         match op {
             Op::Unary(Unary::Forward(definition)) if is_preset_of_halves(definition) => Self::Halves,
             Op::Binary(Binary::StraightThrough(_)) if dtype != DType::F32 => Self::Halves,
@@ -57,7 +58,7 @@ impl Formula {
     /// The formula for f32.
     pub(crate) fn of_definition(definition: HardSigmoid) -> Self {
         match definition.form() {
-            Form::Affine { alpha, beta } => {
+            Form::Affine { alpha, beta, .. } => {
                 // Where the sum cancels it is exact, and a multiple of half of beta's last place: 0, or at least
                 // 2^-124.
                 let is_never_subnormal = beta.get().abs() >= 2.0f32.powi(-100);

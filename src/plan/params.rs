@@ -57,10 +57,8 @@ const INFINITY_BITS: u32 = 0x7f80_0000;
 const SIGN: u32 = 0x8000_0000;
 
 impl Params {
-    /// The parameters of an operation in f32, for the functions of [`wgsl`](crate::wgsl). The length is 0: a kernel of
-    /// your own doesn't need it, and a [`Plan`](crate::plan::Plan) sets it.
-    pub fn new(op: impl Into<Op>) -> Self {
-        let op = op.into();
+    /// The parameters of an operation in f32. The length is 0: [`of_part`](Self::of_part) sets it.
+    pub(crate) fn new(op: Op) -> Self {
         let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
         let slope = match op {
             Op::Binary(Binary::StraightThrough(_)) => 1.0,
@@ -81,7 +79,7 @@ impl Params {
             Op::Binary(Binary::BackwardFromOutput(_)) => same((key(0.0) + 1, key(1.0) - 1)),
             Op::Binary(_) | Op::Other(Other::GateBackward(_) | Other::GateBroadcastBackward(_)) => {
                 let whole = match definition.kink_rule() {
-                    KinkRule::Half => definition.with_kinks(KinkRule::Strict),
+                    KinkRule::Half => definition.with_strict_kinks(),
                     KinkRule::Strict | KinkRule::Inclusive => definition,
                 };
                 (linear_keys(definition), linear_keys(whole))
@@ -135,6 +133,40 @@ impl Params {
             },
             _ => params,
         }
+    }
+
+    /// The expression in WGSL that makes the parameters of a function: what belongs to a tensor is 0, and the variable
+    /// `zero` is the zero that no compiler knows.
+    pub(crate) fn expression(self) -> String {
+        let Self {
+            slope,
+            shift,
+            prescale,
+            nan_threshold,
+            passing,
+            whole,
+            opaque_zero: _,
+            len: _,
+            row_invocations: _,
+            magnitude,
+            seed: _,
+            offset: _,
+            middle: _,
+            inner: _,
+            first: _,
+            b_first: _,
+        } = self;
+        let float = |number: f32| format!("bitcast<f32>({:#x}u)", number.to_bits());
+        let [shift, prescale, magnitude] = [shift, prescale, magnitude].map(float);
+        // A compiler that knows that the slope is 0 makes 0 of each product, but that may be -0 or NaN.
+        let slope = format!("bitcast<f32>({:#x}u ^ zero)", slope.to_bits());
+        let [passing, whole] =
+            [passing, whole].map(|[a, b, c, d]| format!("vec4<u32>({a:#x}u, {b:#x}u, {c:#x}u, {d:#x}u)"));
+        let none = "vec2<u32>(0u)";
+        format!(
+            "Params({slope}, {shift}, {prescale}, {nan_threshold:#x}u, {passing}, {whole}, zero, 0u, 0u, {magnitude}, \
+             {none}, {none}, 0u, 0u, 0u, 0u)"
+        )
     }
 
     /// The same for the part of a tensor that starts at element `start`.
@@ -262,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
-        let params = Params::new(Binary::BackwardFromOutput(HardSigmoid::KERAS));
+        let params = Params::new(Binary::BackwardFromOutput(HardSigmoid::KERAS).into());
         let [first_positive, positives, _, negatives] = params.passing;
         assert_eq!((first_positive, positives, negatives), (1, 1.0f32.to_bits() - 1, 0));
     }
@@ -354,7 +386,7 @@ mod tests {
     #[test]
     fn parts_continue_the_random_numbers() {
         let draws = Unary::binarize(Binarization::stochastic(1 << 40 | 7, u64::MAX - 1), 0.5).unwrap();
-        let params = Params::new(draws);
+        let params = Params::new(draws.into());
         assert_eq!((params.seed, params.magnitude), ([7, 1 << 8], 0.5));
         assert_eq!(params.of_part(1, 9, 8).offset, [u32::MAX; 2]);
         assert_eq!(params.of_part(5 << 32, 9, 8).offset, [u32::MAX - 1, 4]);

@@ -1,11 +1,16 @@
-//! The WGSL text of the kernels: whole modules, one kernel with its constants written in, or the functions alone.
+//! The WGSL text of the kernels: whole modules, one kernel with its constants written in, or one
+//! operation as a function.
 //!
 //! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the heads of
 //! `kernels.wgsl` and `broadcast.wgsl` explain entry points, bindings and grids.
 
 use crate::{
-    math::{binarize::Binarization, definition::HardSigmoid, dtype::DType, op::Op},
-    plan::{formula::Formula, placement::Placement},
+    math::{
+        binarize::Binarization,
+        dtype::DType,
+        op::{Kernel, Op},
+    },
+    plan::{formula::Formula, params::Params, placement::Placement},
 };
 
 macro_rules! part {
@@ -88,23 +93,82 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
     format!("const KERNEL: u32 = {}u;\n{}", op.row().kernel as u32, text.join("\n"))
 }
 
-/// The functions without bindings and entry points, to put in front of a kernel of your own.
+/// An operation as a function, to put in front of a kernel of your own: its constants are in the text, and it binds
+/// nothing. `None` for packing, unpacking and broadcast gates, which aren't elementwise.
 ///
-/// `forward4(x, params)`, `backward4(x, g, params)`, `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4`
-/// and `hard_swish_backward4` work on the bits of four `f32`, with [`Params`](crate::plan::Params) from a uniform of
-/// yours. `low` and `high` widen the two halves of each of four words to `f32`, and `packed` rounds and packs them. For
-/// `binarize4(x, random, params)`, `random4(element, params)` gives the random words of four elements in a row; both
-/// need the parameters of [`Unary::Binarize`](crate::Unary::Binarize). Their text is in `shaders/`, with a comment on
-/// each.
+/// The function has the operation's name ([`Op::name`]) and takes its operands in their order ([`Op::inputs`]), each as the
+/// bits of four `f32`. Two operations take one more: `backward_accumulate` takes `dx`, to which it adds, and a stochastic
+/// `binarize` takes random words. The last argument is `zero`, a `u32` that is 0 but that the compiler must not know, so
+/// read it from a buffer of yours: it keeps roundings apart that the compiler could fuse. Other texts of this function
+/// can't be in the same module.
+///
+/// ```wgsl
+/// fn forward(x: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn backward(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn gate_backward(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, zero: u32) -> GateGradients // { da, db }
+/// fn binarize(x: vec4<u32>, random: vec4<u32>, zero: u32) -> vec4<u32>
+/// // The random words of four elements in a row, the first of which is number `element`. Low words come first.
+/// fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
+/// ```
+///
+/// With `dtype` f16 or bf16, `low` and `high` give the first and the second half of each of four words as the bits of
+/// `f32`. `packed` rounds the bits of any `f32` to halves and packs them:
+///
+/// ```wgsl
+/// fn low(words: vec4<u32>) -> vec4<u32>
+/// fn high(words: vec4<u32>) -> vec4<u32>
+/// fn packed(low: vec4<u32>, high: vec4<u32>, zero: u32) -> vec4<u32>
+/// ```
 ///
 /// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
-pub fn functions(definition: HardSigmoid, dtype: DType) -> String {
+pub fn function(op: impl Into<Op>, dtype: DType) -> Option<String> {
+    let op = op.into();
+    let of_four = match op.row().kernel {
+        Kernel::Forward => "forward4",
+        Kernel::Backward => "backward4",
+        Kernel::BackwardAccumulate => "backward_accumulate4",
+        Kernel::Gate => "gate4",
+        Kernel::GateBackward => "gate_backward4",
+        Kernel::HardSwish => "hard_swish4",
+        Kernel::HardSwishBackward => "hard_swish_backward4",
+        Kernel::Binarize => "binarize4",
+        Kernel::Pack | Kernel::Unpack | Kernel::GateBroadcast | Kernel::GateBroadcastBackward => return None,
+    };
+    // The function computes in f32, whatever the tensors hold.
     let options = Options {
         dtype,
-        formula: Formula::of_definition(definition),
-        stochastic: true,
+        ..Options::of(op, DType::F32)
     };
-    [&*options.text(), FUNCTIONS].join("\n")
+    let also = match op.row().kernel {
+        Kernel::BackwardAccumulate => Some("dx"),
+        Kernel::Binarize if options.stochastic => Some("random"),
+        _ => None,
+    };
+    let operands: Vec<_> = op.inputs().iter().copied().chain(also).collect();
+    // An operand may be the result of arithmetic, which must not be fused with the function's own.
+    let mut arguments: Vec<_> = operands
+        .iter()
+        .map(|operand| format!("{operand} ^ vec4<u32>(zero)"))
+        .collect();
+    if op.row().kernel == Kernel::Binarize && !options.stochastic {
+        arguments.push("vec4<u32>(0u)".into());
+    }
+    let function = format!(
+        "fn {name}({operands}: vec4<u32>, zero: u32) -> {result} {{\n    return {of_four}({arguments}, parameters(zero));\n}}\n\
+         fn parameters(zero: u32) -> Params {{\n    return {parameters};\n}}\n",
+        name = op.name(),
+        operands = operands.join(": vec4<u32>, "),
+        result = if op.outputs().len() == 2 {
+            "GateGradients"
+        } else {
+            "vec4<u32>"
+        },
+        arguments = arguments.join(", "),
+        parameters = Params::new(op).expression(),
+    );
+    let halves = if dtype == DType::F32 { "" } else { part!("functions") };
+    Some([&*options.text(), &function, FUNCTIONS, halves].join("\n"))
 }
 
 /// The pipeline constants besides KERNEL.
@@ -140,7 +204,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{broadcast::BroadcastGate, op::Other};
+    use crate::math::{broadcast::BroadcastGate, definition::HardSigmoid, op::Other};
     use crate::plan::{
         grid::WORKGROUP,
         placement::{Access, Stage, access, bound},
@@ -157,32 +221,35 @@ mod tests {
         }
     }
 
+    /// Its only function that another text of the crate lacks has the operation's name, and calls the one of its kernel.
     #[test]
-    fn the_functions_stand_by_themselves() {
-        for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
+    fn a_function_stands_by_itself() {
+        let mut without = BTreeSet::new();
+        for op in Op::all(HardSigmoid::PYTORCH) {
             for &dtype in DType::ALL {
-                let module = naga::front::wgsl::parse_str(&functions(definition, dtype)).unwrap();
+                let Some(text) = function(op, dtype) else {
+                    without.insert(op.name());
+                    continue;
+                };
+                let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{op:?}: {error}"));
                 assert!(
                     module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
                 );
                 assert_eq!(constant(&module, "DTYPE"), naga::Literal::U32(dtype as u32));
-                let formula = naga::Literal::U32(Formula::of_definition(definition) as u32);
+                let formula = naga::Literal::U32(Formula::of(op, DType::F32) as u32);
                 assert_eq!(constant(&module, "FORMULA"), formula);
-                let names = module
-                    .functions
-                    .iter()
-                    .filter_map(|(_, function)| function.name.as_deref());
+                let names = module.functions.iter().filter_map(|(_, one)| one.name.as_deref());
                 let names: BTreeSet<_> = names.collect();
-                for op in Op::all(definition) {
-                    let kernel = format!("{:?}", op.row().kernel);
-                    // Packing and unpacking have no function of four numbers.
-                    if kernel != "Pack" && kernel != "Unpack" {
-                        let name = format!("{}4", snake_case(&kernel));
-                        assert!(names.contains(&*name), "no function {name} for {op:?}");
-                    }
-                }
+                assert!(names.contains(op.name()), "no function {}", op.name());
+                assert_eq!(names.contains("packed"), dtype != DType::F32, "{op:?} in {dtype}");
+                let kernel = snake_case(&format!("{:?}", op.row().kernel));
+                assert!(text.contains(&format!("return {kernel}4(")), "{op:?}");
             }
         }
+        assert_eq!(without, BTreeSet::from(["pack", "unpack"]));
+        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
+        assert_eq!(function(Other::GateBroadcast(gate), DType::F32), None);
+        assert_eq!(function(Other::GateBroadcastBackward(gate), DType::F32), None);
     }
 
     fn snake_case(name: &str) -> String {

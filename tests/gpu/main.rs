@@ -6,6 +6,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod exhaustive;
+mod functions;
 
 use cases::{Gpu, cases, each_separate, separate};
 use common::{assert_same_bits, definitions, golden, npy};
@@ -24,6 +25,8 @@ fn main() {
         ("definitions", every_definition),
         ("special_values", special_values),
         ("halves", halves),
+        ("every_function", functions::every_function),
+        ("packed_results", functions::packed_results),
         ("offsets", offsets),
         ("split", split),
         ("broadcast_shapes", broadcast::shapes),
@@ -199,8 +202,7 @@ fn every_definition(adapter: &wgpu::Adapter) {
 
 /// Every triple of special values, with both signs: zero, subnormal, the smallest, the largest, infinity, NaN, and the
 /// kinks.
-fn special_values(adapter: &wgpu::Adapter) {
-    let gpu = Gpu::new(adapter, |_| ());
+fn special_triples() -> [Vec<f32>; 3] {
     let kinks = [1.0, 2.0, 2.5, 3.0, 2.999_999_8];
     let edges = [
         0.0,
@@ -223,7 +225,12 @@ fn special_values(adapter: &wgpu::Adapter) {
             .map(|i| values[i / count.pow(place as u32) % count])
             .collect()
     };
-    let data: [Vec<f32>; 3] = std::array::from_fn(of);
+    std::array::from_fn(of)
+}
+
+fn special_values(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    let data = special_triples();
     let (in_f16, in_bf16) = (rounded::<f16>(&data), rounded::<bf16>(&data));
     for definition in definitions() {
         for case in &each_separate(definition) {
@@ -245,16 +252,19 @@ fn halves(adapter: &wgpu::Adapter) {
     halves_of(adapter, bf16::from_bits);
 }
 
+/// Every half, in an order that the round gives.
+fn permuted<T>(of: fn(u16) -> T, round: u32) -> Vec<T> {
+    let half = |i: u16| {
+        of(i.wrapping_mul(0x9e37)
+            .rotate_left(3 + round)
+            .wrapping_add((round as u16).wrapping_mul(0x0fed)))
+    };
+    (0..=u16::MAX).map(half).collect()
+}
+
 fn halves_of<T: Scalar + std::fmt::Debug>(adapter: &wgpu::Adapter, of: fn(u16) -> T) {
     let gpu = Gpu::new(adapter, |limits| limits.max_compute_workgroups_per_dimension = 7);
-    let permuted = |round: u32| -> Vec<T> {
-        let gradient = |i: u16| {
-            of(i.wrapping_mul(0x9e37)
-                .rotate_left(3 + round)
-                .wrapping_add((round as u16).wrapping_mul(0x0fed)))
-        };
-        (0..=u16::MAX).map(gradient).collect()
-    };
+    let permuted = |round| permuted(of, round);
     let x: Vec<T> = (0..=u16::MAX).map(of).collect();
     for definition in definitions() {
         // Every operation with two sets of gradients, and one with many.

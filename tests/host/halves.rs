@@ -101,9 +101,9 @@ impl Device {
     }
 
     /// `scale` is the power of two by which the shader's f32 is smaller than the half.
-    fn forward<T: Scalar>(&self, slope: f32, x: T, scale: f32) -> T {
+    fn forward<T: Scalar>(&self, [slope, shift]: [f32; 2], x: T, scale: f32) -> T {
         let x = self.flushed(x.to_f32() * scale);
-        let shift = 0.5 * scale;
+        let shift = shift * scale;
         let v = match self.fuses {
             true => slope.mul_add(x, shift),
             false => self.flushed(slope * x) + shift,
@@ -121,7 +121,10 @@ fn seen<T: Scalar>(definition: HardSigmoid, slope: f32, of: fn(u16) -> T, bits: 
     let devices = devices.as_flattened();
     let differs = |x: &T| {
         let y = bits(T::from_f32(definition.forward(x.to_f32())));
-        devices.iter().any(|device| bits(device.forward(slope, *x, scale)) != y)
+        let numbers = [slope, definition.shift()];
+        devices
+            .iter()
+            .any(|device| bits(device.forward(numbers, *x, scale)) != y)
     };
     all.filter(differs).count()
 }
@@ -140,9 +143,6 @@ fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
     for preset in HardSigmoid::PRESETS {
         let definition = preset.definition;
         assert_eq!(seen_in_halves(definition, definition.slope()), [0, 0], "{definition}");
-        // The other requirements of halves.wgsl hold too.
-        assert_eq!(definition.shift(), 0.5);
-        assert!((2.0f32.powi(-14)..=1.0).contains(&definition.slope()));
     }
     let other = "affine(1.1, 0.3)".parse().unwrap();
     assert!(

@@ -280,7 +280,7 @@ console.log(`complaints: ${seen.length} seen, among them the ${written.length} o
 // Types.
 writeFileSync(
   join(project, "use.ts"),
-  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, wgsl, wgslFunctions } from "hard-sigmoid";
+  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, wgsl, wgslFunction } from "hard-sigmoid";
 import type { Comparison, Launch, Npy, Operation, Plan } from "hard-sigmoid";
 const x: Float32Array = new Float32Array(3);
 const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
@@ -299,7 +299,7 @@ const launch: Launch = new Kernels(device).prepare("forward", "jax", { x: buffer
 launch.encode(pass);
 launch.destroy();
 new Kernels(device).encode(pass, "forward", "jax", { x: buffer, y: buffer }, { length: 3, dtype: "f16" });
-const texts: string[] = [wgsl("forward", "jax"), wgslFunctions("jax", { dtype: "f16" }), planned.wgsl];
+const texts: string[] = [wgsl("forward", "jax"), wgslFunction("backward", "jax", { dtype: "f16" }), planned.wgsl];
 const { data, shape } = readNpy(new Uint8Array(9));
 const npy: Npy = readNpy(new Uint8Array(9));
 const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
@@ -353,10 +353,10 @@ const IMPORTS = '<script type="importmap">{ "imports": { "hard-sigmoid": "/node_
 // README's own kernel, run.
 const BIASED = `
 {
-  const [data, uniform] = [read.size + 12, params.byteLength].map((size) => size & ~15).map((size) =>
+  const [data, uniform] = [read.size + 12, zero.byteLength].map((size) => size & ~15).map((size) =>
     device.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.UNIFORM | 12 }));
   device.queue.writeBuffer(data, 0, x);
-  device.queue.writeBuffer(uniform, 0, params);
+  device.queue.writeBuffer(uniform, 0, zero);
   const resources = [data, uniform].map((buffer, binding) => ({ binding, resource: { buffer } }));
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();

@@ -345,7 +345,7 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   };
   assert.match(await note("keras", "Keras 3"), /^The same bits of y and gradient, on TensorFlow in eager mode\. XLA fuses /);
   assert.match(await note("keras", "Keras 2"), /in eager mode\. .* Up to TensorFlow 2\.15 tf_keras is tf\.keras\.$/);
-  assert.match(await note("pytorch", "WGSL"), /^The same function; roundings may differ\. .*NaN.*wgslFunctions\(\)/);
+  assert.match(await note("pytorch", "WGSL"), /^The same function; roundings may differ\. .*NaN.*wgslFunction\(\)/);
   assert.equal(await note("onnx", "NumPy"), "The same bits of y.");
   // The definitions of the table above are linked, and come into sight.
   const links = page.locator("header td a");

@@ -227,7 +227,7 @@ const OF_LANGUAGE = {
   "Keras 2": "Up to TensorFlow 2.15 tf_keras is tf.keras.",
   WGSL:
     "A driver's clamp may turn NaN into a number. For the same bits on every driver tested, the npm package has wgsl() for a " +
-    "module and wgslFunctions() for an expression of yours.",
+    "module and wgslFunction() for an expression of yours.",
 };
 function showSnippet() {
   const all = snippets[definition.name];

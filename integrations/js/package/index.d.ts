@@ -153,12 +153,12 @@ export function wgsl(
 ): string;
 
 /**
- * WGSL functions of a definition, to be called from a kernel of your own: `forward4(x, params)`, `backward4(x, g, params)`,
- * `backward_accumulate4`, `gate4`, `gate_backward4`, `hard_swish4` and `hard_swish_backward4`, with a comment on each. They work on
- * the bits of four f32; `low`, `high` and `packed` convert those of halves. `params` has the type `Params`, and a plan has its
- * contents. One module can have the functions of one definition only, since those of another have the same names.
+ * An operation as a WGSL function, to be called from a kernel of your own. It has the operation's name, takes the bits of four f32
+ * of each operand as a `vec4<u32>`, and then `zero`, a `u32` that is 0 but that the compiler must not know: read it from a buffer of
+ * yours. `backward_accumulate` takes `dx`, to which it adds, before `zero`. With f16 or bf16, `low(words)` and `high(words)` widen the
+ * halves of four words, and `packed(low, high, zero)` rounds f32 to halves. One module can have one such function.
  */
-export function wgslFunctions(definition: Definition, options?: { dtype?: DType }): string;
+export function wgslFunction(operation: Operation, definition: Definition, options?: { dtype?: DType }): string;
 
 /** WebGPU's own type where TypeScript knows it, else the part of it that is used here. */
 type WebGpu<Name extends string, Part> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : Part;

@@ -143,9 +143,9 @@ export function wgsl(operation, definition, { dtype = "f32", placement = "separa
   return native.kernel(operation, textOf(definition), dtype, placement);
 }
 
-export function wgslFunctions(definition, { dtype = "f32" } = {}) {
-  checkTexts({ dtype });
-  return native.functions(textOf(definition), dtype);
+export function wgslFunction(operation, definition, { dtype = "f32" } = {}) {
+  checkTexts({ operation, dtype });
+  return native.function_text(operation, textOf(definition), dtype);
 }
 
 export function plan(operation, definition, length, options) {

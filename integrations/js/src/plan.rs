@@ -1,6 +1,6 @@
 //! What a WebGPU program needs to run the kernels: text, parameters and dispatches.
 
-use crate::{Result, dtype, error, object, operation, parsed};
+use crate::{Result, dtype, error, object, operation};
 use hard_sigmoid::{
     Op, OpError,
     plan::{Access, Limits, Operand, Placement, Plan},
@@ -16,10 +16,11 @@ pub fn kernel(name: &str, definition: &str, dtype_name: &str, placement: &str) -
     Ok(wgsl::kernel(op, dtype(dtype_name)?, allowed(op, placement)?))
 }
 
-/// WGSL functions of a definition, to be called from a kernel of one's own.
+/// An operation as a WGSL function, to be called from a kernel of one's own.
 #[wasm_bindgen]
-pub fn functions(definition: &str, dtype_name: &str) -> Result<String> {
-    Ok(wgsl::functions(parsed(definition)?, dtype(dtype_name)?))
+pub fn function_text(name: &str, definition: &str, dtype_name: &str) -> Result<String> {
+    let text = wgsl::function(operation(name, definition)?, dtype(dtype_name)?);
+    text.ok_or_else(|| error(format_args!("{name} isn't elementwise, so it has no function")))
 }
 
 #[derive(Serialize)]
