@@ -99,8 +99,8 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 /// The function has the operation's name ([`Op::name`]) and takes its operands in their order ([`Op::inputs`]), each as the
 /// bits of four `f32`. Two operations take one more: `backward_accumulate` takes `dx`, to which it adds, and a stochastic
 /// `binarize` takes random words. The last argument is `zero`, a `u32` that is 0 but that the compiler must not know, so
-/// read it from a buffer of yours: it keeps roundings apart that the compiler could fuse. Other texts of this function
-/// can't be in the same module.
+/// read it from a buffer of yours: it keeps roundings apart that the compiler could fuse. A module has room for one such
+/// text, since the names in all of them are the same.
 ///
 /// ```wgsl
 /// fn forward(x: vec4<u32>, zero: u32) -> vec4<u32>

@@ -494,7 +494,7 @@ metal::uint4 high(
     return _e1;
 }
 
-metal::uint4 packed(
+metal::uint4 packed_results(
     metal::uint4 low_1,
     metal::uint4 high_1,
     Params params_17
@@ -604,7 +604,7 @@ metal::uint4 binary_words(
     metal::uint4 _e51 = high(second_1);
     metal::uint4 _e52 = high(before_2);
     metal::uint4 _e53 = binary4_(_e50, _e51, _e52, params_21);
-    metal::uint4 _e54 = packed(_e49, _e53, params_21);
+    metal::uint4 _e54 = packed_results(_e49, _e53, params_21);
     return _e54;
 }
 

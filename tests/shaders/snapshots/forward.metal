@@ -333,25 +333,26 @@ metal::uint4 philox(
 
 metal::uint4 random4_(
     uint element,
-    Params params_9
+    metal::uint2 seed_1,
+    metal::uint2 offset
 ) {
-    uint low_5 = params_9.offset.x + element;
-    uint high_3 = params_9.offset.y + ((low_5 < element) ? 1u : 0u);
+    uint low_5 = offset.x + element;
+    uint high_3 = offset.y + ((low_5 < element) ? 1u : 0u);
     metal::uint2 block_1 = metal::uint2((low_5 >> 2u) | (high_3 << 30u), high_3 >> 2u);
-    metal::uint4 _e21 = philox(block_1, params_9.seed);
+    metal::uint4 _e19 = philox(block_1, seed_1);
     uint skipped = low_5 & 3u;
     if (skipped == 0u) {
-        return _e21;
+        return _e19;
     }
     uint next_high = (block_1.y + ((block_1.x == 4294967295u) ? 1u : 0u)) & 1073741823u;
-    metal::uint4 _e41 = philox(metal::uint2(block_1.x + 1u, next_high), params_9.seed);
+    metal::uint4 _e38 = philox(metal::uint2(block_1.x + 1u, next_high), seed_1);
     if (skipped == 1u) {
-        return metal::uint4(_e21.yzw, _e41.x);
+        return metal::uint4(_e19.yzw, _e38.x);
     }
     if (skipped == 2u) {
-        return metal::uint4(_e21.zw, _e41.xy);
+        return metal::uint4(_e19.zw, _e38.xy);
     }
-    return metal::uint4(_e21.w, _e41.xyz);
+    return metal::uint4(_e19.w, _e38.xyz);
 }
 
 metal::uint4 naga_f2u32(metal::float4 value) {
@@ -361,12 +362,12 @@ metal::uint4 naga_f2u32(metal::float4 value) {
 metal::bool4 is_plus4_(
     metal::uint4 x_4,
     metal::uint4 random,
-    Params params_10
+    Params params_9
 ) {
     if (true) {
         return (x_4 <= metal::uint4(2139095040u)) | (x_4 == metal::uint4(2147483648u));
     }
-    metal::uint4 _e13 = forward4_(x_4, params_10);
+    metal::uint4 _e13 = forward4_(x_4, params_9);
     metal::uint4 below = naga_f2u32(metal::ceil(as_type<metal::float4>(_e13) * 4294967300.0));
     metal::bool4 drawn = random < metal::max(below, metal::min(_e13, metal::uint4(1u)));
     metal::uint4 one = metal::uint4(1065353216u);
@@ -375,19 +376,19 @@ metal::bool4 is_plus4_(
 
 metal::uint4 signed4_(
     metal::bool4 is_plus,
-    Params params_11
+    Params params_10
 ) {
-    uint plus = as_type<uint>(params_11.magnitude);
+    uint plus = as_type<uint>(params_10.magnitude);
     return metal::select(metal::uint4(plus ^ 2147483648u), metal::uint4(plus), is_plus);
 }
 
 metal::uint4 binarize4_(
     metal::uint4 x_5,
     metal::uint4 random_1,
-    Params params_12
+    Params params_11
 ) {
-    metal::bool4 _e3 = is_plus4_(x_5, random_1, params_12);
-    metal::uint4 _e4 = signed4_(_e3, params_12);
+    metal::bool4 _e3 = is_plus4_(x_5, random_1, params_11);
+    metal::uint4 _e4 = signed4_(_e3, params_11);
     return _e4;
 }
 
@@ -427,9 +428,9 @@ metal::uint4 narrowed_normal(
 
 metal::uint4 narrowed_finite(
     metal::uint4 bits_2,
-    Params params_13
+    Params params_12
 ) {
-    metal::float4 _e3 = opaque(as_type<metal::float4>(bits_2), params_13);
+    metal::float4 _e3 = opaque(as_type<metal::float4>(bits_2), params_12);
     metal::uint4 sum = as_type<metal::uint4>(_e3 + metal::float4(0.5));
     metal::uint4 _e8 = narrowed_normal(bits_2);
     return metal::select(_e8, sum - metal::uint4(1056964608u), bits_2 < metal::uint4(947912704u));
@@ -437,11 +438,11 @@ metal::uint4 narrowed_finite(
 
 metal::uint4 narrowed_magnitude(
     metal::uint4 bits_3,
-    Params params_14
+    Params params_13
 ) {
     metal::uint4 _e2 = magnitude4_(bits_3);
     metal::uint4 _e3 = narrowed_normal(_e2);
-    metal::uint4 _e4 = narrowed_finite(_e2, params_14);
+    metal::uint4 _e4 = narrowed_finite(_e2, params_13);
     metal::uint4 finite_1 = metal::min(_e4, metal::uint4(31744u));
     metal::uint4 nan_1 = (_e3 & metal::uint4(1023u)) | metal::uint4(31744u);
     return metal::select(finite_1, nan_1, _e2 > metal::uint4(2139095040u));
@@ -461,18 +462,18 @@ metal::uint4 high(
     return _e1;
 }
 
-metal::uint4 packed(
+metal::uint4 packed_results(
     metal::uint4 low_1,
     metal::uint4 high_1,
-    Params params_15
+    Params params_14
 ) {
     if (false) {
         metal::uint4 _e9 = rounded(low_1, 16u);
         metal::uint4 _e14 = rounded(high_1, 16u);
         return (_e9 >> metal::uint4(16u)) | (_e14 & metal::uint4(4294901760u));
     }
-    metal::uint4 _e19 = narrowed_magnitude(low_1, params_15);
-    metal::uint4 _e20 = narrowed_magnitude(high_1, params_15);
+    metal::uint4 _e19 = narrowed_magnitude(low_1, params_14);
+    metal::uint4 _e20 = narrowed_magnitude(high_1, params_14);
     metal::uint4 magnitudes = _e19 | (_e20 << metal::uint4(16u));
     return (magnitudes | ((low_1 >> metal::uint4(16u)) & metal::uint4(32768u))) | (high_1 & metal::uint4(2147483648u));
 }
@@ -480,10 +481,10 @@ metal::uint4 packed(
 metal::uint4 signed_halves(
     metal::bool4 low_2,
     metal::bool4 high_2,
-    Params params_16
+    Params params_15
 ) {
-    metal::uint4 scale = metal::uint4(as_type<uint>(params_16.magnitude));
-    metal::uint4 _e6 = packed(scale, scale, params_16);
+    metal::uint4 scale = metal::uint4(as_type<uint>(params_15.magnitude));
+    metal::uint4 _e6 = packed_results(scale, scale, params_15);
     metal::uint4 minus_low = metal::select(metal::uint4(32768u), metal::uint4(0u), low_2);
     metal::uint4 minus_high = metal::select(metal::uint4(2147483648u), metal::uint4(0u), high_2);
     return (_e6 ^ minus_low) ^ minus_high;
@@ -498,45 +499,45 @@ metal::bool4 is_not_negative(
 metal::bool4 is_plus_low(
     metal::uint4 words_2,
     metal::uint4 random_2,
-    Params params_17
+    Params params_16
 ) {
     if (true) {
         metal::bool4 _e9 = is_not_negative(words_2 << metal::uint4(16u));
         return _e9;
     }
     metal::uint4 _e10 = low(words_2);
-    metal::bool4 _e11 = is_plus4_(_e10, random_2, params_17);
+    metal::bool4 _e11 = is_plus4_(_e10, random_2, params_16);
     return _e11;
 }
 
 metal::bool4 is_plus_high(
     metal::uint4 words_3,
     metal::uint4 random_3,
-    Params params_18
+    Params params_17
 ) {
     if (true) {
         metal::bool4 _e6 = is_not_negative(words_3);
         return _e6;
     }
     metal::uint4 _e7 = high(words_3);
-    metal::bool4 _e8 = is_plus4_(_e7, random_3, params_18);
+    metal::bool4 _e8 = is_plus4_(_e7, random_3, params_17);
     return _e8;
 }
 
 metal::uint4 forward_half(
     metal::uint4 x_8,
-    Params params_19
+    Params params_18
 ) {
     if (false) {
         metal::uint4 _e8 = widened(x_8);
-        metal::uint4 _e15 = clamped((params_19.slope * as_type<metal::float4>(_e8)) + metal::float4(params_19.shift), 1.0);
+        metal::uint4 _e15 = clamped((params_18.slope * as_type<metal::float4>(_e8)) + metal::float4(params_18.shift), 1.0);
         metal::uint4 _e16 = widened(x_8);
-        metal::uint4 _e17 = unless_nan(_e15, _e16, params_19);
+        metal::uint4 _e17 = unless_nan(_e15, _e16, params_18);
         metal::uint4 _e19 = rounded(_e17, 16u);
         return _e19;
     }
     metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_8) >> metal::uint4(3u)) & metal::uint4(2415910912u));
-    metal::float4 v_3 = (params_19.slope * small) + metal::float4(params_19.shift * TWO_MINUS_112_);
+    metal::float4 v_3 = (params_18.slope * small) + metal::float4(params_18.shift * TWO_MINUS_112_);
     metal::uint4 _e37 = clamped(v_3, TWO_MINUS_112_);
     metal::uint4 _e39 = rounded(_e37, 13u);
     metal::uint4 y = _e39 << metal::uint4(3u);
@@ -546,71 +547,71 @@ metal::uint4 forward_half(
 
 metal::uint4 forward_halves(
     metal::uint4 x_9,
-    Params params_20
+    Params params_19
 ) {
-    metal::uint4 _e5 = forward_half(x_9 << metal::uint4(16u), params_20);
-    metal::uint4 _e9 = forward_half(x_9, params_20);
+    metal::uint4 _e5 = forward_half(x_9 << metal::uint4(16u), params_19);
+    metal::uint4 _e9 = forward_half(x_9, params_19);
     return (_e5 >> metal::uint4(16u)) | (_e9 & metal::uint4(4294901760u));
 }
 
 Random random_of_words(
     uint word,
-    Params params_21
+    Params params_20
 ) {
     if (true) {
         return Random {};
     }
     if (true) {
-        metal::uint4 _e11 = random4_(word, params_21);
-        return Random {_e11, metal::uint4(0u)};
+        metal::uint4 _e13 = random4_(word, params_20.seed, params_20.offset);
+        return Random {_e13, metal::uint4(0u)};
     }
-    metal::uint4 _e17 = random4_(2u * word, params_21);
-    metal::uint4 _e22 = random4_((2u * word) + 4u, params_21);
-    return Random {metal::uint4(_e17.xz, _e22.xz), metal::uint4(_e17.yw, _e22.yw)};
+    metal::uint4 _e21 = random4_(2u * word, params_20.seed, params_20.offset);
+    metal::uint4 _e28 = random4_((2u * word) + 4u, params_20.seed, params_20.offset);
+    return Random {metal::uint4(_e21.xz, _e28.xz), metal::uint4(_e21.yw, _e28.yw)};
 }
 
 metal::uint4 unary4_(
     metal::uint4 x_10,
     metal::uint4 random_4,
-    Params params_22
+    Params params_21
 ) {
     if (false) {
-        metal::uint4 _e8 = hard_swish4_(x_10, params_22);
+        metal::uint4 _e8 = hard_swish4_(x_10, params_21);
         return _e8;
     }
     if (false) {
-        metal::uint4 _e14 = binarize4_(x_10, random_4, params_22);
+        metal::uint4 _e14 = binarize4_(x_10, random_4, params_21);
         return _e14;
     }
-    metal::uint4 _e15 = forward4_(x_10, params_22);
+    metal::uint4 _e15 = forward4_(x_10, params_21);
     return _e15;
 }
 
 metal::uint4 unary_words(
     metal::uint4 x_11,
     uint word_1,
-    Params params_23
+    Params params_22
 ) {
     if (false) {
-        metal::uint4 _e8 = forward_halves(x_11, params_23);
+        metal::uint4 _e8 = forward_halves(x_11, params_22);
         return _e8;
     }
-    Random _e9 = random_of_words(word_1, params_23);
+    Random _e9 = random_of_words(word_1, params_22);
     if (true) {
-        metal::uint4 _e16 = unary4_(x_11, _e9.low, params_23);
+        metal::uint4 _e16 = unary4_(x_11, _e9.low, params_22);
         return _e16;
     }
     if (false) {
-        metal::bool4 _e23 = is_plus_low(x_11, _e9.low, params_23);
-        metal::bool4 _e25 = is_plus_high(x_11, _e9.high, params_23);
-        metal::uint4 _e26 = signed_halves(_e23, _e25, params_23);
+        metal::bool4 _e23 = is_plus_low(x_11, _e9.low, params_22);
+        metal::bool4 _e25 = is_plus_high(x_11, _e9.high, params_22);
+        metal::uint4 _e26 = signed_halves(_e23, _e25, params_22);
         return _e26;
     }
     metal::uint4 _e27 = low(x_11);
-    metal::uint4 _e29 = unary4_(_e27, _e9.low, params_23);
+    metal::uint4 _e29 = unary4_(_e27, _e9.low, params_22);
     metal::uint4 _e30 = high(x_11);
-    metal::uint4 _e32 = unary4_(_e30, _e9.high, params_23);
-    metal::uint4 _e33 = packed(_e29, _e32, params_23);
+    metal::uint4 _e32 = unary4_(_e30, _e9.high, params_22);
+    metal::uint4 _e33 = packed_results(_e29, _e32, params_22);
     return _e33;
 }
 
@@ -619,23 +620,23 @@ uint naga_div(uint lhs, uint rhs) {
 }
 
 uint whole_words(
-    Params params_24
+    Params params_23
 ) {
-    return true ? params_24.len : naga_div(params_24.len, 2u);
+    return true ? params_23.len : naga_div(params_23.len, 2u);
 }
 
 uint vector_index(
     metal::uint3 id_1,
-    Params params_25
+    Params params_24
 ) {
-    return (id_1.y * params_25.row_invocations) + id_1.x;
+    return (id_1.y * params_24.row_invocations) + id_1.x;
 }
 
 bool in_body(
     uint i,
-    Params params_26
+    Params params_25
 ) {
-    uint _e2 = whole_words(params_26);
+    uint _e2 = whole_words(params_25);
     return i < naga_div(_e2, 4u);
 }
 
