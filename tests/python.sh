@@ -6,6 +6,9 @@ cd "$(dirname "$0")/../integrations/python"
 . ../../tests/fetch.sh
 command -v python3 >/dev/null || install python3 python3-venv
 python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' || install python3-venv
+# What torch.compile needs.
+command -v g++ >/dev/null || install g++
+python3 -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || install python3-dev
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -33,8 +36,10 @@ echo "=== the wheel, with the frameworks"
 "$frameworks/bin/pip" install --quiet --force-reinstall --no-deps "$work"/*.whl
 python="$frameworks/bin/python"
 # TensorFlow, torch's exporter and a software driver each bring their own LLVM, and can't all share one process.
-"$python" -m pytest tests --ignore tests/test_webgpu.py
+"$python" -m pytest tests --ignore tests/test_webgpu.py --ignore tests/facts
 "$python" -m pytest tests/test_webgpu.py
+# A process has one backend of Keras.
+for test in tests/facts/test_*.py; do "$python" -m pytest "$test"; done
 "$python" -m pytest --doctest-modules --pyargs hard_sigmoid
 "$python" -m pytest --doctest-glob README.md README.md
 "$python" examples/webgpu.py

@@ -126,24 +126,26 @@ impl HardSigmoid {
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
     ///
     /// `torch.nn.functional.hardsigmoid`, and so Keras 3 on torch. Bits compared with PyTorch 2.15.0 on the CPU and
-    /// Keras 3.15.1 on it. Its hard swish is `torch.nn.functional.hardswish`.
+    /// Keras 3.15.1 on it. By its source, PyTorch on CUDA has this gradient and the `y` of [`JAX`](Self::JAX). Its hard
+    /// swish is `torch.nn.functional.hardswish`.
     pub const PYTORCH: Self = Self {
         form: Form::Relu6Divide,
     };
 
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
     ///
-    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Bits compared
-    /// with JAX 0.10.2 on the CPU. PyTorch on CUDA multiplies too, according to its source. Its hard swish is
-    /// `jax.nn.hard_silu`.
+    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Keras 3 on
+    /// TensorFlow has these bits in `fit` and `predict`, where TensorFlow compiles it. Bits compared with JAX 0.10.2 on the
+    /// CPU. Its hard swish is `jax.nn.hard_silu`.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
     };
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g / 6)` where `0 < fl(x + 3) < 6`.
     ///
-    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode. It has PyTorch's
-    /// `y`, JAX's rule at the kinks, and a gradient of its own. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on
+    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode: where a model is
+    /// called, and with `run_eagerly=True`. In `fit` and `predict` it is [`JAX`](Self::JAX). It has PyTorch's `y`, JAX's rule
+    /// at the kinks, and a gradient that is divided by 6. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on
     /// the CPU, except that TensorFlow multiplies by a mask: outside the kinks it gives a zero with the sign of `g`, or
     /// NaN where `g` isn't finite. Its hard swish is `keras.activations.hard_silu`.
     pub const KERAS3: Self = Self {
@@ -198,7 +200,7 @@ impl HardSigmoid {
             name: "keras3",
             aliases: &["keras3-tensorflow", "keras3-tf"],
             definition: Self::KERAS3,
-            source: "Keras 3.0.1 and later on TensorFlow; bits of Keras 3.15.1 on TensorFlow 2.21.0 on the CPU",
+            source: "Keras 3.0.1 and later on TensorFlow, eager; bits of Keras 3.15.1 on TensorFlow 2.21.0 on the CPU",
         },
         Preset {
             name: "sparse",
@@ -333,7 +335,17 @@ impl HardSigmoid {
         }
     }
 
-    /// The slope of the linear zone, which is the factor of the gradient.
+    /// The slope of the linear zone. The gradient there is `fl(slope·g)`, but with [`KERAS3`](Self::KERAS3) `fl(g / 6)`:
+    ///
+    /// ```
+    /// use hard_sigmoid::HardSigmoid;
+    ///
+    /// let g = 0.14285715;
+    /// assert_eq!(HardSigmoid::KERAS3.slope() * g, 0.023809526);
+    /// assert_eq!(HardSigmoid::JAX.backward(0.0, g), 0.023809526);
+    /// assert_eq!(HardSigmoid::KERAS3.backward(0.0, g), 0.023809524);
+    /// assert_eq!(HardSigmoid::KERAS3.backward_from_output(0.5, g), 0.023809524);
+    /// ```
     #[inline(always)]
     pub const fn slope(self) -> f32 {
         match self.form {
@@ -410,8 +422,9 @@ impl HardSigmoid {
 
     /// The gradient from the saved output `y = forward(x)` instead of the saved input, for a forward pass in place.
     ///
-    /// `dx = fl(slope·g)` where `0 < y < 1`, else `+0`; NaN in `y` gives 0. This equals [`backward`](Self::backward)
-    /// except where `x` lies in the linear zone but `y` is 0 or 1, because saturation and the kink look alike in `y`.
+    /// `dx = fl(slope·g)`, with [`KERAS3`](Self::KERAS3) `fl(g / 6)`, where `0 < y < 1`, else `+0`; NaN in `y` gives 0. This
+    /// equals [`backward`](Self::backward) except where `x` lies in the linear zone but `y` is 0 or 1, because saturation
+    /// and the kink look alike in `y`.
     /// The exceptions are:
     /// - for `ONNX`, `TANGENT`, `JAX` and `KERAS3` none, since their rule looks at the rounded value too;
     /// - for `PYTORCH` one input, 2.9999998, just inside the upper kink, whose `y` rounds to 1;

@@ -231,7 +231,7 @@ fn names_what_rounds_each_operation() {
             "tf.keras3",
             ["keras3", "pytorch or jax or keras3", "pytorch or jax or keras3"],
         ),
-        // XLA multiplies forward, and divides backward.
+        // The tape is outside the compiled function: XLA multiplies forward, and the tape divides.
         ("tf.keras3.xla", ["unknown", "unknown", "pytorch or jax or keras3"]),
     ] {
         for (dtype, expected) in [("float32", f32), ("float16", f16), ("bfloat16", bf16)] {

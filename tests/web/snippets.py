@@ -132,14 +132,14 @@ def evaluate(code, modules, x):
     return eval(code, {"__builtins__": {}} | modules | {"x": x})
 
 
-# Each runner takes code, x and g. It returns y, dx (None where the language doesn't differentiate), and y compiled
-# (None where the language doesn't compile).
+# Each runner takes code, x and g. It returns y, dx (None where the language doesn't differentiate), and y by each of the
+# language's compilers.
 
 
 def numpy_runner():
     def run(code, x, g):
         with np.errstate(all="ignore"):
-            return evaluate(code, {"np": np}, x.copy()), None, None
+            return evaluate(code, {"np": np}, x.copy()), None, {}
 
     return run, np.__version__
 
@@ -151,7 +151,7 @@ def torch_runner():
         leaf = torch.from_numpy(x.copy()).requires_grad_()
         y = evaluate(code, {"torch": torch}, leaf)
         y.backward(torch.from_numpy(g.copy()))
-        return y.detach().numpy(), leaf.grad.numpy(), None
+        return y.detach().numpy(), leaf.grad.numpy(), {}
 
     return run, torch.__version__
 
@@ -166,7 +166,7 @@ def jax_runner():
         y, pull = jax.vjp(function, x)
         # JAX may round otherwise where it differentiates.
         assert not differing(np.asarray(function(x)), np.asarray(y)).any(), "jax.vjp has another y"
-        return np.asarray(y), np.asarray(pull(jnp.asarray(g))[0]), np.asarray(jax.jit(function)(x))
+        return np.asarray(y), np.asarray(pull(jnp.asarray(g))[0]), {"XLA": np.asarray(jax.jit(function)(x))}
 
     return run, jax.__version__
 
@@ -185,7 +185,8 @@ def keras_runner(name):
             tape.watch(x)
             y = function(x)
         dx = tape.gradient(y, x, output_gradients=tf.constant(g))
-        return y.numpy(), dx.numpy(), tf.function(function, jit_compile=True)(x).numpy()
+        compilers = {"TensorFlow": tf.function(function), "XLA": tf.function(function, jit_compile=True)}
+        return y.numpy(), dx.numpy(), {name: compiled(x).numpy() for name, compiled in compilers.items()}
 
     return run, f"{module.__version__} on TensorFlow {tf.__version__}"
 
@@ -212,7 +213,7 @@ def onnx_runner():
 
         y = of_rank(1, x)
         assert not differing(of_rank(2, x.reshape(2, -1)).ravel(), y).any(), "another rank has other bits"
-        return y, None, None
+        return y, None, {}
 
     return run, f"Runtime {onnxruntime.__version__}, onnx {onnx.__version__}"
 
@@ -267,11 +268,19 @@ def check_snippet(row, preset, run, x, g, golden):
             differs = min(differs, from_golden)
         if not y_differs and not differs:
             found = "y and dx"
-    if compiled is not None:
-        compiled_differs = int(differing(compiled, golden[0]).sum())
-        text += f"; compiled, y {compiled_differs} differ"
-        warns = row.get("where", "").endswith(("jit", "eager mode"))
-        assert warns == (compiled_differs > 0), f"{text}: the snippet {'warns' if warns else 'does not warn'}"
+    if compiled:
+        by = {name: int(differing(of, golden[0]).sum()) for name, of in compiled.items()}
+        text += "".join(f"; compiled by {name}, y {count} differ" for name, count in by.items())
+        where, note = row.get("where", ""), row.get("note", "")
+        warns = where.endswith(("jit", "eager mode"))
+        assert warns == any(by.values()), f"{text}: the snippet {'warns' if warns else 'does not warn'}"
+        # TensorFlow's own compiler is the one that a model has on a machine without a GPU.
+        names = "Compiled, TensorFlow" in note
+        assert names == (by.get("TensorFlow", 0) > 0), f"{text}: the note {'names' if names else 'does not name'} TensorFlow"
+    if row["language"] == "PyTorch" and row["bits"] == "y and dx":
+        passes = run(row["code"], np.array([np.nan], F), np.ones(1, F))[1][0] != 0
+        says = "At NaN" in row.get("note", "")
+        assert says == passes, f"{text}: at a single NaN the gradient is{'' if passes else ' not'} passed"
     assert found == row["bits"], f"{text}: has {found}, says {row['bits']}"
     return text
 

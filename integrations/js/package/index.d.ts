@@ -47,6 +47,7 @@ export class HardSigmoid {
   /** The preset's name, or `affine`. */
   readonly name: string;
   readonly formula: string;
+  /** Of the linear zone. The gradient is g times it, but with `keras3` g / 6. */
   readonly slope: number;
   /** The value at 0, before it is limited to 0 and 1. */
   readonly shift: number;

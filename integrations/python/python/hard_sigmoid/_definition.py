@@ -87,7 +87,7 @@ class HardSigmoid:
 
     @property
     def slope(self) -> float:
-        """The slope of the linear zone, which is the factor of the gradient, as a float32."""
+        """The slope of the linear zone, as a float32. The gradient is g times it, but with ``"keras3"`` g / 6."""
         return self._about[5]
 
     @property
@@ -157,7 +157,8 @@ class HardSigmoid:
     def backward_from_output(self, y: Any, g: Any, *, out: Any = None) -> Any:
         """The gradient from the output y of `forward` instead of its input, for use after a forward pass in place.
 
-        It is 0 where y is 0 or 1. So if the rule is ``"inclusive"`` or ``"half"``, it differs from `backward` exactly at the kinks.
+        It is 0 where y is 0 or 1. So it differs from `backward` at the kinks if the rule is ``"inclusive"`` or ``"half"``, and at
+        2.9999998 with ``"pytorch"``.
 
         >>> HardSigmoid("keras").backward_from_output(np.float32([0, 0.5, 1]), np.ones(3, np.float32))
         array([0. , 0.2, 0. ], dtype=float32)
@@ -168,7 +169,7 @@ class HardSigmoid:
         """x times its hard sigmoid.
 
         ``"pytorch"`` has the bits of ``torch.nn.functional.hardswish``, ``"jax"`` those of ``jax.nn.hard_silu``, ``"keras3"`` those of
-        ``keras.activations.hard_silu`` on TensorFlow, and ``affine(1/6, 0.5)`` those of ONNX Runtime's ``HardSwish``.
+        ``keras.activations.hard_silu`` on TensorFlow in eager mode, and ``affine(1/6, 0.5)`` those of ONNX Runtime's ``HardSwish``.
 
         >>> HardSigmoid("pytorch").hard_swish(np.float32([-4, -1.5, 0, 1.5, 4]))
         array([-0.   , -0.375,  0.   ,  1.125,  4.   ], dtype=float32)
