@@ -6,6 +6,7 @@ cd "$(dirname "$0")/.."
 . tests/fetch.sh
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/intel-shim"
 command -v dpkg-query >/dev/null || cannot "Mesa's source, which needs Debian's dpkg-query,"
+tests/fetch-test.sh
 version=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers)
 shim="$folder/$version/libintel_noop_drm_shim.so"
 
@@ -18,14 +19,9 @@ build_shim() (
     [ -z "${missing:-}" ] && [ -e /usr/include/libdrm/drm.h ] \
         || install meson ninja-build bison flex g++ pkg-config python3-mako libdrm-dev libexpat1-dev zlib1g-dev
     rm -rf "$folder"
-    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/$version"
+    mkdir -p "$folder/$version"
     cd "$folder"
-    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    printf 'deb-src http://deb.debian.org/debian %s main\ndeb-src http://deb.debian.org/debian-security %s-security main\n' \
-        "$release" "$release" >sources.list
-    apt=(apt-get -qq -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null
-        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o APT::Sandbox::User=root)
-    { "${apt[@]}" update && "${apt[@]}" source --download-only "mesa=$version"; } >/dev/null || cannot "Mesa's source $version"
+    { own_apt "$folder" deb-src && "${apt[@]}" source --download-only "mesa=$version"; } >/dev/null || cannot "Mesa's source $version"
     mkdir source
     tar xf mesa_*.orig.tar.* --strip-components=1 -C source
     # Only the distribution's Python has the modules that the build needs.

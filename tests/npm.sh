@@ -1,11 +1,11 @@
-# Sourced after fetch.sh. Installs npm packages into the cache.
+# Sourced after fetch.sh. Installs npm packages into the cache: npm_package NAME@VERSION, or OTHER@npm:NAME@VERSION.
 node_modules="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/node/node_modules"
 command -v node >/dev/null || install nodejs
 command -v npm >/dev/null || install npm
 npm_package() {
-    local prefix="${node_modules%/*}"
+    local prefix="${node_modules%/*}" name="${1%@*}"
     mkdir -p "$prefix"
-    grep -qs "\"version\": \"${1##*@}\"" "$node_modules/${1%@*}/package.json" \
+    grep -qs "\"version\": \"${1##*@}\"" "$node_modules/${name%@npm:*}/package.json" \
         || npm install --no-audit --no-fund --silent --prefix "$prefix" "$1" || cannot "npm's $1"
 }
 # Debian 12's Node is too old for Playwright, so take a newer one from npm.

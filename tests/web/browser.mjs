@@ -1,9 +1,29 @@
-// What the tests share: a static server, and Chromium as visitors have it.
+// What the tests share: the package as its users have it, a static server, and Chromium as visitors have it.
 
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { extname, join, resolve } from "node:path";
+
+/** Packs the package and installs it into an empty project, without a network. Returns the project and what runs programs in it. */
+export function install(built) {
+  const project = mkdtempSync(join(tmpdir(), "hard-sigmoid-npm-"));
+  process.on("exit", () => rmSync(project, { recursive: true, force: true }));
+  const run = (program, ...command) => {
+    try {
+      return execFileSync(program, command, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    } catch (error) {
+      console.error(error.stdout, error.stderr);
+      throw error;
+    }
+  };
+  const tarball = run("npm", "pack", "--silent", built).trim();
+  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
+  run("npm", "install", "--offline", "--no-audit", "--no-fund", "--silent", `./${tarball}`);
+  return { project, run };
+}
 
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css" };
 Object.assign(TYPES, { ".wasm": "application/wasm", ".svg": "image/svg+xml", ".png": "image/png", ".json": "application/json" });

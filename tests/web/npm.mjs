@@ -3,12 +3,12 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { install } from "./browser.mjs";
 
 // A page that hangs fails.
 setTimeout(() => {
@@ -18,20 +18,7 @@ setTimeout(() => {
 const [built, modules] = process.argv.slice(2).map((path) => resolve(path));
 const golden = (name) => join(import.meta.dirname, "../golden", name);
 
-// The tarball in a project of its own, and no network.
-const project = mkdtempSync(join(tmpdir(), "hard-sigmoid-npm-"));
-process.on("exit", () => rmSync(project, { recursive: true, force: true }));
-const run = (program, ...command) => {
-  try {
-    return execFileSync(program, command, { cwd: project, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  } catch (error) {
-    console.error(error.stdout, error.stderr);
-    throw error;
-  }
-};
-const tarball = run("npm", "pack", "--silent", built).trim();
-writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
-run("npm", "install", "--offline", "--no-audit", "--no-fund", "--silent", `./${tarball}`);
+const { project, run } = install(built);
 const installed = join(project, "node_modules/hard-sigmoid");
 const hs = await import(pathToFileURL(createRequire(join(project, "/")).resolve("hard-sigmoid")));
 
@@ -267,6 +254,19 @@ for (const [type, text, call] of complaints) {
     return true;
   });
 }
+// As in a browser, whose server doesn't have the file, or has a page for it.
+const { fetch } = globalThis;
+const { getBuiltinModule } = process;
+process.getBuiltinModule = undefined;
+for (const [i, answer] of [{ status: 404 }, { headers: { "Content-Type": "text/html;charset=utf-8" } }].entries()) {
+  globalThis.fetch = () => Promise.resolve(new Response("", answer));
+  await assert.rejects(import(pathToFileURL(join(installed, "index.js")) + `?${i}`), ({ message }) => {
+    seen.push(message);
+    return message.includes("/hard-sigmoid/native_bg.wasm isn't there: copy");
+  });
+}
+Object.assign(globalThis, { fetch });
+Object.assign(process, { getBuiltinModule });
 const source = readFileSync(join(installed, "index.js"), "utf8");
 const literals = [...source.matchAll(/Error\((`[^`]*`|"(?:[^"\\]|\\.)*")\)/g)].map(([, literal]) => literal);
 const written = literals.map((literal) => literal.slice(1, -1).replaceAll("\\", ""));

@@ -12,6 +12,13 @@ npm_package axe-core@4.14.1
 npm_package typescript@7.0.2
 npm_package onnxruntime-web@1.30.0
 npm_package @tensorflow/tfjs@4.22.0
+npm_package esbuild@0.28.2
+npm_package rollup@4.68.8
+npm_package @rollup/plugin-node-resolve@16.0.3
+npm_package webpack@5.113.0
+npm_package webpack-cli@7.3.1
+npm_package vite@8.4.0
+npm_package vite7@npm:vite@7.3.8
 [ -x /usr/bin/chromium ] || install chromium
 
 # The crate as an embedder's page would have it, and the modules that are built here.
@@ -22,6 +29,7 @@ site="$cache/web"
 rm -rf "$site"
 PAGE_URL=https://example.org/page examples/web/build.sh "$site"
 node tests/web/npm.mjs "$site/hard-sigmoid" "$node_modules"
+node tests/web/bundlers.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/snippets.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/test.mjs "$site" "$node_modules" "$cache/web-screenshots"
 

@@ -2,12 +2,17 @@
 import load, * as native from "./native.js";
 
 const wasm = new URL("native_bg.wasm", import.meta.url);
-// Browsers fetch it; Node doesn't fetch files.
-const source =
-  wasm.protocol === "file:" && globalThis.process?.versions?.node
-    ? (await import(/* @vite-ignore */ /* webpackIgnore: true */ "node:fs/promises")).readFile(wasm)
-    : wasm;
-await load({ module_or_path: await source });
+// Node doesn't fetch files. An `import` of its modules would be followed by bundlers, which have none for a browser.
+const fs = wasm.protocol === "file:" && globalThis.process?.getBuiltinModule?.("node:fs");
+await load({ module_or_path: fs ? fs.readFileSync(wasm) : await fetched(wasm) });
+
+async function fetched(address) {
+  const response = await fetch(address);
+  // Some servers answer with a page instead of "not found".
+  const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
+  if (isPage || !response.ok) throw new Error(`${address} isn't there: copy native_bg.wasm of the package hard-sigmoid to it`);
+  return response;
+}
 
 /** Checks what goes to WebAssembly as text, where another type would be a memory error. */
 function checkTexts(texts) {
