@@ -117,7 +117,7 @@ def one_step_of_fit(**options):
 
 def test_hard_silu():
     states("| Keras 3 on TensorFlow, eager, `hard_silu` | x·(clamp(x + 3, 0, 6) / 6) | as the product rule | `keras3` |")
-    states("| the same in `fit` and `predict` | x·(clamp(x + 3, 0, 6)·(1/6)) | as the product rule, in another order of roundings | `jax`: y in bits |")
+    states("| the same compiled, in `fit` and `predict` | x·(clamp(x + 3, 0, 6)·(1/6));")
     function = keras.activations.hard_silu
     y, dx = results(with_tape(function))
     assert differing(y, KERAS3.hard_swish(X)) == 0
@@ -131,6 +131,23 @@ def test_hard_silu():
         assert differing(y, KERAS3.hard_swish(X)) > 20_000
         for preset in (JAX, KERAS3):
             assert differing(dx, preset.hard_swish_backward(X, G)) > 10_000
+
+
+def test_hard_silu_in_predict():
+    states("without XLA a graph may take the constant to x: (x·(1/6))·clamp(x + 3, 0, 6)")
+    with np.errstate(invalid="ignore"):
+        moved = (X * F(1 / 6)) * np.clip(X + F(3), F(0), F(6))
+    assert differing(moved, JAX.hard_swish(X)) > 20_000
+    alone = predicted(lambda numbers: numbers)
+    after_a_layer = predicted(keras.layers.Dense(1, kernel_initializer="ones"))
+    assert differing(alone, moved) == 0
+    assert differing(after_a_layer, JAX.hard_swish(X)) == 0
+
+
+def predicted(layer):
+    numbers = keras.Input((1,))
+    made = keras.Model(numbers, keras.layers.Activation("hard_silu")(layer(numbers)))
+    return made.predict(X[:, None], batch_size=1 << 18, verbose=0).ravel()
 
 
 def test_sparse_sigmoid_compares_x():
