@@ -18,7 +18,7 @@
 
 use super::{
     Activation,
-    chain::Step,
+    chain::{Comparison, Step},
     flow::{Flow, Operand, Operation},
 };
 use serde_json::{Map, Value};
@@ -192,8 +192,8 @@ fn operands(call: &Value) -> Vec<Operand> {
     let mut operands = vec![];
     match call.get("args").and_then(Value::as_array) {
         Some(positional) => {
-            // Keras 3's names of operands: of layers, of operations with one, and with two.
-            let by_name = ["inputs", "x", "x1", "x2"].into_iter();
+            // Keras 3's names of operands: of layers, of choices, of operations with one, and with two.
+            let by_name = ["inputs", "condition", "x", "x1", "x2"].into_iter();
             let by_name = by_name.filter_map(|name| call.get("kwargs")?.get(name));
             positional
                 .iter()
@@ -257,7 +257,12 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let name = match class {
         _ if is_own_class(layer) => return None,
         // Keras has these as operations only; a layer of this name is the model's own.
-        "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" if !is_operation(layer) => return None,
+        "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" | "Where" | "LogicalNot" | "Less"
+        | "LessEqual" | "Greater" | "GreaterEqual"
+            if !is_operation(layer) =>
+        {
+            return None;
+        }
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
         "Activation" => function_name(config.get("activation")?)?,
@@ -271,6 +276,12 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
         "Divide" | "TrueDivide" | "divide" | "truediv" => Some(Operation::Div),
         "Minimum" | "minimum" => Some(Operation::Min),
         "Maximum" | "maximum" => Some(Operation::Max),
+        "Less" | "less" => Some(Operation::Compare(Comparison::Less)),
+        "LessEqual" | "less_equal" => Some(Operation::Compare(Comparison::LessOrEqual)),
+        "Greater" | "greater" => Some(Operation::Compare(Comparison::Greater)),
+        "GreaterEqual" | "greater_equal" => Some(Operation::Compare(Comparison::GreaterOrEqual)),
+        "LogicalNot" | "logical_not" => Some(Operation::Not),
+        "Where" => Some(Operation::Where),
         "Negative" | "negative" => in_steps(&[Step::Mul(-1.0)]),
         "Relu" | "relu" => in_steps(&[Step::Limit(0.0, f32::INFINITY)]),
         "Relu6" | "relu6" => in_steps(&[Step::Limit(0.0, 6.0)]),

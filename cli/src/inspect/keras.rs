@@ -2,10 +2,13 @@
 //! model.json.
 
 use super::{
-    Activation, Function, Model,
+    Activation, Function, How, Model, Way,
+    chain::{Choice, Comparison, Step},
+    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
+    kinds,
 };
-use hard_sigmoid::{HardSigmoid, KinkRule};
+use hard_sigmoid::HardSigmoid;
 use hdf5_pure::AttrValue;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Read};
@@ -18,6 +21,8 @@ const MOST_JSON: u64 = 256 << 20;
 struct Keras {
     version: Option<String>,
     backend: Option<String>,
+    /// A model for TensorFlow.js, which has Keras 2's functions.
+    is_js: bool,
 }
 
 impl Keras {
@@ -26,12 +31,29 @@ impl Keras {
         let version = self.version.as_deref()?;
         Some(!version.starts_with('3'))
     }
+
+    /// Who may compute the model. Only HDF5 files of Keras 3 and the JSON within them name the backend.
+    fn backends(&self) -> &'static [Backend] {
+        match self.backend.as_deref() {
+            _ if self.is_js => &[Backend::TensorFlowJs],
+            _ if self.is_2() == Some(true) => &[Backend::TensorFlow],
+            Some("tensorflow") => &[Backend::TensorFlow],
+            Some("torch") => &[Backend::Torch],
+            Some("jax") => &[Backend::Jax],
+            Some("numpy") => &[Backend::Numpy],
+            _ => &[Backend::TensorFlow, Backend::Torch, Backend::Jax],
+        }
+    }
 }
 
 /// Reads a `.keras` archive.
 pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let mut archive =
         zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("a damaged archive: {error}"))?;
+    let members: Vec<String> = archive.file_names().flatten().map(Into::into).collect();
+    if let Some(kind) = kinds::archive(&members) {
+        return Err(kind.into());
+    }
     let mut member = |name: &str| -> Result<Value, String> {
         let file = archive.by_name(name);
         let file = file.map_err(|_| format!("an archive without {name}: no Keras model"))?;
@@ -47,7 +69,7 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let metadata = member("metadata.json").unwrap_or_default();
     let keras = Keras {
         version: text(&metadata, "keras_version"),
-        backend: None,
+        ..Default::default()
     };
     Ok(model(".keras archive", keras, &config))
 }
@@ -72,6 +94,7 @@ pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
     let keras = Keras {
         version: text("keras_version"),
         backend: text("backend"),
+        is_js: false,
     };
     Ok(model("Keras HDF5", keras, &config))
 }
@@ -96,6 +119,7 @@ pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
     let keras = Keras {
         version: text(config, "keras_version"),
         backend: text(config, "backend"),
+        is_js: topology.is_some(),
     };
     Ok(model(format, keras, config))
 }
@@ -176,6 +200,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
             }
             found.extend(completed.into_iter().flatten().map(|one| Activation {
                 name: path.clone(),
+                ways: one.ways.iter().flat_map(|way| of_backends(way, keras)).collect(),
                 ..one
             }));
         }
@@ -268,28 +293,123 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
     }
 }
 
+/// The ways in which the backends compute what is written out.
+fn of_backends(way: &Way, keras: &Keras) -> Vec<Way> {
+    match &way.how {
+        How::Steps(steps) => compilers::ways(steps, way.curve, keras.backends()),
+        How::Defined(_) => vec![way.clone()],
+    }
+}
+
 fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
-    let any = vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX];
-    let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
-    // Only HDF5 files of Keras 3 name the backend.
-    let (of_3, sparse) = match keras.backend.as_deref() {
-        Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
-        Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),
-        Some("jax") => (vec![HardSigmoid::JAX], vec![HardSigmoid::SPARSE]),
-        _ => (any.clone(), vec![HardSigmoid::SPARSE, strict]),
-    };
-    let (name, definitions) = match (named, keras.is_2()) {
-        (Named::HardSigmoid, Some(true)) => ("hard_sigmoid", vec![HardSigmoid::KERAS]),
-        (Named::HardSigmoid, Some(false)) => ("hard_sigmoid", of_3),
-        (Named::HardSigmoid, None) => ("hard_sigmoid", [vec![HardSigmoid::KERAS], of_3].concat()),
-        (Named::HardSwish, Some(true)) => ("hard_swish (the model's own: Keras 2 has none)", any),
-        (Named::HardSwish, _) => ("hard_swish", of_3),
-        (Named::SparseSigmoid, _) => ("sparse_sigmoid", sparse),
+    let all = |of: fn(Backend) -> Vec<Way>| keras.backends().iter().copied().flat_map(of).collect::<Vec<_>>();
+    let (name, ways) = match (named, keras.is_2()) {
+        (Named::HardSigmoid, _) if keras.is_js => ("hard_sigmoid", all(of_keras_2)),
+        (Named::HardSigmoid, Some(true)) => ("hard_sigmoid", all(of_keras_2)),
+        (Named::HardSigmoid, Some(false)) => ("hard_sigmoid", all(hard_sigmoid)),
+        (Named::HardSigmoid, None) => (
+            "hard_sigmoid",
+            [of_keras_2(Backend::TensorFlow), all(hard_sigmoid)].concat(),
+        ),
+        (Named::HardSwish, Some(true)) => ("hard_swish (the model's own: Keras 2 has none)", all(own_hard_swish)),
+        (Named::HardSwish, _) => ("hard_swish", all(hard_silu)),
+        (Named::SparseSigmoid, _) => ("sparse_sigmoid", all(sparse_sigmoid)),
     };
     let function = match named {
         Named::HardSwish => Function::HardSwish,
         Named::HardSigmoid | Named::SparseSigmoid => Function::HardSigmoid,
     };
     let path = if path.is_empty() { key } else { path };
-    Activation::named(path.into(), function, format!("{key}: {name}"), definitions)
+    let is_own_gradient = matches!(named, Named::SparseSigmoid) && keras.backends() != [Backend::Jax];
+    Activation {
+        gradient: is_own_gradient.then_some(SPARSE_GRADIENT),
+        ..Activation::new(path.into(), function, format!("{key}: {name}"), ways)
+    }
+}
+
+/// What differs at the two x where y rounds to 1 or is NaN.
+const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it depends on x, not on y, so it is 0.5 at 0.99999994 and at NaN, where every preset has 0";
+
+const SIXTH: f32 = 1.0 / 6.0;
+
+/// `hard_sigmoid` of `tf_keras`, of Keras before 3, and of TensorFlow.js.
+fn of_keras_2(backend: Backend) -> Vec<Way> {
+    let steps = [Step::Mul(0.2), Step::Add(0.5), Step::Limit(0.0, 1.0)];
+    let ways = compilers::ways(&steps, (0.2, 0.5), &[backend]);
+    let ways = ways.into_iter().map(|way| match way.computed_by {
+        // XLA fuses the product and the sum.
+        XLA => way,
+        by => Way::defined(by, HardSigmoid::KERAS),
+    });
+    ways.collect()
+}
+
+/// A hard swish of a model's own code, which the file doesn't have, divides at one of two places.
+fn own_hard_swish(backend: Backend) -> Vec<Way> {
+    let (limit, divide, times) = ([Step::Add(3.0), Step::Limit(0.0, 6.0)], Step::Div(6.0), Step::Times(0));
+    let both = [[divide, times], [times, divide]];
+    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), (SIXTH, 0.5), &[backend]);
+    both.into_iter().flat_map(of).collect()
+}
+
+/// `keras.activations.hard_sigmoid` of Keras 3.
+fn hard_sigmoid(backend: Backend) -> Vec<Way> {
+    let defined = |all: &[(&'static str, HardSigmoid)]| all.iter().map(|&(by, one)| Way::defined(by, one)).collect();
+    match backend {
+        Backend::TensorFlow => defined(&[
+            (EAGER, HardSigmoid::KERAS3),
+            (GRAPH, HardSigmoid::JAX),
+            (XLA, HardSigmoid::JAX),
+        ]),
+        Backend::Torch => defined(&[(TORCH, HardSigmoid::PYTORCH)]),
+        Backend::Jax => defined(&[(JAX, HardSigmoid::JAX), (JIT, HardSigmoid::JAX)]),
+        Backend::TensorFlowJs => of_keras_2(backend),
+        Backend::Numpy => in_steps(NUMPY, SIXTH, &[Step::Div(6.0), Step::Add(0.5), Step::Limit(0.0, 1.0)]),
+    }
+}
+
+/// `keras.activations.hard_silu`. On PyTorch it is `torch.nn.functional.hardswish`, elsewhere x times Keras's hard sigmoid.
+fn hard_silu(backend: Backend) -> Vec<Way> {
+    let mut ways = hard_sigmoid(backend);
+    for way in &mut ways {
+        match &mut way.how {
+            // The graph optimizer takes the constant to x.
+            How::Defined(HardSigmoid::JAX) if way.computed_by == GRAPH => {
+                way.how = How::Steps(vec![Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)]);
+            }
+            How::Defined(_) => {}
+            How::Steps(steps) => steps.push(Step::Times(0)),
+        }
+    }
+    ways
+}
+
+/// `keras.activations.sparse_sigmoid`.
+fn sparse_sigmoid(backend: Backend) -> Vec<Way> {
+    let choice = |when, bound, value| {
+        Step::Choice(Choice {
+            at: 0,
+            when,
+            bound,
+            value,
+        })
+    };
+    let steps = [
+        Step::Add(1.0),
+        Step::Mul(0.5),
+        choice(Comparison::GreaterOrEqual, 1.0, 1.0),
+        choice(Comparison::LessOrEqual, -1.0, 0.0),
+    ];
+    match backend {
+        Backend::Jax => [JAX, JIT].map(|by| Way::defined(by, HardSigmoid::SPARSE)).into(),
+        _ => compilers::ways(&steps, (0.5, 0.5), &[backend]),
+    }
+}
+
+fn in_steps(computed_by: &'static str, alpha: f32, steps: &[Step]) -> Vec<Way> {
+    vec![Way {
+        computed_by,
+        curve: (alpha, 0.5),
+        how: How::Steps(steps.to_vec()),
+    }]
 }
