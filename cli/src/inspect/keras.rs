@@ -153,10 +153,18 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     if keras.version.is_none() && config.get("module").is_some() {
         keras.version = Some("3".into());
     }
-    let mut activations = vec![];
-    walk(config, "", &keras, &mut WrittenOut::new(), &mut activations);
-    let note =
-        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found";
+    let (mut activations, mut lost) = (vec![], None);
+    let mut found = |found| match found {
+        Found::Activation(one) => activations.push(one),
+        Found::Lost(layer) => drop(lost.get_or_insert(layer)),
+    };
+    walk(config, "", &keras, &mut WrittenOut::default(), &mut found);
+    let is_code = has_code(config).then(|| {
+        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found"
+            .to_owned()
+    });
+    let is_lost = lost.map(|layer| super::lost(&layer));
+    let notes: Vec<_> = is_code.into_iter().chain(is_lost).collect();
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend
@@ -168,12 +176,18 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         format: format.into(),
         made_by,
         activations,
-        note: has_code(config).then(|| note.into()),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
 
+enum Found {
+    Activation(Activation),
+    /// The name of a layer whose choice isn't followed.
+    Lost(String),
+}
+
 /// Goes through layers within layers, to a depth that the JSON parser limits. `written_out` has the activations of each layer.
-fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut Vec<Activation>) {
+fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut dyn FnMut(Found)) {
     match value {
         Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, written_out, found)),
         Value::Object(object) => {
@@ -184,25 +198,30 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 Some(name) => format!("{path}/{name}"),
                 None => path.to_owned(),
             };
-            let completed = name.and_then(|name| written_out.remove(name));
+            let completed = name.and_then(|name| written_out.of_layers.remove(name));
             // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
+            if let Some(layer) = written_out.lost.take() {
+                found(Found::Lost(format!("{path}/{layer}")));
+            }
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
-                found.push(activation(named, "operation", &path, keras));
+                found(Found::Activation(activation(named, "operation", &path, keras)));
             }
             for (key, value) in object {
                 if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
-                    found.push(activation(named, key, &path, keras));
+                    found(Found::Activation(activation(named, key, &path, keras)));
                 } else {
                     walk(value, &path, keras, written_out, found);
                 }
             }
-            found.extend(completed.into_iter().flatten().map(|one| Activation {
-                name: path.clone(),
-                ways: one.ways.iter().flat_map(|way| of_backends(way, keras)).collect(),
-                ..one
-            }));
+            for one in completed.into_iter().flatten() {
+                found(Found::Activation(Activation {
+                    name: path.clone(),
+                    ways: one.ways.iter().flat_map(|way| of_backends(way, keras)).collect(),
+                    ..one
+                }));
+            }
         }
         _ => {}
     }

@@ -293,6 +293,13 @@ fn recognized(bytes: Vec<u8>, path: Option<&Path>) -> Result<Model, String> {
     }
 }
 
+/// A note on a node or layer.
+fn lost(name: &str) -> String {
+    format!(
+        "{name} chooses by a comparison in a way that isn't followed, so a hard sigmoid written out with it isn't found"
+    )
+}
+
 fn json(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
 }

@@ -173,6 +173,40 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
     ),
     ("keras3.json", "Keras JSON", KERAS3),
     (
+        "keras3_steps.json",
+        "Keras JSON",
+        &[
+            ("steps/true_divide", "pytorch keras3 jax"),
+            ("steps/multiply", "jax"),
+            ("steps/true_divide_1", "swish pytorch"),
+            ("steps/multiply_2", "swish keras3 jax"),
+            ("steps/multiply_4", "swish jax"),
+            ("steps/true_divide_3", "swish "),
+            ("steps/clip", "keras onnx"),
+            ("steps/clip_1", "affine(0.16666667, 0.5, strict)"),
+            ("steps/multiply_7", "swish affine(0.16666667, 0.5, strict)"),
+            ("steps/clip_3", "affine(-0.2, 0.5, strict)"),
+            ("steps/where_1", "affine(0.16666667, 0.5, strict)"),
+        ],
+    ),
+    (
+        "keras2_steps.json",
+        "Keras JSON",
+        &[
+            ("steps/tf.math.truediv", "pytorch keras3 jax"),
+            ("steps/tf.math.multiply", "jax"),
+            ("steps/tf.math.truediv_1", "swish pytorch"),
+            ("steps/tf.math.multiply_2", "swish keras3 jax"),
+            ("steps/tf.math.multiply_4", "swish jax"),
+            ("steps/tf.math.truediv_3", "swish "),
+            ("steps/tf.clip_by_value", "keras onnx"),
+            ("steps/tf.clip_by_value_1", "affine(0.16666667, 0.5, strict)"),
+            ("steps/tf.math.multiply_7", "swish affine(0.16666667, 0.5, strict)"),
+            ("steps/tf.clip_by_value_3", "affine(-0.2, 0.5, strict)"),
+            ("steps/tf.where_1", "affine(0.16666667, 0.5, strict)"),
+        ],
+    ),
+    (
         "keras2_written_out.json",
         "Keras JSON",
         &[
@@ -481,6 +515,22 @@ fn infinity_and_nan_are_read() {
     assert_eq!(rows(&model), [("a \" Infinity/d".into(), "courbariaux sparse".into())]);
 }
 
+#[test]
+fn a_choice_that_is_not_followed_is_noted() {
+    let note = |bound: f32| {
+        let choice = [result("c", 0), result("x", 0), result("square", 0)];
+        let layers = [
+            layer("Greater", "c", json!({}), &[result("x", 0), json!(bound)]),
+            layer("Multiply", "square", json!({}), &[result("x", 0), result("x", 0)]),
+            layer("Where", "choice", json!({}), &choice),
+        ];
+        functional(&layers, json!([["choice", 0, 0]])).1
+    };
+    assert!(note(3.0).unwrap().starts_with("m/choice chooses by a comparison"));
+    // A leaky ReLU, say.
+    assert_eq!(note(0.0), None);
+}
+
 /// They never compute anything; the rest is read.
 #[test]
 fn layers_that_take_their_own_results_are_left_out() {
@@ -604,7 +654,7 @@ fn the_bits_are_those_of_the_frameworks() {
 }
 
 /// How many there are in `frameworks.json`.
-const FACTS: usize = 154;
+const FACTS: usize = 157;
 
 /// It tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is nobody's.
 #[test]

@@ -323,7 +323,7 @@ def with_onnx():
             remember(name, names.get(result, result), "", y, "swish" in result)
 
 
-def steps(keras, clip):
+def steps(keras, clip, where):
     """Activations that are written out, each of x itself."""
     x = keras.Input((1,), name="x")
     relu6 = keras.layers.ReLU(6.0)
@@ -338,16 +338,14 @@ def steps(keras, clip):
         "sixth first": clip(x / 6.0 + 0.5, 0.0, 1.0),
         "swish sixth first": x * clip(x / 6.0 + 0.5, 0.0, 1.0),
         "falling": clip(0.5 - 0.2 * x, 0.0, 1.0),
+        "where": where(x <= -3.0, 0.0, where(x >= 3.0, 1.0, x / 6.0 + 0.5)),
     }
-    if hasattr(keras, "ops"):
-        where, y = keras.ops.where, x / 6.0 + 0.5
-        outputs["where"] = where(x <= -3.0, 0.0, where(x >= 3.0, 1.0, y))
     return x, outputs
 
 
-def run_steps(keras, name, clip, ways):
+def run_steps(keras, name, clip, where, ways):
     """Runs each of the steps in each of the ways, which are functions of a model."""
-    x, outputs = steps(keras, clip)
+    x, outputs = steps(keras, clip, where)
     (HERE / name).write_text(keras.Model(x, list(outputs.values()), name="steps").to_json())
     for label, output in outputs.items():
         history = output._keras_history
@@ -412,7 +410,7 @@ def on_backend(backend):
                 "JAX under jit (predict, fit)": lambda model: as_list(compiled()(model)),
             },
         }[backend]()
-        run_steps(keras, "keras3_steps.json", keras.ops.clip, ways)
+        run_steps(keras, "keras3_steps.json", keras.ops.clip, keras.ops.where, ways)
         run_named(keras, "Keras 3", NAMES, ways)
 
     return run
@@ -422,7 +420,7 @@ def on_keras2():
     import tensorflow as tf
     import tf_keras as keras
 
-    run_steps(keras, "keras2_steps.json", tf.clip_by_value, with_tensorflow(keras))
+    run_steps(keras, "keras2_steps.json", tf.clip_by_value, tf.where, with_tensorflow(keras))
     run_named(keras, "Keras 2", ["hard_sigmoid"], with_tensorflow(keras))
 
 

@@ -78,12 +78,14 @@ impl Found {
             Miss::Quantized => {
                 "the model is quantized, so hard sigmoids written out between quantizations aren't found".into()
             }
-            Miss::Functions => "its functions call one another too often or too deep, so not all calls are looked into".into(),
+            Miss::Functions => {
+                "its functions call one another too often or too deep, so not all calls are looked into".into()
+            }
             Miss::Limits => format!("the limits of {node} aren't constants, so a hard sigmoid with them isn't found"),
-            Miss::Where => format!(
-                "{node} chooses by a comparison in a way that isn't followed, so a hard sigmoid written out with it isn't found"
-            ),
-            Miss::NotFinite => format!("the HardSigmoid of {node} has an alpha or beta that isn't finite, which no definition has"),
+            Miss::Where => super::lost(node),
+            Miss::NotFinite => {
+                format!("the HardSigmoid of {node} has an alpha or beta that isn't finite, which no definition has")
+            }
         });
         let notes: Vec<_> = notes.collect();
         (!notes.is_empty()).then(|| notes.join("; "))
