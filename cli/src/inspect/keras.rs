@@ -346,8 +346,8 @@ fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation 
     }
 }
 
-/// What differs at the two x where y rounds to 1 or is NaN.
-const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it depends on x, not on y, so it is 0.5 at 0.99999994 and at NaN, where every preset has 0";
+/// They test x, and the definitions test y, or half of the slope at a kink.
+const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it is 0.5 where -1 < x < 1 (also at 0.99999994, whose y is 1) and at NaN, which no definition has";
 
 const SIXTH: f32 = 1.0 / 6.0;
 

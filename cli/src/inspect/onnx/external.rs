@@ -7,13 +7,18 @@ use std::{
     path::{Component, Path},
 };
 
+/// The bytes of all constants together.
+const MOST_BYTES: usize = 256 << 20;
+
 /// Reads the constants from the files beside the model, and drops the data of tensors that are too large for a constant. A tensor
 /// that can't be read stays external; the answer is why the first of them can't.
 pub(super) fn settle(model: &mut ModelProto, path: Option<&Path>) -> Option<String> {
-    let mut reason = None;
+    let (mut reason, mut left) = (None, MOST_BYTES);
     let mut settle = |tensor: &mut Tensor| match tensor.bytes() {
-        Some(size) if tensor.is_elsewhere() => match read(tensor, size, path) {
+        Some(size) if tensor.is_elsewhere() => match read(tensor, size.min(left), path) {
+            Ok(data) if data.len() < size => drop(reason.get_or_insert_with(|| "files, too many to read".into())),
             Ok(data) => {
+                left -= size;
                 tensor.raw_data = data;
                 tensor.data_location = 0;
             }

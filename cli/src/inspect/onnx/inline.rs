@@ -8,7 +8,7 @@ use std::collections::{HashMap, hash_map::Entry};
 /// Functions within functions and branches. A function may not call itself, but a damaged file may say so.
 const MOST_DEPTH: usize = 32;
 
-/// The bytes of all bodies together. Functions that call others twice grow without end.
+/// The bytes of all bodies together, where calls end. Functions that call others twice grow without end.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Replaces all calls of functions by their bodies. The answer is whether some are left: too many, or within themselves.
@@ -57,19 +57,24 @@ impl Inliner<'_> {
             }
             return nodes.push(node);
         };
-        let sizes = function.node.iter().map(|node| node.encoded_len() + size_of::<Node>());
-        let Some(left) = self.left.checked_sub(sizes.sum()).filter(|_| depth < MOST_DEPTH) else {
+        if depth >= MOST_DEPTH || self.left == 0 {
             self.is_cut = true;
             // Its name may be that of an ONNX operator.
             node.domain = "a function of the model".into();
             return nodes.push(node);
-        };
-        (self.left, self.calls) = (left, self.calls + 1);
+        }
+        self.calls += 1;
         let (call, passed) = Call::new(function, &node, self.calls);
         for node in &function.node {
             let own = call.node(node);
             let name = format!("{}/{}", call.caller.own_name(), own.name);
-            self.node(Node { name, ..own }, depth + 1, nodes);
+            let own = Node { name, ..own };
+            self.left = self.left.saturating_sub(own.encoded_len() + size_of::<Node>());
+            if self.left == 0 {
+                self.is_cut = true;
+                break;
+            }
+            self.node(own, depth + 1, nodes);
         }
         nodes.extend(passed);
     }

@@ -219,7 +219,7 @@ impl Names {
         let limits = node.input.iter().skip(1).filter(|limit| !limit.is_empty());
         let (constants, others): (Vec<_>, Vec<_>) = limits.partition(|limit| self.constants.contains_key(*limit));
         let is_float = |limit: &&String| self.number(limit).is_some_and(|number| number.is_float);
-        node.op_type == "Clip" && constants.iter().any(|limit| is_float(limit)) && !others.is_empty()
+        node.op_type == "Clip" && constants.iter().any(is_float) && !others.is_empty()
     }
 
     /// Whether a node's result is a constant that can't be read.
