@@ -136,6 +136,11 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         ],
     ),
     (
+        "onnx_layers.onnx",
+        "ONNX, opset 18",
+        &[("recurrent", "keras onnx"), ("fused", "keras onnx")],
+    ),
+    (
         "onnx_external.onnx",
         "ONNX, opset 18",
         &[("elsewhere", "pytorch keras3")],
@@ -654,7 +659,7 @@ fn the_bits_are_those_of_the_frameworks() {
 }
 
 /// How many there are in `frameworks.json`.
-const FACTS: usize = 157;
+const FACTS: usize = 159;
 
 /// It tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is nobody's.
 #[test]

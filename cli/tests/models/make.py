@@ -220,10 +220,10 @@ def onnx_models():
         of = lambda name, value: helper.make_tensor(name, 1, [], struct.pack("<f", value), raw=True)
         return [of(name, value) for name, value in sorted(set(initializers))]
 
-    def model(nodes, results, functions=()):
+    def model(nodes, results, functions=(), tensors=()):
         value = lambda name: helper.make_tensor_value_info(name, 1, [None])
         inputs = [helper.make_tensor_value_info("x", 1, [None])]
-        graph = helper.make_graph(nodes, "g", inputs, [value(name) for name in results], constants(nodes))
+        graph = helper.make_graph(nodes, "g", inputs, [value(name) for name in results], [*constants(nodes), *tensors])
         opsets = [helper.make_opsetid("", 18), helper.make_opsetid("own", 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=9, functions=functions, producer_name="make.py")
 
@@ -298,6 +298,26 @@ def onnx_models():
         helper.make_node("Limited", ["x", "3", "0", "6"], ["passed"], domain="own", name="passed"),
     ]
     yield "onnx_functions.onnx", model(calls, [call.name for call in calls], functions)
+
+    # A gate, and one that ONNX Runtime fuses into a convolution. Their weights leave x as it is.
+    tensors = [
+        helper.make_tensor("batch", 7, [3], [1, -1, 1]),
+        helper.make_tensor("picture", 7, [4], [1, 1, -1, 1]),
+        helper.make_tensor("one", 1, [1, 1, 1], [1.0]),
+        helper.make_tensor("none", 1, [1, 1, 1], [0.0]),
+        helper.make_tensor("kernel", 1, [1, 1, 1, 1], [1.0]),
+    ]
+    layers = [
+        helper.make_node("Reshape", ["x", "batch"], ["rows"]),
+        helper.make_node("RNN", ["rows", "one", "none"], ["recurrent"], "recurrent", hidden_size=1, activations=["HardSigmoid"]),
+        helper.make_node("Reshape", ["x", "picture"], ["pixels"]),
+        helper.make_node("Conv", ["pixels", "kernel"], ["convolved"]),
+        helper.make_node("HardSigmoid", ["convolved"], ["fused"], "fused"),
+    ]
+    shaped = model(layers, ["recurrent", "fused"], tensors=tensors)
+    for output in shaped.graph.output:
+        output.type.tensor_type.shape.dim.extend(list(output.type.tensor_type.shape.dim) * 3)
+    yield "onnx_layers.onnx", shaped
 
     elsewhere = [steps("elsewhere", ("Add", "_", "3"), ("Clip", "_", "0", "6"), ("Div", "_", "6"))]
     yield "onnx_external.onnx", model(sum(elsewhere, []), ["elsewhere"])
