@@ -346,7 +346,7 @@ fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation 
     }
 }
 
-/// They test x, and the definitions test y, or half of the slope at a kink.
+/// There Keras tests x. Our definitions with this y test y, and pass something at the kinks.
 const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it is 0.5 where -1 < x < 1 (also at 0.99999994, whose y is 1) and at NaN, which no definition has";
 
 const SIXTH: f32 = 1.0 / 6.0;

@@ -68,9 +68,7 @@ impl Function {
             Self::HardSwish => "hard_swish",
         }
     }
-}
 
-impl Function {
     /// Its formula, from that of the hard sigmoid.
     fn of(self, hard_sigmoid: &str) -> String {
         match self {

@@ -11,8 +11,9 @@ const MOST_DEPTH: usize = 32;
 /// The bytes of all bodies together, where calls end. Functions that call others twice grow without end.
 const MOST_BYTES: usize = 64 << 20;
 
-/// Replaces all calls of functions by their bodies. The answer is whether some are left: too many, or within themselves.
-pub(super) fn inline(model: &mut ModelProto) -> bool {
+/// Replaces all calls of functions by their bodies. The answer is the name of a call that was left, if there are too many of them, or
+/// if one is within itself.
+pub(super) fn inline(model: &mut ModelProto) -> Option<String> {
     let functions = std::mem::take(&mut model.functions);
     let by_id = functions
         .iter()
@@ -21,12 +22,12 @@ pub(super) fn inline(model: &mut ModelProto) -> bool {
         functions: by_id.collect(),
         calls: 0,
         left: MOST_BYTES,
-        is_cut: false,
+        cut: None,
     };
     if let Some(graph) = model.graph.as_mut().filter(|_| !functions.is_empty()) {
         inliner.graph(graph, 0);
     }
-    inliner.is_cut
+    inliner.cut
 }
 
 struct Inliner<'a> {
@@ -36,7 +37,7 @@ struct Inliner<'a> {
     calls: usize,
     /// How many bytes may still be put in.
     left: usize,
-    is_cut: bool,
+    cut: Option<String>,
 }
 
 impl Inliner<'_> {
@@ -58,7 +59,7 @@ impl Inliner<'_> {
             return nodes.push(node);
         };
         if depth >= MOST_DEPTH || self.left == 0 {
-            self.is_cut = true;
+            self.cut.get_or_insert_with(|| node.own_name().into());
             // Its name may be that of an ONNX operator.
             node.domain = "a function of the model".into();
             return nodes.push(node);
@@ -71,7 +72,7 @@ impl Inliner<'_> {
             let own = Node { name, ..own };
             self.left = self.left.saturating_sub(own.encoded_len() + size_of::<Node>());
             if self.left == 0 {
-                self.is_cut = true;
+                self.cut.get_or_insert(own.name);
                 break;
             }
             self.node(own, depth + 1, nodes);

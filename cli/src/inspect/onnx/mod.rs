@@ -20,14 +20,14 @@ use std::{
 pub fn read(bytes: &[u8], path: Option<&Path>) -> Result<Model, String> {
     let mut model = ModelProto::decode(bytes).map_err(|_| "not an ONNX, Keras or TensorFlow.js model, or damaged")?;
     let unread = external::settle(&mut model, path);
-    let is_cut = inline::inline(&mut model);
+    let cut = inline::inline(&mut model);
     let Some(graph) = &model.graph else {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };
     let mut found = Found::default();
     Scope::default().graph(graph, "", &mut found);
-    if is_cut {
-        found.miss(Miss::Functions, "");
+    if let Some(call) = cut {
+        found.miss(Miss::Functions, &call);
     }
     let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
     let opset = model.opset_import.iter().find(of_onnx);
@@ -79,7 +79,7 @@ impl Found {
                 "the model is quantized, so hard sigmoids written out between quantizations aren't found".into()
             }
             Miss::Functions => {
-                "its functions call one another too often or too deep, so not all calls are looked into".into()
+                format!("its functions call one another too often or too deep, so {node} and others aren't looked into")
             }
             Miss::Limits => format!("the limits of {node} aren't constants, so a hard sigmoid with them isn't found"),
             Miss::Where => super::lost(node),
@@ -842,7 +842,9 @@ mod tests {
         let many = (0..30).map(|i| function(&format!("F{i}"), &format!("F{}", i + 1), 2));
         for (found, note) in [itself, calls(many.collect())] {
             assert_eq!(found, [""; 0]);
-            assert!(note.unwrap().starts_with("its functions call one another too often"));
+            let note = note.unwrap();
+            assert!(note.starts_with("its functions call one another too often"), "{note}");
+            assert!(note.contains(", so y/b/b/b/"), "{note}");
         }
         assert_eq!(calls(vec![function("F0", "Relu", 1)]).1, None);
     }
