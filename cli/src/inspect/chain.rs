@@ -14,10 +14,77 @@ pub enum Step {
     /// The constant minus the tensor.
     Minus(f32),
     Limit(f32, f32),
+    Choice(Choice),
     /// A hard sigmoid that the format has as one operation, by alpha and beta.
     Whole(f32, f32),
     /// A product with the tensor before the step of this number.
     Times(usize),
+    /// The product and the sum of the step before and this one, with one rounding, as a compiler makes it.
+    Fused(f32, f32),
+    /// A product with the product of x and a constant, as a compiler makes it.
+    TimesScaled(f32),
+}
+
+/// A constant in place of the tensor, where the tensor before the step number `at` is beyond a bound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    pub at: usize,
+    pub when: Comparison,
+    pub bound: f32,
+    pub value: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Comparison {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+impl Comparison {
+    /// With the operands in the other order.
+    pub fn swapped(self) -> Self {
+        match self {
+            Self::Less => Self::Greater,
+            Self::LessOrEqual => Self::GreaterOrEqual,
+            Self::Greater => Self::Less,
+            Self::GreaterOrEqual => Self::LessOrEqual,
+        }
+    }
+
+    /// The opposite, for numbers. (NaN is no result of a sample.)
+    pub fn negated(self) -> Self {
+        match self {
+            Self::Less => Self::GreaterOrEqual,
+            Self::LessOrEqual => Self::Greater,
+            Self::Greater => Self::LessOrEqual,
+            Self::GreaterOrEqual => Self::Less,
+        }
+    }
+
+    fn is_lower(self) -> bool {
+        matches!(self, Self::Less | Self::LessOrEqual)
+    }
+
+    fn holds(self, a: f32, b: f32) -> bool {
+        match self {
+            Self::Less => a < b,
+            Self::LessOrEqual => a <= b,
+            Self::Greater => a > b,
+            Self::GreaterOrEqual => a >= b,
+        }
+    }
+}
+
+impl Step {
+    /// Whether it may be an operation of a hard sigmoid: one with an infinite alpha or beta has no definition.
+    pub fn is_finite(&self) -> bool {
+        match self {
+            Self::Whole(alpha, beta) => alpha.is_finite() && beta.is_finite(),
+            _ => true,
+        }
+    }
 }
 
 /// What has been done to a tensor.
@@ -50,7 +117,7 @@ impl Chain {
         match (steps.last_mut(), step) {
             // Minimum and maximum together are one limit.
             (Some((_, Step::Limit(low, high))), Step::Limit(more, less)) => {
-                (*low, *high) = (low.max(more).min(less), high.min(less).max(more));
+                (*low, *high) = (low.max(more).min(less), high.max(more).min(less));
             }
             _ => steps.push((tensor.into(), step)),
         }
@@ -64,6 +131,14 @@ impl Chain {
     pub fn times(&self, tensor: &str, other: &str) -> Option<Self> {
         let at = self.steps.iter().position(|(before, _)| before == other)?;
         Some(self.with(tensor, Step::Times(at)))
+    }
+
+    /// Puts `value` where `other`, the chain's tensor or one before it, is beyond the bound; None if it is no such tensor.
+    pub fn chosen(&self, tensor: &str, other: &str, when: Comparison, bound: f32, value: f32) -> Option<Self> {
+        let before = self.steps.iter().map(|(before, _)| before.as_str());
+        let at = before.chain([tensor]).position(|before| before == other)?;
+        let choice = Choice { at, when, bound, value };
+        Some(self.with(tensor, Step::Choice(choice)))
     }
 
     /// The hard sigmoid or hard swish that the chain ends with. Its first steps may be something else, so every start is tried. A
@@ -80,11 +155,18 @@ impl Chain {
     }
 }
 
-/// Drops the first `start` steps. None of the steps is left if one of them multiplies by a dropped tensor.
+/// Drops the first `start` steps. None of the steps is left if one of them takes a dropped tensor.
 fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
-    let moved = |(tensor, step): &(String, Step)| match *step {
-        Step::Times(at) => Some((tensor.clone(), Step::Times(at.checked_sub(start)?))),
-        step => Some((tensor.clone(), step)),
+    let moved = |(tensor, step): &(String, Step)| {
+        let step = match *step {
+            Step::Times(at) => Step::Times(at.checked_sub(start)?),
+            Step::Choice(choice) => Step::Choice(Choice {
+                at: choice.at.checked_sub(start)?,
+                ..choice
+            }),
+            step => step,
+        };
+        Some((tensor.clone(), step))
     };
     steps[start..]
         .iter()
@@ -93,31 +175,95 @@ fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
         .unwrap_or_default()
 }
 
+/// clamp(alpha · x + beta, low, high), in f64, which keeps what f32 would round in another order.
+#[derive(Clone, Copy)]
+struct Curve {
+    alpha: f64,
+    beta: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Curve {
+    const IDENTITY: Self = Self {
+        alpha: 1.0,
+        beta: 0.0,
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+    };
+
+    fn is_limited(&self) -> bool {
+        self.low > f64::NEG_INFINITY || self.high < f64::INFINITY
+    }
+
+    fn scaled(self, factor: f64, summand: f64) -> Self {
+        let line = |value: f64| value * factor + summand;
+        let (low, high) = (line(self.low), line(self.high));
+        Self {
+            alpha: self.alpha * factor,
+            beta: line(self.beta),
+            // A negative factor swaps them.
+            low: low.min(high),
+            high: low.max(high),
+        }
+    }
+
+    fn limited(self, low: f32, high: f32) -> Option<Self> {
+        let limit = |value: f64| value.max(low.into()).min(high.into());
+        (!low.is_nan() && !high.is_nan()).then(|| Self {
+            low: limit(self.low),
+            high: limit(self.high),
+            ..self
+        })
+    }
+
+    /// With the value of a choice on one side of a bound of `by`, an earlier curve. It is a limit if it meets the line there.
+    fn chosen(self, by: Self, choice: Choice) -> Option<Self> {
+        let (bound, value) = (f64::from(choice.bound), f64::from(choice.value));
+        let x = (bound - by.beta) / by.alpha;
+        let meets = (self.alpha * x + self.beta - value).abs() < NEAR * value.abs().max(1.0);
+        let crosses = bound > by.low && bound < by.high;
+        let is_low = choice.when.is_lower() ^ (by.alpha < 0.0) ^ (self.alpha < 0.0);
+        let chosen = match is_low {
+            true => Self { low: value, ..self },
+            false => Self { high: value, ..self },
+        };
+        (meets && crosses).then_some(chosen)
+    }
+}
+
 fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
-    // The line before the limits, and the limits. f64 keeps what f32 would round in another order.
-    let (mut alpha, mut beta) = (1.0, 0.0);
-    let mut limits = None;
+    let mut curve = Curve::IDENTITY;
+    let mut before = vec![];
     let mut products = 0;
     let (mut is_scaled, mut is_whole) = (false, false);
     for (_, step) in steps {
-        let line = |value: f64, factor: f64, summand: f64| value * factor + summand;
+        before.push(curve);
         let (factor, summand) = match *step {
             Step::Add(c) => (1.0, c.into()),
             Step::Mul(c) => (c.into(), 0.0),
             Step::Div(c) => (1.0 / f64::from(c), 0.0),
-            // A negation would swap the limits.
-            Step::Minus(_) if limits.is_some() => return None,
             Step::Minus(c) => (-1.0, c.into()),
-            Step::Limit(low, high) if limits.is_none() => {
-                limits = Some((low.into(), high.into()));
+            Step::Limit(low, high) if products == 0 => {
+                curve = curve.limited(low, high)?;
                 continue;
             }
-            Step::Whole(a, b) if limits.is_none() && steps[0].1 == *step => {
-                (alpha, beta, limits, is_whole) = (a.into(), b.into(), Some((0.0, 1.0)), true);
+            Step::Choice(choice) if products == 0 => {
+                curve = curve.chosen(*before.get(choice.at)?, choice)?;
+                continue;
+            }
+            Step::Whole(alpha, beta) if before.len() == 1 => {
+                curve = Curve {
+                    alpha: alpha.into(),
+                    beta: beta.into(),
+                    low: 0.0,
+                    high: 1.0,
+                };
+                is_whole = true;
                 continue;
             }
             // Only a product with x itself makes a hard swish.
-            Step::Times(0) if limits.is_some() => {
+            Step::Times(0) if curve.is_limited() => {
                 products += 1;
                 continue;
             }
@@ -128,21 +274,19 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
             return None;
         }
         is_scaled |= factor != 1.0;
-        (alpha, beta) = (alpha * factor, line(beta, factor, summand));
-        limits = limits.map(|(low, high)| (line(low, factor, summand), line(high, factor, summand)));
+        curve = curve.scaled(factor, summand);
     }
     let function = match products {
         0 => Function::HardSigmoid,
         1 => Function::HardSwish,
         _ => return None,
     };
-    let (low, high) = limits?;
-    let are_limits = low.abs() < NEAR && (high - 1.0).abs() < NEAR;
-    let (alpha, beta) = (alpha as f32, beta as f32);
+    let are_limits = curve.low.abs() < NEAR && (curve.high - 1.0).abs() < NEAR;
+    let (alpha, beta) = (curve.alpha as f32, curve.beta as f32);
     // With alpha 0 it is a constant. Limits of x or of x + c are more likely those of an image's colours, so steps must scale x, and
     // x = 0 must lie on the slope. An operator named HardSigmoid may have any alpha and beta.
-    let is_one = is_whole || (is_scaled && beta > 0.0 && beta < 1.0);
-    (are_limits && is_one && alpha != 0.0 && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
+    let is_one = is_whole || (is_scaled && alpha != 0.0 && beta > 0.0 && beta < 1.0);
+    (are_limits && is_one && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
         steps: steps.iter().map(|(_, step)| *step).collect(),
         alpha,
@@ -150,18 +294,34 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     })
 }
 
-/// Applies the steps to x in `f32`.
+/// Applies the steps to x in `f32`, one by one.
 pub fn computed(steps: &[Step], x: f32) -> f32 {
-    let before = x;
-    steps.iter().fold(x, |x, step| match *step {
-        Step::Add(c) => x + c,
-        Step::Mul(c) => x * c,
-        Step::Div(c) => x / c,
-        Step::Minus(c) => c - x,
-        Step::Limit(low, high) => x.max(low).min(high),
-        Step::Whole(alpha, beta) => (alpha * x + beta).clamp(0.0, 1.0),
-        Step::Times(_) => x * before,
-    })
+    let mut before = [x; MOST_STEPS + 1];
+    for (i, step) in steps.iter().enumerate() {
+        let now = before[i];
+        before[i + 1] = match *step {
+            Step::Add(c) => now + c,
+            Step::Mul(c) => now * c,
+            Step::Div(c) => now / c,
+            Step::Minus(c) => c - now,
+            Step::Limit(low, high) => now.max(low).min(high),
+            Step::Choice(choice) if choice.when.holds(before[choice.at], choice.bound) => choice.value,
+            Step::Choice(_) => now,
+            Step::Whole(alpha, beta) => (alpha * now + beta).clamp(0.0, 1.0),
+            Step::Times(at) => now * before[at],
+            Step::Fused(factor, summand) => before[i.saturating_sub(1)].mul_add(factor, summand),
+            Step::TimesScaled(factor) => now * (x * factor),
+        };
+    }
+    before[steps.len()]
+}
+
+/// The steps as text.
+pub fn text(steps: &[Step]) -> String {
+    let next = steps.iter().skip(1).map(Some).chain([None]);
+    let is_own = |next: Option<&Step>| !matches!(next, Some(Step::Fused(..)));
+    let own = steps.iter().zip(next).filter(|(_, next)| is_own(*next));
+    own.map(|(step, _)| step.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Step {
@@ -174,8 +334,24 @@ impl fmt::Display for Step {
             Self::Minus(c) => write!(f, "{c} - x"),
             Self::Limit(low, high) => write!(f, "clip {low} to {high}"),
             Self::Whole(alpha, beta) => write!(f, "HardSigmoid({alpha}, {beta})"),
+            Self::Choice(choice) => write!(f, "{choice}"),
             Self::Times(_) => write!(f, "* x"),
+            Self::Fused(factor, summand) => write!(f, "* {factor} + {summand} in one rounding"),
+            Self::TimesScaled(factor) => write!(f, "* (x * {factor})"),
         }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let when = match self.when {
+            Comparison::Less => "<",
+            Comparison::LessOrEqual => "<=",
+            Comparison::Greater => ">",
+            Comparison::GreaterOrEqual => ">=",
+        };
+        let which = if self.at == 0 { "x" } else { "it" };
+        write!(f, "{} where {which} {when} {}", self.value, self.bound)
     }
 }
 
@@ -217,6 +393,20 @@ mod tests {
             (&[Whole(0.25, 0.5)], 1, 0.25, 0.5),
             (&[Whole(1.0, 0.0)], 1, 1.0, 0.0),
             (&[Whole(0.5, 1.5)], 1, 0.5, 1.5),
+            (&[Whole(0.0, 0.5)], 1, 0.0, 0.5),
+            // The limits are apart, or negative before they are turned.
+            (
+                &[
+                    Add(2.5),
+                    Limit(0.0, f32::INFINITY),
+                    Mul(0.2),
+                    Limit(f32::NEG_INFINITY, 1.0),
+                ],
+                4,
+                0.2,
+                0.5,
+            ),
+            (&[Add(-3.0), Limit(-6.0, 0.0), Div(-6.0)], 3, -sixth, 0.5),
             // Other operations with constants may come first: many, or too large together.
             (&[Mul(1e30), Mul(1e30), Add(0.5), Limit(0.0, 1.0)], 3, 1e30, 0.5),
             (&[Add(7.0), Add(3.0), Limit(0.0, 6.0), Div(6.0)], 3, sixth, 0.5),
@@ -267,7 +457,7 @@ mod tests {
             &[Times(0), Limit(0.0, 1.0)],
             &[Div(0.0), Limit(0.0, 1.0)],
             &[Whole(0.2, 0.5), Add(1.0)],
-            &[Whole(0.0, 0.5)],
+            &[Mul(0.0), Add(0.5), Limit(0.0, 1.0)],
             &[Whole(f32::NAN, 0.5)],
             &[Limit(f32::NAN, f32::NAN)],
             // alpha is infinite.

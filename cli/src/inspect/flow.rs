@@ -2,7 +2,7 @@
 
 use super::{
     Activation, Function,
-    chain::{Chain, Step},
+    chain::{Chain, Comparison, Step},
 };
 use std::collections::HashMap;
 
@@ -30,6 +30,10 @@ pub enum Operation {
     Max,
     /// Steps that are done to the first operand.
     Steps(Vec<Step>),
+    Compare(Comparison),
+    Not,
+    /// Its operands are a condition, the result where it holds, and the result elsewhere.
+    Where,
 }
 
 impl Operation {
@@ -42,7 +46,7 @@ impl Operation {
             Self::Div => Some(Step::Div(c)),
             Self::Min => Some(Step::Limit(f32::NEG_INFINITY, c)),
             Self::Max => Some(Step::Limit(c, f32::INFINITY)),
-            Self::Steps(_) => None,
+            Self::Steps(_) | Self::Compare(_) | Self::Not | Self::Where => None,
         }
     }
 
@@ -54,9 +58,17 @@ impl Operation {
             Self::Div => Some(a / b),
             Self::Min => Some(a.min(b)),
             Self::Max => Some(a.max(b)),
-            Self::Steps(_) => None,
+            Self::Steps(_) | Self::Compare(_) | Self::Not | Self::Where => None,
         }
     }
+}
+
+/// A comparison of a tensor with a constant.
+#[derive(Clone)]
+struct Condition {
+    tensor: String,
+    when: Comparison,
+    bound: f32,
 }
 
 /// What has been done to the tensors of a graph.
@@ -68,6 +80,8 @@ pub struct Flow {
     uses: HashMap<String, usize>,
     /// The number of the activation whose result a tensor is.
     results: HashMap<String, usize>,
+    /// Tensors that are comparisons.
+    conditions: HashMap<String, Condition>,
 }
 
 impl Flow {
@@ -82,6 +96,7 @@ impl Flow {
 
     pub fn forget(&mut self, tensor: &str) {
         self.chains.remove(tensor);
+        self.conditions.remove(tensor);
     }
 
     /// Adds an operation, and to `found` the activation that it completes, if any.
@@ -93,6 +108,9 @@ impl Flow {
         output: &str,
         found: &mut Vec<Activation>,
     ) {
+        if let Some(condition) = self.condition(operation, operands) {
+            self.conditions.insert(output.into(), condition);
+        }
         let Some(chain) = self.chain(operation, operands) else {
             return;
         };
@@ -114,6 +132,33 @@ impl Flow {
         self.chains.insert(output.into(), chain);
     }
 
+    fn condition(&self, operation: &Operation, operands: &[Operand]) -> Option<Condition> {
+        use Operand::{Constant, Tensor};
+        let (tensor, when, bound) = match (operation, operands) {
+            (Operation::Compare(when), [Tensor(x), Constant(c)]) => (x, *when, *c),
+            (Operation::Compare(when), [Constant(c), Tensor(x)]) => (x, when.swapped(), *c),
+            (Operation::Not, [Tensor(x)]) => {
+                let condition = self.conditions.get(x)?.clone();
+                let when = condition.when.negated();
+                return Some(Condition { when, ..condition });
+            }
+            _ => return None,
+        };
+        let tensor = tensor.clone();
+        Some(Condition { tensor, when, bound })
+    }
+
+    /// Whether a choice may be of a hard sigmoid, though no chain has it: it compares a tensor with a constant, as large as the kinks
+    /// of hard sigmoids are. (Other activations compare with 0.)
+    pub fn is_lost(&self, operation: &Operation, operands: &[Operand], output: &str) -> bool {
+        let condition = operands
+            .first()
+            .and_then(Operand::tensor)
+            .and_then(|name| self.conditions.get(name));
+        let is_kink = condition.is_some_and(|condition| (0.1..=10.0).contains(&condition.bound.abs()));
+        matches!(operation, Operation::Where) && is_kink && !self.chains.contains_key(output)
+    }
+
     /// The steps that led to the result.
     fn chain(&self, operation: &Operation, operands: &[Operand]) -> Option<Chain> {
         use Operand::{Constant, Tensor};
@@ -128,6 +173,15 @@ impl Flow {
         match (operation, operands) {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
                 Some(steps.iter().fold(before(x), |chain, &step| chain.with(x, step)))
+            }
+            (Operation::Where, [Tensor(condition), a, b]) => {
+                let Condition { tensor, when, bound } = self.conditions.get(condition)?;
+                let (x, when, value) = match (a, b) {
+                    (Constant(c), Tensor(x)) => (x, *when, *c),
+                    (Tensor(x), Constant(c)) => (x, when.negated(), *c),
+                    _ => return None,
+                };
+                before(x).chosen(x, tensor, when, *bound, value)
             }
             (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b).or_else(|| product(b, a)),
             (operation, [Tensor(x), Constant(c)]) => then(x, operation.with_constant(*c)?),

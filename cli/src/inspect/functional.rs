@@ -18,7 +18,7 @@
 
 use super::{
     Activation,
-    chain::Step,
+    chain::{Comparison, Step},
     flow::{Flow, Operand, Operation},
 };
 use serde_json::{Map, Value};
@@ -36,13 +36,18 @@ struct Call<'a> {
 type Graph<'a> = (Vec<Call<'a>>, Vec<String>);
 
 /// Activations by the name of the layer that completes them.
-pub type WrittenOut = HashMap<String, Vec<Activation>>;
+#[derive(Default)]
+pub struct WrittenOut {
+    pub of_layers: HashMap<String, Vec<Activation>>,
+    /// The first layer that chooses by a comparison in a way that isn't followed.
+    pub lost: Option<String>,
+}
 
 /// The activations that a model's layers write out. There are none if the model is neither functional nor sequential.
 pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
-    let mut of_layers = WrittenOut::new();
+    let mut all = WrittenOut::default();
     let Some((calls, taken)) = graph(model) else {
-        return of_layers;
+        return all;
     };
     let mut flow = Flow::default();
     flow.enter(taken.iter().map(String::as_str));
@@ -50,12 +55,16 @@ pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
     for call in in_order(calls) {
         if let Some(operation) = &call.operation {
             flow.apply(call.layer.into(), operation, &call.operands, &call.result, &mut found);
+            if flow.is_lost(operation, &call.operands, &call.result) {
+                all.lost.get_or_insert_with(|| call.layer.into());
+            }
         }
     }
     for activation in found {
-        of_layers.entry(activation.name.clone()).or_default().push(activation);
+        let of_layer = all.of_layers.entry(activation.name.clone());
+        of_layer.or_default().push(activation);
     }
-    of_layers
+    all
 }
 
 fn graph(model: &Map<String, Value>) -> Option<Graph<'_>> {
@@ -192,8 +201,8 @@ fn operands(call: &Value) -> Vec<Operand> {
     let mut operands = vec![];
     match call.get("args").and_then(Value::as_array) {
         Some(positional) => {
-            // Keras 3's names of operands: of layers, of operations with one, and with two.
-            let by_name = ["inputs", "x", "x1", "x2"].into_iter();
+            // Keras 3's names of operands: of layers, of choices, of operations with one, and with two.
+            let by_name = ["inputs", "condition", "x", "x1", "x2"].into_iter();
             let by_name = by_name.filter_map(|name| call.get("kwargs")?.get(name));
             positional
                 .iter()
@@ -213,9 +222,12 @@ fn add_operands(value: &Value, operands: &mut Vec<Operand>) {
             Some("_CONSTANT_VALUE") => add_operands(&value[2], operands),
             _ => operands.push(Operand::Tensor(name)),
         }
-        if let Some(second) = rest.first().and_then(|keywords| keywords.get("y")) {
-            add_operands(second, operands);
-        }
+        // A choice has its results as x and y, other functions have a second operand y.
+        let by_name = rest
+            .first()
+            .into_iter()
+            .flat_map(|keywords| ["x", "y"].map(|name| keywords.get(name)));
+        by_name.flatten().for_each(|one| add_operands(one, operands));
     } else if let Some((name, _)) = value.pointer("/config/keras_history").and_then(tensor) {
         operands.push(Operand::Tensor(name));
     } else if let Value::Array(all) = value {
@@ -257,7 +269,12 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
     let name = match class {
         _ if is_own_class(layer) => return None,
         // Keras has these as operations only; a layer of this name is the model's own.
-        "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" if !is_operation(layer) => return None,
+        "Divide" | "TrueDivide" | "Negative" | "Relu" | "Relu6" | "Clip" | "Where" | "LogicalNot" | "Less"
+        | "LessEqual" | "Greater" | "GreaterEqual"
+            if !is_operation(layer) =>
+        {
+            return None;
+        }
         // A function of TensorFlow in Keras 2, such as "math.add".
         "TFOpLambda" => config.get("function")?.as_str()?.rsplit('.').next()?,
         "Activation" => function_name(config.get("activation")?)?,
@@ -271,6 +288,12 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
         "Divide" | "TrueDivide" | "divide" | "truediv" => Some(Operation::Div),
         "Minimum" | "minimum" => Some(Operation::Min),
         "Maximum" | "maximum" => Some(Operation::Max),
+        "Less" | "less" => Some(Operation::Compare(Comparison::Less)),
+        "LessEqual" | "less_equal" => Some(Operation::Compare(Comparison::LessOrEqual)),
+        "Greater" | "greater" => Some(Operation::Compare(Comparison::Greater)),
+        "GreaterEqual" | "greater_equal" => Some(Operation::Compare(Comparison::GreaterOrEqual)),
+        "LogicalNot" | "logical_not" => Some(Operation::Not),
+        "Where" | "where" => Some(Operation::Where),
         "Negative" | "negative" => in_steps(&[Step::Mul(-1.0)]),
         "Relu" | "relu" => in_steps(&[Step::Limit(0.0, f32::INFINITY)]),
         "Relu6" | "relu6" => in_steps(&[Step::Limit(0.0, 6.0)]),

@@ -2,10 +2,13 @@
 //! model.json.
 
 use super::{
-    Activation, Function, Model,
+    Activation, Function, How, Model, Way,
+    chain::{Choice, Comparison, Step},
+    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
+    kinds,
 };
-use hard_sigmoid::{HardSigmoid, KinkRule};
+use hard_sigmoid::HardSigmoid;
 use hdf5_pure::AttrValue;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Read};
@@ -18,6 +21,8 @@ const MOST_JSON: u64 = 256 << 20;
 struct Keras {
     version: Option<String>,
     backend: Option<String>,
+    /// A model for TensorFlow.js, which has Keras 2's functions.
+    is_js: bool,
 }
 
 impl Keras {
@@ -26,12 +31,29 @@ impl Keras {
         let version = self.version.as_deref()?;
         Some(!version.starts_with('3'))
     }
+
+    /// Who may compute the model. Only HDF5 files of Keras 3 and the JSON within them name the backend.
+    fn backends(&self) -> &'static [Backend] {
+        match self.backend.as_deref() {
+            _ if self.is_js => &[Backend::TensorFlowJs],
+            _ if self.is_2() == Some(true) => &[Backend::TensorFlow],
+            Some("tensorflow") => &[Backend::TensorFlow],
+            Some("torch") => &[Backend::Torch],
+            Some("jax") => &[Backend::Jax],
+            Some("numpy") => &[Backend::Numpy],
+            _ => &[Backend::TensorFlow, Backend::Torch, Backend::Jax],
+        }
+    }
 }
 
 /// Reads a `.keras` archive.
 pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let mut archive =
         zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("a damaged archive: {error}"))?;
+    let members: Vec<String> = archive.file_names().flatten().map(Into::into).collect();
+    if let Some(kind) = kinds::archive(&members) {
+        return Err(kind.into());
+    }
     let mut member = |name: &str| -> Result<Value, String> {
         let file = archive.by_name(name);
         let file = file.map_err(|_| format!("an archive without {name}: no Keras model"))?;
@@ -47,7 +69,7 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let metadata = member("metadata.json").unwrap_or_default();
     let keras = Keras {
         version: text(&metadata, "keras_version"),
-        backend: None,
+        ..Default::default()
     };
     Ok(model(".keras archive", keras, &config))
 }
@@ -72,6 +94,7 @@ pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
     let keras = Keras {
         version: text("keras_version"),
         backend: text("backend"),
+        is_js: false,
     };
     Ok(model("Keras HDF5", keras, &config))
 }
@@ -96,6 +119,7 @@ pub fn read_json(bytes: &[u8]) -> Result<Model, String> {
     let keras = Keras {
         version: text(config, "keras_version"),
         backend: text(config, "backend"),
+        is_js: topology.is_some(),
     };
     Ok(model(format, keras, config))
 }
@@ -129,10 +153,18 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     if keras.version.is_none() && config.get("module").is_some() {
         keras.version = Some("3".into());
     }
-    let mut activations = vec![];
-    walk(config, "", &keras, &mut WrittenOut::new(), &mut activations);
-    let note =
-        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found";
+    let (mut activations, mut lost) = (vec![], None);
+    let mut found = |found| match found {
+        Found::Activation(one) => activations.push(one),
+        Found::Lost(layer) => drop(lost.get_or_insert(layer)),
+    };
+    walk(config, "", &keras, &mut WrittenOut::default(), &mut found);
+    let is_code = has_code(config).then(|| {
+        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found"
+            .to_owned()
+    });
+    let is_lost = lost.map(|layer| super::lost(&layer));
+    let notes: Vec<_> = is_code.into_iter().chain(is_lost).collect();
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras
             .backend
@@ -144,12 +176,18 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         format: format.into(),
         made_by,
         activations,
-        note: has_code(config).then(|| note.into()),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
 
+enum Found {
+    Activation(Activation),
+    /// The name of a layer whose choice isn't followed.
+    Lost(String),
+}
+
 /// Goes through layers within layers, to a depth that the JSON parser limits. `written_out` has the activations of each layer.
-fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut Vec<Activation>) {
+fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut dyn FnMut(Found)) {
     match value {
         Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, written_out, found)),
         Value::Object(object) => {
@@ -160,24 +198,30 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 Some(name) => format!("{path}/{name}"),
                 None => path.to_owned(),
             };
-            let completed = name.and_then(|name| written_out.remove(name));
+            let completed = name.and_then(|name| written_out.of_layers.remove(name));
             // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
+            if let Some(layer) = written_out.lost.take() {
+                found(Found::Lost(format!("{path}/{layer}")));
+            }
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
-                found.push(activation(named, "operation", &path, keras));
+                found(Found::Activation(activation(named, "operation", &path, keras)));
             }
             for (key, value) in object {
                 if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
-                    found.push(activation(named, key, &path, keras));
+                    found(Found::Activation(activation(named, key, &path, keras)));
                 } else {
                     walk(value, &path, keras, written_out, found);
                 }
             }
-            found.extend(completed.into_iter().flatten().map(|one| Activation {
-                name: path.clone(),
-                ..one
-            }));
+            for one in completed.into_iter().flatten() {
+                found(Found::Activation(Activation {
+                    name: path.clone(),
+                    ways: one.ways.iter().flat_map(|way| of_backends(way, keras)).collect(),
+                    ..one
+                }));
+            }
         }
         _ => {}
     }
@@ -268,28 +312,123 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
     }
 }
 
+/// The ways in which the backends compute what is written out.
+fn of_backends(way: &Way, keras: &Keras) -> Vec<Way> {
+    match &way.how {
+        How::Steps(steps) => compilers::ways(steps, way.curve, keras.backends()),
+        How::Defined(_) => vec![way.clone()],
+    }
+}
+
 fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation {
-    let any = vec![HardSigmoid::KERAS3, HardSigmoid::PYTORCH, HardSigmoid::JAX];
-    let strict = HardSigmoid::affine(0.5, 0.5, KinkRule::Strict).expect("it is finite");
-    // Only HDF5 files of Keras 3 name the backend.
-    let (of_3, sparse) = match keras.backend.as_deref() {
-        Some("tensorflow") => (vec![HardSigmoid::KERAS3], vec![strict]),
-        Some("torch") => (vec![HardSigmoid::PYTORCH], vec![strict]),
-        Some("jax") => (vec![HardSigmoid::JAX], vec![HardSigmoid::SPARSE]),
-        _ => (any.clone(), vec![HardSigmoid::SPARSE, strict]),
-    };
-    let (name, definitions) = match (named, keras.is_2()) {
-        (Named::HardSigmoid, Some(true)) => ("hard_sigmoid", vec![HardSigmoid::KERAS]),
-        (Named::HardSigmoid, Some(false)) => ("hard_sigmoid", of_3),
-        (Named::HardSigmoid, None) => ("hard_sigmoid", [vec![HardSigmoid::KERAS], of_3].concat()),
-        (Named::HardSwish, Some(true)) => ("hard_swish (the model's own: Keras 2 has none)", any),
-        (Named::HardSwish, _) => ("hard_swish", of_3),
-        (Named::SparseSigmoid, _) => ("sparse_sigmoid", sparse),
+    let all = |of: fn(Backend) -> Vec<Way>| keras.backends().iter().copied().flat_map(of).collect::<Vec<_>>();
+    let (name, ways) = match (named, keras.is_2()) {
+        (Named::HardSigmoid, _) if keras.is_js => ("hard_sigmoid", all(of_keras_2)),
+        (Named::HardSigmoid, Some(true)) => ("hard_sigmoid", all(of_keras_2)),
+        (Named::HardSigmoid, Some(false)) => ("hard_sigmoid", all(hard_sigmoid)),
+        (Named::HardSigmoid, None) => (
+            "hard_sigmoid",
+            [of_keras_2(Backend::TensorFlow), all(hard_sigmoid)].concat(),
+        ),
+        (Named::HardSwish, Some(true)) => ("hard_swish (the model's own: Keras 2 has none)", all(own_hard_swish)),
+        (Named::HardSwish, _) => ("hard_swish", all(hard_silu)),
+        (Named::SparseSigmoid, _) => ("sparse_sigmoid", all(sparse_sigmoid)),
     };
     let function = match named {
         Named::HardSwish => Function::HardSwish,
         Named::HardSigmoid | Named::SparseSigmoid => Function::HardSigmoid,
     };
     let path = if path.is_empty() { key } else { path };
-    Activation::named(path.into(), function, format!("{key}: {name}"), definitions)
+    let is_own_gradient = matches!(named, Named::SparseSigmoid) && keras.backends() != [Backend::Jax];
+    Activation {
+        gradient: is_own_gradient.then_some(SPARSE_GRADIENT),
+        ..Activation::new(path.into(), function, format!("{key}: {name}"), ways)
+    }
+}
+
+/// There Keras tests x. Our definitions with this y test y, and pass something at the kinks.
+const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it is 0.5 where -1 < x < 1 (also at 0.99999994, whose y is 1) and at NaN, which no definition has";
+
+const SIXTH: f32 = 1.0 / 6.0;
+
+/// `hard_sigmoid` of `tf_keras`, of Keras before 3, and of TensorFlow.js.
+fn of_keras_2(backend: Backend) -> Vec<Way> {
+    let steps = [Step::Mul(0.2), Step::Add(0.5), Step::Limit(0.0, 1.0)];
+    let ways = compilers::ways(&steps, (0.2, 0.5), &[backend]);
+    let ways = ways.into_iter().map(|way| match way.computed_by {
+        // XLA fuses the product and the sum.
+        XLA => way,
+        by => Way::defined(by, HardSigmoid::KERAS),
+    });
+    ways.collect()
+}
+
+/// A hard swish of a model's own code, which the file doesn't have, divides at one of two places.
+fn own_hard_swish(backend: Backend) -> Vec<Way> {
+    let (limit, divide, times) = ([Step::Add(3.0), Step::Limit(0.0, 6.0)], Step::Div(6.0), Step::Times(0));
+    let both = [[divide, times], [times, divide]];
+    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), (SIXTH, 0.5), &[backend]);
+    both.into_iter().flat_map(of).collect()
+}
+
+/// `keras.activations.hard_sigmoid` of Keras 3.
+fn hard_sigmoid(backend: Backend) -> Vec<Way> {
+    let defined = |all: &[(&'static str, HardSigmoid)]| all.iter().map(|&(by, one)| Way::defined(by, one)).collect();
+    match backend {
+        Backend::TensorFlow => defined(&[
+            (EAGER, HardSigmoid::KERAS3),
+            (GRAPH, HardSigmoid::JAX),
+            (XLA, HardSigmoid::JAX),
+        ]),
+        Backend::Torch => defined(&[(TORCH, HardSigmoid::PYTORCH)]),
+        Backend::Jax => defined(&[(JAX, HardSigmoid::JAX), (JIT, HardSigmoid::JAX)]),
+        Backend::TensorFlowJs => of_keras_2(backend),
+        Backend::Numpy => in_steps(NUMPY, SIXTH, &[Step::Div(6.0), Step::Add(0.5), Step::Limit(0.0, 1.0)]),
+    }
+}
+
+/// `keras.activations.hard_silu`. On PyTorch it is `torch.nn.functional.hardswish`, elsewhere x times Keras's hard sigmoid.
+fn hard_silu(backend: Backend) -> Vec<Way> {
+    let mut ways = hard_sigmoid(backend);
+    for way in &mut ways {
+        match &mut way.how {
+            // The graph optimizer takes the constant to x.
+            How::Defined(HardSigmoid::JAX) if way.computed_by == GRAPH => {
+                way.how = How::Steps(vec![Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)]);
+            }
+            How::Defined(_) => {}
+            How::Steps(steps) => steps.push(Step::Times(0)),
+        }
+    }
+    ways
+}
+
+/// `keras.activations.sparse_sigmoid`.
+fn sparse_sigmoid(backend: Backend) -> Vec<Way> {
+    let choice = |when, bound, value| {
+        Step::Choice(Choice {
+            at: 0,
+            when,
+            bound,
+            value,
+        })
+    };
+    let steps = [
+        Step::Add(1.0),
+        Step::Mul(0.5),
+        choice(Comparison::GreaterOrEqual, 1.0, 1.0),
+        choice(Comparison::LessOrEqual, -1.0, 0.0),
+    ];
+    match backend {
+        Backend::Jax => [JAX, JIT].map(|by| Way::defined(by, HardSigmoid::SPARSE)).into(),
+        _ => compilers::ways(&steps, (0.5, 0.5), &[backend]),
+    }
+}
+
+fn in_steps(computed_by: &'static str, alpha: f32, steps: &[Step]) -> Vec<Way> {
+    vec![Way {
+        computed_by,
+        curve: (alpha, 0.5),
+        how: How::Steps(steps.to_vec()),
+    }]
 }

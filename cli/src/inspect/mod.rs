@@ -1,9 +1,12 @@
 //! Finds the hard sigmoids in a model file, and says which presets to use when the model is ported.
 
+mod bits;
 mod chain;
+mod compilers;
 mod flow;
 mod functional;
 mod keras;
+mod kinds;
 mod onnx;
 #[cfg(test)]
 mod tests;
@@ -12,9 +15,10 @@ use crate::{
     Outcome, complain, npy,
     out::{Out, escaped},
 };
+use bits::{Computed, NONE, Sample, as_texts};
 use chain::{Recognized, Step};
 use clap::Args;
-use hard_sigmoid::{HardSigmoid, KinkRule, Preset};
+use hard_sigmoid::HardSigmoid;
 use serde::Serialize;
 use std::{
     collections::{HashMap, HashSet},
@@ -27,7 +31,8 @@ use std::{
 ///
 /// It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. It finds operators and layers by their names, gates
 /// of LSTM and GRU, and those written out in steps: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
-/// 0.5 with limits may also be the scaling of an image.) Results are compared bit by bit in float32, at 16,385 x.
+/// 0.5 with limits may also be the scaling of an image.) It says what each is on paper, and computes its steps one by one in float32
+/// at 16,385 x from -7.9 to 7.9. So it says which presets have exactly these bits, and which differ, where and by how much.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -63,57 +68,121 @@ impl Function {
             Self::HardSwish => "hard_swish",
         }
     }
+
+    /// Its formula, from that of the hard sigmoid.
+    fn of(self, hard_sigmoid: &str) -> String {
+        match self {
+            Self::HardSigmoid => hard_sigmoid.into(),
+            Self::HardSwish => format!("x · {hard_sigmoid}"),
+        }
+    }
 }
 
 /// A hard sigmoid or hard swish in a model.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Activation {
     /// The name of the node or layer.
     pub name: String,
     pub function: Function,
     /// How the file writes it.
     pub written: String,
-    /// The definitions that it may have: several if the file doesn't say which, or if their results are the same.
+    /// The definitions that it may have: of an operation with a name in a framework those that the framework has, otherwise those
+    /// with exactly its bits. None if nobody has these bits.
     #[serde(serialize_with = "as_texts")]
     pub definitions: Vec<HardSigmoid>,
-    /// The steps of one that is written out. Empty if it has a name.
+    /// What it computes: several if the file doesn't say which.
+    pub computed: Vec<Computed>,
+    /// How its gradient differs from that of the definitions.
+    pub gradient: Option<&'static str>,
     #[serde(skip)]
-    steps: Vec<Step>,
+    ways: Vec<Way>,
+}
+
+/// A way to compute an activation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Way {
+    /// Who computes it so. Empty if there is no other way.
+    computed_by: &'static str,
+    /// alpha and beta on paper.
+    curve: (f32, f32),
+    how: How,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum How {
+    /// By a function of a framework, which has a definition.
+    Defined(HardSigmoid),
+    Steps(Vec<Step>),
+}
+
+impl How {
+    fn text(&self, function: Function) -> String {
+        match *self {
+            // PyTorch divides last.
+            Self::Defined(HardSigmoid::PYTORCH) if function == Function::HardSwish => {
+                "(x · clamp(x + 3, 0, 6)) / 6".into()
+            }
+            Self::Defined(definition) if function == Function::HardSwish => format!("x · ({})", definition.formula()),
+            Self::Defined(definition) => definition.formula(),
+            Self::Steps(ref steps) => chain::text(steps),
+        }
+    }
+}
+
+impl Way {
+    /// A function that a framework has under a name.
+    fn defined(computed_by: &'static str, definition: HardSigmoid) -> Self {
+        Self {
+            computed_by,
+            curve: (definition.slope(), definition.shift()),
+            how: How::Defined(definition),
+        }
+    }
 }
 
 impl Activation {
-    /// One that has a name in a framework, which settles its gradient too.
-    fn named(name: String, function: Function, written: String, definitions: Vec<HardSigmoid>) -> Self {
+    fn new(name: String, function: Function, written: String, ways: Vec<Way>) -> Self {
         Self {
             name,
             function,
             written,
-            definitions,
-            steps: vec![],
+            definitions: vec![],
+            computed: vec![],
+            gradient: None,
+            ways,
         }
-    }
-
-    /// Equal for activations that compute the same in the same steps.
-    fn key(&self) -> String {
-        format!("{:?} {:?} {:?}", self.function, self.definitions, self.steps)
     }
 
     fn written_out(name: String, found: Recognized) -> Self {
-        let written: Vec<_> = found.steps.iter().map(Step::to_string).collect();
-        let nearest =
-            HardSigmoid::affine(found.alpha, found.beta, KinkRule::Strict).expect("what is recognized is finite");
-        Self {
-            name,
-            function: found.function,
-            written: written.join(", "),
-            definitions: vec![nearest],
-            steps: found.steps,
-        }
+        let written = chain::text(&found.steps);
+        let way = Way {
+            computed_by: "",
+            curve: (found.alpha, found.beta),
+            how: How::Steps(found.steps),
+        };
+        Self::new(name, found.function, written, vec![way])
     }
-}
 
-fn as_texts<S: serde::Serializer>(definitions: &[HardSigmoid], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(definitions.iter().map(HardSigmoid::to_string))
+    /// The definitions of what was computed.
+    fn definitions_of(&self) -> Vec<HardSigmoid> {
+        let named = self.ways.iter().filter_map(|way| match way.how {
+            How::Defined(definition) => Some(definition),
+            How::Steps(_) => None,
+        });
+        let is_named = self.ways.iter().any(|way| matches!(way.how, How::Defined(_)));
+        let exact = self
+            .computed
+            .iter()
+            .filter(|_| !is_named)
+            .flat_map(|one| one.exact.iter().copied());
+        let mut definitions = vec![];
+        for definition in named.chain(exact) {
+            if !definitions.contains(&definition) {
+                definitions.push(definition);
+            }
+        }
+        definitions
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -159,7 +228,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             Found::Model(model) => {
                 has_each &= !model.activations.is_empty();
                 if !arguments.json {
-                    print(out, file, model, &sample)?;
+                    print(out, file, model)?;
                 }
             }
         }
@@ -173,9 +242,13 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
 const MOST_BYTES: u64 = 2 << 30;
 
 fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
-    let file: Box<dyn Read> = match path.to_str() {
-        Some("-") => Box::new(stdin()),
-        _ => Box::new(File::open(path).map_err(|error| error.to_string())?),
+    let (file, path): (Box<dyn Read>, _) = match path.to_str() {
+        Some("-") => (Box::new(stdin()), None),
+        _ if path.is_dir() => return Err(kinds::folder(path)),
+        _ => (
+            Box::new(File::open(path).map_err(|error| error.to_string())?),
+            Some(path),
+        ),
     };
     let mut bytes = vec![];
     let read = file.take(MOST_BYTES + 1).read_to_end(&mut bytes);
@@ -185,16 +258,19 @@ fn read(path: &Path, sample: &Sample) -> Result<Model, String> {
             "it has more than 2 GiB, the most that an ONNX file may have; for a Keras model, save model.to_json() and inspect that".into(),
         );
     }
-    parsed(bytes, sample)
+    parsed(bytes, path, sample)
 }
 
-fn parsed(bytes: Vec<u8>, sample: &Sample) -> Result<Model, String> {
-    let mut model = recognized(bytes)?;
+/// Reads a model. Beside its path may be files with its constants.
+fn parsed(bytes: Vec<u8>, path: Option<&Path>, sample: &Sample) -> Result<Model, String> {
+    let mut model = recognized(bytes, path)?;
     // A model has the same activation many times, and comparing is slow.
-    let mut known: HashMap<String, Vec<HardSigmoid>> = HashMap::new();
+    let mut known: HashMap<String, Vec<Computed>> = HashMap::new();
     for activation in &mut model.activations {
-        let same = known.entry(activation.key()).or_insert_with(|| sample.same(activation));
-        activation.definitions.clone_from(same);
+        let key = format!("{:?} {:?}", activation.function, activation.ways);
+        let computed = known.entry(key).or_insert_with(|| sample.computed(activation));
+        activation.computed.clone_from(computed);
+        activation.definitions = activation.definitions_of();
     }
     Ok(model)
 }
@@ -202,78 +278,31 @@ fn parsed(bytes: Vec<u8>, sample: &Sample) -> Result<Model, String> {
 /// A byte order mark, which Windows puts before JSON.
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
-fn recognized(bytes: Vec<u8>) -> Result<Model, String> {
+fn recognized(bytes: Vec<u8>, path: Option<&Path>) -> Result<Model, String> {
     match &bytes[..] {
         [] => Err("it is empty".into()),
         [b'P', b'K', 3, 4, ..] => keras::read_archive(&bytes),
         [0x89, b'H', b'D', b'F', ..] => keras::read_hdf5(bytes),
         bytes if json(bytes).starts_with(b"{") || json(bytes).starts_with(b"[") => keras::read_json(json(bytes)),
-        _ => onnx::read(&bytes),
+        bytes => match kinds::other(bytes, path) {
+            Some(kind) => Err(kind.into()),
+            None => onnx::read(bytes, path),
+        },
     }
+}
+
+/// A note on a node or layer.
+fn lost(name: &str) -> String {
+    format!(
+        "{name} chooses by a comparison in a way that isn't followed, so a hard sigmoid written out with it isn't found"
+    )
 }
 
 fn json(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
 }
 
-/// The x at which functions are compared. They reach beyond the kinks of all presets, and x + 3 is rounded for most of them.
-struct Sample {
-    x: Vec<f32>,
-    /// Each preset's results, as a hard sigmoid and as a hard swish.
-    presets: [Vec<Vec<f32>>; 2],
-}
-
-impl Sample {
-    fn new() -> Self {
-        let x: Vec<f32> = (-8192..=8192).map(|i| i as f32 * 0.000_97).collect();
-        let presets = [Function::HardSigmoid, Function::HardSwish].map(|function| {
-            let presets = HardSigmoid::PRESETS.iter();
-            presets.map(|preset| of(&x, function, preset.definition)).collect()
-        });
-        Self { x, presets }
-    }
-
-    /// The presets with their results.
-    fn presets(&self, function: Function) -> impl Iterator<Item = (&'static Preset, &Vec<f32>)> {
-        HardSigmoid::PRESETS.iter().zip(&self.presets[function as usize])
-    }
-
-    fn of_activation(&self, activation: &Activation, definition: HardSigmoid) -> Vec<f32> {
-        match &activation.steps[..] {
-            [] => of(&self.x, activation.function, definition),
-            steps => self.x.iter().map(|&x| chain::computed(steps, x)).collect(),
-        }
-    }
-
-    /// The presets with the same results. (A model for inference has no gradients to tell them apart.) If there are none, its own
-    /// definition.
-    fn same(&self, activation: &Activation) -> Vec<HardSigmoid> {
-        if activation.steps.is_empty() {
-            return activation.definitions.clone();
-        }
-        let results = self.of_activation(activation, activation.definitions[0]);
-        let presets = self.presets(activation.function);
-        let same: Vec<_> = presets
-            .filter(|(_, of_preset)| **of_preset == results)
-            .map(|(preset, _)| preset.definition)
-            .collect();
-        if same.is_empty() {
-            activation.definitions.clone()
-        } else {
-            same
-        }
-    }
-}
-
-fn of(x: &[f32], function: Function, definition: HardSigmoid) -> Vec<f32> {
-    let of = |&x: &f32| match function {
-        Function::HardSigmoid => definition.forward(x),
-        Function::HardSwish => definition.hard_swish(x),
-    };
-    x.iter().map(of).collect()
-}
-
-fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::Result<()> {
+fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
     let made_by = model
         .made_by
         .as_ref()
@@ -281,7 +310,14 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
     writeln!(out, "{}: {}{}", escaped(file), model.format, escaped(&made_by))?;
     let row = |one: &Activation| {
         let (name, written) = (escaped(&one.name), escaped(&one.written));
-        [name, one.function.name().into(), written, names(&one.definitions)]
+        let definitions = match &one.definitions[..] {
+            [] => NONE.into(),
+            definitions if one.computed.iter().any(|computed| computed.exact.is_empty()) => {
+                format!("{} or none", names(definitions))
+            }
+            definitions => names(definitions),
+        };
+        [name, one.function.name().into(), written, definitions]
     };
     let rows: Vec<[String; 4]> = model.activations.iter().map(row).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
@@ -290,18 +326,20 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
         writeln!(out, "  {name:<a$}  {function:<b$}  {written:<c$}  {which}")?;
     }
     match &model.note {
-        Some(note) => writeln!(out, "  may be incomplete: {note}")?,
+        Some(note) => writeln!(out, "  may be incomplete: {}", escaped(note))?,
         None if rows.is_empty() => writeln!(out, "  no hard sigmoid")?,
         None => {}
     }
     writeln!(out)?;
-    let (mut keys, mut texts) = (HashSet::new(), HashSet::new());
+    let mut texts = HashSet::new();
     for activation in &model.activations {
-        // Explaining is slow, so once for each key; other keys may still have the same text.
-        if keys.insert(activation.key()) {
-            let text = explanation(sample, activation);
+        for computed in &activation.computed {
+            let mut text = computed.text(activation.function);
+            if let Some(gradient) = activation.gradient {
+                text += &format!("  {:<17}{gradient}\n", "gradient:");
+            }
             if !texts.contains(&text) {
-                write!(out, "{text}")?;
+                writeln!(out, "{text}")?;
                 texts.insert(text);
             }
         }
@@ -309,54 +347,7 @@ fn print(out: &mut Out, file: &str, model: &Model, sample: &Sample) -> std::io::
     Ok(())
 }
 
-fn names<'a>(definitions: impl IntoIterator<Item = &'a HardSigmoid>) -> String {
-    let names: Vec<_> = definitions.into_iter().map(HardSigmoid::to_string).collect();
+fn names(definitions: &[HardSigmoid]) -> String {
+    let names: Vec<_> = definitions.iter().map(HardSigmoid::to_string).collect();
     names.join(" or ")
 }
-
-/// Which presets to use in a port, and which differ.
-fn explanation(sample: &Sample, activation: &Activation) -> String {
-    let mut text = String::new();
-    let results = |&definition: &HardSigmoid| (definition, sample.of_activation(activation, definition));
-    let computed: Vec<_> = activation.definitions.iter().map(results).collect();
-    // If the file doesn't say its version or backend, they may be several functions.
-    for group in computed.chunk_by(|(_, a), (_, b)| a == b) {
-        let (definition, results) = &group[0];
-        let (names, formula) = (names(group.iter().map(|(one, _)| one)), definition.formula());
-        match activation.function {
-            Function::HardSigmoid => text += &format!("{names}: {formula}\n"),
-            // PyTorch divides last.
-            Function::HardSwish if *definition == HardSigmoid::PYTORCH => {
-                text += &format!("hard swish of {names}: (x · clamp(x + 3, 0, 6)) / 6\n");
-            }
-            Function::HardSwish => text += &format!("hard swish of {names}: x · ({formula})\n"),
-        }
-        let (mut same, mut near, mut other) = (vec![], vec![], vec![]);
-        for (preset, of_preset) in sample.presets(activation.function) {
-            let differences = of_preset.iter().zip(results).map(|(a, b)| (a - b).abs());
-            match differences.fold(0.0, f32::max) {
-                0.0 => same.push(format!(
-                    "{} ({})",
-                    preset.name,
-                    preset.source.split(';').next().unwrap_or("")
-                )),
-                difference if difference < NEAR => near.push(format!("{} (by {difference:.0e})", preset.name)),
-                difference => other.push(format!("{} (by {difference:.2})", preset.name)),
-            }
-        }
-        for (what, presets) in [
-            ("the same bits:", same),
-            ("other roundings:", near),
-            ("other functions:", other),
-        ] {
-            if !presets.is_empty() {
-                text += &format!("  {what:<17}{}\n", presets.join(", "));
-            }
-        }
-        text += "\n";
-    }
-    text
-}
-
-/// Differences below this are roundings, even if constants were rounded to half precision.
-const NEAR: f32 = 2e-3;

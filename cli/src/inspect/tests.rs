@@ -1,12 +1,17 @@
 //! Files that the real exporters made (`tests/models/make.py`), and what becomes of damaged ones.
 
-use super::{Function, Model, Sample};
+use super::{Activation, Function, HardSigmoid, Model, Sample};
 use crate::damage::damaged;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
-    super::parsed(bytes, &Sample::new())
+    super::parsed(bytes, None, &Sample::new())
+}
+
+/// With the files that may lie beside it.
+fn parsed_file(name: &str) -> Result<Model, String> {
+    super::parsed(read(name), Some(&models().join(name)), &Sample::new())
 }
 
 fn models() -> PathBuf {
@@ -96,6 +101,50 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "ONNX, opset 18",
         &[("/swish/HardSwish", SWISH), ("/gate/HardSigmoid", SIXTH)],
     ),
+    (
+        "onnx_written_out.onnx",
+        "ONNX, opset 18",
+        &[
+            ("fifths_quotient", ""),
+            ("fifths_product", ""),
+            ("fifth_first", ""),
+            ("sixth_first", ""),
+            ("falling", ""),
+            ("swish_product_last", "swish "),
+            ("swish_quotient_last", "swish pytorch"),
+            ("swish_quotient", "swish keras3"),
+            ("sixths_quotient", "pytorch keras3"),
+            ("sixths_product", "jax"),
+            ("keras_2", "keras onnx"),
+            ("relu_then_product", ""),
+            ("binary_net", "courbariaux sparse"),
+            ("where_of_y", "keras onnx"),
+            ("where_of_x", ""),
+            ("constant", "affine(0, 0.5, strict)"),
+            ("sixth", SIXTH),
+            ("swish", SWISH),
+        ],
+    ),
+    (
+        "onnx_functions.onnx",
+        "ONNX, opset 18",
+        &[
+            ("steep/gate", "affine(0.75, 0.25, strict)"),
+            ("default/gate", "keras onnx"),
+            ("nested/inner/gate", SIXTH),
+            ("passed/divide", "pytorch keras3"),
+        ],
+    ),
+    (
+        "onnx_layers.onnx",
+        "ONNX, opset 18",
+        &[("recurrent", "keras onnx"), ("fused", "keras onnx")],
+    ),
+    (
+        "onnx_external.onnx",
+        "ONNX, opset 18",
+        &[("elsewhere", "pytorch keras3")],
+    ),
     // TensorFlow has made the division a product.
     (
         "keras3_export.onnx",
@@ -120,26 +169,58 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "keras3.h5",
         "Keras HDF5",
         &[
-            ("functional_1/lstm", "keras3"),
-            ("functional_1/dense", "keras3"),
-            ("functional_1/inner/gate", "keras3"),
-            ("functional_1/swish", "swish keras3"),
-            ("functional_1/function", "keras3"),
+            ("functional_1/lstm", "keras3 jax"),
+            ("functional_1/dense", "keras3 jax"),
+            ("functional_1/inner/gate", "keras3 jax"),
+            ("functional_1/swish", "swish keras3 jax"),
+            ("functional_1/function", "keras3 jax"),
         ],
     ),
     ("keras3.json", "Keras JSON", KERAS3),
     (
+        "keras3_steps.json",
+        "Keras JSON",
+        &[
+            ("steps/true_divide", "pytorch keras3 jax"),
+            ("steps/multiply", "jax"),
+            ("steps/true_divide_1", "swish pytorch"),
+            ("steps/multiply_2", "swish keras3 jax"),
+            ("steps/multiply_4", "swish jax"),
+            ("steps/true_divide_3", "swish "),
+            ("steps/clip", "keras onnx"),
+            ("steps/clip_1", "affine(0.16666667, 0.5, strict)"),
+            ("steps/multiply_7", "swish affine(0.16666667, 0.5, strict)"),
+            ("steps/clip_3", "affine(-0.2, 0.5, strict)"),
+            ("steps/where_1", "affine(0.16666667, 0.5, strict)"),
+        ],
+    ),
+    (
+        "keras2_steps.json",
+        "Keras JSON",
+        &[
+            ("steps/tf.math.truediv", "pytorch keras3 jax"),
+            ("steps/tf.math.multiply", "jax"),
+            ("steps/tf.math.truediv_1", "swish pytorch"),
+            ("steps/tf.math.multiply_2", "swish keras3 jax"),
+            ("steps/tf.math.multiply_4", "swish jax"),
+            ("steps/tf.math.truediv_3", "swish "),
+            ("steps/tf.clip_by_value", "keras onnx"),
+            ("steps/tf.clip_by_value_1", "affine(0.16666667, 0.5, strict)"),
+            ("steps/tf.math.multiply_7", "swish affine(0.16666667, 0.5, strict)"),
+            ("steps/tf.clip_by_value_3", "affine(-0.2, 0.5, strict)"),
+            ("steps/tf.where_1", "affine(0.16666667, 0.5, strict)"),
+        ],
+    ),
+    (
         "keras2_written_out.json",
         "Keras JSON",
         &[
-            ("written_out/tf.math.truediv", "pytorch keras3"),
+            ("written_out/tf.math.truediv", "pytorch keras3 jax"),
             ("written_out/tf.math.multiply", "jax"),
             ("written_out/swish", "swish jax"),
-            ("written_out/tf.math.truediv_1", "pytorch keras3"),
-            (
-                "written_out/tf.math.truediv_2",
-                "swish affine(-0.16666667, 0.5, strict)",
-            ),
+            ("written_out/tf.math.truediv_1", "pytorch keras3 jax"),
+            // Nobody has these bits.
+            ("written_out/tf.math.truediv_2", "swish "),
             ("written_out/tf.clip_by_value", "keras onnx"),
             ("written_out/inner/limit", "courbariaux sparse"),
         ],
@@ -148,11 +229,11 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "keras3_written_out.json",
         "Keras JSON",
         &[
-            ("written_out/true_divide", "pytorch keras3"),
+            ("written_out/true_divide", "pytorch keras3 jax"),
             ("written_out/multiply", "jax"),
             ("written_out/swish", "swish jax"),
-            ("written_out/true_divide_1", "pytorch keras3"),
-            ("written_out/true_divide_2", "swish affine(-0.16666667, 0.5, strict)"),
+            ("written_out/true_divide_1", "pytorch keras3 jax"),
+            ("written_out/true_divide_2", "swish "),
             ("written_out/clip", "keras onnx"),
             ("written_out/inner/limit", "courbariaux sparse"),
         ],
@@ -167,17 +248,17 @@ const KERAS2: Rows = &[
 
 /// Without the backend, which neither format tells.
 const KERAS3: Rows = &[
-    ("functional_1/lstm", "keras3 pytorch jax"),
-    ("functional_1/dense", "keras3 pytorch jax"),
-    ("functional_1/inner/gate", "keras3 pytorch jax"),
-    ("functional_1/swish", "swish keras3 pytorch jax"),
-    ("functional_1/function", "keras3 pytorch jax"),
+    ("functional_1/lstm", "keras3 jax pytorch"),
+    ("functional_1/dense", "keras3 jax pytorch"),
+    ("functional_1/inner/gate", "keras3 jax pytorch"),
+    ("functional_1/swish", "swish keras3 jax pytorch"),
+    ("functional_1/function", "keras3 jax pytorch"),
 ];
 
 #[test]
 fn every_activation_of_the_exporters_files_is_named() {
     for (name, format, expected) in EXPECTED {
-        let model = parsed(read(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let model = parsed_file(name).unwrap_or_else(|error| panic!("{name}: {error}"));
         let found = rows(&model);
         let found: Vec<_> = found
             .iter()
@@ -190,9 +271,8 @@ fn every_activation_of_the_exporters_files_is_named() {
     let files = std::fs::read_dir(models()).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let is_model = |name: &String| {
-        [".onnx", ".keras", ".h5", ".json"]
-            .iter()
-            .any(|end| name.ends_with(end))
+        let ends = [".onnx", ".keras", ".h5", ".json"];
+        ends.iter().any(|end| name.ends_with(end)) && name != "frameworks.json"
     };
     assert_eq!(names.filter(is_model).count(), EXPECTED.len(), "a file isn't tested");
 }
@@ -263,11 +343,11 @@ fn results_of_a_layer_are_told_apart() {
     };
     assert_eq!(
         multiply(result("split", 1)),
-        [("m/product".into(), "swish keras3".into())]
+        [("m/product".into(), "swish keras3 jax".into())]
     );
     assert_eq!(
         multiply(result("split", 0)),
-        [("m/gate".into(), "pytorch keras3".into())]
+        [("m/gate".into(), "pytorch keras3 jax".into())]
     );
 }
 
@@ -282,7 +362,7 @@ fn constants_come_in_several_forms() {
     ] {
         assert_eq!(
             found(six.clone()),
-            [("m/gate".into(), "pytorch keras3".into())],
+            [("m/gate".into(), "pytorch keras3 jax".into())],
             "{six}"
         );
     }
@@ -316,7 +396,7 @@ fn layers_that_are_code_are_not_guessed() {
     };
     assert!(is_code(&[of_module("mobilenet")]));
     let found = functional(&[of_module("keras.src.ops.nn")], json!([]));
-    assert_eq!(found, (vec![("m/h".into(), "keras keras3 pytorch jax".into())], None));
+    assert_eq!(found, (vec![("m/h".into(), "keras keras3 jax pytorch".into())], None));
     assert!(is_code(&[layer("Lambda", "l", json!({}), &[])]));
     let own_function = json!({"module": "builtins", "class_name": "function", "config": "h_swish"});
     assert!(is_code(&[layer(
@@ -333,10 +413,7 @@ fn layers_that_are_code_are_not_guessed() {
 
 #[test]
 fn operations_by_name() {
-    for (class, expected) in [
-        ("HardSilu", "swish keras3 pytorch jax"),
-        ("SparseSigmoid", "sparse affine(0.5, 0.5, strict)"),
-    ] {
+    for (class, expected) in [("HardSilu", "swish keras3 jax pytorch"), ("SparseSigmoid", "sparse")] {
         let operation = layer(class, "h", json!({}), &[]);
         let found = functional(&[operation], json!([])).0;
         assert_eq!(found, [("m/h".into(), expected.into())], "{class}");
@@ -359,11 +436,15 @@ fn operations_come_in_several_forms() {
     ] {
         let mut layers = gate(x(), json!(6));
         layers[1] = layer(class, "relu", config, &[result("add", 0)]);
-        assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())], "{class}");
+        assert_eq!(
+            found(&layers),
+            [("m/gate".into(), "pytorch keras3 jax".into())],
+            "{class}"
+        );
     }
     let mut layers = gate(x(), json!(6));
     layers[0]["inbound_nodes"] = json!([{"args": [], "kwargs": {"x2": 3.0, "x1": x()}}]);
-    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())]);
+    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3 jax".into())]);
     // 3 - (-x), and two limits.
     let layers = [
         layer("Negative", "n", json!({}), &[x()]),
@@ -372,7 +453,7 @@ fn operations_come_in_several_forms() {
         layer("Minimum", "high", json!({}), &[result("low", 0), json!(6)]),
         layer("TrueDivide", "gate", json!({}), &[result("high", 0), json!(6)]),
     ];
-    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3".into())]);
+    assert_eq!(found(&layers), [("m/gate".into(), "pytorch keras3 jax".into())]);
 }
 
 #[test]
@@ -390,7 +471,7 @@ fn functions_by_name() {
         ("2.15.0", "hard_sigmoid", "keras"),
         ("3.15.1", "hard_sigmoid", "jax"),
         ("3.15.1", "hard_silu", "swish jax"),
-        ("2.15.0", "hard_swish", "swish keras3 pytorch jax"),
+        ("2.15.0", "hard_swish", "swish keras3 jax pytorch"),
         ("3.15.1", "sparse_sigmoid", "sparse"),
     ] {
         assert_eq!(
@@ -406,7 +487,7 @@ fn functions_by_name() {
 fn without_a_version_each_is_named() {
     let dense = layer("Dense", "d", json!({"activation": "hard_sigmoid"}), &[]);
     let found = functional(&[dense], json!([])).0;
-    assert_eq!(found, [("m/d".into(), "keras keras3 pytorch jax".into())]);
+    assert_eq!(found, [("m/d".into(), "keras keras3 jax pytorch".into())]);
 }
 
 /// Layers lie in layers that don't call them one by one.
@@ -439,6 +520,22 @@ fn infinity_and_nan_are_read() {
     assert_eq!(rows(&model), [("a \" Infinity/d".into(), "courbariaux sparse".into())]);
 }
 
+#[test]
+fn a_choice_that_is_not_followed_is_noted() {
+    let note = |bound: f32| {
+        let choice = [result("c", 0), result("x", 0), result("square", 0)];
+        let layers = [
+            layer("Greater", "c", json!({}), &[result("x", 0), json!(bound)]),
+            layer("Multiply", "square", json!({}), &[result("x", 0), result("x", 0)]),
+            layer("Where", "choice", json!({}), &choice),
+        ];
+        functional(&layers, json!([["choice", 0, 0]])).1
+    };
+    assert!(note(3.0).unwrap().starts_with("m/choice chooses by a comparison"));
+    // A leaky ReLU, say.
+    assert_eq!(note(0.0), None);
+}
+
 /// They never compute anything; the rest is read.
 #[test]
 fn layers_that_take_their_own_results_are_left_out() {
@@ -450,6 +547,136 @@ fn layers_that_take_their_own_results_are_left_out() {
     let layers = [scale("a", "x"), limit("b", "a"), scale("c", "d"), limit("d", "c")];
     let found = functional(&layers, json!([["b", 0, 0], ["d", 0, 0]])).0;
     assert_eq!(found, [("m/b".into(), "courbariaux sparse".into())]);
+}
+
+/// Whether what is said of an activation is what a framework computed: the bits of the steps, and how many differ from each preset.
+fn check(activation: &Activation, way: &str, fact: &Value, sample: &Sample) -> Result<(), String> {
+    let is_way = |by: &str| by == way || by.is_empty();
+    let by = activation.ways.iter().find(|one| is_way(one.computed_by));
+    let results = sample.results(activation.function, &by.ok_or("no such way")?.how);
+    let bytes: Vec<u8> = results.iter().flat_map(|y| y.to_le_bytes()).collect();
+    if crc32(&bytes) != fact["crc32"] {
+        return Err("other bits".into());
+    }
+    let computed = &activation.computed;
+    let of_way = computed
+        .iter()
+        .find(|one| one.computed_by.is_empty() || one.computed_by.contains(&way));
+    let of_way = of_way.ok_or("said of other ways")?;
+    let presets = fact["differing"].as_object().unwrap();
+    assert_eq!(presets.len(), HardSigmoid::PRESETS.len());
+    for (preset, differing) in presets {
+        let of = |one: &HardSigmoid| one.to_string() == *preset;
+        let exact = of_way.exact.iter().filter(|one| of(one)).map(|_| 0);
+        let others = of_way.roundings.iter().chain(&of_way.functions);
+        let others = others.filter(|one| of(&one.definition)).map(|one| one.differing);
+        let said: Vec<usize> = exact.chain(others).collect();
+        if said.len() != 1 || said[0] != *differing {
+            return Err(format!("{preset}: {said:?}, not {differing}"));
+        }
+    }
+    Ok(())
+}
+
+/// zlib's.
+fn crc32(bytes: &[u8]) -> u32 {
+    let shift = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
+    !bytes
+        .iter()
+        .fold(!0, |crc, &byte| (0..8).fold(crc ^ u32::from(byte), shift))
+}
+
+/// A model of Keras 2 or 3 with these functions.
+fn of_keras(version: &str, backend: Option<&str>) -> Model {
+    let layers = ["hard_sigmoid", "hard_silu", "sparse_sigmoid"];
+    let layers = layers.map(|name| layer("Activation", name, json!({"activation": name}), &[]));
+    let mut model = json!({
+        "class_name": "Functional",
+        "config": {"name": "m", "layers": layers, "output_layers": []},
+        "keras_version": version,
+    });
+    if let Some(backend) = backend {
+        model["backend"] = backend.into();
+    }
+    parsed(model.to_string().into_bytes()).unwrap()
+}
+
+/// `frameworks.json` has the bits of ONNX Runtime, TensorFlow, PyTorch, JAX and NumPy.
+#[test]
+fn the_bits_are_those_of_the_frameworks() {
+    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+    let facts: Value = serde_json::from_slice(&read("frameworks.json")).unwrap();
+    let sample = Sample::new();
+    let mut checked = 0;
+    for (name, of_model) in facts.as_object().unwrap() {
+        let on = |backend: Option<&str>| match name.as_str() {
+            "Keras 3" => of_keras("3.15.1", backend),
+            "Keras 2" => of_keras("2.21.0", backend),
+            name if name.ends_with(".json") => {
+                let mut model: Value = serde_json::from_slice(&read(name)).unwrap();
+                if let Some(backend) = backend {
+                    model["backend"] = backend.into();
+                }
+                parsed(model.to_string().into_bytes()).unwrap()
+            }
+            name => parsed_file(name).unwrap(),
+        };
+        let (any, numpy) = (on(None), on(Some("numpy")));
+        for (activation, ways) in of_model.as_object().unwrap() {
+            let ways = ways.as_object().unwrap();
+            for (way, fact) in ways {
+                let model = if way == "NumPy" { &numpy } else { &any };
+                let is_it = |one: &&Activation| one.name == *activation || one.name == format!("m/{activation}");
+                let one = model.activations.iter().find(is_it);
+                let one = one.unwrap_or_else(|| panic!("{name}: {activation} isn't found"));
+                if let Err(error) = check(one, way, fact, &sample) {
+                    panic!("{name}, {activation}, {way}: {error}");
+                }
+                let mut wrong_bits = fact.clone();
+                wrong_bits["crc32"] = (fact["crc32"].as_u64().unwrap() ^ 1).into();
+                assert!(check(one, way, &wrong_bits, &sample).is_err());
+                let mut wrong_count = fact.clone();
+                wrong_count["differing"]["jax"] = (fact["differing"]["jax"].as_u64().unwrap() + 1).into();
+                assert!(check(one, way, &wrong_count, &sample).is_err());
+                checked += 1;
+            }
+            // Nothing is said of a way that no framework confirmed.
+            let one = any
+                .activations
+                .iter()
+                .find(|one| one.name.ends_with(activation.as_str()))
+                .unwrap();
+            for way in &one.ways {
+                assert!(
+                    ways.contains_key(way.computed_by),
+                    "{name}, {activation}: {}",
+                    way.computed_by
+                );
+            }
+        }
+    }
+    assert_eq!(checked, FACTS);
+}
+
+/// How many there are in `frameworks.json`.
+const FACTS: usize = 159;
+
+/// It tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is nobody's.
+#[test]
+fn the_gradient_of_sparse_sigmoid_is_its_own() {
+    let of = |backend| {
+        let model = of_keras("3.15.1", Some(backend));
+        let sparse = model
+            .activations
+            .into_iter()
+            .find(|one| one.name == "m/sparse_sigmoid")
+            .unwrap();
+        let names: Vec<_> = sparse.definitions.iter().map(ToString::to_string).collect();
+        (names.join(" "), sparse.gradient.is_some())
+    };
+    assert_eq!(of("tensorflow"), ("courbariaux sparse".into(), true));
+    assert_eq!(of("torch"), ("courbariaux sparse".into(), true));
+    assert_eq!(of("jax"), ("sparse".into(), false));
 }
 
 /// An answer or one line, never a panic.
@@ -465,9 +692,12 @@ fn damaged_files_are_read_or_refused() {
         "tfjs.json",
         "torch_activations_dynamo_18.onnx",
         "keras2_tf2onnx.onnx",
+        "onnx_functions.onnx",
+        "onnx_external.onnx",
+        "onnx_written_out.onnx",
     ] {
         let whole = read(name);
-        let errors = damaged(&whole, 2000).map(|bytes| super::parsed(bytes, &sample).err());
+        let errors = damaged(&whole, 2000).map(|bytes| super::parsed(bytes, Some(&models().join(name)), &sample).err());
         let errors: Vec<_> = errors.collect();
         assert_eq!(errors.len(), 2000);
         let errors: Vec<_> = errors.into_iter().flatten().collect();

@@ -1,233 +1,33 @@
-//! Reads ONNX files: the parts of the format that name operations and constants. The field numbers are those of onnx.proto;
-//! fields that aren't declared here are skipped.
+//! Reads ONNX files.
+
+mod external;
+mod inline;
+mod proto;
 
 use super::{
     Activation, Function, Model,
-    chain::{Recognized, Step},
+    chain::{Comparison, Recognized, Step},
     flow::{Flow, Operand, Operation},
 };
-use hard_sigmoid::{bf16, f16};
 use prost::Message;
-use std::collections::{HashMap, HashSet};
+use proto::{Attribute, GraphProto, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, is_float};
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
-#[derive(Clone, Message)]
-struct ModelProto {
-    #[prost(string, tag = "2")]
-    producer_name: String,
-    #[prost(string, tag = "3")]
-    producer_version: String,
-    #[prost(message, optional, tag = "7")]
-    graph: Option<GraphProto>,
-    #[prost(message, repeated, tag = "8")]
-    opset_import: Vec<OperatorSet>,
-    #[prost(message, repeated, tag = "25")]
-    functions: Vec<FunctionProto>,
-}
-
-#[derive(Clone, Message)]
-struct OperatorSet {
-    #[prost(string, tag = "1")]
-    domain: String,
-    #[prost(int64, tag = "2")]
-    version: i64,
-}
-
-#[derive(Clone, Message)]
-struct FunctionProto {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, repeated, tag = "5")]
-    output: Vec<String>,
-    #[prost(message, repeated, tag = "7")]
-    node: Vec<Node>,
-    #[prost(string, tag = "10")]
-    domain: String,
-}
-
-#[derive(Clone, Message)]
-struct GraphProto {
-    #[prost(message, repeated, tag = "1")]
-    node: Vec<Node>,
-    #[prost(message, repeated, tag = "5")]
-    initializer: Vec<Tensor>,
-    #[prost(message, repeated, tag = "11")]
-    input: Vec<ValueInfo>,
-    #[prost(message, repeated, tag = "12")]
-    output: Vec<ValueInfo>,
-}
-
-#[derive(Clone, Message)]
-struct ValueInfo {
-    #[prost(string, tag = "1")]
-    name: String,
-}
-
-#[derive(Clone, Message)]
-struct Node {
-    #[prost(string, repeated, tag = "1")]
-    input: Vec<String>,
-    #[prost(string, repeated, tag = "2")]
-    output: Vec<String>,
-    #[prost(string, tag = "3")]
-    name: String,
-    #[prost(string, tag = "4")]
-    op_type: String,
-    #[prost(message, repeated, tag = "5")]
-    attribute: Vec<Attribute>,
-    #[prost(string, tag = "7")]
-    domain: String,
-}
-
-#[derive(Clone, Message)]
-struct Attribute {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(float, optional, tag = "2")]
-    f: Option<f32>,
-    #[prost(int64, optional, tag = "3")]
-    i: Option<i64>,
-    #[prost(bytes = "vec", optional, tag = "4")]
-    s: Option<Vec<u8>>,
-    #[prost(message, optional, tag = "5")]
-    t: Option<Tensor>,
-    #[prost(message, optional, boxed, tag = "6")]
-    g: Option<Box<GraphProto>>,
-    #[prost(float, repeated, tag = "7")]
-    floats: Vec<f32>,
-    #[prost(bytes = "vec", repeated, tag = "9")]
-    strings: Vec<Vec<u8>>,
-    #[prost(message, repeated, tag = "11")]
-    graphs: Vec<GraphProto>,
-    #[prost(string, tag = "21")]
-    ref_attr_name: String,
-}
-
-#[derive(Clone, Message)]
-struct Tensor {
-    #[prost(int32, tag = "2")]
-    data_type: i32,
-    #[prost(float, repeated, tag = "4")]
-    float_data: Vec<f32>,
-    #[prost(int32, repeated, tag = "5")]
-    int32_data: Vec<i32>,
-    #[prost(int64, repeated, tag = "7")]
-    int64_data: Vec<i64>,
-    #[prost(string, tag = "8")]
-    name: String,
-    #[prost(bytes = "vec", tag = "9")]
-    raw_data: Vec<u8>,
-    #[prost(double, repeated, tag = "10")]
-    double_data: Vec<f64>,
-    #[prost(int32, tag = "14")]
-    data_location: i32,
-}
-
-/// The `data_location` of a tensor whose data are in another file.
-const EXTERNAL: i32 = 1;
-
-/// TensorProto's types of elements.
-const FLOAT: i32 = 1;
-const INT32: i32 = 6;
-const INT64: i32 = 7;
-const FLOAT16: i32 = 10;
-const DOUBLE: i32 = 11;
-const BFLOAT16: i32 = 16;
-
-fn is_float(element: i32) -> bool {
-    matches!(element, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
-}
-
-/// A constant's value. An integer is no operand of an activation until it is cast to a float.
-#[derive(Clone, Copy)]
-struct Number {
-    value: f64,
-    is_float: bool,
-}
-
-impl Number {
-    fn float(value: f32) -> Self {
-        let value = value.into();
-        Self { value, is_float: true }
-    }
-
-    /// The number, if all are equal.
-    fn of_all(numbers: &[f64], is_float: bool) -> Option<Self> {
-        let (&value, rest) = numbers.split_first()?;
-        rest.iter().all(|&one| one == value).then_some(Self { value, is_float })
-    }
-}
-
-impl Tensor {
-    /// The number, if all elements are equal.
-    fn constant(&self) -> Option<Number> {
-        let of = |bytes: &[u8]| -> Option<f64> {
-            Some(match self.data_type {
-                FLOAT => f32::from_le_bytes(bytes.try_into().ok()?).into(),
-                INT32 => i32::from_le_bytes(bytes.try_into().ok()?).into(),
-                INT64 => i64::from_le_bytes(bytes.try_into().ok()?) as f64,
-                FLOAT16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
-                DOUBLE => f64::from_le_bytes(bytes.try_into().ok()?),
-                BFLOAT16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
-                _ => return None,
-            })
-        };
-        let size = match self.data_type {
-            DOUBLE | INT64 => 8,
-            FLOAT | INT32 => 4,
-            _ => 2,
-        };
-        // Constants of activations are scalars or one for each channel, so large weights are skipped.
-        let elements = [
-            self.raw_data.len() / size,
-            self.float_data.len(),
-            self.double_data.len(),
-            self.int32_data.len(),
-            self.int64_data.len(),
-        ];
-        if elements.into_iter().any(|count| count > MOST_CONSTANT) {
-            return None;
-        }
-        let numbers: Vec<f64> = if self.raw_data.is_empty() {
-            match self.data_type {
-                FLOAT => self.float_data.iter().map(|&one| one.into()).collect(),
-                DOUBLE => self.double_data.clone(),
-                INT32 => self.int32_data.iter().map(|&one| one.into()).collect(),
-                INT64 => self.int64_data.iter().map(|&one| one as f64).collect(),
-                // Halves are stored as bits.
-                _ => {
-                    let bits = self.int32_data.iter();
-                    bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
-                        .collect::<Option<_>>()?
-                }
-            }
-        } else {
-            self.raw_data.chunks(size).map(of).collect::<Option<_>>()?
-        };
-        Number::of_all(&numbers, is_float(self.data_type))
-    }
-}
-
-/// The most elements that a constant may have.
-const MOST_CONSTANT: usize = 1 << 16;
-
-pub fn read(bytes: &[u8]) -> Result<Model, String> {
+/// Reads a model. Its constants may lie in files beside its path.
+pub fn read(bytes: &[u8], path: Option<&Path>) -> Result<Model, String> {
     let mut model = ModelProto::decode(bytes).map_err(|_| "not an ONNX, Keras or TensorFlow.js model, or damaged")?;
-    let functions = model.functions.iter();
-    let functions = functions.map(|one| (one.domain.clone(), one.name.clone())).collect();
-    let of_functions = model.functions.iter_mut().map(|one| &mut one.node);
-    let of_graph = model.graph.iter_mut().map(|graph| &mut graph.node);
-    of_functions
-        .chain(of_graph)
-        .for_each(|nodes| mark_calls(nodes, &functions));
+    let unread = external::settle(&mut model, path);
+    let cut = inline::inline(&mut model);
     let Some(graph) = &model.graph else {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };
-    let mut activations = vec![];
-    Scope::default().graph(graph, "", &mut activations);
-    for function in &model.functions {
-        let outputs = function.output.iter().map(String::as_str);
-        let path = format!("{}/", function.name);
-        Scope::default().nodes(&function.node, outputs, &path, &mut activations);
+    let mut found = Found::default();
+    Scope::default().graph(graph, "", &mut found);
+    if let Some(call) = cut {
+        found.miss(Miss::Functions, &call);
     }
     let of_onnx = |set: &&OperatorSet| set.domain.is_empty() || set.domain == "ai.onnx";
     let opset = model.opset_import.iter().find(of_onnx);
@@ -239,47 +39,57 @@ pub fn read(bytes: &[u8]) -> Result<Model, String> {
             None => "ONNX".into(),
         },
         made_by: (!made_by.is_empty()).then(|| made_by.join(" ")),
-        activations,
-        note: note(graph),
+        note: found.note(unread.as_deref().unwrap_or_default()),
+        activations: found.activations,
     })
 }
 
-/// Gives calls of the model's own functions another domain, since their names may be those of ONNX's operators.
-fn mark_calls(nodes: &mut [Node], functions: &HashSet<(String, String)>) {
-    for node in nodes {
-        if functions.contains(&(node.domain.clone(), node.op_type.clone())) {
-            node.domain = "a function of the model".into();
-        }
-        for attribute in &mut node.attribute {
-            let graphs = attribute.g.as_deref_mut().into_iter().chain(&mut attribute.graphs);
-            graphs.for_each(|graph| mark_calls(&mut graph.node, functions));
-        }
-    }
+#[derive(Default)]
+struct Found {
+    activations: Vec<Activation>,
+    /// Why hard sigmoids may be missing, and the first node of each kind.
+    missing: Vec<(Miss, String)>,
 }
 
-/// Why the graph may have hard sigmoids that aren't found.
-fn note(graph: &GraphProto) -> Option<String> {
-    let is_elsewhere = graph.initializer.iter().any(|tensor| tensor.data_location == EXTERNAL);
-    let is_quantized = graph.node.iter().any(|node| {
-        let name = node.op_type.as_str();
-        name.starts_with("QLinear") || matches!(name, "QuantizeLinear" | "DequantizeLinear")
-    });
-    let reasons = [
-        (
-            is_elsewhere,
-            "constants are in another file, so hard sigmoids written out with them aren't found",
-        ),
-        (
-            is_quantized,
-            "the model is quantized, so hard sigmoids written out between quantizations aren't found",
-        ),
-    ];
-    let notes: Vec<_> = reasons
-        .into_iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, note)| note)
-        .collect();
-    (!notes.is_empty()).then(|| notes.join("; "))
+/// Why a hard sigmoid may be missing.
+#[derive(Clone, Copy, PartialEq)]
+enum Miss {
+    Unread,
+    Quantized,
+    Functions,
+    Limits,
+    Where,
+    NotFinite,
+}
+
+impl Found {
+    fn miss(&mut self, why: Miss, node: &str) {
+        if !self.missing.iter().any(|(other, _)| *other == why) {
+            self.missing.push((why, node.into()));
+        }
+    }
+
+    /// What may be missing, and where. `unread` is where the constants are that can't be read.
+    fn note(&self, unread: &str) -> Option<String> {
+        let notes = self.missing.iter().map(|(why, node)| match why {
+            Miss::Unread => format!(
+                "constants (of {node}, for one) are in {unread}, so hard sigmoids written out with them aren't found"
+            ),
+            Miss::Quantized => {
+                "the model is quantized, so hard sigmoids written out between quantizations aren't found".into()
+            }
+            Miss::Functions => {
+                format!("its functions call one another too often or too deep, so {node} and others aren't looked into")
+            }
+            Miss::Limits => format!("the limits of {node} aren't constants, so a hard sigmoid with them isn't found"),
+            Miss::Where => super::lost(node),
+            Miss::NotFinite => {
+                format!("the HardSigmoid of {node} has an alpha or beta that isn't finite, which no definition has")
+            }
+        });
+        let notes: Vec<_> = notes.collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
 }
 
 /// What is known of tensors, by their names. A subgraph also sees the tensors around it.
@@ -294,10 +104,12 @@ struct Names {
     constants: HashMap<String, Number>,
     /// Other names of a tensor, such as the results of Identity and Cast.
     aliases: HashMap<String, String>,
+    /// Constants in a file that can't be read.
+    unread: HashSet<String>,
 }
 
 impl Scope {
-    fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Vec<Activation>) {
+    fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Found) {
         // The graph's own tensors hide those of the same name around it.
         let inputs = graph.input.iter().map(|input| &input.name);
         let initializers = graph.initializer.iter().map(|tensor| &tensor.name);
@@ -307,7 +119,9 @@ impl Scope {
             self.flow.forget(name);
         }
         for tensor in &graph.initializer {
-            if let Some(constant) = tensor.constant() {
+            if tensor.is_elsewhere() {
+                self.names.unread.insert(tensor.name.clone());
+            } else if let Some(constant) = tensor.constant() {
                 self.names.constants.insert(tensor.name.clone(), constant);
             }
         }
@@ -315,13 +129,7 @@ impl Scope {
         self.nodes(&graph.node, outputs, path, found);
     }
 
-    fn nodes<'a>(
-        mut self,
-        nodes: &'a [Node],
-        outputs: impl Iterator<Item = &'a str>,
-        path: &str,
-        found: &mut Vec<Activation>,
-    ) {
+    fn nodes<'a>(mut self, nodes: &'a [Node], outputs: impl Iterator<Item = &'a str>, path: &str, found: &mut Found) {
         for node in nodes.iter().filter(|node| node.is_alias()) {
             if let (Some(input), Some(output)) = (node.input.first(), node.output.first()) {
                 let input = self.names.tensor(input).to_owned();
@@ -334,23 +142,50 @@ impl Scope {
         self.flow.enter(uses);
         for node in nodes {
             let Some(output) = node.output.first() else { continue };
-            let own = if node.name.is_empty() { output } else { &node.name };
-            let name = format!("{path}{own}");
+            let name = format!("{path}{}", node.own_name());
             for graph in node.subgraphs() {
                 self.clone().graph(graph, &format!("{name}/"), found);
             }
             if !node.is_known() {
                 continue;
             }
+            if node.is_quantized() {
+                found.miss(Miss::Quantized, &name);
+            }
+            if self.names.is_unread(node) {
+                self.names.unread.insert(output.clone());
+                continue;
+            }
             if let Some(constant) = self.names.constant(node) {
                 self.names.constants.insert(output.clone(), constant);
                 continue;
             }
-            found.extend(node.built_in(&name));
-            if let Some(operation) = self.names.operation(node) {
-                let operands = node.input.iter().map(|input| self.names.operand(input));
-                let operands: Vec<_> = operands.collect();
-                self.flow.apply(name, &operation, &operands, output, found);
+            for activation in node.built_in(&name) {
+                match activation {
+                    Some(activation) => found.activations.push(activation),
+                    None => found.miss(Miss::NotFinite, &name),
+                }
+            }
+            let is_unread = node.input.iter().any(|input| self.names.unread.contains(input));
+            let operation = self.names.operation(node);
+            if is_unread && (operation.is_some() || node.op_type == "Clip") {
+                found.miss(Miss::Unread, &name);
+            }
+            let Some(operation) = operation else {
+                if !is_unread && self.names.is_half_limited(node) {
+                    found.miss(Miss::Limits, &name);
+                }
+                continue;
+            };
+            if matches!(&operation, Operation::Steps(steps) if !steps.iter().all(Step::is_finite)) {
+                found.miss(Miss::NotFinite, &name);
+            }
+            let operands = node.input.iter().map(|input| self.names.operand(input));
+            let operands: Vec<_> = operands.collect();
+            self.flow
+                .apply(name.clone(), &operation, &operands, output, &mut found.activations);
+            if self.flow.is_lost(&operation, &operands, output) {
+                found.miss(Miss::Where, &name);
             }
         }
     }
@@ -365,6 +200,7 @@ impl Names {
     fn forget(&mut self, name: &str) {
         self.constants.remove(name);
         self.aliases.remove(name);
+        self.unread.remove(name);
     }
 
     fn number(&self, input: &str) -> Option<Number> {
@@ -375,6 +211,28 @@ impl Names {
         match self.number(input) {
             Some(Number { value, is_float: true }) => Operand::Constant(value as f32),
             _ => Operand::Tensor(self.tensor(input).into()),
+        }
+    }
+
+    /// Whether a node limits by one constant, and by a tensor. (Clips by two tensors are mostly of indices.)
+    fn is_half_limited(&self, node: &Node) -> bool {
+        let limits = node.input.iter().skip(1).filter(|limit| !limit.is_empty());
+        let (constants, others): (Vec<_>, Vec<_>) = limits.partition(|limit| self.constants.contains_key(*limit));
+        let is_float = |limit: &&String| self.number(limit).is_some_and(|number| number.is_float);
+        node.op_type == "Clip" && constants.iter().any(is_float) && !others.is_empty()
+    }
+
+    /// Whether a node's result is a constant that can't be read.
+    fn is_unread(&self, node: &Node) -> bool {
+        match node.op_type.as_str() {
+            "Constant" => node
+                .attribute
+                .iter()
+                .any(|one| one.t.as_ref().is_some_and(Tensor::is_elsewhere)),
+            "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" | "Cast" | "CastLike" => {
+                node.input.first().is_some_and(|input| self.unread.contains(input))
+            }
+            _ => false,
         }
     }
 
@@ -446,6 +304,12 @@ impl Names {
             "Max" => Some(Operation::Max),
             "Neg" => step(Step::Mul(-1.0)),
             "Relu" => step(Step::Limit(0.0, f32::INFINITY)),
+            "Less" => Some(Operation::Compare(Comparison::Less)),
+            "LessOrEqual" => Some(Operation::Compare(Comparison::LessOrEqual)),
+            "Greater" => Some(Operation::Compare(Comparison::Greater)),
+            "GreaterOrEqual" => Some(Operation::Compare(Comparison::GreaterOrEqual)),
+            "Not" => Some(Operation::Not),
+            "Where" => Some(Operation::Where),
             "Clip" => {
                 // The limits are operands since opset 11, attributes before. A limit that another node computes isn't known.
                 let limit = |i: usize, name: &str, none: f32| match node.input.get(i).map(String::as_str) {
@@ -512,14 +376,13 @@ impl Node {
         }
     }
 
-    /// The branches of an If, and the bodies of loops.
-    fn subgraphs(&self) -> impl Iterator<Item = &GraphProto> {
-        let attributes = self.attribute.iter();
-        attributes.flat_map(|one| one.g.as_deref().into_iter().chain(&one.graphs))
+    fn is_quantized(&self) -> bool {
+        let name = self.op_type.as_str();
+        name.starts_with("QLinear") || matches!(name, "QuantizeLinear" | "DequantizeLinear")
     }
 
-    /// Hard sigmoids within an operation of another name.
-    fn built_in(&self, name: &str) -> Vec<Activation> {
+    /// Hard sigmoids within an operation of another name. None for one whose parameters aren't finite.
+    fn built_in(&self, name: &str) -> Vec<Option<Activation>> {
         let of = |function, alpha: f32, beta: f32, written: String| {
             let whole = Step::Whole(alpha, beta);
             let steps = match function {
@@ -537,9 +400,7 @@ impl Node {
             Some(Activation { written, ..activation })
         };
         match self.op_type.as_str() {
-            "HardSwish" => of(Function::HardSwish, 1.0 / 6.0, 0.5, "HardSwish".into())
-                .into_iter()
-                .collect(),
+            "HardSwish" => vec![of(Function::HardSwish, 1.0 / 6.0, 0.5, "HardSwish".into())],
             "LSTM" | "GRU" | "RNN" => {
                 let floats = |name| self.attribute(name).map_or(&[][..], |one| &one.floats);
                 // Alphas and betas are listed for those activations alone that have any.
@@ -553,7 +414,7 @@ impl Node {
                     if activation.eq_ignore_ascii_case("HardSigmoid") {
                         let (alpha, beta) = (*alpha.unwrap_or(&ALPHA), *beta.unwrap_or(&BETA));
                         let written = format!("{} with HardSigmoid({alpha}, {beta})", self.op_type);
-                        all.extend(of(Function::HardSigmoid, alpha, beta, written));
+                        all.push(of(Function::HardSigmoid, alpha, beta, written));
                     }
                 }
                 // The two directions of a layer often have the same.
@@ -573,7 +434,7 @@ impl Node {
                 let alpha = parameter(0, "activation_alpha", ALPHA);
                 let beta = parameter(1, "activation_beta", BETA);
                 let written = format!("{fused} with HardSigmoid({alpha}, {beta})");
-                of(Function::HardSigmoid, alpha, beta, written).into_iter().collect()
+                vec![of(Function::HardSigmoid, alpha, beta, written)]
             }
             _ => vec![],
         }
@@ -591,6 +452,7 @@ fn parameters(activation: &str) -> (bool, bool) {
 
 #[cfg(test)]
 mod tests {
+    use super::proto::*;
     use super::*;
 
     fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
@@ -639,7 +501,7 @@ mod tests {
             ..Default::default()
         };
         let row = |one: &Activation| format!("{} {}", one.name, one.function.name());
-        read(&model.encode_to_vec())
+        super::read(&model.encode_to_vec(), None)
             .unwrap()
             .activations
             .iter()
@@ -782,19 +644,7 @@ mod tests {
     /// One of a function of the model, whatever it is called, and one of a branch.
     #[test]
     fn names_are_those_of_the_place() {
-        let graph = |node: Vec<Node>, initializer: Vec<Tensor>| GraphProto {
-            node,
-            initializer,
-            ..Default::default()
-        };
-        let read = |graph: GraphProto, functions: Vec<FunctionProto>| {
-            let model = ModelProto {
-                graph: Some(graph),
-                functions,
-                ..Default::default()
-            };
-            read(&model.encode_to_vec()).unwrap().activations.len()
-        };
+        let read = |graph: GraphProto, functions: Vec<FunctionProto>| read(graph, functions).0.len();
         let mut own = node("HardSwish", &["x"], "y");
         own.domain = "com.microsoft".into();
         let function = FunctionProto {
@@ -832,19 +682,12 @@ mod tests {
         let fused = |op: &str, attributes: Vec<Attribute>| {
             let mut node = with(node(op, &["x", "w"], "y"), attributes);
             node.domain = "com.microsoft.nchwc".into();
-            node.built_in("y")
-                .into_iter()
-                .map(|one| one.written)
-                .collect::<Vec<_>>()
+            let all = node.built_in("y").into_iter().flatten();
+            all.map(|one| one.written).collect::<Vec<_>>()
         };
         let activation = || Attribute {
             name: "activation".into(),
             s: Some(b"HardSigmoid".into()),
-            ..Default::default()
-        };
-        let float = |name: &str, f: f32| Attribute {
-            name: name.into(),
-            f: Some(f),
             ..Default::default()
         };
         let listed = Attribute {
@@ -866,37 +709,255 @@ mod tests {
         assert_eq!(fused("FusedGemm", named), ["FusedGemm with HardSigmoid(0.25, 0.4)"]);
     }
 
-    #[test]
-    fn what_another_place_decides_is_not_guessed() {
-        let mut of_a_function = node("HardSigmoid", &["x"], "y");
-        of_a_function.attribute.push(Attribute {
-            name: "alpha".into(),
-            ref_attr_name: "slope".into(),
+    /// The names of what was found, and the note.
+    fn read(graph: GraphProto, functions: Vec<FunctionProto>) -> (Vec<String>, Option<String>) {
+        let graph = Some(graph);
+        let model = ModelProto {
+            graph,
+            functions,
             ..Default::default()
-        });
-        assert_eq!(found(vec![of_a_function]), [""; 0]);
-        let mut of_others = node("HardSigmoid", &["x"], "y");
-        of_others.domain = "my".into();
-        assert_eq!(found(vec![of_others]), [""; 0]);
-        let graph = GraphProto {
-            initializer: vec![Tensor {
-                data_location: EXTERNAL,
-                ..scalar("three", 0.0)
-            }],
+        };
+        let model = super::read(&model.encode_to_vec(), None).unwrap();
+        (model.activations.into_iter().map(|one| one.name).collect(), model.note)
+    }
+
+    fn graph(node: Vec<Node>, initializer: Vec<Tensor>) -> GraphProto {
+        GraphProto {
+            node,
+            initializer,
+            ..Default::default()
+        }
+    }
+
+    fn of_caller(name: &str, refers: &str) -> Attribute {
+        Attribute {
+            name: name.into(),
+            ref_attr_name: refers.into(),
+            ..Default::default()
+        }
+    }
+
+    fn float(name: &str, f: f32) -> Attribute {
+        Attribute {
+            name: name.into(),
+            f: Some(f),
+            ..Default::default()
+        }
+    }
+
+    /// A function whose HardSigmoid has the alpha and beta of its caller, and a call of it.
+    fn gate(given: Vec<Attribute>, defaults: Vec<Attribute>) -> String {
+        let own = with(node("HardSigmoid", &["a"], "b"), vec![of_caller("alpha", "slope")]);
+        let function = FunctionProto {
+            name: "Gate".into(),
+            input: vec!["a".into()],
+            output: vec!["b".into()],
+            node: vec![own],
+            attribute_proto: defaults,
             ..Default::default()
         };
         let model = ModelProto {
-            graph: Some(graph),
+            graph: Some(graph(vec![with(node("Gate", &["x"], "y"), given)], vec![])),
+            functions: vec![function],
             ..Default::default()
         };
-        let note = read(&model.encode_to_vec()).unwrap().note.unwrap();
-        assert!(note.starts_with("constants are in another file"));
-        let graph = GraphProto {
-            node: vec![node("DequantizeLinear", &["x"], "y")],
+        let model = super::read(&model.encode_to_vec(), None).unwrap();
+        let [one] = &model.activations[..] else {
+            panic!("{:?}", model.activations)
+        };
+        format!("{}: {}", one.name, one.written)
+    }
+
+    #[test]
+    fn attributes_are_the_callers_or_the_defaults() {
+        let of = |slope: f32| vec![float("slope", slope)];
+        assert_eq!(gate(of(0.25), vec![]), "y/b: HardSigmoid(0.25, 0.5)");
+        assert_eq!(gate(vec![], of(0.75)), "y/b: HardSigmoid(0.75, 0.5)");
+        assert_eq!(gate(of(0.25), of(0.75)), "y/b: HardSigmoid(0.25, 0.5)");
+        assert_eq!(gate(vec![], vec![]), "y/b: HardSigmoid(0.2, 0.5)");
+    }
+
+    /// A hard sigmoid that begins in one function and ends in another, whose operands and results have other names there, also in a
+    /// branch.
+    #[test]
+    fn functions_are_parts_of_their_callers() {
+        let function = |name: &str, inputs: &[&str], nodes: Vec<Node>, outputs: &[&str]| FunctionProto {
+            name: name.into(),
+            input: inputs.iter().map(ToString::to_string).collect(),
+            output: outputs.iter().map(ToString::to_string).collect(),
+            node: nodes,
             ..Default::default()
         };
-        let note = super::note(&graph).unwrap();
-        assert!(note.starts_with("the model is quantized"));
+        let shift = function("Shift", &["a", "c"], vec![node("Add", &["a", "c"], "x")], &["x"]);
+        let limits = vec![
+            node("Clip", &["a", "low", "high"], "x"),
+            node("Div", &["x", "high"], "y"),
+        ];
+        let limit = function("Limit", &["a", "low", "high"], limits, &["y"]);
+        let both = function(
+            "Both",
+            &["a", "b", "c", "d"],
+            vec![node("Shift", &["a", "b"], "s"), node("Limit", &["s", "c", "d"], "t")],
+            // An operand that is a result.
+            &["t", "a"],
+        );
+        let mut call = node("Both", &["x", "three", "zero", "six"], "h");
+        call.output.push("same".into());
+        let constants = || vec![scalar("zero", 0.0), scalar("three", 3.0), scalar("six", 6.0)];
+        let all = || vec![both.clone(), limit.clone(), shift.clone()];
+        let nodes = vec![call, node("Mul", &["same", "h"], "y")];
+        assert_eq!(read(graph(nodes, constants()), all()).0, ["y"]);
+        // In a branch of a function.
+        let branch = Attribute {
+            name: "then_branch".into(),
+            g: Some(Box::new(graph(
+                vec![node("Both", &["a", "three", "zero", "six"], "h")],
+                constants(),
+            ))),
+            ..Default::default()
+        };
+        let branching = function(
+            "Maybe",
+            &["a"],
+            vec![with(node("If", &["condition"], "y"), vec![branch])],
+            &["y"],
+        );
+        let nodes = vec![node("Maybe", &["x"], "z")];
+        let functions = [all(), vec![branching]].concat();
+        assert_eq!(read(graph(nodes, vec![]), functions).0, ["z/y/h/t/y"]);
+    }
+
+    #[test]
+    fn functions_without_end_are_noted() {
+        let function = |name: &str, callee: &str, times: usize| FunctionProto {
+            name: name.into(),
+            input: vec!["a".into()],
+            output: vec!["b".into()],
+            node: vec![node(callee, &["a"], "b"); times],
+            ..Default::default()
+        };
+        let calls = |functions| read(graph(vec![node("F0", &["x"], "y")], vec![]), functions);
+        let itself = calls(vec![function("F0", "F0", 1)]);
+        // Each calls the next one twice.
+        let many = (0..30).map(|i| function(&format!("F{i}"), &format!("F{}", i + 1), 2));
+        for (found, note) in [itself, calls(many.collect())] {
+            assert_eq!(found, [""; 0]);
+            let note = note.unwrap();
+            assert!(note.starts_with("its functions call one another too often"), "{note}");
+            assert!(note.contains(", so y/b/b/b/"), "{note}");
+        }
+        assert_eq!(calls(vec![function("F0", "Relu", 1)]).1, None);
+    }
+
+    #[test]
+    fn operators_of_others_are_not_guessed() {
+        let mut of_others = node("HardSigmoid", &["x"], "y");
+        of_others.domain = "my".into();
+        assert_eq!(found(vec![of_others]), [""; 0]);
+    }
+
+    #[test]
+    fn what_may_be_missing_is_noted() {
+        let elsewhere = |name: &str, dims: Vec<i64>| Tensor {
+            data_location: EXTERNAL,
+            dims,
+            ..scalar(name, 3.0)
+        };
+        let note = |nodes: Vec<Node>, initializer: Vec<Tensor>| read(graph(nodes, initializer), vec![]).1;
+        let of_add = |dims: Vec<i64>| note(vec![node("Add", &["x", "c"], "y")], vec![elsewhere("c", dims)]);
+        let starts = |note: Option<String>, start: &str| {
+            let note = note.unwrap();
+            assert!(note.starts_with(start), "{note}");
+        };
+        starts(
+            of_add(vec![]),
+            "constants (of y, for one) are in another file, which isn't named",
+        );
+        // Through another operation, and as a limit.
+        let nodes = vec![node("Unsqueeze", &["c", "axes"], "d"), node("Mul", &["d", "x"], "y")];
+        starts(note(nodes, vec![elsewhere("c", vec![4])]), "constants (of y");
+        let nodes = vec![node("Clip", &["x", "c", "six"], "y")];
+        starts(note(nodes, vec![elsewhere("c", vec![])]), "constants (of y");
+        // Weights are no constants of hard sigmoids: of another operation, or too large.
+        let nodes = vec![node("MatMul", &["x", "c"], "y")];
+        assert_eq!(note(nodes, vec![elsewhere("c", vec![2, 2])]), None);
+        assert_eq!(of_add(vec![1024, 1024]), None);
+        assert_eq!(note(vec![], vec![elsewhere("c", vec![])]), None);
+
+        let limits = |low: &str| {
+            note(
+                vec![node("Clip", &["x", low, "six"], "y")],
+                vec![scalar("six", 6.0), scalar("zero", 0.0)],
+            )
+        };
+        starts(limits("computed"), "the limits of y aren't constants");
+        assert_eq!(limits("zero"), None);
+
+        let alpha = |alpha: f32| {
+            note(
+                vec![with(node("HardSigmoid", &["x"], "y"), vec![float("alpha", alpha)])],
+                vec![],
+            )
+        };
+        starts(
+            alpha(f32::INFINITY),
+            "the HardSigmoid of y has an alpha or beta that isn't finite",
+        );
+        assert_eq!(alpha(0.0), None);
+
+        let choice = |bound: f32, x: &str| {
+            let nodes = vec![
+                node("Greater", &["x", "bound"], "c"),
+                node("Mul", &["x", "x"], "square"),
+                node("Where", &["c", x, "square"], "y"),
+            ];
+            note(nodes, vec![scalar("bound", bound), scalar("one", 1.0)])
+        };
+        starts(
+            choice(3.0, "x"),
+            "y chooses by a comparison in a way that isn't followed",
+        );
+        // A leaky ReLU, say.
+        assert_eq!(choice(0.0, "x"), None);
+
+        let inner = graph(vec![node("DequantizeLinear", &["x"], "y")], vec![]);
+        let branch = Attribute {
+            g: Some(Box::new(inner.clone())),
+            ..Default::default()
+        };
+        for nodes in [inner.node, vec![with(node("If", &["c"], "y"), vec![branch])]] {
+            starts(note(nodes, vec![]), "the model is quantized");
+        }
+    }
+
+    #[test]
+    fn choices_are_limits() {
+        let nodes = |low: &str, by: &str, bounds: [f32; 2]| {
+            let nodes = vec![
+                node("Div", &["x", "six"], "d"),
+                node("Add", &["d", "half"], "v"),
+                node(low, &[by, "low"], "c"),
+                node("Where", &["c", "zero", "v"], "w"),
+                // The other way round: where it is not beyond the bound, it stays.
+                node("LessOrEqual", &["high", by], "e"),
+                node("Not", &["e"], "not"),
+                node("Where", &["not", "w", "one"], "y"),
+            ];
+            let mut constants = vec![
+                scalar("six", 6.0),
+                scalar("half", 0.5),
+                scalar("zero", 0.0),
+                scalar("one", 1.0),
+            ];
+            constants.extend([scalar("low", bounds[0]), scalar("high", bounds[1])]);
+            read(graph(nodes, constants), vec![]).0
+        };
+        assert_eq!(nodes("Less", "x", [-3.0, 3.0]), ["y"]);
+        assert_eq!(nodes("LessOrEqual", "v", [0.0, 1.0]), ["y"]);
+        // A jump, the other side, and another tensor.
+        assert_eq!(nodes("Less", "x", [-2.0, 3.0]), [""; 0]);
+        assert_eq!(nodes("Greater", "x", [-3.0, 3.0]), [""; 0]);
+        assert_eq!(nodes("Less", "z", [-3.0, 3.0]), [""; 0]);
     }
 
     /// The branch takes the hard sigmoid too, so it stays one of its own.

@@ -1,0 +1,77 @@
+//! Who computes the activations of a Keras model, and in which operations. Frameworks that compile a model take other operations
+//! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA fuses products and sums on a CPU.
+//! `tests/models/frameworks.json` has what the frameworks computed.
+
+use super::{How, Way, chain::Step};
+
+pub const EAGER: &str = "TensorFlow in eager mode";
+pub const GRAPH: &str = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
+pub const XLA: &str = "TensorFlow with XLA (jit_compile=True)";
+pub const JS: &str = "TensorFlow.js";
+pub const TORCH: &str = "PyTorch";
+pub const JAX: &str = "JAX, one operation at a time";
+pub const JIT: &str = "JAX under jit (predict, fit)";
+pub const NUMPY: &str = "NumPy";
+
+/// Who computes it.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Backend {
+    TensorFlow,
+    TensorFlowJs,
+    Torch,
+    Jax,
+    Numpy,
+}
+
+/// The ways to compute an activation that is written out in these steps.
+pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way> {
+    let plain = || steps.to_vec();
+    let ways = backends.iter().flat_map(|backend| match backend {
+        Backend::TensorFlow => vec![(EAGER, plain()), (GRAPH, graph(steps)), (XLA, fused(steps))],
+        Backend::TensorFlowJs => vec![(JS, plain())],
+        Backend::Torch => vec![(TORCH, plain())],
+        Backend::Jax => vec![(JAX, products(steps)), (JIT, fused(steps))],
+        Backend::Numpy => vec![(NUMPY, plain())],
+    });
+    let way = |(computed_by, steps)| Way {
+        computed_by,
+        curve,
+        how: How::Steps(steps),
+    };
+    ways.map(way).collect()
+}
+
+/// Quotients by constants become products.
+fn products(steps: &[Step]) -> Vec<Step> {
+    let product = |step: &Step| match *step {
+        Step::Div(c) => Step::Mul(1.0 / c),
+        step => step,
+    };
+    steps.iter().map(product).collect()
+}
+
+/// TensorFlow's graph optimizer takes the constant of a hard swish to x: x · (v / 6) and (x · v) / 6 become (x · (1/6)) · v. (Where
+/// something else takes the hard sigmoid too, it leaves it.)
+fn graph(steps: &[Step]) -> Vec<Step> {
+    let steps = products(steps);
+    match steps[..] {
+        [ref before @ .., Step::Times(0), Step::Mul(c)] | [ref before @ .., Step::Mul(c), Step::Times(0)] => {
+            [before, &[Step::TimesScaled(c)]].concat()
+        }
+        _ => steps,
+    }
+}
+
+/// XLA on a CPU. The product stays in its place, since a choice may compare it.
+fn fused(steps: &[Step]) -> Vec<Step> {
+    let products = products(steps);
+    let mut fused = products.clone();
+    for (i, pair) in products.windows(2).enumerate() {
+        match *pair {
+            [Step::Mul(factor), Step::Add(summand)] => fused[i + 1] = Step::Fused(factor, summand),
+            [Step::Mul(factor), Step::Minus(c)] => fused[i + 1] = Step::Fused(-factor, c),
+            _ => {}
+        }
+    }
+    fused
+}

@@ -1,0 +1,268 @@
+//! The parts of ONNX's format that name operations and constants. The field numbers are those of onnx.proto; fields that aren't
+//! declared here are skipped.
+
+use hard_sigmoid::{bf16, f16};
+use prost::Message;
+
+#[derive(Clone, Message)]
+pub(super) struct ModelProto {
+    #[prost(string, tag = "2")]
+    pub(super) producer_name: String,
+    #[prost(string, tag = "3")]
+    pub(super) producer_version: String,
+    #[prost(message, optional, tag = "7")]
+    pub(super) graph: Option<GraphProto>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) opset_import: Vec<OperatorSet>,
+    #[prost(message, repeated, tag = "25")]
+    pub(super) functions: Vec<FunctionProto>,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct OperatorSet {
+    #[prost(string, tag = "1")]
+    pub(super) domain: String,
+    #[prost(int64, tag = "2")]
+    pub(super) version: i64,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct FunctionProto {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, repeated, tag = "4")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) output: Vec<String>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) node: Vec<Node>,
+    #[prost(string, tag = "10")]
+    pub(super) domain: String,
+    /// The attributes that have a default.
+    #[prost(message, repeated, tag = "11")]
+    pub(super) attribute_proto: Vec<Attribute>,
+    #[prost(string, tag = "13")]
+    pub(super) overload: String,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct GraphProto {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) node: Vec<Node>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) initializer: Vec<Tensor>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) input: Vec<ValueInfo>,
+    #[prost(message, repeated, tag = "12")]
+    pub(super) output: Vec<ValueInfo>,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct ValueInfo {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) output: Vec<String>,
+    #[prost(string, tag = "3")]
+    pub(super) name: String,
+    #[prost(string, tag = "4")]
+    pub(super) op_type: String,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) attribute: Vec<Attribute>,
+    #[prost(string, tag = "7")]
+    pub(super) domain: String,
+    #[prost(string, tag = "8")]
+    pub(super) overload: String,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct Attribute {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(float, optional, tag = "2")]
+    pub(super) f: Option<f32>,
+    #[prost(int64, optional, tag = "3")]
+    pub(super) i: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub(super) s: Option<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    pub(super) t: Option<Tensor>,
+    #[prost(message, optional, boxed, tag = "6")]
+    pub(super) g: Option<Box<GraphProto>>,
+    #[prost(float, repeated, tag = "7")]
+    pub(super) floats: Vec<f32>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    pub(super) strings: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "11")]
+    pub(super) graphs: Vec<GraphProto>,
+    #[prost(string, tag = "21")]
+    pub(super) ref_attr_name: String,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct Tensor {
+    #[prost(int64, repeated, tag = "1")]
+    pub(super) dims: Vec<i64>,
+    #[prost(int32, tag = "2")]
+    pub(super) data_type: i32,
+    #[prost(float, repeated, tag = "4")]
+    pub(super) float_data: Vec<f32>,
+    #[prost(int32, repeated, tag = "5")]
+    pub(super) int32_data: Vec<i32>,
+    #[prost(int64, repeated, tag = "7")]
+    pub(super) int64_data: Vec<i64>,
+    #[prost(string, tag = "8")]
+    pub(super) name: String,
+    #[prost(bytes = "vec", tag = "9")]
+    pub(super) raw_data: Vec<u8>,
+    #[prost(double, repeated, tag = "10")]
+    pub(super) double_data: Vec<f64>,
+    #[prost(message, repeated, tag = "13")]
+    pub(super) external_data: Vec<Entry>,
+    #[prost(int32, tag = "14")]
+    pub(super) data_location: i32,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct Entry {
+    #[prost(string, tag = "1")]
+    pub(super) key: String,
+    #[prost(string, tag = "2")]
+    pub(super) value: String,
+}
+
+/// The `data_location` of a tensor whose data are in another file.
+pub(super) const EXTERNAL: i32 = 1;
+
+/// TensorProto's types of elements.
+pub(super) const FLOAT: i32 = 1;
+pub(super) const INT32: i32 = 6;
+pub(super) const INT64: i32 = 7;
+pub(super) const FLOAT16: i32 = 10;
+pub(super) const DOUBLE: i32 = 11;
+pub(super) const BFLOAT16: i32 = 16;
+
+pub(super) fn is_float(element: i32) -> bool {
+    matches!(element, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
+}
+
+/// A constant's value. An integer is no operand of an activation until it is cast to a float.
+#[derive(Clone, Copy)]
+pub(super) struct Number {
+    pub(super) value: f64,
+    pub(super) is_float: bool,
+}
+
+impl Number {
+    pub(super) fn float(value: f32) -> Self {
+        let value = value.into();
+        Self { value, is_float: true }
+    }
+
+    /// The number, if all are equal.
+    pub(super) fn of_all(numbers: &[f64], is_float: bool) -> Option<Self> {
+        let (&value, rest) = numbers.split_first()?;
+        rest.iter().all(|&one| one == value).then_some(Self { value, is_float })
+    }
+}
+
+impl Node {
+    /// Its name, or else that of its first result.
+    pub(super) fn own_name(&self) -> &str {
+        match self.output.first() {
+            Some(output) if self.name.is_empty() => output,
+            _ => &self.name,
+        }
+    }
+
+    /// The branches of an If, and the bodies of loops.
+    pub(super) fn subgraphs(&self) -> impl Iterator<Item = &GraphProto> {
+        let attributes = self.attribute.iter();
+        attributes.flat_map(|one| one.g.as_deref().into_iter().chain(&one.graphs))
+    }
+}
+
+impl Attribute {
+    pub(super) fn graphs_mut(&mut self) -> impl Iterator<Item = &mut GraphProto> {
+        self.g.as_deref_mut().into_iter().chain(&mut self.graphs)
+    }
+}
+
+impl Tensor {
+    /// Whether its data are in another file, and few enough for a constant of an activation.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        self.data_location == EXTERNAL && self.bytes().is_some()
+    }
+
+    /// The size of its data by its shape; None if that is more than a constant has.
+    pub(super) fn bytes(&self) -> Option<usize> {
+        let count = |dim: &i64| usize::try_from(*dim).ok();
+        let elements = self
+            .dims
+            .iter()
+            .map(count)
+            .try_fold(1_usize, |all, dim| all.checked_mul(dim?))?;
+        (elements <= MOST_CONSTANT).then_some(elements * self.element_size())
+    }
+
+    fn element_size(&self) -> usize {
+        match self.data_type {
+            DOUBLE | INT64 => 8,
+            FLOAT | INT32 => 4,
+            _ => 2,
+        }
+    }
+
+    /// The number, if all elements are equal.
+    pub(super) fn constant(&self) -> Option<Number> {
+        let of = |bytes: &[u8]| -> Option<f64> {
+            Some(match self.data_type {
+                FLOAT => f32::from_le_bytes(bytes.try_into().ok()?).into(),
+                INT32 => i32::from_le_bytes(bytes.try_into().ok()?).into(),
+                INT64 => i64::from_le_bytes(bytes.try_into().ok()?) as f64,
+                FLOAT16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                DOUBLE => f64::from_le_bytes(bytes.try_into().ok()?),
+                BFLOAT16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
+                _ => return None,
+            })
+        };
+        let size = self.element_size();
+        // Constants of activations are scalars or one for each channel, so large weights are skipped.
+        let elements = [
+            self.raw_data.len() / size,
+            self.float_data.len(),
+            self.double_data.len(),
+            self.int32_data.len(),
+            self.int64_data.len(),
+        ];
+        if elements.into_iter().any(|count| count > MOST_CONSTANT) {
+            return None;
+        }
+        let numbers: Vec<f64> = if self.raw_data.is_empty() {
+            match self.data_type {
+                FLOAT => self.float_data.iter().map(|&one| one.into()).collect(),
+                DOUBLE => self.double_data.clone(),
+                INT32 => self.int32_data.iter().map(|&one| one.into()).collect(),
+                INT64 => self.int64_data.iter().map(|&one| one as f64).collect(),
+                // Halves are stored as bits.
+                _ => {
+                    let bits = self.int32_data.iter();
+                    bits.map(|&bits| of(&(bits as u16).to_le_bytes()))
+                        .collect::<Option<_>>()?
+                }
+            }
+        } else {
+            self.raw_data.chunks(size).map(of).collect::<Option<_>>()?
+        };
+        Number::of_all(&numbers, is_float(self.data_type))
+    }
+}
+
+/// The most elements that a constant may have.
+pub(super) const MOST_CONSTANT: usize = 1 << 16;
