@@ -6,6 +6,8 @@ use super::{How, Way, chain::Step};
 
 pub const EAGER: &str = "TensorFlow in eager mode";
 pub const GRAPH: &str = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
+pub const MOVED: &str =
+    "TensorFlow in a graph whose optimizer takes the constant to x";
 pub const XLA: &str = "TensorFlow with XLA (jit_compile=True)";
 pub const JS: &str = "TensorFlow.js";
 pub const TORCH: &str = "PyTorch";
@@ -27,7 +29,11 @@ pub enum Backend {
 pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way> {
     let plain = || steps.to_vec();
     let ways = backends.iter().flat_map(|backend| match backend {
-        Backend::TensorFlow => vec![(EAGER, plain()), (GRAPH, graph(steps)), (XLA, fused(steps))],
+        Backend::TensorFlow => {
+            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), (XLA, fused(steps))];
+            ways.extend(moved(steps).map(|moved| (MOVED, moved)));
+            ways
+        }
         Backend::TensorFlowJs => vec![(JS, plain())],
         Backend::Torch => vec![(TORCH, plain())],
         Backend::Jax => vec![(JAX, products(steps)), (JIT, fused(steps))],
@@ -50,16 +56,29 @@ fn products(steps: &[Step]) -> Vec<Step> {
     steps.iter().map(product).collect()
 }
 
-/// TensorFlow's graph optimizer takes the constant of a hard swish to x: x · (v / 6) and (x · v) / 6 become (x · (1/6)) · v. (Where
-/// something else takes the hard sigmoid too, it leaves it.)
-fn graph(steps: &[Step]) -> Vec<Step> {
-    let steps = products(steps);
-    match steps[..] {
+/// What comes before x · (v · c) or (x · v) · c, and c.
+fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
+    match *products {
         [ref before @ .., Step::Times(0), Step::Mul(c)] | [ref before @ .., Step::Mul(c), Step::Times(0)] => {
-            [before, &[Step::TimesScaled(c)]].concat()
+            Some((before, c))
         }
-        _ => steps,
+        _ => None,
     }
+}
+
+/// TensorFlow's graph optimizer makes x · (v · c) of a hard swish.
+fn graph(steps: &[Step]) -> Vec<Step> {
+    let products = products(steps);
+    match scaled_swish(&products) {
+        Some((before, c)) => [before, &[Step::Mul(c), Step::Times(0)]].concat(),
+        None => products,
+    }
+}
+
+/// Or it makes (x · c) · v, as where the activation is a model's first layer. What decides isn't known.
+fn moved(steps: &[Step]) -> Option<Vec<Step>> {
+    let products = products(steps);
+    scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(c)]].concat())
 }
 
 /// XLA on a CPU. The product stays in its place, since a choice may compare it.

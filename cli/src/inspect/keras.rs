@@ -4,7 +4,7 @@
 use super::{
     Activation, Function, How, Model, Way,
     chain::{Choice, Comparison, Step},
-    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, NUMPY, TORCH, XLA},
+    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
     kinds,
 };
@@ -391,14 +391,13 @@ fn hard_sigmoid(backend: Backend) -> Vec<Way> {
 fn hard_silu(backend: Backend) -> Vec<Way> {
     let mut ways = hard_sigmoid(backend);
     for way in &mut ways {
-        match &mut way.how {
-            // The graph optimizer takes the constant to x.
-            How::Defined(HardSigmoid::JAX) if way.computed_by == GRAPH => {
-                way.how = How::Steps(vec![Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)]);
-            }
-            How::Defined(_) => {}
-            How::Steps(steps) => steps.push(Step::Times(0)),
+        if let How::Steps(steps) = &mut way.how {
+            steps.push(Step::Times(0));
         }
+    }
+    if backend == Backend::TensorFlow {
+        let moved = [Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)];
+        ways.extend(in_steps(MOVED, SIXTH, &moved));
     }
     ways
 }
