@@ -1,26 +1,30 @@
 //! The CPU path compared with memcpy on all cores: the bytes that must move per time, in one run.
 //!
-//! `cargo bench --bench cpu` asserts each result against the scalar definition first. Columns: median time, GB/s, and
+//! `cargo bench --bench cpu` asserts each result against the scalar functions first, except db of the gates. Columns: median time, GB/s, and
 //! the ratio of GB/s to memcpy's at the same length; runs are interleaved, so that a busy machine slows both.
 
-use hard_sigmoid::{Binary, BroadcastGate, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
+mod common;
+
+use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
+use hard_sigmoid::{Binary, BroadcastGate, Other, Scalar, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
 use std::{hint::black_box, time::Instant};
 
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
-
 fn main() {
-    println!("{} cores, {DEFINITION}", std::thread::available_parallelism().unwrap());
-    println!(
-        "{:<6}{:<12}{:>10} {:>11} {:>8} {:>8}",
-        "type", "pass", "elements", "median", "GB/s", "memcpy"
-    );
     let chosen: Vec<u32> = std::env::args().filter_map(|exponent| exponent.parse().ok()).collect();
-    let exponents = if chosen.is_empty() {
-        vec![10, 14, 18, 22, 24, 26]
-    } else {
-        chosen
+    let exponents = match &chosen[..] {
+        // On one core, and on all.
+        [] if is_short() => vec![10, 18],
+        [] => vec![10, 14, 18, 22, 24, 26],
+        _ => chosen,
     };
+    if !is_short() {
+        println!("{} cores, {DEFINITION}", std::thread::available_parallelism().unwrap());
+        println!(
+            "{:<6}{:<12}{:>10} {:>11} {:>8} {:>8}",
+            "type", "pass", "elements", "median", "GB/s", "memcpy"
+        );
+    }
     for exponent in exponents {
         rows::<f32>(1 << exponent);
         rows::<f16>(1 << exponent);
@@ -32,26 +36,41 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
     let value = |i: usize| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0);
     let x: Vec<T> = (0..len).map(value).collect();
     let g: Vec<T> = (0..len).map(|i| value(i + 13)).collect();
-    let mut out = vec![T::from_f32(7.0); len];
-    let mut copied = vec![T::from_f32(7.0); len];
-
-    cpu::unary(Unary::Forward(DEFINITION), &x, &mut out).unwrap();
-    assert_bits(&out, |i| DEFINITION.forward(x[i].to_f32()));
-    cpu::binary(Binary::Backward(DEFINITION), &x, &g, &mut out).unwrap();
-    assert_bits(&out, |i| DEFINITION.backward(x[i].to_f32(), g[i].to_f32()));
+    let [mut out, mut copied, mut sums] = [(); 3].map(|()| vec![T::from_f32(BEFORE); len]);
 
     // Channels first and last, of images of 56 by 56 or so.
     let channels = 256.min(len as u32 / 4);
-    let gates = [1, channels].map(|inner| BroadcastGate::new(DEFINITION, 4096.min(len as u32 / inner), inner).unwrap());
-    let mut sums = vec![T::from_f32(7.0); len];
-    for gate in gates {
-        let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
-        let b = &g[..len / middle];
-        cpu::gate_broadcast(gate, &x, b, &mut out).unwrap();
-        let of_a = |i: usize| b[i / (middle * inner) * inner + i % inner].to_f32();
-        assert_bits(&out, |i| DEFINITION.gate(x[i].to_f32(), of_a(i)));
+    let gates = |of| [1, channels].map(|inner| BroadcastGate::new(of, 4096.min(len as u32 / inner), inner).unwrap());
+    assert_results(&format!("{} elements of {}", len, T::DTYPE), |computed| {
+        let of_x_and_g = |i: usize| [x[i], g[i], g[i]];
+        cpu::unary(Unary::Forward(computed), &x, &mut out).unwrap();
+        let mut found = vec![("forward", difference(Unary::Forward(DEFINITION), 0, &out, of_x_and_g))];
+        cpu::binary(Binary::Backward(computed), &x, &g, &mut out).unwrap();
+        found.push((
+            "backward",
+            difference(Binary::Backward(DEFINITION), 0, &out, of_x_and_g),
+        ));
+        for ((gate, right), names) in gates(computed)
+            .into_iter()
+            .zip(gates(DEFINITION))
+            .zip([["gate nchw", "gate' nchw"], ["gate nhwc", "gate' nhwc"]])
+        {
+            let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
+            let b = &g[..len / middle];
+            let of_a = |i: usize| [x[i], b[i / (middle * inner) * inner + i % inner], g[i]];
+            cpu::gate_broadcast(gate, &x, b, &mut out).unwrap();
+            found.push((names[0], difference(Other::GateBroadcast(right), 0, &out, of_a)));
+            cpu::gate_broadcast_backward(gate, &x, b, &g, &mut out, &mut sums[..b.len()]).unwrap();
+            let right = Other::GateBroadcastBackward(right);
+            found.push((names[1], difference(right, 0, &out, of_a)));
+        }
+        found
+    });
+    if is_short() {
+        return;
     }
 
+    let gates = gates(DEFINITION);
     let rounds = (1 << 27 >> len.ilog2()).clamp(7, 2001);
     let mut times = [(); 7].map(|()| Vec::new());
     for _ in 0..rounds {
@@ -112,11 +131,4 @@ fn copy<T: Scalar + Send + Sync>(from: &[T], to: &mut [T]) {
     to.par_chunks_mut(part)
         .zip(from.par_chunks(part))
         .for_each(|(to, from)| to.copy_from_slice(from));
-}
-
-fn assert_bits<T: Scalar>(actual: &[T], expected: impl Fn(usize) -> f32) {
-    let bits = |value: &T| bytemuck::bytes_of(value).to_vec();
-    for (i, actual) in actual.iter().enumerate().step_by(1.max(actual.len() >> 16)) {
-        assert_eq!(bits(actual), bits(&T::from_f32(expected(i))), "element {i}");
-    }
 }

@@ -7,14 +7,16 @@
 //! submission to completion. `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose adapters, `cargo bench --bench device -- 28`
 //! adds tensors of 2^28 elements.
 
+#[path = "common/adapters.rs"]
+mod adapters;
+mod common;
+
+use common::{DEFINITION, Found, assert_results, difference, is_short};
 use hard_sigmoid::{
-    Binarization, Binary, BroadcastGate, HardSigmoid, Scalar, Unary, cpu, f16,
+    Binarization, Binary, BroadcastGate, HardSigmoid, Op, Scalar, Unary, cpu, f16,
     gpu::{Kernels, Launch},
 };
 use std::time::Instant;
-
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
-const DRAWS: Binarization = Binarization::stochastic(1, 0);
 
 /// Four words per invocation, like ours.
 const COPY: &str = "
@@ -29,16 +31,10 @@ fn copy(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 }";
 
 fn main() {
-    let largest = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .next()
-        .unwrap_or(26);
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
-    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())) {
-        if adapter.get_info().name.to_lowercase().contains(&wanted) {
-            Bench::new(&adapter).run(largest);
-        }
+    let chosen = std::env::args().find_map(|argument| argument.parse().ok());
+    let largest = chosen.unwrap_or(if is_short() { 14 } else { 26 });
+    for adapter in adapters::adapters() {
+        Bench::new(&adapter).run(largest);
     }
 }
 
@@ -115,10 +111,12 @@ impl Bench {
     }
 
     fn run(&self, largest: u32) {
-        println!(
-            "{:<6}{:<18}{:>10} {:>12} {:>8} {:>8} {:>8}",
-            "type", "kernel", "elements", "median", "GB/s", "of copy", "of WGSL"
-        );
+        if !is_short() {
+            println!(
+                "{:<6}{:<18}{:>10} {:>12} {:>8} {:>8} {:>8}",
+                "type", "kernel", "elements", "median", "GB/s", "of copy", "of WGSL"
+            );
+        }
         for exponent in (10..=largest).step_by(4).chain((largest % 4 != 2).then_some(largest)) {
             self.rows::<f32>(1 << exponent);
             self.rows::<f16>(1 << exponent);
@@ -137,10 +135,12 @@ impl Bench {
         // Channels first and last, of images of 56 by 56 or so.
         let channels = 256.min(len as u32 / 4);
         let middle = |inner: u32| 4096.min(len as u32 / inner);
-        let [nchw, nhwc] = [1, channels].map(|inner| BroadcastGate::new(DEFINITION, middle(inner), inner).unwrap());
+        let gates = |of| [1, channels].map(|inner| BroadcastGate::new(of, middle(inner), inner).unwrap());
+        let [nchw, nhwc] = gates(DEFINITION);
         let of_b = |gate: BroadcastGate| size / u64::from(gate.middle());
         let db = buffer(&self.device, of_b(nhwc).max(of_b(nchw)), storage);
-        let data: Vec<T> = (0..len).map(value).collect();
+        // The first numbers, which are the gates of whole channels, are between the kinks.
+        let data: Vec<T> = (13..len + 13).map(value).collect();
         self.queue.write_buffer(&x, 0, bytemuck::cast_slice(&data));
         self.queue.write_buffer(&g, 0, bytemuck::cast_slice(&data));
 
@@ -155,70 +155,72 @@ impl Bench {
             let [b, db] = [&g, &db].map(|buffer| buffer.slice(..of_b(gate)));
             k.gate_broadcast_backward(gate, element, &x, b, &g, &dx, db).unwrap()
         };
-        let launches: [(_, Launch, u64); 10] = [
-            (
-                "forward",
-                k.unary(Unary::Forward(DEFINITION), element, &x, &y).unwrap(),
-                2 * size,
-            ),
-            (
-                "backward",
-                k.binary(Binary::Backward(DEFINITION), element, &x, &g, &dx).unwrap(),
-                3 * size,
-            ),
-            (
-                "hard_swish",
-                k.unary(Unary::HardSwish(DEFINITION), element, &x, &y).unwrap(),
-                2 * size,
-            ),
-            (
-                "gate",
-                k.binary(Binary::Gate(DEFINITION), element, &x, &g, &y).unwrap(),
-                3 * size,
-            ),
-            (
-                "binarize",
-                k.unary(Unary::binarize(DRAWS, 1.0).unwrap(), element, &x, &y).unwrap(),
-                2 * size,
-            ),
-            ("pack", k.pack(DRAWS, element, &x, bits).unwrap(), size + sign_bytes),
-            ("gate nchw", gate(nchw), 2 * size + of_b(nchw)),
-            ("gate nhwc", gate(nhwc), 2 * size + of_b(nhwc)),
-            ("gate' nchw", gate_backward(nchw), 3 * size + 2 * of_b(nchw)),
-            ("gate' nhwc", gate_backward(nhwc), 3 * size + 2 * of_b(nhwc)),
-        ];
-        for (name, launch, _) in &launches[..2] {
-            self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));
-            let (output, is_forward) = if *name == "forward" { (&y, true) } else { (&dx, false) };
-            let expected = |x: f32| {
-                if is_forward {
-                    DEFINITION.forward(x)
-                } else {
-                    DEFINITION.backward(x, x)
-                }
-            };
-            self.assert_starts(output, &data, expected);
-        }
-
-        for (gate, [forward, backward]) in [(nchw, [6, 8]), (nhwc, [7, 9])] {
-            // Only as many rows as the CPU path computes quickly.
-            let rows = (1 << 22 >> gate.row().ilog2()).clamp(1, len / gate.row() as usize);
-            let (data, b) = (
-                &data[..rows * gate.row() as usize],
-                &data[..rows * gate.inner() as usize],
-            );
-            let (mut of_a, mut of_b) = (data.to_vec(), b.to_vec());
-            for index in [forward, backward] {
-                let launch = &launches[index].1;
+        let unary = |op, y| k.unary(op, element, &x, y).unwrap();
+        let binary = |op, second, out| k.binary(op, element, &x, second, out).unwrap();
+        let launches = |of: HardSigmoid| -> [(_, Launch, u64); 10] {
+            let [nchw, nhwc] = gates(of);
+            [
+                ("forward", unary(Unary::Forward(of), &y), 2 * size),
+                ("backward", binary(Binary::Backward(of), &g, &dx), 3 * size),
+                ("hard_swish", unary(Unary::HardSwish(of), &y), 2 * size),
+                ("gate", binary(Binary::Gate(of), &g, &y), 3 * size),
+                ("binarize", unary(signs(of), &y), 2 * size),
+                ("pack", k.pack(draws(of), element, &x, bits).unwrap(), size + sign_bytes),
+                ("gate nchw", gate(nchw), 2 * size + of_b(nchw)),
+                ("gate nhwc", gate(nhwc), 2 * size + of_b(nhwc)),
+                ("gate' nchw", gate_backward(nchw), 3 * size + 2 * of_b(nchw)),
+                ("gate' nhwc", gate_backward(nhwc), 3 * size + 2 * of_b(nhwc)),
+            ]
+        };
+        assert_results(&format!("{len} elements of {element}"), |computed| {
+            let launches = launches(computed);
+            let run = |index: usize| {
+                let (name, launch, _): &(&'static str, Launch, u64) = &launches[index];
                 self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));
+                *name
+            };
+            let ops: [(Op, &wgpu::Buffer); 5] = [
+                (Unary::Forward(DEFINITION).into(), &y),
+                (Binary::Backward(DEFINITION).into(), &dx),
+                (Unary::HardSwish(DEFINITION).into(), &y),
+                (Binary::Gate(DEFINITION).into(), &y),
+                (signs(DEFINITION).into(), &y),
+            ];
+            let compared = len.min(1 << 16);
+            let mut found: Found = vec![];
+            for (index, (op, output)) in ops.into_iter().enumerate() {
+                let name = run(index);
+                let actual: Vec<T> = self.read(output, compared);
+                found.push((name, difference(op, 0, &actual, |i| [data[i]; 3])));
             }
-            cpu::gate_broadcast(gate, data, b, &mut of_a).unwrap();
-            self.assert_begins(&y, &of_a);
-            cpu::gate_broadcast_backward(gate, data, b, data, &mut of_a, &mut of_b).unwrap();
-            self.assert_begins(&dx, &of_a);
-            self.assert_begins(&db, &of_b);
+            let name = run(5);
+            let mut packed = vec![0; compared / 32];
+            cpu::pack(draws(DEFINITION), &data[..compared], &mut packed).unwrap();
+            let bits = self.read(bits.buffer(), packed.len());
+            found.push((name, first_difference(&bits, &packed)));
+            for (gate, [forward, backward]) in gates(DEFINITION).into_iter().zip([[6, 8], [7, 9]]) {
+                // Only as many rows as the CPU path computes quickly.
+                let rows = (1 << 22 >> gate.row().ilog2()).clamp(1, len / gate.row() as usize);
+                let (data, b) = (
+                    &data[..rows * gate.row() as usize],
+                    &data[..rows * gate.inner() as usize],
+                );
+                let (mut of_a, mut of_b) = (data.to_vec(), b.to_vec());
+                let name = run(forward);
+                cpu::gate_broadcast(gate, data, b, &mut of_a).unwrap();
+                found.push((name, first_difference(&self.read(&y, of_a.len()), &of_a)));
+                let name = run(backward);
+                cpu::gate_broadcast_backward(gate, data, b, data, &mut of_a, &mut of_b).unwrap();
+                found.push((name, first_difference(&self.read(&dx, of_a.len()), &of_a)));
+                found.push((name, first_difference(&self.read(&db, of_b.len()), &of_b)));
+            }
+            found
+        });
+        if is_short() {
+            return;
         }
 
+        let launches = launches(DEFINITION);
         let (bind_group, groups) = self.copy_of(&x, &y, size);
         let rounds = (1 << 25 >> len.ilog2()).clamp(7, 101);
         for (name, launch, bytes) in &launches {
@@ -296,7 +298,7 @@ impl Bench {
                 encoder.write_timestamp(queries, 1);
                 encoder.resolve_query_set(queries, 0..2, resolved, 0);
                 self.queue.submit([encoder.finish()]);
-                let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&self.read(resolved, 16));
+                let ticks: Vec<u64> = self.read(resolved, 2);
                 (ticks[1] - ticks[0]) as f64 * period / 1e9
             }
             None => {
@@ -310,20 +312,10 @@ impl Bench {
         }
     }
 
-    /// Compares the first elements, bit for bit.
-    fn assert_starts<T: Scalar>(&self, output: &wgpu::Buffer, x: &[T], expected: impl Fn(f32) -> f32) {
-        let len = x.len().min(1 << 16);
-        let expected: Vec<T> = x[..len].iter().map(|x| T::from_f32(expected(x.to_f32()))).collect();
-        self.assert_begins(output, &expected);
-    }
-
-    fn assert_begins<T: Scalar>(&self, output: &wgpu::Buffer, expected: &[T]) {
-        let expected = bytemuck::cast_slice::<T, u8>(expected);
-        let bytes = self.read(output, expected.len().next_multiple_of(4) as u64);
-        assert!(bytes[..expected.len()] == *expected, "other bits than the CPU path");
-    }
-
-    fn read(&self, from: &wgpu::Buffer, size: u64) -> Vec<u8> {
+    /// The first elements of a buffer.
+    fn read<T: bytemuck::Pod>(&self, from: &wgpu::Buffer, len: usize) -> Vec<T> {
+        let bytes = len * size_of::<T>();
+        let size = bytes.next_multiple_of(4) as u64;
         let staging = buffer(
             &self.device,
             size,
@@ -334,8 +326,22 @@ impl Bench {
         self.queue.submit([encoder.finish()]);
         staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
         self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        staging.get_mapped_range(..).unwrap().to_vec()
+        bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..).unwrap()[..bytes])
     }
+}
+
+fn first_difference<T: bytemuck::Pod>(actual: &[T], expected: &[T]) -> Option<usize> {
+    let differs = |(a, b): (&T, &T)| bytemuck::bytes_of(a) != bytemuck::bytes_of(b);
+    actual.iter().zip(expected).position(differs)
+}
+
+/// Random signs, which depend on the definition only to be wrong with a wrong one.
+fn draws(of: HardSigmoid) -> Binarization {
+    Binarization::stochastic(if of == DEFINITION { 1 } else { 2 }, 0)
+}
+
+fn signs(of: HardSigmoid) -> Unary {
+    Unary::binarize(draws(of), 1.0).unwrap()
 }
 
 fn buffer(device: &wgpu::Device, size: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {

@@ -5,10 +5,11 @@
 //! counted on x86-64 with AVX2 (valgrind knows no AVX-512) by Rust 1.95; if a compiler or a change is better, lower
 //! them.
 
-use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
-use std::{hint::black_box, process::Command};
+mod common;
 
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
+use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
+use hard_sigmoid::{DType, HardSigmoid, Op, Other, Scalar, bf16, cpu, f16};
+use std::{hint::black_box, process::Command};
 
 /// The number of elements, for one core and in the cache.
 const LEN: usize = 1 << 14;
@@ -38,6 +39,12 @@ fn main() {
             DType::Bf16 => run::<bf16>(name, times),
         };
     }
+    check::<f32>();
+    check::<f16>();
+    check::<bf16>();
+    if is_short() {
+        return;
+    }
     println!(
         "{:<6}{:<21} {:>20} {:>6}",
         "type", "operation", "instructions/element", "limit"
@@ -56,18 +63,52 @@ fn main() {
 
 fn run<T: Scalar>(name: &str, times: usize) {
     let (x, g) = (vec![T::from_f32(1.0); LEN], vec![T::from_f32(0.5); LEN]);
-    let (mut out, mut other) = (vec![T::from_f32(7.0); LEN], vec![T::from_f32(7.0); LEN]);
-    let unary = Unary::all(DEFINITION).into_iter().find(|op| op.name() == name);
-    let binary = Binary::all(DEFINITION).into_iter().find(|op| op.name() == name);
+    let mut outputs = [(); 2].map(|()| vec![T::from_f32(BEFORE); LEN]);
+    let op = op(name, DEFINITION);
     for _ in 0..times {
-        let (x, g, out) = (black_box(&x), black_box(&g), black_box(&mut out));
-        match (unary, binary) {
-            (Some(op), _) => cpu::unary(op, x, out),
-            (_, Some(op)) => cpu::binary(op, x, g, out),
-            _ => cpu::gate_backward(DEFINITION, x, g, x, out, black_box(&mut other)),
-        }
-        .unwrap();
+        compute(op, black_box(&x), black_box(&g), black_box(&mut outputs));
     }
+}
+
+/// The operation of this name. A wrong definition gives the wrong one of the two straight-through estimators.
+fn op(name: &str, of: HardSigmoid) -> Op {
+    let mut named = Op::all(of).into_iter().filter(|op| op.name() == name);
+    let op = if of == DEFINITION {
+        named.next()
+    } else {
+        named.next_back()
+    };
+    op.unwrap_or_else(|| panic!("no operation is named {name}"))
+}
+
+fn compute<T: Scalar>(op: Op, x: &[T], g: &[T], [out, other]: &mut [Vec<T>; 2]) {
+    match op {
+        Op::Unary(op) => cpu::unary(op, x, out),
+        Op::Binary(op) => cpu::binary(op, x, g, out),
+        Op::Other(Other::GateBackward(definition)) => cpu::gate_backward(definition, x, g, x, out, other),
+        Op::Other(_) => panic!("{} isn't counted", op.name()),
+    }
+    .unwrap();
+}
+
+fn check<T: Scalar>() {
+    let value = |i: usize| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0);
+    let x: Vec<T> = (0..LEN).map(value).collect();
+    let g: Vec<T> = (0..LEN).map(|i| value(i + 13)).collect();
+    assert_results(&T::DTYPE.to_string(), |computed| {
+        let of_name = |(name, _): &(&'static str, _)| {
+            let mut outputs = [(); 2].map(|()| vec![T::from_f32(BEFORE); LEN]);
+            compute(op(name, computed), &x, &g, &mut outputs);
+            let right = op(name, DEFINITION);
+            let results = right.outputs().iter().enumerate().zip(&outputs);
+            let found = results.map(|((output, _), actual)| {
+                let operands = |i: usize| [x[i], g[i], x[i]];
+                (*name, difference(right, output, actual, operands))
+            });
+            found.collect::<Vec<_>>()
+        };
+        LIMITS.iter().flat_map(of_name).collect()
+    });
 }
 
 /// The instructions of this program when it computes this many times.

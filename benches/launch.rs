@@ -6,138 +6,80 @@
 //! dynamic offsets and one buffer of parameters, which is written at once. The bench runs on the adapter that
 //! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose.
 
+mod common;
+
+use common::{DEFINITION, assert_results, difference, is_short};
 use hard_sigmoid::{
     DType, HardSigmoid, Unary,
     gpu::{Batch, BufferRange, Kernels},
-    plan::{Limits, Params, Placement, Plan},
     wgsl,
 };
-use std::time::Instant;
+use std::{cell::RefCell, time::Instant};
 use wgpu::util::DeviceExt;
 
 const LEN: usize = 1024;
 const LAUNCHES: usize = 1000;
 const ROUNDS: usize = 41;
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
-const FORWARD: Unary = Unary::Forward(DEFINITION);
 
 /// The launches of a step, the bytes of a pool, and the size of a tensor's place in it.
 const STEP: usize = 100;
 const POOL: u64 = 4 << 20;
 const PLACE: u64 = 32 << 10;
 
-/// The offset of the length in the parameters.
-const LEN_IN_PARAMS: usize = 36;
-
 const BY_HAND: &str = "
+struct Mine {
+    zero: u32,
+    len: u32,
+}
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
-@group(0) @binding(2) var<uniform> params: Params;
+@group(0) @binding(2) var<uniform> mine: Mine;
 @compute @workgroup_size(256)
 fn by_hand(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < params.len / 4u {
-        y[id.x] = forward(x[id.x], params.opaque_zero);
+    if id.x < mine.len / 4u {
+        y[id.x] = forward(x[id.x], mine.zero);
     }
 }";
+
+/// The words of `Mine`, as many as GL drivers want.
+fn mine(len: usize) -> [u32; 4] {
+    [0, len as u32, 0, 0]
+}
 
 fn main() {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let adapter = pollster::block_on(wgpu::util::initialize_adapter_from_env_or_default(&instance, None)).unwrap();
-    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let device = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
     let info = adapter.get_info();
     println!(
         "{} ({:?}, {} {})",
         info.name, info.backend, info.driver, info.driver_info
     );
-
-    let values: Vec<f32> = (0..LEN).map(|i| i as f32 * 0.01 - 5.0).collect();
-    let buffer = |contents: &[u8], usage| {
-        device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: None,
-            contents,
-            usage,
-        })
-    };
-    let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-    let [x, y] = [(); 2].map(|()| buffer(bytemuck::cast_slice(&values), storage));
-
-    let kernels = Kernels::new(&device).unwrap();
-    let prepare = || kernels.unary(FORWARD, DType::F32, &x, &y).unwrap();
-    let launch = prepare();
-
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-        label: None,
-        source: wgpu::ShaderSource::Wgsl((wgsl::function(FORWARD, DType::F32).unwrap() + BY_HAND).into()),
+    assert_results("launch", |computed| {
+        let single = Single::new(&device, computed);
+        let pool = Pool::new(&device, computed);
+        vec![
+            ("ours", single.compare(&|pass| single.prepare().encode(pass))),
+            (
+                "by hand",
+                single.compare(&|pass| single.encode_by_hand(pass, &single.bind_by_hand())),
+            ),
+            ("a batch", pool.step(1, &|pass| pool.ours(1, pass)).difference),
+            ("a step by hand", pool.step(2, &|pass| pool.by_hand(2, pass)).difference),
+        ]
     });
-    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-        label: None,
-        layout: None,
-        module: &module,
-        entry_point: None,
-        compilation_options: Default::default(),
-        cache: None,
-    });
-    let layout = pipeline.get_bind_group_layout(0);
-    let bind_by_hand = || {
-        let plan = Plan::new(FORWARD, DType::F32, Placement::Separate, LEN as u64, &Limits::default()).unwrap();
-        let params = plan.parts().next().unwrap().params;
-        let params = buffer(bytemuck::bytes_of(&params), wgpu::BufferUsages::UNIFORM);
-        let entries = [&x, &y, &params].map(|buffer| buffer.as_entire_binding());
-        let entries: Vec<_> = (0..)
-            .zip(entries)
-            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
-            .collect();
-        device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: None,
-            layout: &layout,
-            entries: &entries,
-        })
-    };
-    let bind_group = bind_by_hand();
-    let encode_by_hand = |pass: &mut wgpu::ComputePass<'_>, bind_group: &wgpu::BindGroup| {
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, bind_group, &[]);
-        pass.dispatch_workgroups((LEN as u32 / 4).div_ceil(256), 1, 1);
-    };
+    if is_short() {
+        return;
+    }
 
-    let finish = |encoder: wgpu::CommandEncoder| {
-        queue.submit([encoder.finish()]);
-        device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-    };
-    let mut encoder = device.create_command_encoder(&Default::default());
-    launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
-    let staging = device.create_buffer(&wgpu::BufferDescriptor {
-        label: None,
-        size: y.size(),
-        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-        mapped_at_creation: false,
-    });
-    encoder.copy_buffer_to_buffer(&y, 0, &staging, 0, y.size());
-    finish(encoder);
-    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
-    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-    let expected: Vec<f32> = values.iter().map(|&x| DEFINITION.forward(x)).collect();
-    assert!(*staging.get_mapped_range(..).unwrap() == *bytemuck::cast_slice::<f32, u8>(&expected));
-
-    // Seconds of `LAUNCHES` calls in one pass, and until the device has done them.
-    let in_one_pass = |record: &dyn Fn(&mut wgpu::ComputePass<'_>)| {
-        let mut encoder = device.create_command_encoder(&Default::default());
-        let start = Instant::now();
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        for _ in 0..LAUNCHES {
-            record(&mut pass);
-        }
-        let recorded = start.elapsed().as_secs_f64();
-        drop(pass);
-        finish(encoder);
-        [recorded, start.elapsed().as_secs_f64()]
-    };
+    let single = Single::new(&device, DEFINITION);
+    let (launch, bind_group) = (single.prepare(), single.bind_by_hand());
     let mut times = [(); 6].map(|()| Vec::new());
     for round in 0..=ROUNDS {
-        let encoded = in_one_pass(&|pass| launch.encode(pass));
-        let encoded_by_hand = in_one_pass(&|pass| encode_by_hand(pass, &bind_group));
-        let [prepared, _] = in_one_pass(&|pass| prepare().encode(pass));
-        let [prepared_by_hand, _] = in_one_pass(&|pass| encode_by_hand(pass, &bind_by_hand()));
+        let encoded = single.time(&|pass| launch.encode(pass));
+        let encoded_by_hand = single.time(&|pass| single.encode_by_hand(pass, &bind_group));
+        let [prepared, _] = single.time(&|pass| single.prepare().encode(pass));
+        let [prepared_by_hand, _] = single.time(&|pass| single.encode_by_hand(pass, &single.bind_by_hand()));
         let all = [
             encoded[0],
             encoded_by_hand[0],
@@ -153,12 +95,21 @@ fn main() {
             }
         }
     }
-    let pool = Pool::new(&device, &queue, &kernels, &module);
-    let mut steps = [(); 4].map(|()| Vec::new());
+    let pool = Pool::new(&device, DEFINITION);
+    let mut steps = [(); 6].map(|()| Vec::new());
     for round in 0..=ROUNDS {
-        let ours = pool.step(round, &mut |round, pass, batch| pool.ours(round, pass, batch));
-        let by_hand = pool.step(round, &mut |round, pass, _| pool.by_hand(round, pass));
-        for (times, seconds) in steps.iter_mut().zip([ours[0], by_hand[0], ours[1], by_hand[1]]) {
+        let ours = pool.step(round, &|pass| pool.ours(round, pass));
+        let by_hand = pool.step(round, &|pass| pool.by_hand(round, pass));
+        assert_eq!((ours.difference, by_hand.difference), (None, None));
+        let all = [
+            ours.recorded,
+            by_hand.recorded,
+            ours.submitted,
+            by_hand.submitted,
+            ours.recorded + ours.submitted,
+            by_hand.recorded + by_hand.submitted,
+        ];
+        for (times, seconds) in steps.iter_mut().zip(all) {
             if round > 0 {
                 times.push(seconds);
             }
@@ -168,9 +119,8 @@ fn main() {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2] / launches as f64 * 1e6
     };
-    let [a, b, c, d, e, f] = times.map(|times| median(times, LAUNCHES));
-    let [g, h, i, j] = steps.map(|times| median(times, STEP));
-    let medians = [a, b, c, d, e, f, g, h, i, j];
+    let medians = times.map(|times| median(times, LAUNCHES));
+    let of_steps = steps.map(|times| median(times, STEP));
     println!(
         "{:<46}{:>10} {:>10} {:>7}",
         "for each launch of 1024 elements", "ours", "by hand", "ratio"
@@ -181,9 +131,10 @@ fn main() {
         "encode, submit, complete (1000 in one pass)",
         "a step's launch: check, write, encode, finish",
         "a step's launch: submit",
+        "a step's launch in all",
     ]
     .into_iter()
-    .zip(medians.chunks(2))
+    .zip(medians.chunks(2).chain(of_steps.chunks(2)))
     {
         println!(
             "{what:<46}{:>7.2} us {:>7.2} us {:>7.2}",
@@ -194,27 +145,155 @@ fn main() {
     }
 }
 
+fn module(device: &wgpu::Device, definition: HardSigmoid) -> wgpu::ShaderModule {
+    device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: None,
+        source: wgpu::ShaderSource::Wgsl((wgsl::function(Unary::Forward(definition), DType::F32).unwrap() + BY_HAND).into()),
+    })
+}
+
+/// A buffer's contents.
+fn read(device: &wgpu::Device, queue: &wgpu::Queue, from: &wgpu::Buffer) -> Vec<f32> {
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: from.size(),
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(from, 0, &staging, 0, from.size());
+    queue.submit([encoder.finish()]);
+    staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
+    device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..).unwrap()[..])
+}
+
+/// Launches on one tensor.
+struct Single<'a> {
+    device: &'a wgpu::Device,
+    queue: &'a wgpu::Queue,
+    kernels: Kernels,
+    forward: Unary,
+    values: Vec<f32>,
+    x: wgpu::Buffer,
+    y: wgpu::Buffer,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+impl<'a> Single<'a> {
+    fn new((device, queue): &'a (wgpu::Device, wgpu::Queue), definition: HardSigmoid) -> Self {
+        let values: Vec<f32> = (0..LEN).map(|i| i as f32 * 0.01 - 5.0).collect();
+        let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        let [x, y] = [(); 2].map(|()| {
+            device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: None,
+                contents: bytemuck::cast_slice(&values),
+                usage: storage | wgpu::BufferUsages::COPY_DST,
+            })
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: None,
+            layout: None,
+            module: &module(device, definition),
+            entry_point: None,
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        Self {
+            device,
+            queue,
+            kernels: Kernels::new(device).unwrap(),
+            forward: Unary::Forward(definition),
+            values,
+            x,
+            y,
+            layout: pipeline.get_bind_group_layout(0),
+            pipeline,
+        }
+    }
+
+    fn prepare(&self) -> hard_sigmoid::gpu::Launch {
+        self.kernels.unary(self.forward, DType::F32, &self.x, &self.y).unwrap()
+    }
+
+    fn bind_by_hand(&self) -> wgpu::BindGroup {
+        let params = self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: None,
+            contents: bytemuck::bytes_of(&mine(LEN)),
+            usage: wgpu::BufferUsages::UNIFORM,
+        });
+        let entries = [&self.x, &self.y, &params].map(|buffer| buffer.as_entire_binding());
+        let entries: Vec<_> = (0..)
+            .zip(entries)
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
+            .collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: None,
+            layout: &self.layout,
+            entries: &entries,
+        })
+    }
+
+    fn encode_by_hand(&self, pass: &mut wgpu::ComputePass<'_>, bind_group: &wgpu::BindGroup) {
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, bind_group, &[]);
+        pass.dispatch_workgroups((LEN as u32 / 4).div_ceil(256), 1, 1);
+    }
+
+    fn finish(&self, encoder: wgpu::CommandEncoder) {
+        self.queue.submit([encoder.finish()]);
+        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+
+    /// The first element that is wrong after one launch.
+    fn compare(&self, record: &dyn Fn(&mut wgpu::ComputePass<'_>)) -> Option<usize> {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        encoder.clear_buffer(&self.y, 0, None);
+        record(&mut encoder.begin_compute_pass(&Default::default()));
+        self.finish(encoder);
+        let actual = read(self.device, self.queue, &self.y);
+        difference(Unary::Forward(DEFINITION), 0, &actual, |i| [self.values[i]; 3])
+    }
+
+    /// Seconds of `LAUNCHES` calls in one pass, and until the device has done them.
+    fn time(&self, record: &dyn Fn(&mut wgpu::ComputePass<'_>)) -> [f64; 2] {
+        let mut encoder = self.device.create_command_encoder(&Default::default());
+        let start = Instant::now();
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        for _ in 0..LAUNCHES {
+            record(&mut pass);
+        }
+        let recorded = start.elapsed().as_secs_f64();
+        drop(pass);
+        self.finish(encoder);
+        [recorded, start.elapsed().as_secs_f64()]
+    }
+}
+
 /// The tensors of a step, in two pools.
 struct Pool<'a> {
     device: &'a wgpu::Device,
     queue: &'a wgpu::Queue,
+    forward: Unary,
     x: wgpu::Buffer,
     y: wgpu::Buffer,
     params: wgpu::Buffer,
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
     /// The parameters of a launch; only their length changes.
-    template: Vec<u8>,
-    batch: std::cell::RefCell<Batch>,
+    batch: RefCell<Batch>,
+}
+
+/// A step's seconds, and the first element that is wrong after it.
+struct Step {
+    recorded: f64,
+    submitted: f64,
+    difference: Option<usize>,
 }
 
 impl<'a> Pool<'a> {
-    fn new(
-        device: &'a wgpu::Device,
-        queue: &'a wgpu::Queue,
-        kernels: &'a Kernels,
-        module: &wgpu::ShaderModule,
-    ) -> Self {
+    fn new((device, queue): &'a (wgpu::Device, wgpu::Queue), definition: HardSigmoid) -> Self {
         let buffer = |size, usage| {
             device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
@@ -224,7 +303,7 @@ impl<'a> Pool<'a> {
             })
         };
         let [x, y] = [(); 2].map(|()| buffer(POOL, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC));
-        let values: Vec<f32> = (0..POOL / 4).map(|i| (i % 2001) as f32 * 0.004 - 4.0).collect();
+        let values: Vec<f32> = (0..POOL / 4).map(Self::value).collect();
         queue.write_buffer(&x, 0, bytemuck::cast_slice(&values));
         let params = buffer(256 * STEP as u64, wgpu::BufferUsages::UNIFORM);
         let dynamic = |binding, ty| wgpu::BindGroupLayoutEntry {
@@ -254,41 +333,42 @@ impl<'a> Pool<'a> {
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
             layout: Some(&pipeline_layout),
-            module,
+            module: &module(device, definition),
             entry_point: None,
             compilation_options: Default::default(),
             cache: None,
         });
-        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, size_of::<Params>() as u64)].map(
-            |(binding, buffer, size)| {
-                let size = wgpu::BufferSize::new(size);
-                let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer,
-                    offset: 0,
-                    size,
-                });
-                wgpu::BindGroupEntry { binding, resource }
-            },
-        );
+        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, size_of_val(&mine(0)) as u64)].map(|(binding, buffer, size)| {
+            let size = wgpu::BufferSize::new(size);
+            let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset: 0,
+                size,
+            });
+            wgpu::BindGroupEntry { binding, resource }
+        });
         let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: None,
             layout: &layout,
             entries: &entries,
         });
-        let plan = Plan::new(FORWARD, DType::F32, Placement::Separate, 4, &Limits::default()).unwrap();
-        let template = bytemuck::bytes_of(&plan.parts().next().unwrap().params).to_vec();
-        let batch = Batch::new(kernels).unwrap().into();
+        let forward = Unary::Forward(definition);
+        let kernels = Kernels::new(device).unwrap();
         Self {
             device,
             queue,
+            forward,
             x,
             y,
             params,
             pipeline,
             bind_group,
-            template,
-            batch,
+            batch: Batch::new(&kernels).unwrap().into(),
         }
+    }
+
+    fn value(i: u64) -> f32 {
+        (i % 2001) as f32 * 0.004 - 4.0
     }
 
     /// Where a tensor of a step starts, and its number of elements, a multiple of 4. Both differ at every step.
@@ -300,7 +380,8 @@ impl<'a> Pool<'a> {
         )
     }
 
-    fn ours(&self, round: usize, pass: &mut wgpu::ComputePass<'_>, batch: &mut Batch) {
+    fn ours(&self, round: usize, pass: &mut wgpu::ComputePass<'_>) {
+        let mut batch = self.batch.borrow_mut();
         batch.clear();
         for launch in 0..STEP {
             let (offset, len) = Self::tensor(round, launch);
@@ -310,7 +391,7 @@ impl<'a> Pool<'a> {
                 size: 4 * len,
             };
             let tensors = [range(&self.x), range(&self.y)];
-            batch.add(FORWARD, DType::F32, &tensors).unwrap();
+            batch.add(self.forward, DType::F32, &tensors).unwrap();
         }
         batch.write(self.queue).encode_all(pass);
     }
@@ -319,8 +400,7 @@ impl<'a> Pool<'a> {
         let mut bytes = vec![0; 256 * STEP];
         for (launch, bytes) in bytes.chunks_mut(256).enumerate() {
             let (_, len) = Self::tensor(round, launch);
-            bytes[..self.template.len()].copy_from_slice(&self.template);
-            bytes[LEN_IN_PARAMS..LEN_IN_PARAMS + 4].copy_from_slice(&(len as u32).to_le_bytes());
+            bytes[..16].copy_from_slice(bytemuck::bytes_of(&mine(len as usize)));
         }
         self.queue.write_buffer(&self.params, 0, &bytes);
         for launch in 0..STEP {
@@ -335,41 +415,34 @@ impl<'a> Pool<'a> {
         }
     }
 
-    /// Returns the seconds to record a step and to submit it. Its results are compared with the CPU path.
-    fn step(&self, round: usize, record: &mut dyn FnMut(usize, &mut wgpu::ComputePass<'_>, &mut Batch)) -> [f64; 2] {
+    /// Records a step and submits it.
+    fn step(&self, round: usize, record: &dyn Fn(&mut wgpu::ComputePass<'_>)) -> Step {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         encoder.clear_buffer(&self.y, 0, None);
         self.queue.submit([encoder.finish()]);
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let start = Instant::now();
         let mut pass = encoder.begin_compute_pass(&Default::default());
-        record(round, &mut pass, &mut self.batch.borrow_mut());
+        record(&mut pass);
         drop(pass);
         let commands = encoder.finish();
         let recorded = start.elapsed().as_secs_f64();
         let start = Instant::now();
         self.queue.submit([commands]);
         let submitted = start.elapsed().as_secs_f64();
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: None,
-            size: POOL,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        let mut encoder = self.device.create_command_encoder(&Default::default());
-        encoder.copy_buffer_to_buffer(&self.y, 0, &staging, 0, POOL);
-        self.queue.submit([encoder.finish()]);
-        staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
-        self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        let view = staging.get_mapped_range(..).unwrap();
-        let y: &[f32] = bytemuck::cast_slice(&view);
-        for launch in 0..STEP {
+        let y = read(self.device, self.queue, &self.y);
+        let wrong = (0..STEP).find_map(|launch| {
             let (offset, len) = Self::tensor(round, launch);
-            for i in offset / 4..offset / 4 + len {
-                let x = (i % 2001) as f32 * 0.004 - 4.0;
-                assert_eq!(y[i as usize].to_bits(), DEFINITION.forward(x).to_bits(), "{i}");
-            }
+            let first = offset as usize / 4;
+            let found = difference(Unary::Forward(DEFINITION), 0, &y[first..][..len as usize], |i| {
+                [Self::value((first + i) as u64); 3]
+            });
+            found.map(|i| first + i)
+        });
+        Step {
+            recorded,
+            submitted,
+            difference: wrong,
         }
-        [recorded, submitted]
     }
 }

@@ -10,33 +10,32 @@
 //! Offloading pays where the link to the device is faster than the CPU's own way to its memory: hardly ever for one
 //! activation. It is meant for data that is used on the device afterwards, and for convenience.
 
+#[path = "common/adapters.rs"]
+mod adapters;
+mod common;
+
+use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
 use hard_sigmoid::{
-    HardSigmoid, Scalar, Unary, cpu, f16,
+    Scalar, Unary, f16,
     gpu::Kernels,
     offload::{Offload, Target, block_on},
 };
 use std::{hint::black_box, time::Instant};
 
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
-
 fn main() {
-    let largest = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .next()
-        .unwrap_or(26);
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-    let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
-    for adapter in pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all())) {
-        if !adapter.get_info().name.to_lowercase().contains(&wanted) {
-            continue;
-        }
+    let chosen = std::env::args().find_map(|argument| argument.parse().ok());
+    // The short form takes several chunks too.
+    let largest = chosen.unwrap_or(if is_short() { 22 } else { 26 });
+    for adapter in adapters::adapters() {
         let offload = pollster::block_on(Offload::from_adapter(&adapter)).unwrap();
         let naive = Naive::new(&adapter);
         println!("\n{offload}, {DEFINITION}, forward");
-        println!(
-            "{:<5}{:>10} {:>12} {:>8} {:>12} {:>7} {:>12} {:>7}",
-            "type", "elements", "ring", "GB/s", "naive", "times", "CPU", "times"
-        );
+        if !is_short() {
+            println!(
+                "{:<5}{:>10} {:>12} {:>8} {:>12} {:>7} {:>12} {:>7}",
+                "type", "elements", "ring", "GB/s", "naive", "times", "CPU", "times"
+            );
+        }
         for exponent in (14..=largest).step_by(4).chain((largest % 4 != 2).then_some(largest)) {
             row::<f32>(&offload, &naive, 1 << exponent);
             row::<f16>(&offload, &naive, 1 << exponent);
@@ -53,26 +52,32 @@ fn row<T: Scalar>(offload: &Offload, naive: &Naive, len: usize) {
     let x: Vec<T> = (0..len)
         .map(|i| T::from_f32(((i * 7919) % 8001) as f32 / 1000.0 - 4.0))
         .collect();
-    let mut outputs = [(); 3].map(|()| vec![T::from_f32(7.0); len]);
-    let run = |way: usize, y: &mut [T]| match way {
-        0 => block_on(offload.unary(Unary::Forward(DEFINITION), black_box(&x), y)).unwrap(),
-        1 => naive.forward(black_box(&x), y),
-        _ => block_on(cpu.unary(Unary::Forward(DEFINITION), black_box(&x), y)).unwrap(),
+    let mut outputs = [(); 3].map(|()| vec![T::from_f32(BEFORE); len]);
+    let run = |way: usize, op: Unary, y: &mut [T]| match way {
+        0 => block_on(offload.unary(op, black_box(&x), y)).unwrap(),
+        1 => naive.run(op, black_box(&x), y),
+        _ => block_on(cpu.unary(op, black_box(&x), y)).unwrap(),
     };
-    for (way, y) in outputs.iter_mut().enumerate() {
-        run(way, y);
-    }
-    let mut expected = vec![T::from_f32(7.0); len];
-    cpu::unary(Unary::Forward(DEFINITION), &x, &mut expected).unwrap();
-    for y in &outputs {
-        let same = bytemuck::cast_slice::<T, u8>(y) == bytemuck::cast_slice::<T, u8>(&expected);
-        assert!(same, "other bits than the CPU path");
+    let forward = Unary::Forward(DEFINITION);
+    assert_results(&format!("{len} elements of {}", T::DTYPE), |computed| {
+        let ways = ["ring", "naive way", "CPU path"]
+            .into_iter()
+            .zip(&mut outputs)
+            .enumerate();
+        let found = ways.map(|(way, (name, y))| {
+            run(way, Unary::Forward(computed), y);
+            (name, difference(forward, 0, y, |i| [x[i]; 3]))
+        });
+        found.collect()
+    });
+    if is_short() {
+        return;
     }
     let mut times = [(); 3].map(|()| Vec::new());
     for _ in 0..(1 << 28 >> len.ilog2()).clamp(5, 51) {
         for (way, times) in times.iter_mut().enumerate() {
             let start = Instant::now();
-            run(way, &mut outputs[way]);
+            run(way, forward, &mut outputs[way]);
             times.push(start.elapsed().as_secs_f64());
         }
     }
@@ -109,7 +114,7 @@ impl Naive {
         Self { device, queue, kernels }
     }
 
-    fn forward<T: Scalar>(&self, x: &[T], y: &mut [T]) {
+    fn run<T: Scalar>(&self, op: Unary, x: &[T], y: &mut [T]) {
         use wgpu::BufferUsages as Usages;
         let buffer = |usage| {
             self.device.create_buffer(&wgpu::BufferDescriptor {
@@ -122,10 +127,7 @@ impl Naive {
         let on_device = Usages::STORAGE | Usages::COPY_DST | Usages::COPY_SRC;
         let [tensor, staging] = [on_device, Usages::MAP_READ | Usages::COPY_DST].map(buffer);
         self.queue.write_buffer(&tensor, 0, bytemuck::cast_slice(x));
-        let launch = self
-            .kernels
-            .unary(Unary::Forward(DEFINITION), T::DTYPE, &tensor, &tensor)
-            .unwrap();
+        let launch = self.kernels.unary(op, T::DTYPE, &tensor, &tensor).unwrap();
         let mut encoder = self.device.create_command_encoder(&Default::default());
         launch.encode(&mut encoder.begin_compute_pass(&Default::default()));
         encoder.copy_buffer_to_buffer(&tensor, 0, &staging, 0, staging.size());

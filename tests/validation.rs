@@ -1,7 +1,7 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
 use hard_sigmoid::{
-    Binarization, Binary, DType, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
+    Binarization, Binary, BroadcastGate, DType, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
     gpu::{Batch, BufferRange, Kernels, Launch, LaunchError},
     plan::{Placement, UnsupportedDevice},
 };
@@ -77,6 +77,7 @@ fn overlaps(result: Result<Launch, LaunchError>, expected: (Op, &str, &str), mes
 #[test]
 fn bad_ranges_are_refused() {
     let k = kernels();
+    let max_buffer_size = k.device().limits().max_buffer_size;
     let b = buffer(&k, 1024, BufferUsages::STORAGE);
     let c = buffer(&k, 1024, BufferUsages::STORAGE);
     refused(
@@ -86,19 +87,28 @@ fn bad_ranges_are_refused() {
             offset: 64,
             size: 3844,
             buffer_size: 1024,
+            max_buffer_size,
         },
-        "x takes 3844 bytes (whole 4-byte words) from offset 64, but its buffer has 1024",
+        "x takes 3844 bytes (whole 4-byte words) from offset 64, but its buffer has 1024; make the buffer at least 3908 bytes",
     );
-    refused(
-        k.unary(FORWARD, DType::F32, &b, range(&c, u64::MAX - 63, 64)),
-        LaunchError::OutOfRange {
+    // No buffer can hold these.
+    for (offset, size) in [(u64::MAX - 63, 64), (64, u64::MAX), (0, max_buffer_size + 4)] {
+        let error = LaunchError::OutOfRange {
             operand: "y",
-            offset: u64::MAX - 63,
-            size: 64,
+            offset,
+            size,
             buffer_size: 1024,
-        },
-        "y",
-    );
+            max_buffer_size,
+        };
+        let advice = format!(
+            "but its buffer has 1024; end the range there (this device's buffers hold at most {max_buffer_size} bytes)"
+        );
+        refused(
+            k.unary(FORWARD, DType::F32, &b, range(&c, offset, size)),
+            error,
+            &advice,
+        );
+    }
     refused(
         k.binary(BACKWARD, DType::F32, &b, range(&c, 0, 1022), &c),
         LaunchError::PartialElement {
@@ -178,6 +188,7 @@ fn bad_ranges_of_halves_are_refused() {
             offset: 0,
             size: 1026,
             buffer_size: 1026,
+            max_buffer_size: k.device().limits().max_buffer_size,
         },
         "x takes 1028 bytes (whole 4-byte words) from offset 0, but its buffer has 1026",
     );
@@ -416,7 +427,7 @@ fn a_batch_keeps_to_the_limits() {
         queue.submit([encoder.finish()]);
         Ok(())
     };
-    let unsupported = |limit, needed, has| Err(UnsupportedDevice { limit, needed, has });
+    let unsupported = |limit, needed, has| Err(LaunchError::from(UnsupportedDevice { limit, needed, has }));
     let dynamic = "max_dynamic_uniform_buffers_per_pipeline_layout";
     assert_eq!(
         batch(|l| l.max_dynamic_uniform_buffers_per_pipeline_layout = 0),
@@ -440,7 +451,7 @@ fn a_batch_keeps_to_the_limits() {
 fn what_binds_too_many_buffers_for_the_device_is_refused() {
     let (device, _queue) = noop_device(|limits| limits.max_storage_buffers_per_shader_stage = 4);
     let k = Kernels::new(&device).unwrap();
-    k.warm_up(Other::GateBackward(P), DType::F32);
+    k.warm_up(Other::GateBackward(P), DType::F32).unwrap();
     let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     refused(
         k.gate_backward(P, DType::F32, &a, &b, &g, &da, &db),
@@ -454,6 +465,21 @@ fn what_binds_too_many_buffers_for_the_device_is_refused() {
     let launch = k.gate_backward(P, DType::F32, &a, &b, &g, &g, &db).unwrap();
     assert_eq!(launch.placement(), Placement::InPlace);
     encode(&k, &launch);
+    // wgpu also counts the parameters.
+    let together = "max_buffers_and_acceleration_structures_per_shader_stage";
+    let (device, _queue) = noop_device(|limits| limits.max_buffers_and_acceleration_structures_per_shader_stage = 5);
+    let k = Kernels::new(&device).unwrap();
+    let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+    refused(
+        k.gate_backward(P, DType::F32, &a, &b, &g, &da, &db),
+        UnsupportedDevice {
+            limit: together,
+            needed: 6,
+            has: 5,
+        },
+        together,
+    );
+    encode(&k, &k.gate_backward(P, DType::F32, &a, &b, &g, &g, &db).unwrap());
 }
 
 /// Tensors beyond one binding, and beyond a grid of 3 by 3 workgroups of 1024 elements.
@@ -479,7 +505,7 @@ fn what_exceeds_one_dispatch_takes_several() {
 #[test]
 fn weak_devices_are_refused() {
     let new = |change: fn(&mut wgpu::Limits)| Kernels::new(&noop_device(change).0).map(|_| ());
-    let unsupported = |limit, needed, has| Err(UnsupportedDevice { limit, needed, has });
+    let unsupported = |limit, needed, has| Err(LaunchError::from(UnsupportedDevice { limit, needed, has }));
     macro_rules! one_less {
         ($($limit:ident $needed:literal;)*) => {
             $(assert_eq!(new(|l| l.$limit = $needed - 1), unsupported(stringify!($limit), $needed, $needed - 1));)*
@@ -490,10 +516,13 @@ fn weak_devices_are_refused() {
         max_bindings_per_bind_group 6;
         max_storage_buffers_per_shader_stage 3;
         max_uniform_buffers_per_shader_stage 1;
+        max_buffers_and_acceleration_structures_per_shader_stage 4;
         max_uniform_buffer_binding_size 96;
         max_storage_buffer_binding_size 2048;
         max_compute_invocations_per_workgroup 256;
         max_compute_workgroup_size_x 256;
+        max_compute_workgroup_size_y 1;
+        max_compute_workgroup_size_z 1;
         max_compute_workgroups_per_dimension 1;
     }
     // One workgroup unpacks 1024 signs, but parts of a tensor start at multiples of 8 * 256 of them.
@@ -524,33 +553,159 @@ fn weak_devices_are_refused() {
     );
 }
 
-#[cfg(feature = "offload")]
-#[test]
-fn an_adapter_that_gives_no_device_is_an_error() {
-    let adapter = noop_adapter(wgpu::Limits {
-        max_storage_buffers_per_shader_stage: 2,
-        ..Default::default()
-    });
-    let error = pollster::block_on(hard_sigmoid::offload::Offload::from_adapter(&adapter)).unwrap_err();
-    assert!(
-        matches!(error, hard_sigmoid::offload::OffloadError::NoDevice { .. }),
-        "{error}"
-    );
-    assert!(
-        error.to_string().contains("max_storage_buffers_per_shader_stage"),
-        "{error}"
-    );
-}
-
 #[test]
 fn a_destroyed_device_is_an_error() {
     let k = kernels();
     let b = buffer(&k, 64, BufferUsages::STORAGE);
     k.device().destroy();
-    assert!(matches!(
-        k.unary(FORWARD, DType::F32, &b, &b),
-        Err(LaunchError::DeviceLost { .. })
-    ));
+    let errors = [
+        Kernels::new(k.device()).map(drop),
+        Kernels::with_pipeline_cache(k.device(), None).map(drop),
+        Batch::new(&k).map(drop),
+        k.warm_up(FORWARD, DType::F32),
+        k.unary(FORWARD, DType::F32, &b, &b).map(drop),
+    ];
+    for error in errors.map(Result::unwrap_err) {
+        assert!(matches!(error, LaunchError::DeviceLost { .. }), "{error}");
+        // One line.
+        assert_eq!(
+            error.to_string(),
+            "the device is lost or out of memory (its parameter buffer can't be written: Buffer with '' label is \
+             invalid); make a new device"
+        );
+    }
+}
+
+/// What the docs of `Kernels` warn of: wgpu finds and compares the objects of an instance by their numbers alone.
+#[test]
+fn wgpu_takes_a_buffer_of_another_instance_for_one_of_ours() {
+    let [ours, theirs] = [(); 2].map(|()| kernels());
+    let [x, of_another] = [&ours, &theirs].map(|k| buffer(k, 1024, BufferUsages::STORAGE));
+    assert!(x == of_another);
+    // Two buffers, but the launch writes y over x.
+    let launch = ours.unary(FORWARD, DType::F32, &x, &of_another).unwrap();
+    assert_eq!(launch.placement(), Placement::InPlace);
+    // Buffers of two devices of one instance differ, and wgpu sees it.
+    let adapter = noop_adapter(wgpu::Limits::default());
+    let [ours, theirs] = [(); 2].map(|()| {
+        let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+        Kernels::new(&device).unwrap()
+    });
+    let [x, of_another] = [&ours, &theirs].map(|k| buffer(k, 1024, BufferUsages::STORAGE));
+    assert!(x != of_another);
+    let scope = ours.device().push_error_scope(wgpu::ErrorFilter::Validation);
+    ours.unary(FORWARD, DType::F32, &x, &of_another).unwrap();
+    let error = pollster::block_on(scope.pop()).unwrap().to_string();
+    assert!(error.contains("doesn't match"), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "Cannot get non-existent resource")]
+fn wgpu_panics_at_a_buffer_of_another_instance_without_its_like() {
+    let [ours, theirs] = [(); 2].map(|()| kernels());
+    let x = buffer(&ours, 1024, BufferUsages::STORAGE);
+    let of_another = [(); 100].map(|()| buffer(&theirs, 1024, BufferUsages::STORAGE));
+    let _launch = ours.unary(FORWARD, DType::F32, &x, &of_another[99]);
+}
+
+/// A limit of 0 is enough, or it is refused before wgpu sees a pipeline.
+#[test]
+fn every_limit_of_zero_is_refused_or_enough() {
+    macro_rules! limits {
+        ($($limit:ident)*) => {
+            const LIMITS: &[(&str, fn(&mut wgpu::Limits))] = &[$((stringify!($limit), |limits| limits.$limit = 0)),*];
+        };
+    }
+    limits!(
+        max_texture_dimension_1d max_texture_dimension_2d max_texture_dimension_3d max_texture_array_layers
+        max_bind_groups max_bind_groups_plus_vertex_buffers max_bindings_per_bind_group
+        max_dynamic_uniform_buffers_per_pipeline_layout max_dynamic_storage_buffers_per_pipeline_layout
+        max_sampled_textures_per_shader_stage max_samplers_per_shader_stage max_storage_buffers_per_shader_stage
+        max_storage_textures_per_shader_stage max_uniform_buffers_per_shader_stage
+        max_binding_array_elements_per_shader_stage max_binding_array_acceleration_structure_elements_per_shader_stage
+        max_binding_array_sampler_elements_per_shader_stage max_uniform_buffer_binding_size
+        max_storage_buffer_binding_size max_vertex_buffers max_buffer_size max_vertex_attributes
+        max_vertex_buffer_array_stride max_inter_stage_shader_variables
+        max_color_attachments max_color_attachment_bytes_per_sample
+        max_compute_workgroup_storage_size max_compute_invocations_per_workgroup max_compute_workgroup_size_x
+        max_compute_workgroup_size_y max_compute_workgroup_size_z max_compute_workgroups_per_dimension
+        max_immediate_size max_non_sampler_bindings max_task_workgroup_total_count max_task_workgroups_per_dimension
+        max_mesh_workgroup_total_count max_mesh_workgroups_per_dimension max_task_invocations_per_workgroup
+        max_task_invocations_per_dimension max_mesh_invocations_per_workgroup max_mesh_invocations_per_dimension
+        max_task_payload_size max_mesh_output_vertices max_mesh_output_primitives max_mesh_output_layers
+        max_mesh_multiview_view_count max_blas_primitive_count max_blas_geometry_count max_tlas_instance_count
+        max_acceleration_structures_per_shader_stage max_buffers_and_acceleration_structures_per_shader_stage
+        max_multiview_view_count max_ray_dispatch_count max_ray_recursion_depth
+    );
+    // The list has every limit, in wgpu's order, except the alignments, which wgpu doesn't let be 0.
+    let mut unlimited = vec![];
+    let changed = LIMITS.iter().fold(wgpu::Limits::default(), |mut limits, (_, change)| {
+        change(&mut limits);
+        limits
+    });
+    wgpu::Limits::unlimited().check_limits_with_fail_fn(&changed, false, |name, _, _| unlimited.push(name));
+    unlimited.retain(|name| !name.starts_with("min_"));
+    assert_eq!(unlimited, LIMITS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let mut refused = vec![];
+    for (name, change) in LIMITS {
+        let (device, queue) = noop_device(change);
+        let launched = Kernels::new(&device).and_then(|k| {
+            let mut batch = Batch::new(&k)?;
+            let all = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+            let gate = BroadcastGate::new(P, 4, 4).unwrap();
+            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)];
+            for op in Op::all(P).into_iter().chain(broadcast.map(Op::from)) {
+                let tensors = op.inputs().len() + op.outputs().len();
+                // Signs take a word for every 32 elements.
+                let sizes = match op {
+                    Op::Other(Other::Pack(_)) => [1024, 32, 0, 0, 0],
+                    Op::Other(Other::Unpack(_)) => [32, 1024, 0, 0, 0],
+                    // One b for four numbers of a.
+                    Op::Other(Other::GateBroadcast(_) | Other::GateBroadcastBackward(_)) => {
+                        [1024, 256, 1024, 1024, 256]
+                    }
+                    _ => [1024; 5],
+                };
+                let ranges: Vec<_> = all.iter().zip(sizes).map(|(b, size)| range(b, 0, size)).collect();
+                k.warm_up(op, DType::F32)?;
+                batch.add(op, DType::F32, &ranges[..tensors])?;
+            }
+            let mut encoder = device.create_command_encoder(&Default::default());
+            batch
+                .write(&queue)
+                .encode_all(&mut encoder.begin_compute_pass(&Default::default()));
+            queue.submit([encoder.finish()]);
+            Ok(())
+        });
+        match launched {
+            Ok(()) => {}
+            Err(LaunchError::UnsupportedDevice(error)) => {
+                assert_eq!((error.limit, error.has), (*name, 0));
+                refused.push(*name);
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert_eq!(
+        refused,
+        [
+            "max_bind_groups",
+            "max_bindings_per_bind_group",
+            "max_dynamic_uniform_buffers_per_pipeline_layout",
+            "max_storage_buffers_per_shader_stage",
+            "max_uniform_buffers_per_shader_stage",
+            "max_uniform_buffer_binding_size",
+            "max_storage_buffer_binding_size",
+            "max_buffer_size",
+            "max_compute_workgroup_storage_size",
+            "max_compute_invocations_per_workgroup",
+            "max_compute_workgroup_size_x",
+            "max_compute_workgroup_size_y",
+            "max_compute_workgroup_size_z",
+            "max_compute_workgroups_per_dimension",
+            "max_buffers_and_acceleration_structures_per_shader_stage",
+        ]
+    );
 }
 
 /// Records a launch and lets wgpu validate the command buffer.
@@ -577,7 +732,7 @@ proptest! {
         let Ok(d) = HardSigmoid::affine(alpha, beta, KinkRule::Strict) else { return Ok(()) };
         let (device, _queue) = noop_device(|_| ());
         let k = Kernels::new(&device).unwrap();
-        k.clone().warm_up(Binary::Gate(d), dtype);
+        k.clone().warm_up(Binary::Gate(d), dtype).unwrap();
         let all = [(); 5].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
         let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * dtype.size());
         // Some of the ranges are the same.

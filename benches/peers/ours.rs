@@ -2,17 +2,36 @@
 //! such as `cpu forward f32 1024 50` with the median of 50 runs, in seconds. `gpu 9 f32 1024 50` is a chain of nine
 //! forward passes on the adapter that `WGPU_ADAPTER_NAME` and `WGPU_BACKEND` choose, from submission to completion.
 
-use hard_sigmoid::{Binary, DType, HardSigmoid, Scalar, Unary, bf16, cpu, f16, gpu::Kernels};
+#[path = "../common/adapters.rs"]
+mod adapters;
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
+use hard_sigmoid::{
+    Binary, DType, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
+    gpu::{Kernels, Launch},
+};
 use std::{
     hint::black_box,
     io::{BufRead, Write},
     time::Instant,
 };
 
-const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
-
 fn main() {
-    if std::env::args().any(|argument| argument == "--bench") && std::env::var_os("HARD_SIGMOID_PEERS").is_none() {
+    if is_short() {
+        for pass in PASSES {
+            on_cpu::<f32>(pass, 1 << 10, 1);
+            on_cpu::<f16>(pass, 1 << 10, 1);
+            on_cpu::<bf16>(pass, 1 << 10, 1);
+        }
+        let gpu = Gpu::new();
+        for passes in [1, 9] {
+            gpu.run(passes, 1 << 10, 1);
+        }
+        return;
+    }
+    if std::env::var_os("HARD_SIGMOID_PEERS").is_none() {
         println!("run benches/peers/compare.py, which calls this");
         return;
     }
@@ -58,42 +77,36 @@ fn values<T: Scalar>(len: usize) -> Vec<T> {
         .collect()
 }
 
+const PASSES: [&str; 3] = ["forward", "in_place", "backward"];
+
 fn on_cpu<T: Scalar>(pass: &str, len: usize, rounds: usize) -> f64 {
-    let mut x: Vec<T> = values(len);
-    let mut out = vec![T::from_f32(7.0); len];
-    let check = |out: &[T], expected: &dyn Fn(f32) -> f32| {
-        for (out, x) in out.iter().zip(values::<T>(len)) {
-            let expected = T::from_f32(expected(x.to_f32()));
-            assert_eq!(bytemuck::bytes_of(out), bytemuck::bytes_of(&expected));
+    let pass = *PASSES
+        .iter()
+        .find(|&&known| known == pass)
+        .expect("forward, in_place or backward");
+    let (x, g): (Vec<T>, Vec<T>) = (values(len), values(len));
+    let mut out = vec![T::from_f32(BEFORE); len];
+    let run = |of: HardSigmoid, out: &mut [T]| {
+        let (x, g, out) = (black_box(&x), black_box(&g), black_box(out));
+        match pass {
+            "forward" => cpu::unary(Unary::Forward(of), x, out),
+            "in_place" => cpu::unary_in_place(Unary::Forward(of), out),
+            _ => cpu::binary(Binary::Backward(of), x, g, out),
         }
+        .unwrap();
     };
-    match pass {
-        "forward" => {
-            let seconds = median(rounds, || {
-                cpu::unary(Unary::Forward(DEFINITION), black_box(&x), black_box(&mut out)).unwrap()
-            });
-            check(&out, &|x| DEFINITION.forward(x));
-            seconds
+    let right: Op = match pass {
+        "backward" => Binary::Backward(DEFINITION).into(),
+        _ => Unary::Forward(DEFINITION).into(),
+    };
+    assert_results(&format!("{len} elements of {}", T::DTYPE), |computed| {
+        if pass == "in_place" {
+            out.copy_from_slice(&x);
         }
-        "in_place" => median(rounds, || {
-            cpu::unary_in_place(Unary::Forward(DEFINITION), black_box(&mut x)).unwrap()
-        }),
-        "backward" => {
-            let g = x.clone();
-            let seconds = median(rounds, || {
-                cpu::binary(
-                    Binary::Backward(DEFINITION),
-                    black_box(&x),
-                    black_box(&g),
-                    black_box(&mut out),
-                )
-                .unwrap()
-            });
-            check(&out, &|x| DEFINITION.backward(x, x));
-            seconds
-        }
-        _ => panic!("{pass} is no pass"),
-    }
+        run(computed, &mut out);
+        vec![(pass, difference(right, 0, &out, |i| [x[i]; 3]))]
+    });
+    median(rounds, || run(DEFINITION, &mut out))
 }
 
 struct Gpu {
@@ -104,13 +117,7 @@ struct Gpu {
 
 impl Gpu {
     fn new() -> Self {
-        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
-        let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();
-        let adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::all()));
-        let adapter = adapters
-            .iter()
-            .find(|adapter| adapter.get_info().name.to_lowercase().contains(&wanted))
-            .expect("no adapter");
+        let adapter = &adapters::adapters()[0];
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
             ..Default::default()
@@ -122,29 +129,52 @@ impl Gpu {
 
     fn run(&self, passes: usize, len: usize, rounds: usize) -> f64 {
         use wgpu::BufferUsages as Usages;
-        let [x, y] = [(); 2].map(|()| {
+        let buffer = |usage| {
             self.device.create_buffer(&wgpu::BufferDescriptor {
                 label: None,
                 size: len as u64 * 4,
-                usage: Usages::STORAGE | Usages::COPY_DST,
+                usage: usage | Usages::COPY_DST,
                 mapped_at_creation: false,
             })
-        });
-        self.queue
-            .write_buffer(&x, 0, bytemuck::cast_slice(&values::<f32>(len)));
-        let launches = [(&x, &y), (&y, &x)].map(|(from, to)| {
-            let launch = self.kernels.unary(Unary::Forward(DEFINITION), DType::F32, from, to);
-            launch.unwrap()
-        });
-        median(rounds, || {
+        };
+        let storage = Usages::STORAGE | Usages::COPY_SRC;
+        let [x, y, staging] = [storage, storage, Usages::MAP_READ].map(buffer);
+        let submit = |encoder: wgpu::CommandEncoder| {
+            self.queue.submit([encoder.finish()]);
+            self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
+        };
+        let launches = |of| {
+            [(&x, &y), (&y, &x)].map(|(from, to)| {
+                let launch = self.kernels.unary(Unary::Forward(of), DType::F32, from, to);
+                launch.unwrap()
+            })
+        };
+        let chain = |launches: &[Launch; 2]| {
             let mut encoder = self.device.create_command_encoder(&Default::default());
             let mut pass = encoder.begin_compute_pass(&Default::default());
             for launch in launches.iter().cycle().take(passes) {
                 launch.encode(&mut pass);
             }
             drop(pass);
-            self.queue.submit([encoder.finish()]);
+            submit(encoder);
+        };
+        let given = values::<f32>(len);
+        assert_results(&format!("{passes} passes on the device"), |computed| {
+            self.queue.write_buffer(&x, 0, bytemuck::cast_slice(&given));
+            chain(&launches(computed));
+            let last = if passes.is_multiple_of(2) { &x } else { &y };
+            let mut encoder = self.device.create_command_encoder(&Default::default());
+            encoder.copy_buffer_to_buffer(last, 0, &staging, 0, staging.size());
+            submit(encoder);
+            staging.map_async(wgpu::MapMode::Read, .., |result| result.unwrap());
             self.device.poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        })
+            let actual: Vec<f32> = bytemuck::pod_collect_to_vec(&staging.get_mapped_range(..).unwrap()[..]);
+            staging.unmap();
+            let before_last = |i: usize| (1..passes).fold(given[i], |x, _| DEFINITION.forward(x));
+            let found = difference(Unary::Forward(DEFINITION), 0, &actual, |i| [before_last(i); 3]);
+            vec![("forward", found)]
+        });
+        let launches = launches(DEFINITION);
+        median(rounds, || chain(&launches))
     }
 }

@@ -40,8 +40,8 @@ use std::{
 /// ```
 ///
 /// Submit a step's commands before the batch is written again; to record several steps before submitting, use one batch
-/// for each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch doesn't notice that
-/// the device is lost; the device's own callback reports it.
+/// for each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch that is made doesn't notice
+/// a later loss of the device; the device's own callback reports it.
 #[derive(Debug)]
 pub struct Batch {
     kernels: Kernels,
@@ -127,9 +127,10 @@ impl Batch {
     /// An empty batch. Keep it from step to step.
     ///
     /// # Errors
-    /// If the device was made without dynamic offsets for uniform buffers, or with buffers too small for the parameters
-    /// of a launch; `wgpu::Limits::downlevel_defaults()` is enough.
-    pub fn new(kernels: &Kernels) -> Result<Self, UnsupportedDevice> {
+    /// [`LaunchError::DeviceLost`] if the device is already lost (a browser doesn't tell).
+    /// [`LaunchError::UnsupportedDevice`] if it was made without dynamic offsets for uniform buffers, or with buffers too
+    /// small for the parameters of a launch; `wgpu::Limits::downlevel_defaults()` is enough.
+    pub fn new(kernels: &Kernels) -> Result<Self, LaunchError> {
         let inner = &kernels.0;
         let stride = size_of::<Params>().next_multiple_of(inner.params_alignment as usize);
         let per_page = (inner.max_buffer_size / stride as u64).min(MAX_PER_PAGE);
@@ -139,6 +140,7 @@ impl Batch {
             1,
             inner.max_dynamic_uniform_buffers.into(),
         )?;
+        kernels.check_alive()?;
         Ok(Self {
             kernels: kernels.clone(),
             id: RandomState::new().hash_one(()),

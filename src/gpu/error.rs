@@ -4,7 +4,7 @@ use crate::{
 };
 use std::fmt;
 
-/// A launch can't be prepared. Nothing was recorded.
+/// The kernels can't be made, or a launch can't be prepared. Nothing was recorded.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum LaunchError {
@@ -22,6 +22,8 @@ pub enum LaunchError {
         size: u64,
         /// Size of the buffer in bytes.
         buffer_size: u64,
+        /// The device's `max_buffer_size`.
+        max_buffer_size: u64,
     },
     /// A range is larger than any buffer of the device, so wgpu has already refused to make its buffer.
     BufferTooLarge {
@@ -98,14 +100,22 @@ impl fmt::Display for LaunchError {
                 offset,
                 size,
                 buffer_size,
+                max_buffer_size,
             } => {
                 let words = size.checked_next_multiple_of(4).unwrap_or(*size);
                 write!(
                     f,
-                    "{operand} takes {words} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; \
-                     make the buffer at least {} bytes, or the range shorter",
-                    offset.saturating_add(words),
-                )
+                    "{operand} takes {words} bytes (whole 4-byte words) from offset {offset}, but its buffer has {buffer_size}; "
+                )?;
+                match offset.checked_add(words) {
+                    Some(end) if end <= *max_buffer_size => {
+                        write!(f, "make the buffer at least {end} bytes, or the range shorter")
+                    }
+                    _ => write!(
+                        f,
+                        "end the range there (this device's buffers hold at most {max_buffer_size} bytes)"
+                    ),
+                }
             }
             Self::BufferTooLarge { operand, end, limit } => write!(
                 f,
@@ -175,6 +185,14 @@ impl fmt::Display for LaunchError {
 }
 
 impl std::error::Error for LaunchError {}
+
+/// wgpu's text in one line: what it names as causes, without its heading.
+pub(crate) fn in_one_line(error: impl fmt::Display) -> String {
+    let text = error.to_string();
+    let causes = text.split_once("Caused by:").map_or(&*text, |(_, causes)| causes);
+    let lines: Vec<_> = causes.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(": ")
+}
 
 impl From<OpError> for LaunchError {
     fn from(error: OpError) -> Self {

@@ -1,7 +1,7 @@
 use crate::{
     gpu::{
         Kernels,
-        error::LaunchError,
+        error::{LaunchError, in_one_line},
         operands::{BufferRange, Tensors},
         pipelines::{Offsets, Variant},
     },
@@ -249,7 +249,7 @@ impl Kernels {
 
     /// A uniform buffer for only this launch: it is written when it is made, so no queue is needed, and two launches in
     /// one submission can't see each other's values.
-    fn upload(&self, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
+    pub(super) fn upload(&self, params: &Params) -> Result<wgpu::Buffer, LaunchError> {
         let bytes = bytemuck::bytes_of(params);
         let buffer = self.device().create_buffer(&wgpu::BufferDescriptor {
             // A label would be copied for each launch; its bind group has one.
@@ -262,7 +262,7 @@ impl Kernels {
             Ok(mut mapped) => mapped.copy_from_slice(bytes),
             Err(error) => {
                 return Err(LaunchError::DeviceLost {
-                    details: format!("its parameter buffer can't be written: {error}"),
+                    details: format!("its parameter buffer can't be written: {}", in_one_line(error)),
                 });
             }
         }

@@ -30,6 +30,7 @@ use crate::{
         placement::{Placement, Stage, bound},
     },
 };
+use bytemuck::Zeroable;
 use std::sync::Arc;
 
 /// The kernels on one device. Modules, layouts and pipelines are made once, when they are first needed, even if several
@@ -68,8 +69,13 @@ use std::sync::Arc;
 /// Every method that prepares a launch checks its tensors first: ranges that differ in length, leave their buffer, are
 /// misaligned, overlap, or lack `STORAGE` usage are a [`LaunchError`]. Three things can't be asked of wgpu, so they
 /// stay its own errors when the launch is prepared, recorded or submitted: a buffer, queue or pass belongs to another
-/// device, a buffer was destroyed, or a buffer is mapped. If the device itself fails (out of memory; in a browser also
-/// a loss), the error goes to the caller's error scope or handler.
+/// device of the same `wgpu::Instance`, a buffer was destroyed, or a buffer is mapped. If the device itself fails (out of
+/// memory; in a browser also a loss), the error goes to the caller's error scope or handler.
+///
+/// **Give nothing that belongs to another `wgpu::Instance`: no buffer, queue, encoder or pass.** Each instance numbers its
+/// objects for itself, and outside a browser wgpu 30 finds and compares them by this number alone. So a buffer of another
+/// instance is taken for the buffer of yours that has its number: the launch reads or writes that one, without an error.
+/// If there is none, wgpu panics. These kernels can't see it either, since wgpu doesn't tell a buffer's device.
 #[derive(Clone, Debug)]
 pub struct Kernels(Arc<Inner>);
 
@@ -77,6 +83,8 @@ pub struct Kernels(Arc<Inner>);
 struct Inner {
     limits: Limits,
     max_buffer_size: u64,
+    /// wgpu's own limit, which WebGPU doesn't have: storage and uniform buffers together.
+    max_buffers: u32,
     max_dynamic_storage_buffers: u32,
     max_dynamic_uniform_buffers: u32,
     params_alignment: u32,
@@ -87,11 +95,12 @@ impl Kernels {
     /// Makes the kernels for `device`.
     ///
     /// # Errors
-    /// If the device was made with limits below what the kernels need; `wgpu::Limits::downlevel_defaults()` is enough.
-    /// Tensors beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
+    /// [`LaunchError::DeviceLost`] if the device is already lost (a browser doesn't tell).
+    /// [`LaunchError::UnsupportedDevice`] if it was made with limits below what the kernels need;
+    /// `wgpu::Limits::downlevel_defaults()` is enough. Tensors beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
     /// least 512 and at least 32 times `min_storage_buffer_offset_alignment`. One dispatch has to hold a piece of that size,
     /// which takes two workgroups in each dimension for an alignment of 256, and one up to 128.
-    pub fn new(device: &wgpu::Device) -> Result<Self, UnsupportedDevice> {
+    pub fn new(device: &wgpu::Device) -> Result<Self, LaunchError> {
         Self::with_pipeline_cache(device, None)
     }
 
@@ -103,25 +112,28 @@ impl Kernels {
         all(target_family = "wasm", feature = "offload"),
         expect(clippy::arc_with_non_send_sync, reason = "in a browser, wgpu's types aren't Send")
     )]
-    pub fn with_pipeline_cache(
-        device: &wgpu::Device,
-        cache: Option<wgpu::PipelineCache>,
-    ) -> Result<Self, UnsupportedDevice> {
+    pub fn with_pipeline_cache(device: &wgpu::Device, cache: Option<wgpu::PipelineCache>) -> Result<Self, LaunchError> {
         let limits = device.limits();
         check_device(&limits)?;
-        Ok(Self(Arc::new(Inner {
+        let kernels = Self(Arc::new(Inner {
             limits: plan_limits(&limits),
             max_buffer_size: limits.max_buffer_size,
+            max_buffers: limits.max_buffers_and_acceleration_structures_per_shader_stage,
             max_dynamic_storage_buffers: limits.max_dynamic_storage_buffers_per_pipeline_layout,
             max_dynamic_uniform_buffers: limits.max_dynamic_uniform_buffers_per_pipeline_layout,
             params_alignment: limits.min_uniform_buffer_offset_alignment,
             pipelines: Pipelines::new(device, cache),
-        })))
+        }));
+        kernels.check_alive()?;
+        Ok(kernels)
     }
 
     /// Compiles the pipelines of an operation now rather than when its first launch is prepared, for every
     /// [`Placement`] whose tensors the device can bind.
-    pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) {
+    ///
+    /// # Errors
+    /// [`LaunchError::DeviceLost`] if the device is lost (a browser doesn't tell).
+    pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) -> Result<(), LaunchError> {
         let op = op.into();
         for &placement in Placement::ALL {
             if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
@@ -131,6 +143,7 @@ impl Kernels {
                 }
             }
         }
+        self.check_alive()
     }
 
     /// The device that the kernels were made for.
@@ -143,6 +156,13 @@ impl Kernels {
         self.0.limits
     }
 
+    /// Checks that the device isn't lost. wgpu doesn't tell, but it refuses to map a buffer of a lost device.
+    pub(crate) fn check_alive(&self) -> Result<(), LaunchError> {
+        // If memory is exhausted, this error says so. It isn't one of the caller's own calls.
+        let _scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        self.upload(&Params::zeroed()).map(drop)
+    }
+
     fn pipelines(&self) -> &Pipelines {
         &self.0.pipelines
     }
@@ -150,11 +170,14 @@ impl Kernels {
     /// Checks that the device can bind the operation's tensors, and has the workgroup memory that it needs.
     /// `Kernels::new` has checked for three tensors and no workgroup memory; only the gradients of gates need more.
     pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
+        let tensors = bound(op, placement).len() as u64;
         UnsupportedDevice::check(
             "max_storage_buffers_per_shader_stage",
-            bound(op, placement).len() as u64,
+            tensors,
             self.0.limits.max_storage_buffers_per_shader_stage.into(),
         )?;
+        // The parameters too.
+        UnsupportedDevice::check(MAX_BUFFERS, tensors + 1, self.0.max_buffers.into())?;
         if let Op::Other(Other::GateBroadcastBackward(_)) = op {
             UnsupportedDevice::check(
                 "max_compute_workgroup_storage_size",
@@ -165,6 +188,8 @@ impl Kernels {
         Ok(())
     }
 }
+
+const MAX_BUFFERS: &str = "max_buffers_and_acceleration_structures_per_shader_stage";
 
 fn plan_limits(limits: &wgpu::Limits) -> Limits {
     Limits {
@@ -178,7 +203,7 @@ fn plan_limits(limits: &wgpu::Limits) -> Limits {
 /// Checks what every kernel needs.
 fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
     let params = size_of::<Params>() as u64;
-    let needs: [(&'static str, u64, u64); 7] = [
+    let needs: [(&'static str, u64, u64); 10] = [
         ("max_bind_groups", 1, limits.max_bind_groups.into()),
         (
             "max_bindings_per_bind_group",
@@ -189,6 +214,11 @@ fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
             "max_uniform_buffers_per_shader_stage",
             1,
             limits.max_uniform_buffers_per_shader_stage.into(),
+        ),
+        (
+            MAX_BUFFERS,
+            4,
+            limits.max_buffers_and_acceleration_structures_per_shader_stage.into(),
         ),
         (
             "max_uniform_buffer_binding_size",
@@ -205,6 +235,16 @@ fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
             "max_compute_workgroup_size_x",
             WORKGROUP.into(),
             limits.max_compute_workgroup_size_x.into(),
+        ),
+        (
+            "max_compute_workgroup_size_y",
+            1,
+            limits.max_compute_workgroup_size_y.into(),
+        ),
+        (
+            "max_compute_workgroup_size_z",
+            1,
+            limits.max_compute_workgroup_size_z.into(),
         ),
     ];
     for (limit, needed, has) in needs {

@@ -138,6 +138,7 @@ impl<'b> Tensors<'_, 'b> {
                 offset,
                 size,
                 buffer_size,
+                max_buffer_size,
             });
         }
         let (end, limit) = (offset + size, max_buffer_size);

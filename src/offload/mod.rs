@@ -107,8 +107,14 @@ impl Offload {
     /// Computes on a device of `adapter`, whatever it is.
     ///
     /// # Errors
-    /// [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`].
+    /// [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`]; [`OffloadError::NoAdapter`] for wgpu's noop
+    /// backend, which computes nothing.
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self, OffloadError> {
+        if adapter.get_info().backend == wgpu::Backend::Noop {
+            return Err(OffloadError::NoAdapter {
+                details: "wgpu's noop backend computes nothing".into(),
+            });
+        }
         Ok(Self(Chosen::Gpu(Box::new(Gpu::new(adapter).await?))))
     }
 
@@ -125,6 +131,10 @@ impl Offload {
     }
 
     /// The kernels on the chosen device; `None` on the CPU path.
+    ///
+    /// [`Offload::new`] makes a `wgpu::Instance` of its own, and [`Offload::from_adapter`] takes that of the adapter. Bind
+    /// only buffers that [`Kernels::device`] made: wgpu can't tell a buffer of another instance from one of its own (see
+    /// [`Kernels`]).
     pub fn kernels(&self) -> Option<&Kernels> {
         match &self.0 {
             Chosen::Cpu { .. } => None,
@@ -349,12 +359,10 @@ async fn find_adapter() -> Result<Result<wgpu::Adapter, String>, OffloadError> {
         power_preference,
         ..Default::default()
     };
-    Ok(match instance.request_adapter(&options).await {
-        // Its dispatches do nothing, so it can't compute.
-        Ok(adapter) if adapter.get_info().backend == wgpu::Backend::Noop => Err("only wgpu's noop backend".into()),
-        Ok(adapter) => Ok(adapter),
-        Err(error) => Err(error.to_string()),
-    })
+    Ok(instance
+        .request_adapter(&options)
+        .await
+        .map_err(|error| error.to_string()))
 }
 
 #[cfg(test)]
@@ -375,25 +383,43 @@ mod tests {
         );
     }
 
-    /// A device whose dispatches do nothing.
-    fn idle_device() -> Offload {
+    /// An adapter of a device whose dispatches do nothing.
+    fn idle_adapter(limits: wgpu::Limits) -> wgpu::Adapter {
         let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
         options.backends = wgpu::Backends::NOOP;
         options.backend_options.noop.enable = true;
-        let adapter = wgpu::Instance::new(options).request_adapter(&Default::default());
-        block_on(Offload::from_adapter(&block_on(adapter).unwrap())).unwrap()
+        options.backend_options.noop.limits = Some(limits);
+        block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap()
     }
 
     const OP: Unary = Unary::Forward(HardSigmoid::PYTORCH);
 
     /// Loses the device when the chunk that starts at `at` is sent.
     fn losing_the_device(at: usize, x: &[f32], y: &mut [f32]) -> Result<(), OffloadError> {
-        let offload = idle_device();
-        let Chosen::Gpu(gpu) = &offload.0 else {
-            panic!("no device")
-        };
+        let gpu = block_on(Gpu::new(&idle_adapter(wgpu::Limits::default()))).unwrap();
         gpu.lose_at.set(at).unwrap();
-        block_on(offload.unary(OP, x, y))
+        block_on(Offload(Chosen::Gpu(Box::new(gpu))).unary(OP, x, y))
+    }
+
+    #[test]
+    fn an_adapter_that_computes_nothing_is_refused() {
+        let error = block_on(Offload::from_adapter(&idle_adapter(wgpu::Limits::default()))).unwrap_err();
+        let message = "no adapter: wgpu's noop backend computes nothing; install a driver or compute on the CPU";
+        assert_eq!(error.to_string(), message);
+    }
+
+    #[test]
+    fn an_adapter_that_gives_no_device_is_an_error() {
+        let adapter = idle_adapter(wgpu::Limits {
+            max_storage_buffers_per_shader_stage: 2,
+            ..Default::default()
+        });
+        let error = block_on(Gpu::new(&adapter)).unwrap_err();
+        assert!(matches!(error, OffloadError::NoDevice { .. }), "{error}");
+        assert!(
+            error.to_string().contains("max_storage_buffers_per_shader_stage"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sends chunks through a ring of buffers: while the device computes one, the host fills the next and empties the last.
 
 use crate::{
-    gpu::{Kernels, operands::BufferRange},
+    gpu::{Kernels, error::in_one_line, operands::BufferRange},
     math::{dtype::DType, op::Op},
     offload::error::OffloadError,
     plan::placement::{Operand, Placement, Unit},
@@ -9,6 +9,7 @@ use crate::{
 use futures_channel::oneshot;
 use std::{
     collections::VecDeque,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -319,17 +320,26 @@ impl Gpu {
             let result = popped.await;
             // On native targets the loss is reported by a poll.
             let _ = self.kernels.device().poll(wgpu::PollType::Poll);
-            self.loss().map_or(result, Err)
+            if let Some(lost) = self.reported_loss() {
+                return Err(lost);
+            }
+            result.map_err(|error| match error {
+                OffloadError::Gpu { details } => self.failure(details),
+                error => error,
+            })
         }
     }
 
-    fn failure(&self, details: impl ToString) -> OffloadError {
-        self.loss().unwrap_or(OffloadError::Gpu {
-            details: details.to_string(),
+    /// What made a call to wgpu fail: that the device is lost, or else what wgpu says.
+    fn failure(&self, details: impl fmt::Display) -> OffloadError {
+        // wgpu reports the loss of a device only when its queue is empty, but refuses its calls before.
+        let unreported = || self.kernels.check_alive().err().map(OffloadError::from);
+        self.reported_loss().or_else(unreported).unwrap_or(OffloadError::Gpu {
+            details: in_one_line(details),
         })
     }
 
-    fn loss(&self) -> Option<OffloadError> {
+    fn reported_loss(&self) -> Option<OffloadError> {
         let lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         lost.clone().map(|details| OffloadError::DeviceLost { details })
     }
@@ -441,11 +451,12 @@ fn described(error: wgpu::Error) -> OffloadError {
         wgpu::Error::OutOfMemory { source } => OffloadError::OutOfMemory {
             details: source.to_string(),
         },
-        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
-            OffloadError::Gpu { details: description }
-        }
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => OffloadError::Gpu {
+            details: in_one_line(description),
+        },
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

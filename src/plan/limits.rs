@@ -31,7 +31,7 @@ impl Default for Limits {
 /// A device was made with a limit below what a kernel needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsupportedDevice {
-    /// The limit's name in WebGPU.
+    /// The limit's name in WebGPU, or in wgpu if it is wgpu's own.
     pub limit: &'static str,
     /// What the kernel needs.
     pub needed: u64,

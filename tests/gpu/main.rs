@@ -16,6 +16,7 @@ use hard_sigmoid::{
     offload::{Offload, OffloadError, Target, block_on},
     plan::Placement,
 };
+use std::time::Instant;
 use wgpu::util::DeviceExt;
 
 fn main() {
@@ -44,6 +45,7 @@ fn main() {
         ("wrong_bits_are_seen", wrong_bits_are_seen),
         ("offload", offload),
         ("lost_device", lost_device),
+        ("device_lost_during_a_call", device_lost_during_a_call),
         ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
         ("sample (opt-in: ./test.sh matrix)", exhaustive::sample),
         ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
@@ -415,13 +417,11 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
 /// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
-    gpu.kernels.warm_up(Unary::Forward(HardSigmoid::PYTORCH), DType::F32);
+    let forward = Unary::Forward(HardSigmoid::PYTORCH);
+    gpu.kernels.warm_up(forward, DType::F32).unwrap();
     let [x, ..] = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
-    let first = gpu
-        .kernels
-        .unary(Unary::Forward(HardSigmoid::PYTORCH), DType::F32, &input, &output)
-        .unwrap();
+    let first = gpu.kernels.unary(forward, DType::F32, &input, &output).unwrap();
     let second = gpu
         .kernels
         .unary(
@@ -560,7 +560,7 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
     });
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
     let case = separate(Binary::Backward(HardSigmoid::JAX));
-    kernels.warm_up(case.op, DType::F32);
+    kernels.warm_up(case.op, DType::F32).unwrap();
     let gpu = Gpu {
         device,
         queue,
@@ -726,4 +726,52 @@ fn lost_device(adapter: &wgpu::Adapter) {
     let error = block_on(offload.unary_in_place(op, &mut x)).unwrap_err();
     assert!(matches!(error, OffloadError::DeviceLost { .. }), "{error}");
     assert_eq!(x, before);
+}
+
+/// The device is destroyed at 24 moments of a call: of the first one, which compiles, and of a later one. Then the call
+/// fails and writes nothing, or it had begun to write and the CPU path computes the rest; the next call fails. Each
+/// failure says that the device was lost, in one line.
+fn device_lost_during_a_call(adapter: &wgpu::Adapter) {
+    let op = Unary::Forward(HardSigmoid::JAX);
+    let [x, ..] = inputs(4 << 20);
+    let expected: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
+    let assert_lost = |result: Result<(), OffloadError>| {
+        let error = result.unwrap_err();
+        assert!(matches!(error, OffloadError::DeviceLost { .. }), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+    };
+    let offload = || block_on(Offload::from_adapter(adapter)).unwrap();
+    let call = |offload: &Offload, y: &mut [f32]| block_on(offload.unary(op, &x, y));
+    let mut y = vec![7.0; x.len()];
+    let undisturbed = offload();
+    for is_first in [true, false] {
+        let start = Instant::now();
+        call(&undisturbed, &mut y).unwrap();
+        let whole = start.elapsed();
+        let mut failed = 0;
+        for moment in 0..24 {
+            let offload = offload();
+            if !is_first {
+                call(&offload, &mut y).unwrap();
+            }
+            y.fill(7.0);
+            let result = std::thread::scope(|scope| {
+                let device = offload.kernels().unwrap().device();
+                scope.spawn(move || {
+                    std::thread::sleep(whole * moment / 24);
+                    device.destroy();
+                });
+                call(&offload, &mut y)
+            });
+            if result.is_err() {
+                assert_lost(result);
+                assert!(y.iter().all(|&y| y == 7.0));
+                failed += 1;
+            } else {
+                assert_same_bits("finished on the CPU", &y, &expected, |i| x[i].to_string());
+            }
+            assert_lost(call(&offload, &mut y));
+        }
+        assert!(failed > 0, "no call failed");
+    }
 }
