@@ -5,7 +5,7 @@ use crate::{
     npy::{self, Numbers},
     out::Out,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use hard_sigmoid::identify::{Agreement, Gradient, Identification, Match, Separation, Verdict, identify_within};
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
@@ -20,17 +20,19 @@ use std::{io::Write, path::PathBuf};
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// x
+    #[arg(value_hint = ValueHint::FilePath)]
     input: PathBuf,
     /// y
+    #[arg(value_hint = ValueHint::FilePath)]
     output: PathBuf,
     /// Upstream gradient g; with --dx
-    #[arg(long, value_name = "G.npy", requires = "dx")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "G.npy", requires = "dx")]
     grad: Option<PathBuf>,
     /// Gradient with respect to x
-    #[arg(long, value_name = "DX.npy", requires = "grad")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "DX.npy", requires = "grad")]
     dx: Option<PathBuf>,
     /// By how much y and dx of a preset may be off, if no definition gives every bit
-    #[arg(long, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
+    #[arg(long, value_hint = ValueHint::Other, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
     atol: f32,
     /// Prints JSON; README.md describes it
     #[arg(long)]

@@ -150,6 +150,9 @@ impl Reader {
                 (Some(_), _) => format!(
                     "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
                 ),
+                (None, "<f8") => "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32 first, in \
+                                  NumPy with .astype('float32')"
+                    .into(),
                 (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),
                 (None, _) => format!(
                     "its dtype is '{found}'; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as \
@@ -161,17 +164,18 @@ impl Reader {
     }
 
     fn checked(&self, size: u64) -> Result<u64, String> {
-        let len = self.header.len();
-        let bytes = len.and_then(|len| len.checked_mul(size));
+        let shape = shown(self.shape());
+        let counted = self.header.len().and_then(|len| Some((len, len.checked_mul(size)?)));
+        let Some((len, bytes)) = counted else {
+            return Err(format!("shape {shape} has more bytes than can be counted"));
+        };
         // What a pipe lacks is seen when it ends.
-        if let Some(found) = self.len.filter(|&found| bytes != Some(found)) {
-            return Err(format!(
-                "shape {} doesn't fit its {found} bytes of data: truncated or damaged",
-                shown(self.shape())
-            ));
+        match self.len.filter(|&found| found != bytes) {
+            Some(found) => Err(format!(
+                "shape {shape} takes {bytes} bytes of data, but there are {found}: truncated or damaged"
+            )),
+            None => Ok(len),
         }
-        len.filter(|_| bytes.is_some())
-            .ok_or_else(|| format!("shape {} has more bytes than can be counted", shown(self.shape())))
     }
 
     /// The next elements.
