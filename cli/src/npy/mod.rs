@@ -206,7 +206,7 @@ impl Reader {
         }
     }
 
-    /// All elements. Memory is taken as they come, since a pipe may promise more than it has.
+    /// All elements. From a pipe, which may promise more than it has, memory is taken as they come.
     pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let len = self.check::<T>()?;
         self.read_all(len, convert)
@@ -215,6 +215,11 @@ impl Reader {
     fn read_all<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let mut left = len;
         let mut all = Vec::new();
+        if self.len.is_some() {
+            let len = usize::try_from(len).map_err(|error| self.at_path(error.to_string()))?;
+            all.try_reserve_exact(len)
+                .map_err(|error| self.at_path(error.to_string()))?;
+        }
         let progress = progress::of_bytes(len * size_of::<T>() as u64);
         let mut piece = vec![T::zeroed(); left.min(PIECE as u64) as usize];
         while left > 0 {
