@@ -118,7 +118,7 @@ fn it_fits_alpha_and_beta_to_noisy_data() {
         "{out}"
     );
     assert!(
-        out.contains("Every y stays within 0.0001 for alpha from 0.36993 to 0.37007 and beta from 0.40990 to 0.41010"),
+        out.contains("Every y stays within 0.0001 for alpha from 0.36993 to 0.37007 and beta from 0.40991 to 0.41009"),
         "{out}"
     );
     let (_, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4 --json");
