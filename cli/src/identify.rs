@@ -75,12 +75,15 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         dx: &dx.values,
     });
     let clock = progress::of_time(&format!("comparing {} elements", x.values.len()));
-    let found = identify_within(&x.values, &y.values, gradient, arguments.atol)?;
-    let answer = match arguments.json {
-        true => format!("{:#}\n", json(&found, &x, &y)),
-        false => found.report(&x.values, &y.values, x.element, y.element),
-    };
+    let found = identify_within(&x.values, &y.values, gradient, arguments.atol).map(|found| {
+        let answer = match arguments.json {
+            true => format!("{:#}\n", json(&found, &x, &y)),
+            false => found.report(&x.values, &y.values, x.element, y.element),
+        };
+        (found, answer)
+    });
     clock.finish_and_clear();
+    let (found, answer) = found?;
     write!(out, "{answer}")?;
     Ok(matches!(found.verdict, Verdict::Preset(_) | Verdict::Affine(_)))
 }

@@ -75,7 +75,8 @@ Examples:
 Exit status:
   0  every result has the bits of the CPU path
   1  a result of the table differs
-  2  the input is bad, or the output can't be written";
+  2  the input is bad, or the output can't be written
+  141  the reader of the result left before its end";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();

@@ -93,12 +93,7 @@ pub fn identify_within(
     let mut verdict = of_presets(&matches);
     let mut within = 0.0;
     if verdict == Verdict::Unknown {
-        let (found, one) = match search::affine(&data, no_y_agrees(&matches)) {
-            Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
-            Found::One(found) => (Verdict::Unknown, Some(found)),
-            Found::TooFew => (Verdict::Underdetermined, None),
-            Found::None => (Verdict::Unknown, None),
-        };
+        let (found, one) = of_search(search::affine(&data, no_y_agrees(&matches)));
         matches.extend(one);
         verdict = found;
     }
@@ -109,15 +104,16 @@ pub fn identify_within(
         let near = of_presets(&matches);
         if near != Verdict::Unknown {
             verdict = near;
-        } else if let Some((found, of_found)) = search::affine_within(&data, no_y_agrees(&matches)) {
-            if found.fits() {
-                (verdict, ranges) = (Verdict::Affine(found.definition), Some(of_found));
-            }
-            matches.push(found);
+        } else {
+            let (found, of_found) = search::affine_within(&data, no_y_agrees(&matches));
+            let (of_numbers, one) = of_search(found);
+            ranges = of_found.filter(|_| matches!(of_numbers, Verdict::Affine(_)));
+            matches.extend(one);
+            verdict = of_numbers;
         }
     }
     if verdict == Verdict::Unknown && !nearest(&matches).is_near() {
-        let better = |found: &Match| 2.0 * found.forward.mean < nearest(&matches).forward.mean;
+        let better = |found: &Match| found.is_near() || 2.0 * found.forward.mean < nearest(&matches).forward.mean;
         let found = search::affine_of_most(&data).filter(better);
         matches.extend(found);
     }
@@ -142,6 +138,16 @@ fn is_few(count: usize, of: usize) -> bool {
 
 /// A difference beyond roundings to a half float, but too small to tell curves apart.
 const NEAR: f32 = 0.01;
+
+/// What a search for `alpha` and `beta` tells, and the pair that it found.
+fn of_search(found: Found) -> (Verdict, Option<Match>) {
+    match found {
+        Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
+        Found::One(found) => (Verdict::Unknown, Some(found)),
+        Found::TooFew => (Verdict::Underdetermined, None),
+        Found::None => (Verdict::Unknown, None),
+    }
+}
 
 /// Which presets fit.
 fn of_presets(matches: &[Match]) -> Verdict {

@@ -83,9 +83,16 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [x_dtype, y_dtype]: [
             let within = within(found.within);
             format!("{formula}: no preset agrees{within}, but every element agrees with this.\n{of_numbers}{kinks}")
         }
-        Verdict::Underdetermined => "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
-             two different x have a y strictly between 0 and 1.\n"
-            .into(),
+        Verdict::Underdetermined => {
+            let how = match found.within {
+                0.0 => "strictly between 0 and 1".into(),
+                within => format!("between 0 and 1 by more than {within:?}"),
+            };
+            format!(
+                "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
+                 two different x have a y {how}.\n"
+            )
+        }
         Verdict::Unknown => unknown(found, x, y),
     }
 }

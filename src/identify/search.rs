@@ -65,11 +65,21 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
 ///
 /// Among the pairs at most twice as far from `y` as the nearest pair, it takes the shortest. Noise that the data don't
 /// have would make the numbers shorter than the data allow.
-pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> Option<(Match, Ranges)> {
+pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> (Found, Option<Ranges>) {
     if !data.is_from_0_to_1() {
-        return None;
+        return (Found::None, None);
     }
-    let (first, last) = ends_of_slope(data, DType::F32)?;
+    let Some((first, last)) = ends_of_slope(data, DType::F32) else {
+        return (Found::TooFew, None);
+    };
+    match fitted(data, first, last, for_y_alone) {
+        Some((found, ranges)) => (Found::One(found), Some(ranges)),
+        None => (Found::None, None),
+    }
+}
+
+/// The pair of [`affine_within`], and the ranges of all pairs, from the elements at the ends of the slope.
+fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool) -> Option<(Match, Ranges)> {
     let atol = f64::from(data.atol);
     let condition = |(x, y): (f32, f32)| {
         let (x, low, high) = (f64::from(x), f64::from(y) - atol, f64::from(y) + atol);
@@ -127,7 +137,10 @@ pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
         Found::One(found) => Some(found),
         _ => {
             most.atol = (largest as f32).max(data.atol);
-            affine_within(&most, false).map(|(found, _)| found)
+            match affine_within(&most, false) {
+                (Found::One(found), _) => Some(found),
+                _ => None,
+            }
         }
     };
     found.map(|found| data.match_of(found.definition, found.precision))

@@ -238,6 +238,13 @@ fn a_few_wrong_elements_are_named() {
             assert!(report.starts_with(&expected), "{expected}\n{report}");
         }
     }
+    // As many as are few.
+    let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
+    y[450..550].fill(f32::NAN);
+    let (_, report) = said(&x, &y, 0.0);
+    let expected =
+        "unknown\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
+    assert!(report.starts_with(expected), "{report}");
     // The last of many, which no sample has.
     let x: Vec<f32> = (0..200_002).map(|i| noise(i) * 3.0).collect();
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
@@ -284,6 +291,15 @@ fn noise_is_no_other_function() {
     ] {
         assert!(report.contains(part), "{part}\n{report}");
     }
+    // A noisy step.
+    let elements = x.iter().enumerate();
+    let y: Vec<f32> = elements.map(|(i, &x)| f32::from(x > 0.1) + 1e-5 * noise(i)).collect();
+    let (verdict, report) = said(&x, &y, 1e-4);
+    assert_eq!(verdict, Verdict::Underdetermined);
+    assert!(
+        report.contains("two different x have a y between 0 and 1 by more than 0.0001."),
+        "{report}"
+    );
     // Beyond what noise may be.
     let y: Vec<f32> = x.iter().map(|x| x.max(0.0)).collect();
     let (_, report) = said(&x, &y, 1e-4);
