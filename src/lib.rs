@@ -52,7 +52,7 @@
 //! |---|---|---|
 //! | none | definitions, the CPU path, `identify`, the WGSL text, the plan | bytemuck, half |
 //! | `wgpu` | `gpu::Kernels`, for a program that uses wgpu | wgpu without its default features |
-//! | `parallel` (default) | all cores and the machine's widest vectors for the CPU path | rayon, fearless_simd |
+//! | `parallel` (default) | all cores and the machine's widest vectors for the CPU path, all cores for `identify` | rayon, fearless_simd |
 //! | `offload` (default) | host slices in and out, on a device that is found | `wgpu` with its backends |
 //!
 //! # Bits

@@ -4,8 +4,9 @@ use crate::{
     Outcome,
     npy::{self, Numbers},
     out::Out,
+    progress,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use hard_sigmoid::identify::{Agreement, Gradient, Identification, Match, Separation, Verdict, identify_within};
 use serde_json::{Value, json};
 use std::{io::Write, path::PathBuf};
@@ -15,22 +16,25 @@ use std::{io::Write, path::PathBuf};
 /// The first line names it: a preset, or affine(ALPHA, BETA, RULE) where no preset fits, several with "or" where the data can't
 /// tell, or "unknown". All files must have the same shape. float64 is rounded to float32; use --atol to allow for that. x may have
 /// another type than y, but y and dx must have the same one. The sign of zero and the payload of NaN don't count. Noisy data are
-/// unknown, unless --atol says how much y and dx may be off; then the first line ends in "within TOLERANCE".
+/// unknown, unless --atol says how much y and dx may be off; then the first line ends in "within TOLERANCE", and fitted ALPHA and
+/// BETA come with the ranges that the tolerance leaves open.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// x
+    #[arg(value_hint = ValueHint::FilePath)]
     input: PathBuf,
     /// y
+    #[arg(value_hint = ValueHint::FilePath)]
     output: PathBuf,
     /// Upstream gradient g; with --dx
-    #[arg(long, value_name = "G.npy", requires = "dx")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "G.npy", requires = "dx")]
     grad: Option<PathBuf>,
     /// Gradient with respect to x
-    #[arg(long, value_name = "DX.npy", requires = "grad")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "DX.npy", requires = "grad")]
     dx: Option<PathBuf>,
-    /// By how much y and dx of a preset may be off, if no definition gives every bit
-    #[arg(long, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
+    /// By how much y and dx may be off, if no definition gives every bit
+    #[arg(long, value_hint = ValueHint::Other, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
     atol: f32,
     /// Prints JSON; README.md describes it
     #[arg(long)]
@@ -70,28 +74,32 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         g: &g.values,
         dx: &dx.values,
     });
-    let found = identify_within(&x.values, &y.values, gradient, arguments.atol)?;
-    if arguments.json {
-        writeln!(out, "{:#}", json(&found, &x, &y))?;
-    } else {
-        write!(out, "{}", found.report(&x.values, &y.values, x.element, y.element))?;
-    }
+    let clock = progress::of_time(&format!("comparing {} elements", x.values.len()));
+    let found = identify_within(&x.values, &y.values, gradient, arguments.atol).map(|found| {
+        let answer = match arguments.json {
+            true => format!("{:#}\n", json(&found, &x, &y)),
+            false => found.report(&x.values, &y.values, x.element, y.element),
+        };
+        (found, answer)
+    });
+    clock.finish_and_clear();
+    let (found, answer) = found?;
+    write!(out, "{answer}")?;
     Ok(matches!(found.verdict, Verdict::Preset(_) | Verdict::Affine(_)))
 }
 
 fn json(found: &Identification, x: &Numbers, y: &Numbers) -> Value {
     let definitions: Vec<_> = found.verdict.definitions().iter().map(ToString::to_string).collect();
     let agreement = |of: &Agreement| {
-        let (largest, x) = of
-            .largest
-            .map_or((0.0, None), |(largest, at)| (largest, Some(x.values[at])));
+        let (largest, at) = of.largest.map_or((0.0, None), |(largest, at)| (largest, Some(at)));
         json!({
             "compared": of.compared,
             "differing": of.differing,
             "flushed": of.flushed,
             // JSON has no infinity.
             "largest": Some(largest).filter(|largest| largest.is_finite()),
-            "at_x": x,
+            "at": at,
+            "at_x": at.map(|at| x.values[at]),
         })
     };
     let one_match = |one: &Match| {
@@ -115,6 +123,7 @@ fn json(found: &Identification, x: &Numbers, y: &Numbers) -> Value {
         "verdict": found.verdict.name(),
         "definitions": definitions,
         "within": found.within,
+        "ranges": found.ranges.map(|ranges| json!({ "alpha": ranges.alpha, "beta": ranges.beta })),
         "matches": found.matches.iter().map(one_match).collect::<Vec<_>>(),
         "kinks": {
             "passed": found.kinks.passed,

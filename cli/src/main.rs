@@ -1,5 +1,6 @@
 //! The command `hard-sigmoid`: see its `--help`.
 
+mod choices;
 mod curves;
 #[cfg(test)]
 mod damage;
@@ -19,7 +20,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use out::Out;
 use std::{
-    io::{self, Write},
+    error::Error,
+    io::{self, ErrorKind, Write},
     process::ExitCode,
 };
 
@@ -55,7 +57,10 @@ enum Command {
 }
 
 /// Whether the answer is yes, or what is wrong with the input.
-type Outcome = Result<bool, Box<dyn std::error::Error + Send + Sync>>;
+type Outcome = Result<bool, Box<dyn Error + Send + Sync>>;
+
+/// The status by which a shell reports a command that wrote to a closed pipe: 128 + SIGPIPE.
+const READER_LEFT: u8 = 141;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -66,22 +71,44 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, &mut out),
         Command::Report(arguments) => report::run(&arguments, &mut out),
         Command::List(arguments) => list::run(&arguments, &mut out),
-        Command::Completions { shell } => {
-            // It panics where it can't write.
-            let mut text = vec![];
-            clap_complete::generate(shell, &mut Arguments::command(), "hard-sigmoid", &mut text);
-            out.write_all(&text).map(|()| true).map_err(Into::into)
-        }
+        Command::Completions { shell } => completions(shell, &mut out).map(|()| true).map_err(Into::into),
         Command::Man => manual(&mut out).map(|()| true).map_err(Into::into),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
+        // A reader of the result, such as `head`, has what it wanted.
+        Err(error) if is_closed_pipe(&*error) => ExitCode::from(READER_LEFT),
         Err(error) => {
             complain(&error.to_string());
             ExitCode::from(2)
         }
     }
+}
+
+fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+}
+
+/// Writes the script by which a shell completes arguments.
+fn completions(shell: Shell, out: &mut Out) -> io::Result<()> {
+    // clap_complete's script for bash stops after a subcommand if the name has a hyphen (its issue 6421). So that script
+    // is made for a name without one, and registered for the real name.
+    let name = if shell == Shell::Bash {
+        "hard_sigmoid"
+    } else {
+        "hard-sigmoid"
+    };
+    // clap_complete panics where it can't write.
+    let mut script = vec![];
+    clap_complete::generate(shell, &mut Arguments::command(), name, &mut script);
+    let script = String::from_utf8(script).expect("it is text");
+    out.write_all(
+        script
+            .replace(" default hard_sigmoid\n", " default hard-sigmoid\n")
+            .as_bytes(),
+    )
 }
 
 /// Writes the man page of the command and its subcommands.

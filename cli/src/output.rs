@@ -23,10 +23,10 @@ enum Place {
 
 impl Output {
     /// A program may create only one, because Ctrl-C removes only that one.
-    pub fn create(path: &Path) -> Result<Self, String> {
+    pub fn create(path: &Path) -> io::Result<Self> {
         let place = Place::of(path).map_err(|error| at(path, error))?;
         if let Place::Beside(file, _) = &place {
-            remove_when_interrupted(file.path())?;
+            remove_when_interrupted(file.path()).map_err(io::Error::other)?;
         }
         Ok(Self {
             path: path.into(),
@@ -46,7 +46,8 @@ impl Output {
         matches!(self.place, Place::Beside(..))
     }
 
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), String> {
+    /// The kind of error tells whether a reader has closed the pipe.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = match &mut self.place {
             Place::Beside(file, _) => file.write_all(bytes),
             Place::Through(file) => file.write_all(bytes),
@@ -54,7 +55,7 @@ impl Output {
         written.map_err(|error| at(&self.path, error))
     }
 
-    pub fn finish(self) -> Result<(), String> {
+    pub fn finish(self) -> io::Result<()> {
         match self.place {
             Place::Beside(file, target) => {
                 let renamed = file.persist(target);
@@ -113,7 +114,7 @@ impl Place {
 }
 
 /// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
-fn remove_when_interrupted(path: &Path) -> Result<(), String> {
+fn remove_when_interrupted(path: &Path) -> Result<(), ctrlc::Error> {
     let path = path.to_owned();
     let handler = move || {
         // It may just have been finished.
@@ -122,7 +123,7 @@ fn remove_when_interrupted(path: &Path) -> Result<(), String> {
         // The status by which a shell reports a command that Ctrl-C ended.
         std::process::exit(130);
     };
-    ctrlc::set_handler(handler).map_err(|error| error.to_string())
+    ctrlc::set_handler(handler)
 }
 
 /// Where a chain of symbolic links ends; there may be no file yet. `fs::metadata` has refused a circle.
@@ -135,6 +136,6 @@ fn linked(path: &Path) -> PathBuf {
     path
 }
 
-fn at(path: &Path, error: io::Error) -> String {
-    format!("{}: {error}", path.display())
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -7,7 +7,7 @@ use crate::{
     out::Out,
     output::{Output, check_inputs, extension},
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use hard_sigmoid::{HardSigmoid, Preset, Region};
 use serde_json::json;
 use std::{
@@ -26,21 +26,22 @@ use std::{
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// x. By default the pre-activations of a network trained on handwritten digits, which are in the project's folder
+    #[arg(value_hint = ValueHint::FilePath)]
     input: Option<PathBuf>,
     /// Draws the distribution of x under the curves
-    #[arg(long, value_name = "FILE.svg|FILE.png")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE.svg|FILE.png")]
     output: Option<PathBuf>,
     /// Lets --output be the input
     #[arg(long, requires = "output")]
     overwrite: bool,
     /// The axis of the features; a negative one counts from the last
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, value_hint = ValueHint::Other, allow_negative_numbers = true)]
     axis: Option<i64>,
     /// Prints JSON; README.md describes it
     #[arg(long)]
     json: bool,
     /// Background of the picture
-    #[arg(long, requires = "output", default_value = "light", value_parser = ["light", "dark"], value_name = "light|dark")]
+    #[arg(long, requires = "output", default_value = "light", value_parser = ["light", "dark"], value_name = "THEME")]
     theme: String,
 }
 

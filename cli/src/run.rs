@@ -1,12 +1,12 @@
 //! Files through one definition, or a table of definitions over data.
 
 use crate::{
-    Outcome, complain, npy,
+    Outcome, choices, complain, npy,
     out::Out,
     output::{check_inputs, extension},
     stream, table,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use hard_sigmoid::{
     DType, HardSigmoid, KinkRule, Scalar, bf16, f16,
     offload::{Offload, Target, block_on},
@@ -27,31 +27,31 @@ use std::path::{Path, PathBuf};
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// A definition by name or alias; `hard-sigmoid list` shows them
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["alpha", "beta", "kinks"])]
+    #[arg(long, value_parser = choices::presets(), value_name = "NAME", conflicts_with_all = ["alpha", "beta", "kinks"])]
     preset: Option<HardSigmoid>,
     /// Slope of clamp(ALPHA * x + BETA, 0, 1)
-    #[arg(long, requires = "beta", allow_negative_numbers = true)]
+    #[arg(long, requires = "beta", value_hint = ValueHint::Other, allow_negative_numbers = true)]
     alpha: Option<f32>,
     /// Value at 0 of clamp(ALPHA * x + BETA, 0, 1)
-    #[arg(long, requires = "alpha", allow_negative_numbers = true)]
+    #[arg(long, requires = "alpha", value_hint = ValueHint::Other, allow_negative_numbers = true)]
     beta: Option<f32>,
     /// Gradient of that clamp at its kinks: 0 (strict), ALPHA (inclusive) or half of it (half)
-    #[arg(long, requires = "alpha", value_name = "strict|inclusive|half")]
+    #[arg(long, requires = "alpha", value_parser = choices::kink_rules(), value_name = "RULE")]
     kinks: Option<KinkRule>,
     /// forward or backward. By default a file is computed forward; the table has backward too if there is a gradient
-    #[arg(long, value_parser = ["forward", "backward"], value_name = "forward|backward")]
+    #[arg(long, value_parser = ["forward", "backward"], value_name = "PASS")]
     pass: Option<String>,
     /// x
-    #[arg(long, value_name = "X.npy")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "X.npy")]
     input: Option<PathBuf>,
     /// Upstream gradient, of the same shape as x
-    #[arg(long, value_name = "G.npy", requires = "input")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "G.npy", requires = "input")]
     grad: Option<PathBuf>,
     /// Type of the files and of the computation. By default that of x; a file of uint16 needs bf16
-    #[arg(long, value_name = "f32|f16|bf16")]
+    #[arg(long, value_parser = choices::dtypes(), value_name = "DTYPE")]
     dtype: Option<DType>,
     /// Where the result goes: y, or dx for the backward pass
-    #[arg(long, value_name = "Y.npy", requires = "input")]
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "Y.npy", requires = "input")]
     output: Option<PathBuf>,
     /// Lets --output be one of the inputs
     #[arg(long, requires = "output")]
@@ -60,7 +60,7 @@ pub struct Arguments {
     #[arg(long)]
     json: bool,
     /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
-    #[arg(long, default_value_t, value_name = "auto|gpu|cpu")]
+    #[arg(long, value_parser = choices::devices(), default_value_t, value_name = "DEVICE")]
     device: Target,
 }
 
@@ -75,7 +75,8 @@ Examples:
 Exit status:
   0  every result has the bits of the CPU path
   1  a result of the table differs
-  2  the input is bad, or the output can't be written";
+  2  the input is bad, or the output can't be written
+  141  the reader of the result left before its end";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let pass = arguments.pass.as_deref();

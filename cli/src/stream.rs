@@ -7,12 +7,15 @@ use hard_sigmoid::{
     offload::{Offload, block_on},
 };
 use std::{
-    io::Write,
+    error::Error,
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
     time::Instant,
 };
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// Elements of a piece: 16 MiB of `f32`.
 const PIECE: u64 = 1 << 22;
@@ -40,7 +43,7 @@ struct Piece<T> {
 
 impl<T: Scalar> FileJob<T> {
     /// Checks both inputs, and begins the output.
-    pub fn open(definition: HardSigmoid, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self, String> {
+    pub fn open(definition: HardSigmoid, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self> {
         let len = x.check::<T>()?;
         if let Some(g) = &g {
             npy::check_same_shape(x.shape(), g.shape())?;
@@ -61,7 +64,7 @@ impl<T: Scalar> FileJob<T> {
     }
 
     /// Computes the file, and says so in a line or as JSON.
-    pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<(), String> {
+    pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<()> {
         let mut out = Output::beside(Some(&self.y), out);
         let Self {
             definition,
@@ -96,14 +99,15 @@ impl<T: Scalar> FileJob<T> {
                         // The reader may have read everything.
                         let _ = back.send(piece);
                     }
-                    Ok::<_, String>(y)
+                    Ok::<_, io::Error>(y)
                 }
             });
             let computing = compute(offload, definition, has_g, read, &to_write);
             drop(to_write);
             reader.join().expect("no panics")?;
             let y = writer.join().expect("no panics")?;
-            computing.map(|()| y)
+            computing?;
+            Ok::<_, Box<dyn Error + Send + Sync>>(y)
         });
         bar.finish_and_clear();
         y?.finish()?;
@@ -126,7 +130,8 @@ impl<T: Scalar> FileJob<T> {
             let to = to.display();
             format!("{definition} {pass} of {len} elements on {offload}: {to} ({seconds:.1} s, {rate:.2} GB/s)")
         };
-        writeln!(out, "{summary}").map_err(|error| error.to_string())
+        writeln!(out, "{summary}")?;
+        Ok(())
     }
 }
 

@@ -3,6 +3,8 @@
 //! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] finds an input that
 //! would tell two definitions apart.
 
+mod constraints;
+mod parts;
 mod report;
 mod search;
 
@@ -12,6 +14,7 @@ use crate::math::{
     error::OpError,
 };
 use half::{bf16, f16};
+use parts::{any_index, of_parts};
 use search::Found;
 use std::fmt;
 
@@ -48,8 +51,10 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
     identify_within(x, y, gradient, 0.0)
 }
 
-/// Like [`identify`], but if that finds nothing, `y` and `dx` of a preset may be off by `atol`, because of noise or another
-/// library's roundings. The verdict then holds within this tolerance, and [`Identification::within`] says so.
+/// Like [`identify`], but if that finds nothing, `y` and `dx` may be off by `atol`, because of noise or another library's
+/// roundings. First the presets are compared, then `alpha` and `beta` are fitted. The verdict holds within this
+/// tolerance, and [`Identification::within`] says so. For fitted `alpha` and `beta`, [`Identification::ranges`] has how far
+/// the tolerance leaves them open.
 ///
 /// # Errors
 /// [`OpError::LengthMismatch`] if the slices differ in length, [`OpError::Tolerance`] if `atol` is negative, infinite
@@ -62,6 +67,12 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
 /// let y = x.map(|x| HardSigmoid::COURBARIAUX.forward(x) + 1e-6);
 /// let identification = identify_within(&x, &y, None, 1e-5)?;
 /// assert_eq!(identification.to_string(), "courbariaux or sparse, within 1e-5");
+///
+/// let y = x.map(|x: f32| (0.25 * x + 0.375).clamp(0.0, 1.0) + 1e-6 * (9.0 * x).sin());
+/// let identification = identify_within(&x, &y, None, 1e-5)?;
+/// assert_eq!(identification.to_string(), "affine(0.25, 0.375, strict), within 1e-5");
+/// let alpha = identification.ranges.unwrap().alpha;
+/// assert!(0.2499 < alpha.0 && alpha.1 < 0.2501);
 /// # Ok::<(), hard_sigmoid::OpError>(())
 /// ```
 pub fn identify_within(
@@ -82,22 +93,29 @@ pub fn identify_within(
     let mut verdict = of_presets(&matches);
     let mut within = 0.0;
     if verdict == Verdict::Unknown {
-        let (found, one) = match search::affine(&data, matches.iter().all(|one| one.forward.differing > 0)) {
-            Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
-            Found::One(found) => (Verdict::Unknown, Some(found)),
-            Found::TooFew => (Verdict::Underdetermined, None),
-            Found::None => (Verdict::Unknown, None),
-        };
+        let (found, one) = of_search(search::affine(&data, no_y_agrees(&matches)));
         matches.extend(one);
         verdict = found;
     }
+    let mut ranges = None;
     if atol > 0.0 && matches!(verdict, Verdict::Unknown | Verdict::Underdetermined) {
-        data.atol = atol;
-        let near = data.best_matches();
-        let of_near = of_presets(&near);
-        if of_near != Verdict::Unknown {
-            (matches, verdict, within) = (near, of_near, atol);
+        (data.atol, within) = (atol, atol);
+        matches = data.best_matches();
+        let near = of_presets(&matches);
+        if near != Verdict::Unknown {
+            verdict = near;
+        } else {
+            let (found, of_found) = search::affine_within(&data, no_y_agrees(&matches));
+            let (of_numbers, one) = of_search(found);
+            ranges = of_found.filter(|_| matches!(of_numbers, Verdict::Affine(_)));
+            matches.extend(one);
+            verdict = of_numbers;
         }
+    }
+    if verdict == Verdict::Unknown && !nearest(&matches).is_near() {
+        let better = |found: &Match| found.is_near() || 2.0 * found.forward.mean < nearest(&matches).forward.mean;
+        let found = search::affine_of_most(&data).filter(better);
+        matches.extend(found);
     }
     let kinks = data.at_kinks(nearest(&matches));
     Ok(Identification {
@@ -105,7 +123,30 @@ pub fn identify_within(
         within,
         matches,
         kinks,
+        ranges,
     })
+}
+
+fn no_y_agrees(matches: &[Match]) -> bool {
+    matches.iter().all(|one| one.forward.differing > 0)
+}
+
+/// Whether so few of the elements that they may be errors in the data.
+fn is_few(count: usize, of: usize) -> bool {
+    count <= of / 10
+}
+
+/// A difference beyond roundings to a half float, but too small to tell curves apart.
+const NEAR: f32 = 0.01;
+
+/// What a search for `alpha` and `beta` tells, and the pair that it found.
+fn of_search(found: Found) -> (Verdict, Option<Match>) {
+    match found {
+        Found::One(found) if found.fits() => (Verdict::Affine(found.definition), Some(found)),
+        Found::One(found) => (Verdict::Unknown, Some(found)),
+        Found::TooFew => (Verdict::Underdetermined, None),
+        Found::None => (Verdict::Unknown, None),
+    }
 }
 
 /// Which presets fit.
@@ -140,13 +181,27 @@ pub struct Gradient<'a> {
 pub struct Identification {
     /// What made the data.
     pub verdict: Verdict,
-    /// By how much `y` and `dx` may be off: the given tolerance if it was needed, else 0.
+    /// By how much `y` and `dx` may be off: 0 if the bits tell, else the given tolerance.
     pub within: f32,
     /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were
-    /// found, if any. If the verdict is unknown, they give every `y`, but not `dx`.
+    /// found, if any. If the verdict is unknown, they give every `y`, but not `dx`, or they give most `y`.
     pub matches: Vec<Match>,
     /// What the gradient does at the kinks.
     pub kinks: KinkCounts,
+    /// If the verdict is [`Verdict::Affine`] within a tolerance, what else `alpha` and `beta` may be.
+    pub ranges: Option<Ranges>,
+}
+
+/// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by no more.
+/// For each `alpha` in its range there is a `beta` with which every `y` stays within the tolerance, and for each `beta` an
+/// `alpha`. No pair outside the ranges does that. Noise that is smaller than the tolerance makes them too wide, but never too narrow.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranges {
+    /// The smallest and the largest `alpha`.
+    pub alpha: (f64, f64),
+    /// The smallest and the largest `beta`.
+    pub beta: (f64, f64),
 }
 
 /// What made the data of [`identify`].
@@ -157,8 +212,9 @@ pub enum Verdict {
     Preset(HardSigmoid),
     /// Any of these: the data has no element that separates them. [`separation`] tells which element would.
     OneOf(Vec<HardSigmoid>),
-    /// No preset, but this `alpha` and `beta`, the shortest that give every bit. Without gradients at the kinks the
-    /// kink rule is unknown, and given as strict.
+    /// No preset, but this `alpha` and `beta`: the shortest that give every bit, or, within a tolerance, the shortest that are
+    /// at most twice as far from `y` as the nearest. Without gradients at the kinks the kink rule is unknown, and given as
+    /// strict.
     Affine(HardSigmoid),
     /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
     /// these numbers.
@@ -189,6 +245,17 @@ impl Match {
 
     fn differing(&self) -> usize {
         self.forward.differing + self.backward.map_or(0, |agreement| agreement.differing)
+    }
+
+    /// Whether `y` differs in a few elements, or in nothing but roundings.
+    fn is_near(&self) -> bool {
+        let Agreement {
+            compared,
+            differing,
+            largest,
+            ..
+        } = self.forward;
+        is_few(differing, compared) || largest.is_some_and(|(largest, _)| largest <= self.precision.output.epsilon())
     }
 }
 
@@ -329,6 +396,17 @@ pub struct Agreement {
     pub flushed: usize,
     /// The largest difference and the element where it is; infinite if only one of the two numbers is NaN.
     pub largest: Option<(f32, usize)>,
+    /// The mean difference, where each counts as 1 at most.
+    mean: f64,
+}
+
+impl Agreement {
+    /// Keeps the earlier one of two that are as large.
+    fn add_largest(&mut self, (difference, at): (f32, usize)) {
+        if self.largest.is_none_or(|(largest, _)| difference > largest) {
+            self.largest = Some((difference, at));
+        }
+    }
 }
 
 /// The number of elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be
@@ -346,14 +424,11 @@ pub struct KinkCounts {
 
 impl fmt::Display for Identification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.verdict.definitions() {
-            [] => write!(f, "unknown")?,
-            all => write!(f, "{}", names(all))?,
+        match (self.verdict.definitions(), self.within) {
+            ([], _) => write!(f, "unknown"),
+            (all, 0.0) => write!(f, "{}", names(all)),
+            (all, within) => write!(f, "{}, within {within:?}", names(all)),
         }
-        if self.within > 0.0 {
-            write!(f, ", within {:?}", self.within)?;
-        }
-        Ok(())
     }
 }
 
@@ -390,21 +465,22 @@ impl Identification {
         self.matches.iter().find(|one| one.definition == definition)
     }
 
-    /// The one of [`matches`](Self::matches) whose largest difference in `y` is smallest; among several, the one that
-    /// differs in the fewest elements.
+    /// The one of [`matches`](Self::matches) that is nearest to `y` in the mean, where each difference counts as 1 at most,
+    /// so that a few wrong elements don't decide; among several with the same mean but for roundings, the one that differs
+    /// in the fewest elements.
     pub fn nearest(&self) -> &Match {
         nearest(&self.matches)
     }
 }
 
 fn nearest(matches: &[Match]) -> &Match {
-    let largest = |m: &Match| m.forward.largest.map_or(0.0, |(difference, _)| difference);
-    let by_difference = |a: &&Match, b: &&Match| {
-        largest(a)
-            .total_cmp(&largest(b))
-            .then(a.differing().cmp(&b.differing()))
+    // Noise decides between means that differ by a rounding.
+    let is_nearer = |a: &Match, b: &Match| match a.forward.mean - b.forward.mean {
+        difference if difference.abs() > f32::EPSILON.into() => difference < 0.0,
+        _ => (a.forward.differing, a.differing()) < (b.forward.differing, b.differing()),
     };
-    matches.iter().min_by(by_difference).expect("there are presets")
+    let nearer = |best, one| if is_nearer(one, best) { one } else { best };
+    matches.iter().reduce(nearer).expect("there are presets")
 }
 
 /// An input that tells two definitions apart.
@@ -478,7 +554,10 @@ struct Data<'a> {
 
 impl<'a> Data<'a> {
     fn new(x: &'a [f32], y: &'a [f32], gradient: Option<Gradient<'a>>) -> Self {
-        let is_of = |element: DType, all: &[f32]| all.iter().all(|&one| one.is_nan() || element.rounded(one) == one);
+        let is_of = |element: DType, all: &[f32]| {
+            let is_other = |i: usize| !all[i].is_nan() && element.rounded(all[i]) != all[i];
+            element == DType::F32 || any_index(all.len(), is_other).is_none()
+        };
         let mut precisions = vec![];
         for of_element in Precision::ALL.chunk_by(|a, b| a.output == b.output) {
             let element = of_element[0].output;
@@ -508,29 +587,48 @@ impl<'a> Data<'a> {
         self.x.len().div_ceil(SAMPLE).max(1)
     }
 
-    /// Each `x` as it was after its first rounding, and its `y`.
-    fn inputs(&self, precision: Precision) -> impl Iterator<Item = (f32, f32)> + Clone {
+    /// Each `x`, rounded to a type, and its `y`.
+    fn inputs(&self, input: DType) -> impl Iterator<Item = (f32, f32)> {
         let elements = self.x.iter().zip(self.y);
-        elements.map(move |(&x, &y)| (precision.input.rounded(x), y))
+        elements.map(move |(&x, &y)| (input.rounded(x), y))
     }
 
-    /// The match in the precision in which the fewest elements of a sample differ.
+    /// Whether each `y` of a finite `x` is a result that a hard sigmoid may have.
+    fn is_from_0_to_1(&self) -> bool {
+        let results = -self.atol..=1.0 + self.atol;
+        let is_other = |i: usize| self.x[i].is_finite() && !results.contains(&self.y[i]);
+        any_index(self.x.len(), is_other).is_none()
+    }
+
+    /// The match in the first precision in which everything agrees, or else the fewest elements of a sample differ.
     fn best_match(&self, definition: HardSigmoid) -> Match {
         let differing = |precision| {
             let sample = (0..self.x.len()).step_by(self.sample_step());
             sample.filter(|&i| !self.agrees(i, definition, precision, true)).count()
         };
         let counts: Vec<_> = self.precisions.iter().map(|&one| differing(one)).collect();
-        let mut best: Option<Match> = None;
-        for (&precision, count) in self.precisions.iter().zip(&counts) {
-            if Some(count) == counts.iter().min() && best.is_none_or(|best| !best.fits()) {
-                let found = self.match_of(definition, precision);
-                best = best
-                    .filter(|best| best.differing() <= found.differing())
-                    .or(Some(found));
-            }
-        }
-        best.expect("f32 is always among them")
+        let fewest = counts.iter().min();
+        let best = self
+            .precisions
+            .iter()
+            .zip(&counts)
+            .filter(|(_, count)| Some(*count) == fewest);
+        let mut best = best.map(|(&precision, _)| precision);
+        let first = best.clone().next().expect("f32 is always among them");
+        // Where the sample differs already, no precision fits, and a look at each would take a while for long data.
+        let mut suspect = 0;
+        let mut fits = |precision: &Precision| {
+            let differs = |i: usize| !self.agrees(i, definition, *precision, true);
+            let differing = if differs(suspect) {
+                Some(suspect)
+            } else {
+                any_index(self.x.len(), differs)
+            };
+            suspect = differing.unwrap_or(suspect);
+            differing.is_none()
+        };
+        let fitting = (fewest == Some(&0) && !self.x.is_empty()).then(|| best.find(&mut fits));
+        self.match_of(definition, fitting.flatten().unwrap_or(first))
     }
 
     /// Whether element `i` agrees.
@@ -545,45 +643,52 @@ impl<'a> Data<'a> {
     }
 
     fn match_of(&self, definition: HardSigmoid, precision: Precision) -> Match {
-        let y = self.x.iter().map(|&x| precision.forward(definition, x));
-        let backward = self.gradient.map(|Gradient { g, dx }| {
-            let inputs = self.x.iter().zip(g);
-            let expected = inputs.map(|(&x, &g)| precision.backward(definition, x, g));
-            self.agreement(dx, expected, true)
-        });
+        let forward = self.agreement(self.y, false, |i| precision.forward(definition, self.x[i]));
+        let backward = self
+            .gradient
+            .map(|Gradient { g, dx }| self.agreement(dx, true, |i| precision.backward(definition, self.x[i], g[i])));
         Match {
             definition,
             precision,
-            forward: self.agreement(self.y, y, false),
+            forward,
             backward,
         }
     }
 
     fn same(&self, actual: f32, expected: f32) -> bool {
-        equal(actual, expected) || (actual - expected).abs() <= self.atol
+        is_same(actual, expected, self.atol)
     }
 
-    fn agreement(&self, actual: &[f32], expected: impl Iterator<Item = f32>, may_flush: bool) -> Agreement {
-        let mut agreement = Agreement {
-            compared: actual.len(),
-            ..Default::default()
+    fn agreement(&self, actual: &[f32], may_flush: bool, expected: impl Fn(usize) -> f32 + Sync + Send) -> Agreement {
+        let of_part = |part: std::ops::Range<usize>| {
+            let (mut agreement, mut sum) = (Agreement::default(), 0.0);
+            for i in part {
+                let (actual, expected) = (actual[i], expected(i));
+                if equal(actual, expected) {
+                    continue;
+                }
+                if may_flush && is_flushed(actual, expected) {
+                    agreement.flushed += 1;
+                    continue;
+                }
+                agreement.differing += usize::from(!self.same(actual, expected));
+                let difference = (actual - expected).abs();
+                let difference = if difference.is_nan() { f32::INFINITY } else { difference };
+                sum += f64::from(difference.min(1.0));
+                agreement.add_largest((difference, i));
+            }
+            (agreement, sum)
         };
-        for (i, (&actual, expected)) in actual.iter().zip(expected).enumerate() {
-            if equal(actual, expected) {
-                continue;
-            }
-            if may_flush && is_flushed(actual, expected) {
-                agreement.flushed += 1;
-                continue;
-            }
-            agreement.differing += usize::from(!self.same(actual, expected));
-            let difference = (actual - expected).abs();
-            let difference = if difference.is_nan() { f32::INFINITY } else { difference };
-            if agreement.largest.is_none_or(|(largest, _)| difference > largest) {
-                agreement.largest = Some((difference, i));
-            }
+        let (mut all, mut sum) = (Agreement::default(), 0.0);
+        for (part, of_part) in of_parts(actual.len(), of_part) {
+            all.differing += part.differing;
+            all.flushed += part.flushed;
+            part.largest.into_iter().for_each(|largest| all.add_largest(largest));
+            sum += of_part;
         }
-        agreement
+        all.compared = actual.len();
+        all.mean = sum / actual.len().max(1) as f64;
+        all
     }
 
     fn at_kinks(&self, judged: &Match) -> KinkCounts {
@@ -609,6 +714,10 @@ impl<'a> Data<'a> {
         }
         at_kinks
     }
+}
+
+fn is_same(actual: f32, expected: f32, atol: f32) -> bool {
+    equal(actual, expected) || (actual - expected).abs() <= atol
 }
 
 fn equal(actual: f32, expected: f32) -> bool {

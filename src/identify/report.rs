@@ -1,7 +1,8 @@
 //! A report of what was found, for a person to read.
 
 use super::{
-    Agreement, Identification, KinkCounts, Match, Precision, Rounding, Separation, Verdict, names, separation_beyond,
+    Agreement, Identification, KinkCounts, Match, NEAR, Precision, Ranges, Rounding, Separation, Verdict, is_few,
+    names, separation_beyond,
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
 use std::fmt;
@@ -65,14 +66,33 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [x_dtype, y_dtype]: [
         }
         Verdict::Affine(definition) => {
             let formula = definition.formula();
+            let KinkCounts {
+                passed,
+                halved,
+                blocked,
+                ..
+            } = found.kinks;
+            let kinks = match passed + halved + blocked {
+                0 => "No gradient tells the rule at the kinks; strict stands for any.\n",
+                _ => "",
+            };
+            let of_numbers = found.ranges.map_or_else(
+                || "Among the pairs that agree, it has the shortest numbers.\n".into(),
+                |ranges| of_ranges(ranges, found.within),
+            );
+            let within = within(found.within);
+            format!("{formula}: no preset agrees{within}, but every element agrees with this.\n{of_numbers}{kinks}")
+        }
+        Verdict::Underdetermined => {
+            let how = match found.within {
+                0.0 => "strictly between 0 and 1".into(),
+                within => format!("between 0 and 1 by more than {within:?}"),
+            };
             format!(
-                "{formula}: no preset agrees, but every element agrees with this.\n\
-                 Among the pairs that agree, it has the shortest numbers.\n"
+                "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
+                 two different x have a y {how}.\n"
             )
         }
-        Verdict::Underdetermined => "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
-             two different x have a y strictly between 0 and 1.\n"
-            .into(),
         Verdict::Unknown => unknown(found, x, y),
     }
 }
@@ -93,64 +113,141 @@ fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>), within:
     format!("Cannot tell: the data has no element that separates {a} from {b}{tolerance}.\n{hint}\n")
 }
 
-fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
-    if let Some(i) = y.iter().position(|y| *y < 0.0 || *y > 1.0) {
-        let (x, y) = (x[i], y[i]);
-        let hint = hint(
-            found
-                .nearest()
-                .forward
-                .largest
-                .map_or(0.0, |(difference, _)| difference),
-        );
-        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.{hint}\n");
+/// How far the tolerance leaves alpha and beta open.
+fn of_ranges(Ranges { alpha, beta, .. }: Ranges, within: f32) -> String {
+    // Rounded outwards, to the second digit of the range's length.
+    let shown = |(low, high): (f64, f64)| {
+        let digits = (1.0 - (high - low).log10().floor()).clamp(0.0, 12.0) as usize;
+        let unit = 10f64.powi(-(digits as i32));
+        let (low, high) = ((low / unit).floor() * unit, (high / unit).ceil() * unit);
+        format!("{low:.digits$} to {high:.digits$}")
+    };
+    let (alpha, beta) = (shown(alpha), shown(beta));
+    format!(
+        "Every y stays within {within:?} for alpha from {alpha} and beta from {beta}, but not for every pair\n\
+         of them. Among the pairs that are about as near as the nearest, it has the shortest numbers.\n"
+    )
+}
+
+/// The tolerance, if there is one.
+fn within(within: f32) -> String {
+    match within {
+        0.0 => String::new(),
+        within => format!(" within {within:?}"),
     }
+}
+
+fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     let nearest = found.nearest();
     let name = nearest.definition;
-    match nearest.forward.largest {
-        None => {
-            let agreeing = found.matches.iter().filter(|one| one.forward.differing == 0);
-            let agreeing: Vec<_> = agreeing.map(|one| one.definition).collect();
-            format!("Every y is that of {}, but the gradient is not.\n", names(&agreeing))
+    let Agreement {
+        compared, differing, ..
+    } = nearest.forward;
+    if differing == 0 {
+        return of_gradient(found);
+    }
+    let (difference, at) = nearest.forward.largest.expect("some differ");
+    if difference <= nearest.precision.output.epsilon() {
+        return format!(
+            "The nearest is {name}, except for roundings: the order of operations may differ, or it was computed in\n\
+             float64. A tolerance (atol) accepts that.\n"
+        );
+    }
+    let expected = nearest.precision.forward(name, x[at]);
+    let there = format!("at x = {} y is {}, not {expected}.", x[at], y[at]);
+    if let Some((count, limit)) = far_from(nearest, x, y, found.within) {
+        let name = match limit == found.within {
+            true => names(&definitions_where(found, |one| one.forward.differing == differing)),
+            false => name.to_string(),
+        };
+        let others = match count {
+            1 => String::new(),
+            count => format!(" {count} do not. The farthest is x[{at}]:"),
+        };
+        let one = if count == 1 {
+            format!(", but x[{at}] does not:")
+        } else {
+            ".".into()
+        };
+        let agreeing = compared - count;
+        let within = within(limit);
+        return format!("{agreeing} of {compared} elements agree with {name}{within}{one}{others}\n{there}\n");
+    }
+    let limit = found.within.max(NEAR);
+    if let Some(i) = y.iter().position(|y| *y < -limit || *y > 1.0 + limit) {
+        let (x, y) = (x[i], y[i]);
+        return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
+    }
+    if is_logistic(x, y, difference.min(NEAR)) {
+        return "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into();
+    }
+    let how_near = match difference {
+        f32::INFINITY => format!(", but\n{there}"),
+        difference if difference < NEAR => {
+            format!(", within {difference:?}. If the data are noisy, give a\ntolerance (atol) that is large enough.")
         }
-        Some((difference, _)) if difference <= nearest.precision.output.epsilon() => {
+        difference => format!(", within {difference:?}."),
+    };
+    format!("No alpha and beta were found that give these numbers. The nearest is {name}{how_near}\n")
+}
+
+/// The definitions of which something holds.
+fn definitions_where(found: &Identification, is_it: impl Fn(&Match) -> bool) -> Vec<HardSigmoid> {
+    let those = found.matches.iter().filter(|one| is_it(one));
+    those.map(|one| one.definition).collect()
+}
+
+/// What to say where every y agrees.
+fn of_gradient(found: &Identification) -> String {
+    let names = names(&definitions_where(found, |one| one.forward.differing == 0));
+    let within = within(found.within);
+    let backward = found.nearest().backward.unwrap_or_default();
+    match backward
+        .largest
+        .filter(|_| is_few(backward.differing, backward.compared))
+    {
+        Some((difference, at)) => {
+            let Agreement {
+                compared, differing, ..
+            } = backward;
+            let agreeing = compared - differing;
             format!(
-                "The nearest is {name}, except for roundings: the order of operations may differ, or it was computed in\n\
-                 float64. A tolerance (atol) accepts that.\n"
+                "Every y is that of {names}{within}. {agreeing} of {compared} dx agree with {}, too, but the others\n\
+                 do not. The farthest is dx[{at}], by {difference:?}.\n",
+                found.nearest().definition
             )
         }
-        Some((difference, _)) if from_logistic(x, y) < difference.min(NEAR) => {
-            "This is nearer to the logistic sigmoid 1 / (1 + exp(-x)) than to any hard one.\n".into()
-        }
-        Some((difference, _)) => {
-            format!(
-                "No alpha and beta were found that give these numbers. The nearest is {name}, within {difference:?}.{}\n",
-                hint(difference)
-            )
-        }
+        None => format!("Every y is that of {names}{within}, but the gradient is not.\n"),
     }
 }
 
-/// What helps if the data differ by this from the nearest definition.
-fn hint(difference: f32) -> &'static str {
-    if difference < NEAR {
-        " If the data are noisy, give a\ntolerance (atol) that is large enough."
-    } else {
-        ""
+/// How many elements are far from a definition while all others are near, and how near those are.
+fn far_from(nearest: &Match, x: &[f32], y: &[f32], within: f32) -> Option<(usize, f32)> {
+    let rounding = nearest.precision.output.epsilon();
+    let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
+    let larger = larger.filter(|&limit| limit > within && limit >= rounding);
+    let limits: Vec<_> = std::iter::once(within).chain(larger).collect();
+    // The number of elements beyond each limit, but not beyond the next one.
+    let mut counts = vec![0; limits.len()];
+    for (&x, &y) in x.iter().zip(y) {
+        let expected = nearest.precision.forward(nearest.definition, x);
+        let is_within = |limit: f32| super::is_same(y, expected, limit);
+        if let Some(last) = limits.iter().rposition(|&limit| !is_within(limit)) {
+            counts[last] += 1;
+        }
     }
+    let beyond = |at: usize| counts[at..].iter().sum::<usize>();
+    // Nothing is between the near ones and the far ones.
+    let is_apart = |at: usize| at + 1 == limits.len() || counts[at] == 0;
+    let at = (0..limits.len()).find(|&at| is_few(beyond(at), x.len()) && is_apart(at))?;
+    (beyond(at) > 0).then(|| (beyond(at), limits[at]))
 }
 
-/// A difference beyond roundings to a half float, but too small to tell curves apart.
-const NEAR: f32 = 0.01;
-
-/// The largest difference from the logistic sigmoid.
-fn from_logistic(x: &[f32], y: &[f32]) -> f32 {
+/// Whether every y is nearer to the logistic sigmoid than this.
+fn is_logistic(x: &[f32], y: &[f32], limit: f32) -> bool {
     let logistic = |x: f32| (1.0 / (1.0 + f64::from(-x).exp())) as f32;
-    let differences = x.iter().zip(y).map(|(&x, &y)| (y - logistic(x)).abs());
-    // A NaN says nothing if x is NaN too.
-    let infinite = |difference: f32| if difference.is_nan() { f32::INFINITY } else { difference };
-    let numbers = differences.zip(x).filter(|(_, x)| !x.is_nan());
-    numbers.map(|(difference, _)| infinite(difference)).fold(0.0, f32::max)
+    let mut elements = x.iter().zip(y);
+    elements.all(|(&x, &y)| x.is_nan() || (y - logistic(x)).abs() < limit)
 }
 
 fn at_kinks(

@@ -1,14 +1,19 @@
-//! The exact search for `alpha` and `beta`, if no preset gives the numbers.
+//! The search for `alpha` and `beta`, if no preset gives the numbers.
 
 use crate::{
-    identify::{Data, Match, Precision, Rounding},
+    identify::{
+        Data, Match, NEAR, Precision, Ranges, Rounding,
+        constraints::{Condition, Conditions, Constraints},
+        is_few,
+        parts::of_parts,
+    },
     math::{
         definition::{HardSigmoid, KinkRule},
         dtype::DType,
     },
 };
 use half::{bf16, f16};
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::Range};
 
 pub(super) enum Found {
     /// The shortest `alpha` and `beta` that give every bit; if none do, every bit of `y`.
@@ -21,49 +26,166 @@ pub(super) enum Found {
 /// The most pairs that are tried for each precision.
 const TRIED: usize = 1 << 20;
 
-/// The most elements that are compared in all, which takes some seconds.
+/// The most elements that are compared in all, which takes some seconds. Longer data are compared once.
 const COMPARED: u64 = 1 << 30;
 
 /// Searches for `alpha` and `beta` that give `dx` too; if there are none and `for_y_alone` is set, for those that give
 /// `y`.
 pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
-    let elements = || data.x.iter().zip(data.y);
-    if elements().any(|(x, y)| x.is_finite() && !(0.0..=1.0).contains(y)) {
+    if !data.is_from_0_to_1() {
         return Found::None;
     }
     let precisions = data.precisions.iter();
     // In f32, rounding each operation is what the definition does.
     let differs = |one: &&Precision| one.rounding != Rounding::EachOperation || one.output != DType::F32;
-    let mut is_determined = false;
+    let mut ends = vec![];
     let mut searched = vec![];
     for &precision in precisions.filter(differs) {
-        let Some((first, last)) = ends_of_slope(data, precision) else {
+        // The ends of long data take a while.
+        let known = ends.iter().find(|(input, _)| *input == precision.input);
+        let found = known.map_or_else(|| ends_of_slope(data, precision.input), |(_, found)| *found);
+        ends.push((precision.input, found));
+        let Some((first, last)) = found else {
             continue;
         };
-        is_determined = true;
-        let constraints = Constraints::new(data, precision, first, last).narrowed();
-        searched.extend(constraints.map(|constraints| (precision, constraints)));
+        let constraints = exact(data, precision, first, last).narrowed();
+        searched.extend(constraints.map(|(constraints, _)| (precision, constraints)));
     }
-    if !is_determined {
+    if ends.iter().all(|(_, found)| found.is_none()) {
         return Found::TooFew;
     }
+    match first_that_fits(data, &searched, for_y_alone) {
+        Some((definition, precision)) => Found::One(data.match_of(definition, precision)),
+        None => Found::None,
+    }
+}
+
+/// Searches for `alpha` and `beta` that give `dx` too within the tolerance of `data`; if there are none and
+/// `for_y_alone` is set, for those that give `y`.
+///
+/// Among the pairs at most twice as far from `y` as the nearest pair, it takes the shortest. Noise that the data don't
+/// have would make the numbers shorter than the data allow.
+pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> (Found, Option<Ranges>) {
+    if !data.is_from_0_to_1() {
+        return (Found::None, None);
+    }
+    let Some((first, last)) = ends_of_slope(data, DType::F32) else {
+        return (Found::TooFew, None);
+    };
+    match fitted(data, first, last, for_y_alone) {
+        Some((found, ranges)) => (Found::One(found), Some(ranges)),
+        None => (Found::None, None),
+    }
+}
+
+/// The pair of [`affine_within`], and the ranges of all pairs, from the elements at the ends of the slope.
+fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool) -> Option<(Match, Ranges)> {
+    let atol = f64::from(data.atol);
+    let condition = |(x, y): (f32, f32)| {
+        let (x, low, high) = (f64::from(x), f64::from(y) - atol, f64::from(y) + atol);
+        Condition {
+            x,
+            // What is beyond the limits is clamped.
+            low: if low > 0.0 { low } else { f64::NEG_INFINITY },
+            high: if high < 1.0 { high } else { f64::INFINITY },
+        }
+    };
+    let of = |elements: &mut dyn Iterator<Item = usize>| -> Conditions {
+        let finite = elements.filter(|&i| data.x[i].is_finite());
+        finite.map(|i| condition((data.x[i], data.y[i]))).collect()
+    };
+    let narrowed = |parts| Constraints::new(parts, condition(first), condition(last)).narrowed();
+    // A sample shows soon where nothing fits.
+    narrowed(vec![of(&mut (0..data.x.len()).step_by(data.sample_step()))])?;
+    let (constraints, room) = narrowed(of_parts(data.x.len(), |mut part| of(&mut part)))?;
+    let nearest = atol - 0.5 * room;
+    let distance = (2.0 * nearest).max(f32::EPSILON.into()).min(atol);
+    let near = constraints.shortened(atol - distance).narrowed();
+    let near: Vec<_> = near.map(|(near, _)| (Precision::EXACT, near)).into_iter().collect();
+    let ranges = Ranges {
+        alpha: constraints.alpha,
+        beta: constraints.any_beta(),
+    };
+    let (definition, precision) = first_that_fits(data, &near, for_y_alone)
+        .or_else(|| first_that_fits(data, &[(Precision::EXACT, constraints)], for_y_alone))?;
+    Some((data.match_of(definition, precision), ranges))
+}
+
+/// The `alpha` and `beta` that most elements are near to, if a few aren't, or if no tolerance was given that all keep.
+/// It looks at a sample.
+pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
+    let sample: Vec<_> = data.inputs(DType::F32).step_by(data.sample_step()).collect();
+    let (alpha, beta) = median_line(&sample)?;
+    let far = |&(x, y): &(f32, f32)| {
+        let difference = (f64::from(y) - (alpha * f64::from(x) + beta).clamp(0.0, 1.0)).abs();
+        if x.is_nan() && y.is_nan() { 0.0 } else { difference }
+    };
+    let is_near = |element: &&(f32, f32)| far(element) <= f64::from(NEAR);
+    // All but a few are near; of these, all but a few are nearer still.
+    let mut distances: Vec<_> = sample.iter().filter(is_near).map(far).collect();
+    if !is_few(sample.len() - distances.len(), sample.len()) {
+        return None;
+    }
+    distances.sort_unstable_by(f64::total_cmp);
+    let usual = *distances.get(distances.len() * 9 / 10)?;
+    let largest = (10.0 * usual)
+        .max(f64::from(data.atol))
+        .max(4.0 * f64::from(f32::EPSILON));
+    let (x, y): (Vec<_>, Vec<_>) = sample.iter().filter(|element| far(element) <= largest).copied().unzip();
+    let mut most = Data::new(&x, &y, None);
+    let found = match affine(&most, false) {
+        Found::One(found) => Some(found),
+        _ => {
+            most.atol = (largest as f32).max(data.atol);
+            match affine_within(&most, false) {
+                (Found::One(found), _) => Some(found),
+                _ => None,
+            }
+        }
+    };
+    found.map(|found| data.match_of(found.definition, found.precision))
+}
+
+/// A line through the elements of the slope that few of them can't move: its slope is the median of those between two
+/// elements, its height the median of theirs (the method of Theil and Sen).
+fn median_line(sample: &[(f32, f32)]) -> Option<(f64, f64)> {
+    // Near 0 and 1 are those that were clamped, and may be noisy.
+    let slope = NEAR..1.0 - NEAR;
+    let on_slope = sample.iter().filter(|(x, y)| x.is_finite() && slope.contains(y));
+    let mut on_slope: Vec<_> = on_slope.map(|&(x, y)| (f64::from(x), f64::from(y))).collect();
+    on_slope.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let (left, right) = on_slope.split_at(on_slope.len() / 2);
+    let pairs = left.iter().zip(right).filter(|(a, b)| a.0 < b.0);
+    let alpha = median(pairs.map(|(a, b)| (b.1 - a.1) / (b.0 - a.0)).collect())?;
+    let beta = median(on_slope.iter().map(|(x, y)| y - alpha * x).collect())?;
+    Some((alpha, beta))
+}
+
+fn median(mut numbers: Vec<f64>) -> Option<f64> {
+    numbers.sort_unstable_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied()
+}
+
+/// The first pair that fits `dx` too, with the kink rule that does; if there is none and `for_y_alone` is set, the first
+/// that fits `y`.
+fn first_that_fits(
+    data: &Data,
+    searched: &[(Precision, Constraints)],
+    for_y_alone: bool,
+) -> Option<(HardSigmoid, Precision)> {
     // All kink rules have the same y; the gradient, if there is one, tells which it is.
     let with_gradient = data.gradient.map(|_| (true, KinkRule::ALL));
     let without = (for_y_alone || data.gradient.is_none()).then_some((false, &[KinkRule::Strict][..]));
     let mut compared = with_gradient.into_iter().chain(without);
-    let found = compared.find_map(|(heeds_gradient, rules)| {
+    compared.find_map(|(heeds_gradient, rules)| {
         let trial = Trial {
             data,
             heeds_gradient,
             suspect: 0,
-            left: COMPARED,
+            left: COMPARED.max(2 * data.x.len() as u64),
         };
-        trial.of(&searched, rules)
-    });
-    match found {
-        Some((definition, precision)) => Found::One(data.match_of(definition, precision)),
-        None => Found::None,
-    }
+        trial.of(searched, rules)
+    })
 }
 
 /// Compares as few elements as it can.
@@ -81,7 +203,7 @@ impl Trial<'_> {
     fn of(mut self, searched: &[(Precision, Constraints)], rules: &[KinkRule]) -> Option<(HardSigmoid, Precision)> {
         for numbers in [short_within, all_within] {
             for (precision, constraints) in searched {
-                for (alpha, beta) in constraints.pairs(numbers).take(TRIED) {
+                for (alpha, beta) in pairs(constraints, numbers).take(TRIED) {
                     let definitions = rules
                         .iter()
                         .filter_map(|&kinks| HardSigmoid::affine(alpha, beta, kinks).ok());
@@ -113,111 +235,66 @@ impl Trial<'_> {
 }
 
 /// The two elements of the slope that are farthest apart: they determine `alpha` best.
-fn ends_of_slope(data: &Data, precision: Precision) -> Option<((f32, f32), (f32, f32))> {
-    let on_slope = data
-        .inputs(precision)
-        .filter(|(x, y)| x.is_finite() && *y > 0.0 && *y < 1.0);
-    let by_x = |a: &(f32, f32), b: &(f32, f32)| a.0.total_cmp(&b.0);
-    let (first, last) = (on_slope.clone().min_by(by_x)?, on_slope.max_by(by_x)?);
+fn ends_of_slope(data: &Data, input: DType) -> Option<((f32, f32), (f32, f32))> {
+    let slope = data.atol..1.0 - data.atol;
+    let wider = |ends: Option<[usize; 2]>, [first, last]: [usize; 2]| {
+        let [low, high] = ends.unwrap_or([first, last]);
+        let first = if data.x[first] < data.x[low] { first } else { low };
+        let last = if data.x[last] > data.x[high] { last } else { high };
+        Some([first, last])
+    };
+    let of_part = |part: Range<usize>| {
+        let is_on_slope = |&i: &usize| {
+            let (x, y) = (input.rounded(data.x[i]), data.y[i]);
+            x.is_finite() && y > slope.start && y < slope.end
+        };
+        part.filter(is_on_slope).map(|i| [i, i]).fold(None, wider)
+    };
+    let ends = of_parts(data.x.len(), of_part)
+        .into_iter()
+        .flatten()
+        .fold(None, wider)?;
+    let [first, last] = ends.map(|i| (input.rounded(data.x[i]), data.y[i]));
     (first.0 != last.0).then_some((first, last))
 }
 
-/// The condition of each element on `alpha` and `beta`: `low <= alpha·x + beta <= high`, a little wider than roundings
+/// The constraints of a sample, and of the elements at the ends of the slope. They are a little wider than roundings
 /// may be, so that no pair is lost. The few pairs that are left are tried.
-struct Constraints {
-    all: Vec<Constraint>,
-    /// Every `alpha` is between these.
-    alpha: (f64, f64),
+fn exact(data: &Data, precision: Precision, first: (f32, f32), last: (f32, f32)) -> Constraints {
+    let slope = f64::from(last.1 - first.1) / (f64::from(last.0) - f64::from(first.0));
+    // The parameters and the product may be rounded too, and the sum before it is rounded to a half float.
+    let unit = match precision.rounding {
+        Rounding::AsDefined | Rounding::Fused => f64::from(f32::EPSILON),
+        Rounding::EachOperation | Rounding::EachOperationAndFactor => 2.0 * f64::from(precision.output.epsilon()),
+    };
+    let condition = |(x, y): (f32, f32)| {
+        let ((below, above), x, y) = (neighbours(precision.output, y), f64::from(x), f64::from(y));
+        let slack = ((slope * x).abs() + y) * unit;
+        Condition {
+            x,
+            low: if y <= 0.0 {
+                f64::NEG_INFINITY
+            } else {
+                f64::midpoint(below, y) - slack
+            },
+            high: if y >= 1.0 {
+                f64::INFINITY
+            } else {
+                f64::midpoint(y, above) + slack
+            },
+        }
+    };
+    let finite = data.inputs(precision.input).filter(|(x, _)| x.is_finite());
+    let sample = finite.step_by(data.sample_step()).map(condition).collect();
+    Constraints::new([sample], condition(first), condition(last))
 }
 
-struct Constraint {
-    x: f64,
-    low: f64,
-    high: f64,
-}
-
-impl Constraints {
-    /// The constraints of a sample, and of the elements at the ends of the slope.
-    fn new(data: &Data, precision: Precision, first: (f32, f32), last: (f32, f32)) -> Self {
-        let run = f64::from(last.0) - f64::from(first.0);
-        let slope = f64::from(last.1 - first.1) / run;
-        // The parameters and the product may be rounded too, and the sum before it is rounded to a half float.
-        let unit = match precision.rounding {
-            Rounding::AsDefined | Rounding::Fused => f64::from(f32::EPSILON),
-            Rounding::EachOperation | Rounding::EachOperationAndFactor => 2.0 * f64::from(precision.output.epsilon()),
-        };
-        let constraint = |(x, y): (f32, f32)| {
-            let ((below, above), x, y) = (neighbours(precision.output, y), f64::from(x), f64::from(y));
-            let slack = ((slope * x).abs() + y) * unit;
-            Constraint {
-                x,
-                low: if y <= 0.0 {
-                    f64::NEG_INFINITY
-                } else {
-                    f64::midpoint(below, y) - slack
-                },
-                high: if y >= 1.0 {
-                    f64::INFINITY
-                } else {
-                    f64::midpoint(y, above) + slack
-                },
-            }
-        };
-        let finite = data.inputs(precision).filter(|(x, _)| x.is_finite());
-        let mut all: Vec<_> = finite.step_by(data.sample_step()).map(constraint).collect();
-        let (a, b) = (constraint(first), constraint(last));
-        let alpha = ((b.low - a.high) / run, (b.high - a.low) / run);
-        all.extend([a, b]);
-        Self { all, alpha }
-    }
-
-    /// The range of `beta` that fits `alpha`; it is empty if its first end is larger.
-    fn beta(&self, alpha: f64) -> (f64, f64) {
-        self.all
-            .iter()
-            .fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), c| {
-                (low.max(c.low - alpha * c.x), high.min(c.high - alpha * c.x))
-            })
-    }
-
-    /// Keeps only the `alpha` that some `beta` fits. The room for `beta` is a concave function of `alpha`.
-    fn narrowed(mut self) -> Option<Self> {
-        let room = |alpha| {
-            let (low, high) = self.beta(alpha);
-            high - low
-        };
-        let (mut low, mut high) = self.alpha;
-        for _ in 0..100 {
-            let (a, b) = (low + (high - low) / 3.0, high - (high - low) / 3.0);
-            if room(a) < room(b) { low = a } else { high = b }
-        }
-        let best = f64::midpoint(low, high);
-        if room(best) < 0.0 {
-            return None;
-        }
-        let edge = |mut outside: f64| {
-            let mut inside = best;
-            for _ in 0..100 {
-                let middle = f64::midpoint(inside, outside);
-                if room(middle) < 0.0 {
-                    outside = middle
-                } else {
-                    inside = middle
-                }
-            }
-            inside
-        };
-        self.alpha = (edge(self.alpha.0), edge(self.alpha.1));
-        Some(self)
-    }
-
-    /// Every pair of the numbers that `numbers` finds in a range.
-    fn pairs(&self, numbers: fn((f64, f64)) -> Vec<f32>) -> impl Iterator<Item = (f32, f32)> {
-        numbers(self.alpha).into_iter().flat_map(move |alpha| {
-            let betas = numbers(self.beta(f64::from(alpha)));
-            betas.into_iter().map(move |beta| (alpha, beta))
-        })
-    }
+/// Every pair of the numbers that `numbers` finds in a range.
+fn pairs(constraints: &Constraints, numbers: fn((f64, f64)) -> Vec<f32>) -> impl Iterator<Item = (f32, f32)> {
+    numbers(constraints.alpha).into_iter().flat_map(move |alpha| {
+        let betas = numbers(constraints.beta(f64::from(alpha)));
+        betas.into_iter().map(move |beta| (alpha, beta))
+    })
 }
 
 /// The numbers next to `y`.

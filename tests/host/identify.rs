@@ -96,6 +96,224 @@ fn names_what_made_noisy_data_within_a_tolerance() {
     assert!(identify_within(&x, &y, None, f32::NAN).is_err());
 }
 
+/// What `report` says of f32 data without a gradient.
+fn said(x: &[f32], y: &[f32], atol: f32) -> (Verdict, String) {
+    let found = identify_within(x, y, None, atol).unwrap();
+    let report = found.report(x, y, DType::F32, DType::F32);
+    (found.verdict, report)
+}
+
+/// Numbers from -1 to 1 that look random.
+fn noise(i: usize) -> f32 {
+    ((i as u32).wrapping_mul(0x9e37_79b9) >> 8) as f32 / (1 << 23) as f32 - 1.0
+}
+
+/// The numbers are those that made the data, whatever the tolerance is, unless the data leave them open.
+#[test]
+fn fits_alpha_and_beta_within_a_tolerance() {
+    let x: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 250.0).collect();
+    let made = |alpha: f32, beta: f32, size: f32| -> Vec<f32> {
+        let elements = x.iter().enumerate();
+        elements
+            .map(|(i, &x)| (alpha * x + beta).clamp(0.0, 1.0) + size * noise(i))
+            .collect()
+    };
+    for (alpha, beta, size, atol, name) in [
+        (0.37, 0.41, 1e-5, 1e-4, "affine(0.37, 0.41, strict), within 0.0001"),
+        (0.37, 0.41, 1e-5, 0.05, "affine(0.37, 0.41, strict), within 0.05"),
+        (-0.7, 0.3, 1e-3, 1e-3, "affine(-0.7, 0.3, strict), within 0.001"),
+        (0.3, 0.0, 1e-5, 2e-5, "affine(0.3, 0, strict), within 2e-5"),
+        (
+            0.371_234_5,
+            0.41,
+            1e-6,
+            1e-4,
+            "affine(0.371234, 0.41, strict), within 0.0001",
+        ),
+        (0.37, 0.41, 1e-5, 5e-6, "unknown"),
+    ] {
+        let y = made(alpha, beta, size);
+        let found = identify_within(&x, &y, None, atol).unwrap();
+        assert_eq!(found.to_string(), name);
+        assert_eq!(found.within, atol);
+        let Verdict::Affine(definition) = found.verdict else {
+            assert_eq!(found.ranges, None);
+            continue;
+        };
+        assert_eq!(found.match_with(definition).unwrap().forward.differing, 0);
+        let ranges = found.ranges.unwrap();
+        for (number, (low, high)) in [(alpha, ranges.alpha), (beta, ranges.beta)] {
+            assert!(
+                low < number.into() && f64::from(number) < high,
+                "{name}: {low} to {high}"
+            );
+            assert!(high - low < 4.0 * f64::from(atol), "{name}: {low} to {high}");
+        }
+    }
+    // A gradient at the kinks tells their rule.
+    let definition = HardSigmoid::affine(0.375, 0.5, KinkRule::Inclusive).unwrap();
+    let x = [-4.0 / 3.0, -1.0, 0.5, 1.0, 4.0 / 3.0];
+    let y = x.map(|x| definition.forward(x));
+    let dx = x.map(|x| definition.backward(x, 1.0) + 1e-5);
+    let gradient = Some(Gradient { g: &[1.0; 5], dx: &dx });
+    let found = identify_within(&x, &y, gradient, 1e-4).unwrap();
+    assert_eq!(found.to_string(), "affine(0.375, 0.5, inclusive), within 0.0001");
+}
+
+/// The ranges are those of every pair that keeps each y within the tolerance.
+#[test]
+fn the_ranges_of_alpha_and_beta() {
+    let line = |x: f32| 0.3125 * x + 0.4375;
+    let mut x = vec![-1.0, 0.0, 1.0, 9.0, -9.0];
+    let mut y = vec![line(-1.0), line(0.0) + 1.0 / 2048.0, line(1.0), 1.0, 0.0];
+    let atol = 1.0 / 1024.0;
+    let ranges = |x: &[f32], y: &[f32]| {
+        let ranges = identify_within(x, y, None, atol).unwrap().ranges.unwrap();
+        [ranges.alpha, ranges.beta].map(|(low, high)| (low as f32, high as f32))
+    };
+    let expected = [(0.3125 - atol, 0.3125 + atol), (0.4375 - atol / 2.0, 0.4375 + atol)];
+    assert_eq!(ranges(&x, &y), expected);
+    // One element among many that says more, whether or not it's one of a sample.
+    for at in [65_536, 65_537, 65_538, 65_539] {
+        x.truncate(5);
+        y.truncate(5);
+        x.extend((0..200_000).map(|i| if i == at { 0.0 } else { 0.25 }));
+        y.extend(
+            x[5..]
+                .iter()
+                .map(|&x| line(x) - if x == 0.0 { atol / 4.0 } else { 0.0 }),
+        );
+        let [_, beta] = ranges(&x, &y);
+        assert_eq!(beta, (0.4375 - atol / 2.0, 0.4375 + 0.75 * atol));
+    }
+    // Exact numbers leave nothing open.
+    let y = [-1.0, 0.5, 1.0].map(line);
+    assert_eq!(identify_within(&[-1.0, 0.5, 1.0], &y, None, atol).unwrap().ranges, None);
+}
+
+#[test]
+fn a_few_wrong_elements_are_named() {
+    let x: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.3) / 125.0).collect();
+    for wrong in [f32::NAN, f32::INFINITY, 3.0, -0.5, 0.9] {
+        for (y, atol, name) in [
+            (
+                &(|x| HardSigmoid::PYTORCH.forward(x)) as &dyn Fn(f32) -> f32,
+                0.0,
+                "pytorch or keras3",
+            ),
+            (
+                &|x| HardSigmoid::TANGENT.forward(x) + 1e-5,
+                1e-4,
+                "tangent within 0.0001",
+            ),
+            (
+                &|x| HardSigmoid::TANGENT.forward(x) + 1e-5,
+                0.0,
+                "tangent within 0.0001",
+            ),
+            (&|x| (0.3 * x + 0.45).clamp(0.0, 1.0), 0.0, "affine(0.3, 0.45, strict)"),
+            (
+                &|x| (0.37 * x + 0.41).clamp(0.0, 1.0) + 1e-5 * noise(x.to_bits() as usize),
+                1e-4,
+                "affine(0.37, 0.41, strict) within 0.0001",
+            ),
+            (
+                &|x| (0.37 * x + 0.41).clamp(0.0, 1.0) + 1e-5 * noise(x.to_bits() as usize),
+                0.0,
+                "affine(0.37, 0.41, strict) within 0.0001",
+            ),
+        ] {
+            let mut all: Vec<f32> = x.iter().map(|&x| y(x)).collect();
+            all[17] = wrong;
+            let (verdict, report) = said(&x, &all, atol);
+            assert_eq!(verdict, Verdict::Unknown);
+            let expected = format!(
+                "unknown\n999 of 1000 elements agree with {name}, but x[17] does not:\nat x = {} y is {wrong}, not ",
+                x[17]
+            );
+            assert!(report.starts_with(&expected), "{expected}\n{report}");
+            all[18] = f32::NAN;
+            let (_, report) = said(&x, &all, atol);
+            let expected = format!("unknown\n998 of 1000 elements agree with {name}. 2 do not. The farthest is x[1");
+            assert!(report.starts_with(&expected), "{expected}\n{report}");
+        }
+    }
+    // As many as are few.
+    let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
+    y[450..550].fill(f32::NAN);
+    let (_, report) = said(&x, &y, 0.0);
+    let expected =
+        "unknown\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
+    assert!(report.starts_with(expected), "{report}");
+    // The last of many, which no sample has.
+    let x: Vec<f32> = (0..200_002).map(|i| noise(i) * 3.0).collect();
+    let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
+    y[200_001] = 0.6;
+    let (_, report) = said(&x, &y, 0.0);
+    assert!(
+        report
+            .starts_with("unknown\n200001 of 200002 elements agree with affine(0.3, 0.45, strict), but x[200001] does"),
+        "{report}"
+    );
+    // A gradient too.
+    let x: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.3) / 125.0).collect();
+    let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
+    let g = vec![1.0; x.len()];
+    let mut dx: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.backward(x, 1.0)).collect();
+    dx[17] = 0.5;
+    let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
+    let report = found.report(&x, &y, DType::F32, DType::F32);
+    assert!(report.starts_with("unknown\nEvery y is that of jax. 999 of 1000 dx agree with jax, too, but the others\ndo not. The farthest is dx[17], by 0.5."), "{report}");
+}
+
+/// What isn't wrong isn't said.
+#[test]
+fn noise_is_no_other_function() {
+    let x: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 250.0).collect();
+    let noisy = |size: f32| -> Vec<f32> {
+        let elements = x.iter().enumerate();
+        elements
+            .map(|(i, x)| (0.37 * x + 0.41).clamp(0.0, 1.0) + size * noise(i))
+            .collect()
+    };
+    let (verdict, report) = said(&x, &noisy(1e-5), 0.0);
+    assert_eq!(verdict, Verdict::Unknown);
+    let expected = "unknown\nNo alpha and beta were found that give these numbers. The nearest is affine(0.37, 0.41, strict), within 1.";
+    assert!(
+        report.starts_with(expected) && report.contains("give a\ntolerance"),
+        "{report}"
+    );
+    let (_, report) = said(&x, &noisy(1e-5), 1e-4);
+    for part in [
+        "no preset agrees within 0.0001, but every element agrees with this.",
+        "Every y stays within 0.0001 for alpha from 0.3699",
+        "No gradient tells the rule at the kinks; strict stands for any.",
+    ] {
+        assert!(report.contains(part), "{part}\n{report}");
+    }
+    // A noisy step.
+    let elements = x.iter().enumerate();
+    let y: Vec<f32> = elements.map(|(i, &x)| f32::from(x > 0.1) + 1e-5 * noise(i)).collect();
+    let (verdict, report) = said(&x, &y, 1e-4);
+    assert_eq!(verdict, Verdict::Underdetermined);
+    assert!(
+        report.contains("two different x have a y between 0 and 1 by more than 0.0001."),
+        "{report}"
+    );
+    // Beyond what noise may be.
+    let y: Vec<f32> = x.iter().map(|x| x.max(0.0)).collect();
+    let (_, report) = said(&x, &y, 1e-4);
+    assert!(
+        report.contains("This isn't a hard sigmoid: at x = 1.012 y is 1.012"),
+        "{report}"
+    );
+    let (_, report) = said(&x, &vec![f32::NAN; x.len()], 0.0);
+    assert!(
+        report.contains("The nearest is keras, but\nat x = -4 y is NaN, not 0."),
+        "{report}"
+    );
+}
+
 #[test]
 fn names_what_made_halves() {
     let widened = |bits: u16, element| match element {

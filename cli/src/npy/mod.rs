@@ -150,6 +150,9 @@ impl Reader {
                 (Some(_), _) => format!(
                     "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
                 ),
+                (None, "<f8") => "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32 first, in \
+                                  NumPy with .astype('float32')"
+                    .into(),
                 (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),
                 (None, _) => format!(
                     "its dtype is '{found}'; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as \
@@ -161,17 +164,18 @@ impl Reader {
     }
 
     fn checked(&self, size: u64) -> Result<u64, String> {
-        let len = self.header.len();
-        let bytes = len.and_then(|len| len.checked_mul(size));
+        let shape = shown(self.shape());
+        let counted = self.header.len().and_then(|len| Some((len, len.checked_mul(size)?)));
+        let Some((len, bytes)) = counted else {
+            return Err(format!("shape {shape} has more bytes than can be counted"));
+        };
         // What a pipe lacks is seen when it ends.
-        if let Some(found) = self.len.filter(|&found| bytes != Some(found)) {
-            return Err(format!(
-                "shape {} doesn't fit its {found} bytes of data: truncated or damaged",
-                shown(self.shape())
-            ));
+        match self.len.filter(|&found| found != bytes) {
+            Some(found) => Err(format!(
+                "shape {shape} takes {bytes} bytes of data, but there are {found}: truncated or damaged"
+            )),
+            None => Ok(len),
         }
-        len.filter(|_| bytes.is_some())
-            .ok_or_else(|| format!("shape {} has more bytes than can be counted", shown(self.shape())))
     }
 
     /// The next elements.
@@ -202,7 +206,7 @@ impl Reader {
         }
     }
 
-    /// All elements. Memory is taken as they come, since a pipe may promise more than it has.
+    /// All elements. From a pipe, which may promise more than it has, memory is taken as they come.
     pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let len = self.check::<T>()?;
         self.read_all(len, convert)
@@ -211,6 +215,11 @@ impl Reader {
     fn read_all<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let mut left = len;
         let mut all = Vec::new();
+        if self.len.is_some() {
+            let len = usize::try_from(len).map_err(|error| self.at_path(error.to_string()))?;
+            all.try_reserve_exact(len)
+                .map_err(|error| self.at_path(error.to_string()))?;
+        }
         let progress = progress::of_bytes(len * size_of::<T>() as u64);
         let mut piece = vec![T::zeroed(); left.min(PIECE as u64) as usize];
         while left > 0 {

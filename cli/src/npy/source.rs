@@ -113,6 +113,13 @@ fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, Stri
         return Err(damaged("it ends within its header"));
     }
     let metadata: Metadata = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+    let whole = (8 + len).saturating_add(metadata.data_len() as u64);
+    let found = file.metadata().map_err(|error| error.to_string())?.len();
+    if found != whole {
+        return Err(format!(
+            "its header describes a file of {whole} bytes, but it has {found}: truncated or damaged"
+        ));
+    }
     let name = chosen(metadata.tensors().into_keys().collect(), tensor)?;
     let info = metadata.info(&name).expect("it is one of them");
     let dtype = match info.dtype {

@@ -98,6 +98,57 @@ fn it_names_noisy_data_within_a_tolerance() {
     refused(folder.path(), "identify x.npy y.npy --atol -1", "atol is -1");
 }
 
+/// A line that no preset has: its alpha and beta, how far they are open, and the one element that is wrong.
+#[test]
+fn it_fits_alpha_and_beta_to_noisy_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let x: Vec<f32> = (-500..500).map(|i| i as f32 / 100.0).collect();
+    let noisy = |(i, x): (usize, &f32)| (0.37 * x + 0.41).clamp(0.0, 1.0) + [1e-5, -1e-5, 0.0][i % 3];
+    let mut y: Vec<f32> = x.iter().enumerate().map(noisy).collect();
+    let write = |y: &[f32]| {
+        for (name, values) in [("x.npy", &x[..]), ("y.npy", y)] {
+            std::fs::write(folder.path().join(name), f32_npy("(1000,)", values)).unwrap();
+        }
+    };
+    write(&y);
+    let (status, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4");
+    assert_eq!(
+        (status, out.lines().next()),
+        (Some(0), Some("affine(0.37, 0.41, strict), within 0.0001")),
+        "{out}"
+    );
+    assert!(
+        out.contains("Every y stays within 0.0001 for alpha from 0.36993 to 0.37007 and beta from 0.40991 to 0.41009"),
+        "{out}"
+    );
+    let (_, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4 --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["verdict"], "affine");
+    for (name, number) in [("alpha", 0.37), ("beta", 0.41)] {
+        let [low, high] = [0, 1].map(|end| json["ranges"][name][end].as_f64().unwrap());
+        assert!(
+            number - 2e-4 < low && low < number && number < high && high < number + 2e-4,
+            "{json}"
+        );
+    }
+    y[17] = f32::NAN;
+    write(&y);
+    let (status, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4");
+    let expected = "unknown\n999 of 1000 elements agree with affine(0.37, 0.41, strict) within 0.0001, but x[17] does not:\n\
+                    at x = -4.83 y is NaN, not 0.\n";
+    assert_eq!(status, Some(1));
+    assert!(out.starts_with(expected), "{out}");
+    let (_, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4 --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(json["ranges"], serde_json::Value::Null);
+    let nearest = &json["matches"][8]["y"];
+    assert_eq!(
+        (&nearest["differing"], &nearest["at"]),
+        (&1.into(), &17.into()),
+        "{json}"
+    );
+}
+
 #[test]
 fn it_says_what_is_wrong_with_its_files() {
     refused(&golden(""), "identify x.npy missing.npy", "missing.npy: ");

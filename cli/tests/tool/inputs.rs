@@ -1,8 +1,9 @@
 //! Files that lie: each is refused in one line, at once.
 
 #[cfg(unix)]
-use crate::{command, files, succeeded, text, tool};
-use crate::{f32_npy, folder, header, raw_npy, refused};
+use crate::{command, files, text};
+use crate::{f32_npy, folder, header, raw_npy, refused, succeeded, tool};
+use safetensors::{Dtype, tensor::TensorView};
 
 /// Each command that reads a file refuses it.
 #[track_caller]
@@ -76,12 +77,12 @@ fn shapes_that_wrap() {
     let file = |shape: &str| raw_npy(&header("<f4", shape), &[0; 24]);
     all_refuse(
         &file("(9223372036854775811, 2)"),
-        "shape [9223372036854775811, 2] doesn't fit",
+        "shape [9223372036854775811, 2] has more bytes than can be counted",
     );
-    all_refuse(&file("(4611686018427387910,)"), "doesn't fit its 24 bytes");
+    all_refuse(&file("(4611686018427387910,)"), "has more bytes than can be counted");
     all_refuse(&file("(18446744073709551622,)"), "its header isn't");
     all_refuse(&file(&format!("({})", "1, ".repeat(65))), "its header isn't");
-    all_refuse(&file(&format!("({})", "9999999999, ".repeat(64))), "... doesn't fit");
+    all_refuse(&file(&format!("({})", "9999999999, ".repeat(64))), "... has more bytes");
     // Nothing is in this one, whatever its other extents.
     let empty = folder();
     let shape = "(9223372036854775811, 2, 0)";
@@ -93,8 +94,34 @@ fn shapes_that_wrap() {
 fn data_that_are_cut_or_too_long() {
     for len in [0, 11, 13] {
         let file = raw_npy(&header("<f4", "(3,)"), &vec![0; len]);
-        all_refuse(&file, &format!("shape [3] doesn't fit its {len} bytes of data"));
+        all_refuse(&file, &format!("shape [3] takes 12 bytes of data, but there are {len}"));
     }
+}
+
+/// A file that lacks an end is refused, even if the tensor that is asked for is whole.
+#[test]
+fn truncated_safetensors() {
+    let folder = folder();
+    let data = [0; 24];
+    let view = |len: usize| TensorView::new(Dtype::F32, vec![len], &data[..4 * len]).unwrap();
+    let whole = safetensors::serialize([("x", view(6)), ("y", view(3))], None).unwrap();
+    let len = whole.len();
+    for found in [len - 13, len - 12, len - 1, len + 1] {
+        let mut file = whole.clone();
+        file.resize(found, 0);
+        std::fs::write(folder.path().join("t.safetensors"), &file).unwrap();
+        let message = format!("its header describes a file of {len} bytes, but it has {found}: truncated or damaged");
+        for arguments in [
+            "report t.safetensors:x",
+            "identify t.safetensors:x t.safetensors:x",
+            "run --input t.safetensors:x --device cpu",
+            "run --preset keras --input t.safetensors:x --output out.npy --device cpu",
+        ] {
+            refused(folder.path(), arguments, &message);
+        }
+    }
+    std::fs::write(folder.path().join("t.safetensors"), &whole).unwrap();
+    succeeded(&tool(folder.path(), "report t.safetensors:x"));
 }
 
 #[cfg(target_os = "linux")]

@@ -9,6 +9,8 @@ mod outputs;
 mod report;
 mod run;
 
+#[cfg(unix)]
+use hard_sigmoid::HardSigmoid;
 use std::{
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -145,12 +147,54 @@ fn help_says_what_there_is() {
     assert_eq!(tool(here, "").status.code(), Some(2));
 }
 
+/// What bash completes where the last of `words` begins.
+#[cfg(unix)]
+fn completed(words: &[&str]) -> Vec<String> {
+    // What bash does at a tab: the function that `complete -p` names gets the command, the word and the word before it.
+    let script = r#"
+        eval "$("$0" completions bash)"
+        of=$(complete -p hard-sigmoid | sed 's/.* -F \([^ ]*\) .*/\1/')
+        COMP_WORDS=(hard-sigmoid "$@")
+        COMP_CWORD=$#
+        "$of" hard-sigmoid "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}" 2>/dev/null
+        printf '%s\n' "${COMPREPLY[@]}""#;
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", script, env!("CARGO_BIN_EXE_hard-sigmoid")]);
+    let output = bash.args(words).output().unwrap();
+    let found = succeeded(&output);
+    found.lines().map(str::to_owned).filter(|one| !one.is_empty()).collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn bash_completes_subcommands_options_and_values() {
+    let of = |words: &str| completed(&words.split(' ').collect::<Vec<_>>());
+    let of = |words: &str| of(words).join(" ");
+    assert_eq!(of("id"), "identify");
+    assert_eq!(of("identify --d"), "--dx");
+    assert_eq!(of("run --pre"), "--preset");
+    let presets: Vec<_> = HardSigmoid::PRESETS.iter().map(|preset| preset.name).collect();
+    assert_eq!(of("run --preset "), presets.join(" "));
+    assert_eq!(of("run --preset keras"), "keras keras3");
+    assert_eq!(of("run --alpha 1 --beta 0 --kinks "), "strict inclusive half");
+    assert_eq!(of("run --device "), "auto gpu cpu");
+    assert_eq!(of("run --dtype "), "f32 f16 bf16");
+    assert_eq!(of("run --pass "), "forward backward");
+    assert_eq!(of("report --theme d"), "dark");
+    assert_eq!(of("completions z"), "zsh");
+    // Numbers aren't file names.
+    assert_eq!(of("run --alpha Cargo"), "Cargo");
+    assert_eq!(of("run --input Cargo"), "Cargo.toml");
+}
+
 #[test]
 fn completions_a_manual_page_and_the_list_as_json() {
     let here = Path::new(".");
     for shell in ["bash", "zsh", "fish"] {
         let script = succeeded(&tool(here, &format!("completions {shell}")));
-        assert!(script.contains("identify") && script.contains("atol"), "{shell}");
+        for part in ["identify", "atol", "hard-sigmoid", "keras3", "inclusive"] {
+            assert!(script.contains(part), "{shell} {part}");
+        }
     }
     let manual = succeeded(&tool(here, "man"));
     for part in [

@@ -147,6 +147,45 @@ fn a_reader_may_leave() {
     assert!(folder.path().join("out.npy").exists());
 }
 
+/// `hard-sigmoid run --output - | head -c 100` ends at once and without a message, as other programs do.
+#[cfg(unix)]
+#[test]
+fn a_reader_of_a_result_may_leave() {
+    let folder = folder();
+    // More than a pipe holds.
+    fs::write(
+        folder.path().join("long.npy"),
+        f32_npy("(1048576,)", &vec![0.0; 1 << 20]),
+    )
+    .unwrap();
+    let run = "run --preset jax --input long.npy --output - --device cpu";
+    for (arguments, read) in [(run, 0), (run, 100), ("report long.npy --output -", 0)] {
+        let (mut reader, writer) = pipe().unwrap();
+        let mut reading = command(folder.path(), arguments);
+        reading.stdout(writer).stderr(Stdio::piped());
+        let output = if read == 0 {
+            drop(reader);
+            reading.output().unwrap()
+        } else {
+            let child = reading.spawn().unwrap();
+            std::io::Read::read_exact(&mut reader, &mut vec![0; read]).unwrap();
+            drop(reader);
+            child.wait_with_output().unwrap()
+        };
+        // The table of `report` is there, but no complaint.
+        let stderr = text(&output.stderr);
+        assert!(
+            if arguments == run {
+                stderr.is_empty()
+            } else {
+                !stderr.contains("pipe")
+            },
+            "{stderr}"
+        );
+        assert_eq!(output.status.code(), Some(141), "{arguments}");
+    }
+}
+
 #[test]
 #[cfg(unix)]
 fn a_replaced_file_keeps_its_permissions() {

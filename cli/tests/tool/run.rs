@@ -209,11 +209,15 @@ fn bad_input_is_one_clear_line() {
     refused(
         folder.path(),
         &to("f8.npy"),
-        "its dtype is '<f8'; supported are float32",
+        "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32",
     );
-    refused(folder.path(), &to("short.npy"), "shape [3] doesn't fit its 11 bytes");
-    refused(folder.path(), &to("long.npy"), "13 bytes");
-    refused(folder.path(), &to("huge.npy"), "doesn't fit");
+    refused(
+        folder.path(),
+        &to("short.npy"),
+        "takes 12 bytes of data, but there are 11",
+    );
+    refused(folder.path(), &to("long.npy"), "but there are 13");
+    refused(folder.path(), &to("huge.npy"), "has more bytes than can be counted");
     let backward = "run --preset keras --pass backward --input x.npy --output out.npy --device cpu";
     refused(folder.path(), backward, "needs the upstream gradient: --grad G.npy");
     let forward = "run --preset keras --input x.npy --grad x.npy --output out.npy --device cpu";

@@ -96,9 +96,12 @@ export interface Identification {
   verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";
   /** None, one, or several that the data can't tell apart. */
   definitions: string[];
-  /** `atol`, rounded to float32, if the verdict needed it; else 0. */
+  /** By how much y and dx may be off: 0 if the bits tell, else `atol`, rounded to float32. */
   within: number;
+  /** The definition that is nearest to y in the mean. */
   nearest: string;
+  /** If alpha and beta were fitted within `atol`: the smallest and the largest of each with which every y can stay within it. */
+  ranges: { alpha: [number, number]; beta: [number, number] } | null;
   /** The answer in words; its first line has the verdict. */
   report: string;
 }
@@ -107,7 +110,7 @@ export interface Identification {
 export type Data = Numbers | Float64Array | Npy;
 
 /**
- * Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx of a preset may be off. `dtype` says which
+ * Which hard sigmoid made y from x, and dx from g? `atol` says by how much y and dx may be off. `dtype` says which
  * halves a Uint16Array holds.
  */
 export function identify(

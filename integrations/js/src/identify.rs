@@ -16,7 +16,14 @@ struct Identification {
     definitions: Vec<String>,
     within: f32,
     nearest: String,
+    ranges: Option<Ranges>,
     report: String,
+}
+
+#[derive(Serialize)]
+struct Ranges {
+    alpha: (f64, f64),
+    beta: (f64, f64),
 }
 
 /// x and y, and g and dx unless they are missing. Dtypes are those of x and y.
@@ -39,6 +46,10 @@ pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Resu
         definitions: found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
         within: found.within,
         nearest: found.nearest().definition.to_string(),
+        ranges: found.ranges.map(|ranges| Ranges {
+            alpha: ranges.alpha,
+            beta: ranges.beta,
+        }),
         report: found.report(x, y, x_dtype, y_dtype),
     })
 }

@@ -15,7 +15,10 @@ type Matched = (String, String, Agrees, Option<Agrees>);
 /// Two definitions and what tells them apart: `"y"` or `"dx"` at an x.
 type Separated = (String, String, Option<(&'static str, f32)>);
 
-/// Verdict, tolerance, definitions, matches, counts at the kinks, separations and report.
+/// The ranges of alpha and beta.
+type Open = ((f64, f64), (f64, f64));
+
+/// Verdict, tolerance, definitions, matches, counts at the kinks, separations, ranges and report.
 type Found = (
     &'static str,
     f32,
@@ -23,6 +26,7 @@ type Found = (
     Vec<Matched>,
     (usize, usize, usize),
     Vec<Separated>,
+    Option<Open>,
     String,
 );
 
@@ -73,6 +77,7 @@ pub fn identify<'py>(
         matches.collect(),
         kinks,
         separations.collect(),
+        found.ranges.map(|ranges| (ranges.alpha, ranges.beta)),
         report,
     ))
 }

@@ -48,6 +48,21 @@ def test_halves_and_float64():
     assert identify(x, y, atol=1e-6).within == np.float32(1e-6)
 
 
+def test_alpha_and_beta_are_fitted():
+    noise = 1e-5 * np.random.default_rng(1).uniform(-1, 1, X.shape).astype(np.float32)
+    y = HardSigmoid.affine(0.37, 0.41).forward(X) + noise
+    assert identify(X, y).verdict == "unknown" and identify(X, y).ranges is None
+    found = identify(X, y, atol=1e-4)
+    assert (found.verdict, found.definition) == ("affine", HardSigmoid.affine(0.37, 0.41))
+    assert found.within == 1e-4 and found.matches[-1].fits
+    for number, (low, high) in ((0.37, found.ranges.alpha), (0.41, found.ranges.beta)):
+        assert number - 1e-4 < low < number < high < number + 1e-4
+    y[17] = np.nan
+    found = identify(X, y, atol=1e-4)
+    assert found.verdict == "unknown" and found.matches[-1].forward.differing == 1 and found.matches[-1].forward.at == 17
+    assert "1000 of 1001 elements agree with affine(0.37, 0.41, strict) within 0.0001, but x[17] does not:" in found.report
+
+
 def test_separations_do_separate():
     for a in hard_sigmoid.presets():
         for b in hard_sigmoid.presets():

@@ -24,7 +24,7 @@ from importlib.metadata import version as _version
 
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
-from ._identify import Agreement, Identification, KinkCounts, Match, Separation, identify, separation
+from ._identify import Agreement, Identification, KinkCounts, Match, Ranges, Separation, identify, separation
 from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, wgsl
 
 __version__ = _version("hard-sigmoid")
@@ -40,6 +40,7 @@ __all__ = [
     "Match",
     "Part",
     "Plan",
+    "Ranges",
     "Separation",
     "binarize",
     "identify",

@@ -77,6 +77,16 @@ class KinkCounts:
 
 
 @dataclass(frozen=True)
+class Ranges:
+    """The uncertainty of alpha and beta: the smallest and the largest with which every y can stay within ``atol``."""
+
+    alpha: tuple[float, float]
+    """For each alpha in between there is a beta."""
+    beta: tuple[float, float]
+    """For each beta in between there is an alpha."""
+
+
+@dataclass(frozen=True)
 class Identification:
     """The result of `identify`. Printing it gives the report of the command ``hard-sigmoid identify``."""
 
@@ -84,14 +94,16 @@ class Identification:
     """``"preset"``: one preset. ``"one_of"``: several presets, which the data can't tell apart. ``"affine"``: no preset, but an alpha and
     beta. ``"underdetermined"``: no preset, and too few elements in the linear zone to find alpha and beta. ``"unknown"``: none of these."""
     within: float
-    """The tolerance on y and dx that was needed: atol, or 0 if the bits agree."""
+    """By how much y and dx may be off: 0 if the bits tell, else atol."""
     definitions: tuple[HardSigmoid, ...]
     """The definitions that fit the data: none, one, or several that the data can't tell apart."""
     matches: tuple[Match, ...]
-    """How well each preset agrees. If an affine definition was found, it comes last."""
+    """How well each preset agrees. If an affine definition was found, which may fit only most elements, it comes last."""
     kinks: KinkCounts
     separations: tuple[Separation, ...]
     """What tells neighbours in `definitions` apart."""
+    ranges: Ranges | None
+    """What else alpha and beta may be, if they were fitted within ``atol``."""
     report: str = field(repr=False)
 
     @property
@@ -106,7 +118,8 @@ class Identification:
 def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0) -> Identification:
     """Finds which hard sigmoid made y from x, and dx from the upstream gradient g.
 
-    Every bit has to agree, except for the sign of zero and the payload of NaN. If no definition agrees, y and dx may be off by ``atol``.
+    Every bit has to agree, except for the sign of zero and the payload of NaN. If no definition agrees, y and dx may be off by ``atol``:
+    the presets are compared again, and then alpha and beta are fitted.
     All arrays have the same shape. float64 is rounded to float32 first, which adds differences: give an ``atol``.
 
     >>> x = np.linspace(-4, 4, 801, dtype=np.float32)
@@ -131,6 +144,12 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     >>> found = identify(x, y + noise, atol=1e-5)
     >>> print(found.report.splitlines()[0])
     keras or onnx, within 1e-5
+    >>> y = np.clip(np.float32(0.37) * x + np.float32(0.41), 0, 1)
+    >>> found = identify(x, y + noise, atol=1e-4)
+    >>> found.definition
+    HardSigmoid('affine(0.37, 0.41, strict)')
+    >>> found.ranges.alpha[0] < 0.37 < found.ranges.alpha[1]
+    True
     """
     if not (isinstance(atol, numbers.Real) and 0 <= atol < math.inf):
         raise ValueError(f"atol is {atol!r}; it must be a finite number that isn't negative")
@@ -150,7 +169,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
         flat = [np.ascontiguousarray(array, np.float32).reshape(-1) for array in arrays.values()]
     dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
     gradient = None if g is None else (flat[2], flat[3])
-    verdict, within, definitions, matches, kinks, separations, report = _native.identify(
+    verdict, within, definitions, matches, kinks, separations, ranges, report = _native.identify(
         flat[0], flat[1], gradient, dtypes, float(atol)
     )
     return Identification(
@@ -163,6 +182,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
         ),
         KinkCounts(*kinks),
         tuple(_separation(a, b, found) for a, b, found in separations),
+        ranges and Ranges(*ranges),
         report,
     )
 

@@ -39,6 +39,7 @@ def identify(
     list[tuple[str, str, _Agrees, _Agrees | None]],
     tuple[int, int, int],
     list[tuple[str, str, tuple[str, float] | None]],
+    tuple[tuple[float, float], tuple[float, float]] | None,
     str,
 ]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
