@@ -148,7 +148,9 @@ fn main() {
 fn module(device: &wgpu::Device, definition: HardSigmoid) -> wgpu::ShaderModule {
     device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
-        source: wgpu::ShaderSource::Wgsl((wgsl::function(Unary::Forward(definition), DType::F32).unwrap() + BY_HAND).into()),
+        source: wgpu::ShaderSource::Wgsl(
+            (wgsl::function(Unary::Forward(definition), DType::F32).unwrap() + BY_HAND).into(),
+        ),
     })
 }
 
@@ -281,7 +283,6 @@ struct Pool<'a> {
     params: wgpu::Buffer,
     pipeline: wgpu::ComputePipeline,
     bind_group: wgpu::BindGroup,
-    /// The parameters of a launch; only their length changes.
     batch: RefCell<Batch>,
 }
 
@@ -338,7 +339,12 @@ impl<'a> Pool<'a> {
             compilation_options: Default::default(),
             cache: None,
         });
-        let entries = [(0, &x, PLACE), (1, &y, PLACE), (2, &params, size_of_val(&mine(0)) as u64)].map(|(binding, buffer, size)| {
+        let entries = [
+            (0, &x, PLACE),
+            (1, &y, PLACE),
+            (2, &params, size_of_val(&mine(0)) as u64),
+        ]
+        .map(|(binding, buffer, size)| {
             let size = wgpu::BufferSize::new(size);
             let resource = wgpu::BindingResource::Buffer(wgpu::BufferBinding {
                 buffer,

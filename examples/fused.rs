@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bias_on_device = buffer(bytemuck::cast_slice(&bias), storage);
     // The compiler doesn't know that it is 0: see `wgsl::function`. GL drivers want 16 bytes.
     let zero = buffer(&[0; 16], wgpu::BufferUsages::UNIFORM);
-    let function = wgsl::function(Unary::Forward(definition), DType::F32).expect("it is elementwise");
+    let function = wgsl::function(Unary::Forward(definition), DType::F32)?;
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: Some("bias_hard_sigmoid"),
         source: wgpu::ShaderSource::Wgsl((function + KERNEL).into()),

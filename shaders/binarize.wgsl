@@ -23,8 +23,8 @@ fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
     return counter;
 }
 
-// The random words of four elements in a row, the first of which is number `element` of the tensor. Of seed and offset the
-// low word comes first.
+// The random words of four elements in a row, the first of which is number `element` of the tensor. seed and offset:
+// the low word first.
 fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
     let low = offset.x + element;
     let high = offset.y + select(0u, 1u, low < element);

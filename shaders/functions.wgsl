@@ -1,7 +1,6 @@
-// What a kernel of your own has besides the function of its operation, if its tensors hold halves. low() and high() widen them.
+// For a kernel of your own whose tensors hold halves; low() and high() are in halves.wgsl.
 
-// The bits of f32, any NaN among them, rounded to halves and packed: the low ones in the lower half of each word. zero: as
-// the function of the operation takes it.
+// The bits of f32, any NaN among them, rounded to halves and packed: the low ones in the lower half of each word.
 fn packed(low: vec4<u32>, high: vec4<u32>, zero: u32) -> vec4<u32> {
     return packed_results(short_nan(low), short_nan(high), parameters(zero));
 }

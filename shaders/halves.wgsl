@@ -52,40 +52,13 @@ fn low(words: vec4<u32>) -> vec4<u32> {
 fn high(words: vec4<u32>) -> vec4<u32> {
     return widened(words);
 }
-// The bits of f32, rounded to halves and packed. A NaN has to be as in narrowed_magnitude: a result of halves, not of any f32.
+// The bits of f32, rounded to halves and packed. A NaN has to be quiet and come from a half, as in narrowed_magnitude.
 fn packed_results(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
     if DTYPE == BF16 {
         return (rounded(low, 16u) >> vec4<u32>(16u)) | (rounded(high, 16u) & vec4<u32>(0xffff0000u));
     }
     let magnitudes = narrowed_magnitude(low, params) | (narrowed_magnitude(high, params) << vec4<u32>(16u));
     return magnitudes | ((low >> vec4<u32>(16u)) & vec4<u32>(0x8000u)) | (high & vec4<u32>(0x80000000u));
-}
-
-// The numbers that these signs stand for: plus or minus params.magnitude.
-fn signed_halves(low: vec4<bool>, high: vec4<bool>, params: Params) -> vec4<u32> {
-    let scale = vec4<u32>(bitcast<u32>(params.magnitude));
-    let plus = packed_results(scale, scale, params);
-    let minus_low = select(vec4<u32>(0x8000u), vec4<u32>(0u), low);
-    let minus_high = select(vec4<u32>(0x80000000u), vec4<u32>(0u), high);
-    return plus ^ minus_low ^ minus_high;
-}
-
-// Whether halves (in the upper 16 bits) are at least 0.
-fn is_not_negative(x: vec4<u32>) -> vec4<bool> {
-    let infinite = select(0x7f80ffffu, 0x7c00ffffu, DTYPE == F16);
-    return (x <= vec4<u32>(infinite)) | ((x & vec4<u32>(0xffff0000u)) == vec4<u32>(0x80000000u));
-}
-fn is_plus_low(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
-    if !STOCHASTIC {
-        return is_not_negative(words << vec4<u32>(16u));
-    }
-    return is_plus4(low(words), random, params);
-}
-fn is_plus_high(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
-    if !STOCHASTIC {
-        return is_not_negative(words);
-    }
-    return is_plus4(high(words), random, params);
 }
 
 // The functions of FORMULA == HALVES, where the slope lies between 2^-14 and 1. Forward may be fused and may flush

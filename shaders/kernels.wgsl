@@ -119,6 +119,33 @@ fn gate_backward_words(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, params: Params)
     return GateGradients(packed_results(even.da, odd.da, params), packed_results(even.db, odd.db, params));
 }
 
+// The numbers that these signs stand for: plus or minus params.magnitude.
+fn signed_halves(low: vec4<bool>, high: vec4<bool>, params: Params) -> vec4<u32> {
+    let scale = vec4<u32>(bitcast<u32>(params.magnitude));
+    let plus = packed_results(scale, scale, params);
+    let minus_low = select(vec4<u32>(0x8000u), vec4<u32>(0u), low);
+    let minus_high = select(vec4<u32>(0x80000000u), vec4<u32>(0u), high);
+    return plus ^ minus_low ^ minus_high;
+}
+
+// Whether halves (in the upper 16 bits) are at least 0.
+fn is_not_negative(x: vec4<u32>) -> vec4<bool> {
+    let infinite = select(0x7f80ffffu, 0x7c00ffffu, DTYPE == F16);
+    return (x <= vec4<u32>(infinite)) | ((x & vec4<u32>(0xffff0000u)) == vec4<u32>(0x80000000u));
+}
+fn is_plus_low(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
+    if !STOCHASTIC {
+        return is_not_negative(words << vec4<u32>(16u));
+    }
+    return is_plus4(low(words), random, params);
+}
+fn is_plus_high(words: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
+    if !STOCHASTIC {
+        return is_not_negative(words);
+    }
+    return is_plus4(high(words), random, params);
+}
+
 // The bits of four signs; `places` are the values of their bits.
 fn bits4(is_plus: vec4<bool>, places: vec4<u32>) -> u32 {
     let bits = select(vec4<u32>(0u), places, is_plus);

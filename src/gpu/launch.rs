@@ -218,7 +218,7 @@ impl Kernels {
         params: impl FnOnce() -> Params,
     ) -> Result<(Plan, Variant), LaunchError> {
         let &Tensors { op, dtype, .. } = tensors;
-        plan::check_scale(op, dtype)?;
+        op.check_scale(dtype)?;
         let checked = tensors.check(&self.0.limits, self.0.max_buffer_size)?;
         self.check_tensors(op, checked.placement)?;
         plan::check_rows(op, dtype, checked.len, &self.0.limits)?;

@@ -40,8 +40,7 @@ pub struct HardSigmoid {
     form: Form,
 }
 
-/// The forward formula, with its order of roundings, and the gradient rule. Those of relu6 pass the gradient only between the
-/// kinks.
+/// The forward formula, with its order of roundings, and the gradient rule. The relu6 forms are always strict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Form {
     /// `clamp(fl(fl(alpha·x) + beta), 0, 1)`
@@ -295,8 +294,8 @@ impl HardSigmoid {
         self.is_moderate() && self.preset().is_some()
     }
 
-    /// Whether the slope lies between 2^-14 and 1 and the shift is 1/2. Then no number on the way to `y` is subnormal, or it
-    /// is lost in the sum with the shift, and `y` is 0 or at least 2^-25. The shader's functions for halves rely on it.
+    /// Whether the slope lies between 2^-14 and 1 and the shift is 1/2. Then a subnormal number on the way to `y` is lost in
+    /// the sum with the shift, and `y` is 0 or at least 2^-25. The shader's functions for halves rely on it.
     pub(crate) const fn is_moderate(self) -> bool {
         self.slope() >= 1.0 / 16384.0 && self.slope() <= 1.0 && self.shift() == 0.5
     }

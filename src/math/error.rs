@@ -157,6 +157,11 @@ pub enum OpError {
         /// Name of the operation.
         op: &'static str,
     },
+    /// The result isn't a function of one element of each operand, so WGSL has no function of four of them.
+    NotElementwise {
+        /// Name of the operation.
+        op: &'static str,
+    },
 }
 
 impl OpError {
@@ -221,6 +226,10 @@ impl fmt::Display for OpError {
             Self::NotInPlace { op } => write!(
                 f,
                 "{op} can't be computed in place; write its result to memory of its own"
+            ),
+            Self::NotElementwise { op } => write!(
+                f,
+                "{op} isn't elementwise, so it has no function of four elements; take its kernel, or the function of gate or binarize"
             ),
         }
     }

@@ -4,7 +4,8 @@ use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
     broadcast::BroadcastGate,
     definition::HardSigmoid,
-    error::NotFinite,
+    dtype::DType,
+    error::{NotFinite, OpError},
     finite::Finite,
 };
 
@@ -169,7 +170,7 @@ macro_rules! operations {
                 all
             }
 
-            /// The name of the scalar function that it applies to each element.
+            /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
             pub const fn name(self) -> &'static str {
                 self.row().name
             }
@@ -273,7 +274,7 @@ impl Op {
         unary.chain(binary).chain(other).collect()
     }
 
-    /// The name of the scalar function that it applies to each element.
+    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
     pub const fn name(self) -> &'static str {
         self.row().name
     }
@@ -322,6 +323,11 @@ impl Op {
     /// The number that a plus sign stands for, if the operation makes numbers of signs.
     pub(crate) fn scale(self) -> Option<Finite> {
         self.carried().2
+    }
+
+    /// Checks that the element type can hold the scale.
+    pub(crate) fn check_scale(self, dtype: DType) -> Result<(), OpError> {
+        self.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
     }
 
     /// The same operation for the part of a tensor that starts `elements` after its beginning: random draws continue.

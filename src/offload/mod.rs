@@ -37,7 +37,6 @@ use crate::{
         names::named,
         op::{Binary, Op, Other, Unary},
     },
-    plan,
 };
 use ring::{Gpu, Output, Transfer};
 use std::fmt;
@@ -272,7 +271,7 @@ impl Offload {
         mut transfer: Transfer<'_, R, M>,
         on_cpu: impl FnOnce(usize, [&mut [R]; M]) -> Result<(), OpError>,
     ) -> Result<(), OffloadError> {
-        plan::check_scale(transfer.op, transfer.dtype)?;
+        transfer.op.check_scale(transfer.dtype)?;
         let (done, result) = match &self.0 {
             Chosen::Gpu(gpu) if gpu.can_run(transfer.op) => gpu.run(&mut transfer).await,
             Chosen::Gpu(_) | Chosen::Cpu { .. } => return Ok(on_cpu(0, transfer.rest(0))?),

@@ -168,7 +168,7 @@ impl Plan {
         limits: &Limits,
     ) -> Result<Self, PlanError> {
         let op = op.into();
-        check_scale(op, dtype)?;
+        op.check_scale(dtype)?;
         if !placement.allows(op) {
             return Err(OpError::NotInPlace { op: op.name() }.into());
         }
@@ -286,11 +286,6 @@ impl Part {
     pub fn dispatches(&self) -> impl Iterator<Item = Dispatch> + use<> {
         self.dispatches.into_iter().flatten()
     }
-}
-
-/// Checks that the element type can hold the operation's scale.
-pub(crate) fn check_scale(op: Op, dtype: DType) -> Result<(), OpError> {
-    op.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
 }
 
 /// Checks that a device can bind the rows of a broadcast gate, which aren't all cut.

@@ -8,6 +8,7 @@ use crate::{
     math::{
         binarize::Binarization,
         dtype::DType,
+        error::OpError,
         op::{Kernel, Op},
     },
     plan::{formula::Formula, params::Params, placement::Placement},
@@ -93,27 +94,34 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
     format!("const KERNEL: u32 = {}u;\n{}", op.row().kernel as u32, text.join("\n"))
 }
 
-/// An operation as a function, to put in front of a kernel of your own: its constants are in the text, and it binds
-/// nothing. `None` for packing, unpacking and broadcast gates, which aren't elementwise.
+/// An operation as a function for a kernel of your own. It binds nothing, and its constants are in the text.
 ///
 /// The function has the operation's name ([`Op::name`]) and takes its operands in their order ([`Op::inputs`]), each as the
-/// bits of four `f32`. Two operations take one more: `backward_accumulate` takes `dx`, to which it adds, and a stochastic
-/// `binarize` takes random words. The last argument is `zero`, a `u32` that is 0 but that the compiler must not know, so
-/// read it from a buffer of yours: it keeps roundings apart that the compiler could fuse. A module has room for one such
-/// text, since the names in all of them are the same.
+/// bits of four `f32`; they may come straight out of arithmetic. It computes in `f32`, whatever `dtype` is:
 ///
 /// ```wgsl
 /// fn forward(x: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn hard_swish(x: vec4<u32>, zero: u32) -> vec4<u32>
 /// fn backward(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn gate_backward(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, zero: u32) -> GateGradients // { da, db }
-/// fn binarize(x: vec4<u32>, random: vec4<u32>, zero: u32) -> vec4<u32>
-/// // The random words of four elements in a row, the first of which is number `element`. Low words come first.
-/// fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
+/// fn backward_from_output(y: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, zero: u32) -> vec4<u32> // adds to dx
+/// fn hard_swish_backward(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn straight_through(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn gate(a: vec4<u32>, b: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn gate_backward(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, zero: u32) -> GateGradients // has da and db
 /// ```
 ///
-/// With `dtype` f16 or bf16, `low` and `high` give the first and the second half of each of four words as the bits of
-/// `f32`. `packed` rounds the bits of any `f32` to halves and packs them:
+/// `zero` is a number that is 0 but that the compiler must not know: read it from a uniform buffer of yours (16 bytes, which
+/// some GL drivers want). With it the text keeps each rounding apart, and apart from the arithmetic that made the operands. A
+/// literal, a `const` or an `override` compiles too, but gives other bits. The bits are those of the CPU path, except for
+/// subnormal numbers, which WGSL lets a GPU take for zero.
+///
+/// **Text.** It goes before your kernel, and after lines such as `enable f16;`. A module has room for one such text. It takes
+/// about 50 names, such as `Params`, `parameters` and `rounded`: give yours a prefix. Don't define a function that has the
+/// name of a built-in one that the text calls, such as `clamp` or `max`.
+///
+/// **Halves.** With `dtype` f16 or bf16 the text also has these. Of eight elements in a row, which are in four words, `low` gives
+/// the first, third, fifth and seventh, and `high` the others. `packed` rounds any `f32` to halves.
 ///
 /// ```wgsl
 /// fn low(words: vec4<u32>) -> vec4<u32>
@@ -121,9 +129,24 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 /// fn packed(low: vec4<u32>, high: vec4<u32>, zero: u32) -> vec4<u32>
 /// ```
 ///
+/// **Signs.** A deterministic `binarize` takes `x` and `zero`. A stochastic one takes random words too. Its seed and offset aren't
+/// in the text, so that they may change: pass those of the [`Binarization`], the low word of each first. For halves, call
+/// `random4` with `element` and `element + 4`, here `a` and `b`: `low` takes `vec4(a.xz, b.xz)`, `high` takes `vec4(a.yw, b.yw)`.
+///
+/// ```wgsl
+/// fn binarize(x: vec4<u32>, random: vec4<u32>, zero: u32) -> vec4<u32>
+/// // The random words of four elements in a row, the first of which is number `element` of the tensor.
+/// fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
+/// ```
+///
 /// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
-pub fn function(op: impl Into<Op>, dtype: DType) -> Option<String> {
+///
+/// # Errors
+/// [`OpError::NotElementwise`] for packing, unpacking and broadcast gates, and [`OpError::ScaleTooLarge`] for a binarization
+/// to numbers that `dtype` doesn't have.
+pub fn function(op: impl Into<Op>, dtype: DType) -> Result<String, OpError> {
     let op = op.into();
+    op.check_scale(dtype)?;
     let of_four = match op.row().kernel {
         Kernel::Forward => "forward4",
         Kernel::Backward => "backward4",
@@ -133,7 +156,9 @@ pub fn function(op: impl Into<Op>, dtype: DType) -> Option<String> {
         Kernel::HardSwish => "hard_swish4",
         Kernel::HardSwishBackward => "hard_swish_backward4",
         Kernel::Binarize => "binarize4",
-        Kernel::Pack | Kernel::Unpack | Kernel::GateBroadcast | Kernel::GateBroadcastBackward => return None,
+        Kernel::Pack | Kernel::Unpack | Kernel::GateBroadcast | Kernel::GateBroadcastBackward => {
+            return Err(OpError::NotElementwise { op: op.name() });
+        }
     };
     // The function computes in f32, whatever the tensors hold.
     let options = Options {
@@ -147,10 +172,8 @@ pub fn function(op: impl Into<Op>, dtype: DType) -> Option<String> {
     };
     let operands: Vec<_> = op.inputs().iter().copied().chain(also).collect();
     // An operand may be the result of arithmetic, which must not be fused with the function's own.
-    let mut arguments: Vec<_> = operands
-        .iter()
-        .map(|operand| format!("{operand} ^ vec4<u32>(zero)"))
-        .collect();
+    let apart = |operand| format!("{operand} ^ vec4<u32>(zero)");
+    let mut arguments: Vec<_> = operands.iter().map(apart).collect();
     if op.row().kernel == Kernel::Binarize && !options.stochastic {
         arguments.push("vec4<u32>(0u)".into());
     }
@@ -167,8 +190,17 @@ pub fn function(op: impl Into<Op>, dtype: DType) -> Option<String> {
         arguments = arguments.join(", "),
         parameters = Params::new(op).expression(),
     );
-    let halves = if dtype == DType::F32 { "" } else { part!("functions") };
-    Some([&*options.text(), &function, FUNCTIONS, halves].join("\n"))
+    let constants = options.text();
+    let mut parts = vec![&*constants, &function, part!("params"), part!("hard_sigmoid")];
+    match op.row().kernel {
+        Kernel::Forward | Kernel::Backward => {}
+        Kernel::Binarize => parts.push(part!("binarize")),
+        _ => parts.push(part!("gate")),
+    }
+    if dtype != DType::F32 {
+        parts.extend([part!("halves"), part!("functions")]);
+    }
+    Ok(parts.join("\n"))
 }
 
 /// The pipeline constants besides KERNEL.
@@ -204,7 +236,11 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{broadcast::BroadcastGate, definition::HardSigmoid, op::Other};
+    use crate::math::{
+        broadcast::BroadcastGate,
+        definition::HardSigmoid,
+        op::{Other, Unary},
+    };
     use crate::plan::{
         grid::WORKGROUP,
         placement::{Access, Stage, access, bound},
@@ -221,15 +257,22 @@ mod tests {
         }
     }
 
-    /// Its only function that another text of the crate lacks has the operation's name, and calls the one of its kernel.
+    /// The text parses alone, binds nothing, and has a function with the operation's name, which calls its kernel's with every
+    /// operand apart from what made it.
     #[test]
     fn a_function_stands_by_itself() {
         let mut without = BTreeSet::new();
-        for op in Op::all(HardSigmoid::PYTORCH) {
+        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
+        let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
+        for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
             for &dtype in DType::ALL {
-                let Some(text) = function(op, dtype) else {
-                    without.insert(op.name());
-                    continue;
+                let text = match function(op, dtype) {
+                    Ok(text) => text,
+                    Err(error) => {
+                        assert_eq!(error, OpError::NotElementwise { op: op.name() });
+                        without.insert(op.name());
+                        continue;
+                    }
                 };
                 let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{op:?}: {error}"));
                 assert!(
@@ -240,16 +283,35 @@ mod tests {
                 assert_eq!(constant(&module, "FORMULA"), formula);
                 let names = module.functions.iter().filter_map(|(_, one)| one.name.as_deref());
                 let names: BTreeSet<_> = names.collect();
-                assert!(names.contains(op.name()), "no function {}", op.name());
-                assert_eq!(names.contains("packed"), dtype != DType::F32, "{op:?} in {dtype}");
+                for name in ["low", "high", "packed"] {
+                    assert_eq!(
+                        names.contains(name),
+                        dtype != DType::F32,
+                        "{name} for {op:?} in {dtype}"
+                    );
+                }
+                let (_, own) = text
+                    .split_once(&format!("fn {}(", op.name()))
+                    .expect("the operation's name");
+                let own = own.split('}').next().unwrap();
                 let kernel = snake_case(&format!("{:?}", op.row().kernel));
-                assert!(text.contains(&format!("return {kernel}4(")), "{op:?}");
+                let operands = op.inputs().iter().map(|operand| format!("{operand} ^ vec4<u32>(zero)"));
+                let operands: Vec<_> = operands.collect();
+                let call = format!("return {kernel}4({}", operands.join(", "));
+                assert!(own.contains(&call), "{call} isn't in {own}");
+                assert_eq!(own.contains("dx ^ vec4<u32>(zero)"), op.name() == "backward_accumulate");
             }
         }
-        assert_eq!(without, BTreeSet::from(["pack", "unpack"]));
-        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
-        assert_eq!(function(Other::GateBroadcast(gate), DType::F32), None);
-        assert_eq!(function(Other::GateBroadcastBackward(gate), DType::F32), None);
+        assert_eq!(
+            without,
+            BTreeSet::from(["gate_broadcast", "gate_broadcast_backward", "pack", "unpack"])
+        );
+        let large = Unary::binarize(Binarization::Deterministic, 1e30).unwrap();
+        assert!(matches!(
+            function(large, DType::F16),
+            Err(OpError::ScaleTooLarge { .. })
+        ));
+        assert!(function(large, DType::Bf16).is_ok());
     }
 
     fn snake_case(name: &str) -> String {

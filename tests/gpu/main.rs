@@ -27,7 +27,7 @@ fn main() {
         ("special_values", special_values),
         ("halves", halves),
         ("every_function", functions::every_function),
-        ("packed_results", functions::packed_results),
+        ("packed", functions::packed),
         ("offsets", offsets),
         ("split", split),
         ("broadcast_shapes", broadcast::shapes),

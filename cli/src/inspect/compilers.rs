@@ -6,8 +6,7 @@ use super::{How, Way, chain::Step};
 
 pub const EAGER: &str = "TensorFlow in eager mode";
 pub const GRAPH: &str = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
-pub const MOVED: &str =
-    "TensorFlow in a graph whose optimizer takes the constant to x";
+pub const MOVED: &str = "TensorFlow in a graph whose optimizer takes the constant to x";
 pub const XLA: &str = "TensorFlow with XLA (jit_compile=True)";
 pub const JS: &str = "TensorFlow.js";
 pub const TORCH: &str = "PyTorch";

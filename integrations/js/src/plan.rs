@@ -19,8 +19,7 @@ pub fn kernel(name: &str, definition: &str, dtype_name: &str, placement: &str) -
 /// An operation as a WGSL function, to be called from a kernel of one's own.
 #[wasm_bindgen]
 pub fn function_text(name: &str, definition: &str, dtype_name: &str) -> Result<String> {
-    let text = wgsl::function(operation(name, definition)?, dtype(dtype_name)?);
-    text.ok_or_else(|| error(format_args!("{name} isn't elementwise, so it has no function")))
+    Ok(wgsl::function(operation(name, definition)?, dtype(dtype_name)?)?)
 }
 
 #[derive(Serialize)]
