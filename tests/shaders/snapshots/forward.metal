@@ -478,113 +478,113 @@ metal::uint4 packed_results(
     return (magnitudes | ((low_1 >> metal::uint4(16u)) & metal::uint4(32768u))) | (high_1 & metal::uint4(2147483648u));
 }
 
+metal::uint4 forward_half(
+    metal::uint4 x_7,
+    Params params_15
+) {
+    if (false) {
+        metal::uint4 _e8 = widened(x_7);
+        metal::uint4 _e15 = clamped((params_15.slope * as_type<metal::float4>(_e8)) + metal::float4(params_15.shift), 1.0);
+        metal::uint4 _e16 = widened(x_7);
+        metal::uint4 _e17 = unless_nan(_e15, _e16, params_15);
+        metal::uint4 _e19 = rounded(_e17, 16u);
+        return _e19;
+    }
+    metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_7) >> metal::uint4(3u)) & metal::uint4(2415910912u));
+    metal::float4 v_3 = (params_15.slope * small) + metal::float4(params_15.shift * TWO_MINUS_112_);
+    metal::uint4 _e37 = clamped(v_3, TWO_MINUS_112_);
+    metal::uint4 _e39 = rounded(_e37, 13u);
+    metal::uint4 y = _e39 << metal::uint4(3u);
+    metal::uint4 _e46 = magnitude4_(x_7);
+    return metal::select(y, x_7 | metal::uint4(33554432u), _e46 > metal::uint4(2080440319u));
+}
+
+metal::uint4 forward_halves(
+    metal::uint4 x_8,
+    Params params_16
+) {
+    metal::uint4 _e5 = forward_half(x_8 << metal::uint4(16u), params_16);
+    metal::uint4 _e9 = forward_half(x_8, params_16);
+    return (_e5 >> metal::uint4(16u)) | (_e9 & metal::uint4(4294901760u));
+}
+
+Random random_of_words(
+    uint word,
+    Params params_17
+) {
+    if (true) {
+        return Random {};
+    }
+    if (true) {
+        metal::uint4 _e13 = random4_(word, params_17.seed, params_17.offset);
+        return Random {_e13, metal::uint4(0u)};
+    }
+    metal::uint4 _e21 = random4_(2u * word, params_17.seed, params_17.offset);
+    metal::uint4 _e28 = random4_((2u * word) + 4u, params_17.seed, params_17.offset);
+    return Random {metal::uint4(_e21.xz, _e28.xz), metal::uint4(_e21.yw, _e28.yw)};
+}
+
+metal::uint4 unary4_(
+    metal::uint4 x_9,
+    metal::uint4 random_2,
+    Params params_18
+) {
+    if (false) {
+        metal::uint4 _e8 = hard_swish4_(x_9, params_18);
+        return _e8;
+    }
+    if (false) {
+        metal::uint4 _e14 = binarize4_(x_9, random_2, params_18);
+        return _e14;
+    }
+    metal::uint4 _e15 = forward4_(x_9, params_18);
+    return _e15;
+}
+
 metal::uint4 signed_halves(
     metal::bool4 low_2,
     metal::bool4 high_2,
-    Params params_15
+    Params params_19
 ) {
-    metal::uint4 scale = metal::uint4(as_type<uint>(params_15.magnitude));
-    metal::uint4 _e6 = packed_results(scale, scale, params_15);
+    metal::uint4 scale = metal::uint4(as_type<uint>(params_19.magnitude));
+    metal::uint4 _e6 = packed_results(scale, scale, params_19);
     metal::uint4 minus_low = metal::select(metal::uint4(32768u), metal::uint4(0u), low_2);
     metal::uint4 minus_high = metal::select(metal::uint4(2147483648u), metal::uint4(0u), high_2);
     return (_e6 ^ minus_low) ^ minus_high;
 }
 
 metal::bool4 is_not_negative(
-    metal::uint4 x_7
+    metal::uint4 x_10
 ) {
-    return (x_7 <= metal::uint4(2139160575u)) | ((x_7 & metal::uint4(4294901760u)) == metal::uint4(2147483648u));
+    return (x_10 <= metal::uint4(2139160575u)) | ((x_10 & metal::uint4(4294901760u)) == metal::uint4(2147483648u));
 }
 
 metal::bool4 is_plus_low(
     metal::uint4 words_2,
-    metal::uint4 random_2,
-    Params params_16
+    metal::uint4 random_3,
+    Params params_20
 ) {
     if (true) {
         metal::bool4 _e9 = is_not_negative(words_2 << metal::uint4(16u));
         return _e9;
     }
     metal::uint4 _e10 = low(words_2);
-    metal::bool4 _e11 = is_plus4_(_e10, random_2, params_16);
+    metal::bool4 _e11 = is_plus4_(_e10, random_3, params_20);
     return _e11;
 }
 
 metal::bool4 is_plus_high(
     metal::uint4 words_3,
-    metal::uint4 random_3,
-    Params params_17
+    metal::uint4 random_4,
+    Params params_21
 ) {
     if (true) {
         metal::bool4 _e6 = is_not_negative(words_3);
         return _e6;
     }
     metal::uint4 _e7 = high(words_3);
-    metal::bool4 _e8 = is_plus4_(_e7, random_3, params_17);
+    metal::bool4 _e8 = is_plus4_(_e7, random_4, params_21);
     return _e8;
-}
-
-metal::uint4 forward_half(
-    metal::uint4 x_8,
-    Params params_18
-) {
-    if (false) {
-        metal::uint4 _e8 = widened(x_8);
-        metal::uint4 _e15 = clamped((params_18.slope * as_type<metal::float4>(_e8)) + metal::float4(params_18.shift), 1.0);
-        metal::uint4 _e16 = widened(x_8);
-        metal::uint4 _e17 = unless_nan(_e15, _e16, params_18);
-        metal::uint4 _e19 = rounded(_e17, 16u);
-        return _e19;
-    }
-    metal::float4 small = as_type<metal::float4>(as_type<metal::uint4>(as_type<metal::int4>(x_8) >> metal::uint4(3u)) & metal::uint4(2415910912u));
-    metal::float4 v_3 = (params_18.slope * small) + metal::float4(params_18.shift * TWO_MINUS_112_);
-    metal::uint4 _e37 = clamped(v_3, TWO_MINUS_112_);
-    metal::uint4 _e39 = rounded(_e37, 13u);
-    metal::uint4 y = _e39 << metal::uint4(3u);
-    metal::uint4 _e46 = magnitude4_(x_8);
-    return metal::select(y, x_8 | metal::uint4(33554432u), _e46 > metal::uint4(2080440319u));
-}
-
-metal::uint4 forward_halves(
-    metal::uint4 x_9,
-    Params params_19
-) {
-    metal::uint4 _e5 = forward_half(x_9 << metal::uint4(16u), params_19);
-    metal::uint4 _e9 = forward_half(x_9, params_19);
-    return (_e5 >> metal::uint4(16u)) | (_e9 & metal::uint4(4294901760u));
-}
-
-Random random_of_words(
-    uint word,
-    Params params_20
-) {
-    if (true) {
-        return Random {};
-    }
-    if (true) {
-        metal::uint4 _e13 = random4_(word, params_20.seed, params_20.offset);
-        return Random {_e13, metal::uint4(0u)};
-    }
-    metal::uint4 _e21 = random4_(2u * word, params_20.seed, params_20.offset);
-    metal::uint4 _e28 = random4_((2u * word) + 4u, params_20.seed, params_20.offset);
-    return Random {metal::uint4(_e21.xz, _e28.xz), metal::uint4(_e21.yw, _e28.yw)};
-}
-
-metal::uint4 unary4_(
-    metal::uint4 x_10,
-    metal::uint4 random_4,
-    Params params_21
-) {
-    if (false) {
-        metal::uint4 _e8 = hard_swish4_(x_10, params_21);
-        return _e8;
-    }
-    if (false) {
-        metal::uint4 _e14 = binarize4_(x_10, random_4, params_21);
-        return _e14;
-    }
-    metal::uint4 _e15 = forward4_(x_10, params_21);
-    return _e15;
 }
 
 metal::uint4 unary_words(
