@@ -184,7 +184,7 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     let how_near = match difference {
         f32::INFINITY => format!(", but\n{there}"),
         difference if difference < NEAR => {
-            format!(", within {difference:?}. If the data are noisy, give a\ntolerance (atol) that is large enough.")
+            format!(", within {difference:?}.\nIf the data are noisy, give a tolerance (atol) that is large enough.")
         }
         difference => format!(", within {difference:?}."),
     };
