@@ -183,12 +183,25 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     }
     let how_near = match difference {
         f32::INFINITY => format!(", but\n{there}"),
-        difference if difference < NEAR => {
-            format!(", within {difference:?}.\nIf the data are noisy, give a tolerance (atol) that is large enough.")
+        difference if difference < NEAR || name.preset().is_none() => {
+            let enough = rounded_up(difference);
+            format!(", within {difference:?}.\nIf the data are noisy: a tolerance (atol) of {enough:?} accepts it.")
         }
         difference => format!(", within {difference:?}."),
     };
-    format!("No alpha and beta were found that give these numbers. The nearest is {name}{how_near}\n")
+    format!("No alpha and beta were found that give these numbers. The nearest found is {name}{how_near}\n")
+}
+
+/// To two digits.
+fn rounded_up(difference: f32) -> f32 {
+    let difference = f64::from(difference);
+    let unit = 10f64.powf(difference.log10().floor() - 1.0);
+    let rounded = ((difference / unit).ceil() * unit) as f32;
+    if f64::from(rounded) < difference {
+        rounded.next_up()
+    } else {
+        rounded
+    }
 }
 
 /// The definitions of which something holds.

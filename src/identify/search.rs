@@ -66,20 +66,25 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
 /// Among the pairs at most twice as far from `y` as the nearest pair, it takes the shortest. Noise that the data don't
 /// have would make the numbers shorter than the data allow.
 pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> (Found, Option<Ranges>) {
+    shortest_within(data, for_y_alone, 2.0)
+}
+
+/// The same with the shortest of the pairs at most `times` as far from `y` as the nearest.
+fn shortest_within(data: &Data, for_y_alone: bool, times: f64) -> (Found, Option<Ranges>) {
     if !data.is_from_0_to_1() {
         return (Found::None, None);
     }
     let Some((first, last)) = ends_of_slope(data, DType::F32) else {
         return (Found::TooFew, None);
     };
-    match fitted(data, first, last, for_y_alone) {
+    match fitted(data, first, last, for_y_alone, times) {
         Some((found, ranges)) => (Found::One(found), Some(ranges)),
         None => (Found::None, None),
     }
 }
 
-/// The pair of [`affine_within`], and the ranges of all pairs, from the elements at the ends of the slope.
-fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool) -> Option<(Match, Ranges)> {
+/// The pair of [`shortest_within`], and the ranges of all pairs, from the elements at the ends of the slope.
+fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool, times: f64) -> Option<(Match, Ranges)> {
     let atol = f64::from(data.atol);
     let condition = |(x, y): (f32, f32)| {
         let (x, low, high) = (f64::from(x), f64::from(y) - atol, f64::from(y) + atol);
@@ -99,7 +104,7 @@ fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool) -
     narrowed(vec![of(&mut (0..data.x.len()).step_by(data.sample_step()))])?;
     let (constraints, room) = narrowed(of_parts(data.x.len(), |mut part| of(&mut part)))?;
     let nearest = atol - 0.5 * room;
-    let distance = (2.0 * nearest).max(f32::EPSILON.into()).min(atol);
+    let distance = (times * nearest).max(f32::EPSILON.into()).min(atol);
     let near = constraints.shortened(atol - distance).narrowed();
     let near: Vec<_> = near.map(|(near, _)| (Precision::EXACT, near)).into_iter().collect();
     let ranges = Ranges {
@@ -137,7 +142,8 @@ pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
         Found::One(found) => Some(found),
         _ => {
             most.atol = (largest as f32).max(data.atol);
-            match affine_within(&most, false) {
+            // It is called the nearest, so it has to be near it.
+            match shortest_within(&most, false, 1.05) {
                 (Found::One(found), _) => Some(found),
                 _ => None,
             }

@@ -278,9 +278,9 @@ fn noise_is_no_other_function() {
     };
     let (verdict, report) = said(&x, &noisy(1e-5), 0.0);
     assert_eq!(verdict, Verdict::Unknown);
-    let expected = "unknown\nNo alpha and beta were found that give these numbers. The nearest is affine(0.37, 0.41, strict), within 1.";
+    let expected = "unknown\nNo alpha and beta were found that give these numbers. The nearest found is affine(0.37, 0.41, strict), within 1.";
     assert!(
-        report.starts_with(expected) && report.contains("give a tolerance"),
+        report.starts_with(expected) && report.contains("a tolerance (atol) of 1"),
         "{report}"
     );
     let (_, report) = said(&x, &noisy(1e-5), 1e-4);
@@ -309,9 +309,27 @@ fn noise_is_no_other_function() {
     );
     let (_, report) = said(&x, &vec![f32::NAN; x.len()], 0.0);
     assert!(
-        report.contains("The nearest is keras, but\nat x = -4 y is NaN, not 0."),
+        report.contains("The nearest found is keras, but\nat x = -4 y is NaN, not 0."),
         "{report}"
     );
+}
+
+/// What is called the nearest is near it, and the tolerance that is named is enough.
+#[test]
+fn the_tolerance_that_is_named_is_enough() {
+    let x: Vec<f32> = (-10_000..=10_000).map(|i| i as f32 / 2500.0).collect();
+    let elements = x.iter().enumerate();
+    let y: Vec<f32> = elements
+        .map(|(i, x)| (0.234 * x + 0.477).clamp(0.0, 1.0) + 0.005 * noise(i))
+        .collect();
+    let (verdict, report) = said(&x, &y, 0.0);
+    assert_eq!(verdict, Verdict::Unknown);
+    let (_, enough) = report
+        .split_once("a tolerance (atol) of ")
+        .unwrap_or_else(|| panic!("{report}"));
+    let enough: f32 = enough.split(' ').next().unwrap().parse().unwrap();
+    assert!(enough < 0.0053, "{report}");
+    assert!(matches!(said(&x, &y, enough).0, Verdict::Affine(_)), "{report}");
 }
 
 #[test]

@@ -81,10 +81,7 @@ fn it_names_noisy_data_within_a_tolerance() {
     }
     let (status, out) = identify(folder.path(), "x.npy y.npy");
     assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")), "{out}");
-    assert!(
-        out.contains("If the data are noisy, give a tolerance (atol) that is large enough."),
-        "{out}"
-    );
+    assert!(out.contains("If the data are noisy: a tolerance (atol) of "), "{out}");
     let (status, out) = identify(folder.path(), "x.npy y.npy --atol 2e-5");
     assert_eq!(
         (status, out.lines().next()),
