@@ -199,6 +199,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 None => path.to_owned(),
             };
             let completed = name.and_then(|name| written_out.of_layers.remove(name));
+            let of_operation = name.and_then(|name| *written_out.dtypes.get(name)?);
             // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
@@ -206,11 +207,17 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 found(Found::Lost(format!("{path}/{layer}")));
             }
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
-                found(Found::Activation(activation(named, "operation", &path, keras)));
+                found(Found::Activation(Activation {
+                    dtype: of_operation,
+                    ..activation(named, "operation", &path, keras)
+                }));
             }
             for (key, value) in object {
                 if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
-                    found(Found::Activation(activation(named, key, &path, keras)));
+                    found(Found::Activation(Activation {
+                        dtype: functional::of_policy(object),
+                        ..activation(named, key, &path, keras)
+                    }));
                 } else {
                     walk(value, &path, keras, written_out, found);
                 }

@@ -94,6 +94,8 @@ pub struct Activation {
     pub computed: Vec<Computed>,
     /// How its gradient differs from that of the definitions.
     pub gradient: Option<&'static str>,
+    /// The type in which the model computes it. None if it is float32, or not known.
+    pub dtype: Option<&'static str>,
     #[serde(skip)]
     ways: Vec<Way>,
 }
@@ -149,6 +151,7 @@ impl Activation {
             definitions: vec![],
             computed: vec![],
             gradient: None,
+            dtype: None,
             ways,
         }
     }
@@ -302,7 +305,7 @@ fn json(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
 }
 
-fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
+fn print(out: &mut impl Write, file: &str, model: &Model) -> std::io::Result<()> {
     let made_by = model
         .made_by
         .as_ref()
@@ -337,6 +340,12 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
             let mut text = computed.text(activation.function);
             if let Some(gradient) = activation.gradient {
                 text += &format!("  {:<17}{gradient}\n", "gradient:");
+            }
+            if let Some(dtype) = activation.dtype {
+                text += &format!(
+                    "  {:<17}the model is in {dtype}; it was compared as if in float32, so its bits may be others\n",
+                    "dtype:"
+                );
             }
             if !texts.contains(&text) {
                 writeln!(out, "{text}")?;

@@ -705,3 +705,86 @@ fn damaged_files_are_read_or_refused() {
         assert!(!errors.iter().any(|error| error.contains('\n')), "{name}");
     }
 }
+
+/// A model of Keras 3 on this backend.
+fn on_backend(version: &str, backend: &str, layers: &[Value]) -> Model {
+    let model = json!({
+        "model_config": {"class_name": "Functional", "config": {"name": "m", "layers": layers, "output_layers": []}},
+        "keras_version": version,
+        "backend": backend,
+    });
+    parsed(model.to_string().into_bytes()).unwrap()
+}
+
+/// What is said of a model's only activation, as JSON and as text.
+fn said(model: &Model) -> (Value, String) {
+    let [activation] = &model.activations[..] else {
+        panic!("{:?}", model.activations)
+    };
+    let mut text = vec![];
+    super::print(&mut text, "m", model).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    (serde_json::to_value(activation).unwrap(), text)
+}
+
+#[test]
+fn another_type_than_float32_is_said() {
+    let of = |dtype: Value| {
+        let config = json!({"activation": "hard_sigmoid", "dtype": dtype, "trainable": true});
+        let (json, text) = said(&on_backend("3.15.1", "jax", &[layer("Dense", "d", config, &[])]));
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("  dtype:"))
+            .map(str::to_owned);
+        (json["dtype"].clone(), line)
+    };
+    let policy = |class: &str, name: &str| json!({"class_name": class, "config": {"name": name}});
+    for (dtype, expected) in [
+        (json!("float64"), "float64"),
+        (json!("mixed_float16"), "float16"),
+        (policy("DTypePolicy", "float16"), "float16"),
+        (policy("Policy", "mixed_bfloat16"), "bfloat16"),
+        (policy("QuantizedDTypePolicy", "int8_from_mixed_float16"), "float16"),
+    ] {
+        let line = format!(
+            "  dtype:           the model is in {expected}; it was compared as if in float32, so its bits may be others"
+        );
+        assert_eq!(of(dtype), (json!(expected), Some(line)));
+    }
+    for dtype in [
+        json!(null),
+        json!("float32"),
+        policy("DTypePolicy", "float32"),
+        json!("own"),
+    ] {
+        assert_eq!(of(dtype), (Value::Null, None));
+    }
+}
+
+/// Operations of Keras have the type of what they take, whatever the layer's policy.
+#[test]
+fn operations_have_the_type_of_their_operands() {
+    let input = |dtype: &str| layer("InputLayer", "x", json!({"dtype": dtype}), &[]);
+    let of = |first: Vec<Value>, second: Vec<Value>| {
+        let layers = [first, second].concat();
+        said(&on_backend("3.15.1", "jax", &layers)).0["dtype"].clone()
+    };
+    let without_call = |mut layer: Value| {
+        layer["inbound_nodes"] = json!([]);
+        vec![layer]
+    };
+    let written_out = || gate(result("x", 0), json!(6));
+    let named = || vec![layer("HardSigmoid", "h", json!({}), &[result("x", 0)])];
+    for second in [written_out(), named()] {
+        assert_eq!(of(without_call(input("float64")), second.clone()), "float64");
+        assert_eq!(of(without_call(input("float32")), second.clone()), Value::Null);
+        assert_eq!(of(vec![], second), Value::Null);
+    }
+    let cast = layer(
+        "Dense",
+        "x",
+        json!({"dtype": "float16", "trainable": true}),
+        &[result("y", 0)],
+    );
+    assert_eq!(of(vec![cast], written_out()), "float16");
+}
