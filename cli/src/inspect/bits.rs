@@ -33,6 +33,13 @@ pub struct Difference {
     pub largest: f32,
 }
 
+impl Difference {
+    /// Whether -0 stands in place of 0, and nothing else differs.
+    pub fn is_of_signs(&self) -> bool {
+        self.largest == 0.0
+    }
+}
+
 fn as_text<S: Serializer>(definition: &HardSigmoid, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(definition)
 }
@@ -172,13 +179,17 @@ impl Computed {
             Some(preset) => format!("{one}{}", source(preset, function)),
             None => format!("{one}, but no preset"),
         });
-        let exact: Vec<_> = exact.collect();
+        let of = |count: usize| format!("at {} of {} x", grouped(count), grouped(self.compared));
+        let (but_signs, near): (Vec<_>, Vec<_>) = self.roundings.iter().partition(|one| one.is_of_signs());
+        let but_signs = but_signs
+            .iter()
+            .map(|one| format!("{}{BUT_SIGNS} ({})", one.definition, of(one.differing)));
+        let exact: Vec<_> = exact.chain(but_signs).collect();
         line("the same bits:", &exact, ", ");
         if exact.is_empty() {
             line("the same bits:", &[NONE.into()], "");
         }
-        let of = |count: usize| format!("at {} of {} x", grouped(count), grouped(self.compared));
-        let near = self.roundings.iter().map(|one| {
+        let near = near.iter().map(|one| {
             let Difference {
                 definition, largest, ..
             } = one;
@@ -203,6 +214,8 @@ fn source(preset: &Preset, function: Function) -> String {
     };
     format!(" ({source})")
 }
+
+pub const BUT_SIGNS: &str = ", but for the sign of zero";
 
 pub const NONE: &str = "no preset has exactly these bits";
 

@@ -15,7 +15,7 @@ use crate::{
     Outcome, complain, npy,
     out::{Out, escaped},
 };
-use bits::{Computed, NONE, Sample, as_texts};
+use bits::{BUT_SIGNS, Computed, NONE, Sample, as_texts};
 use chain::{Recognized, Step};
 use clap::Args;
 use hard_sigmoid::HardSigmoid;
@@ -186,6 +186,19 @@ impl Activation {
         }
         definitions
     }
+
+    /// Those that differ from all that it may compute in the sign of zero only.
+    fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
+        let of = |computed: &Computed| -> Vec<HardSigmoid> {
+            let signs = computed.roundings.iter().filter(|one| one.is_of_signs());
+            signs.map(|one| one.definition).collect()
+        };
+        let Some((first, rest)) = self.computed.split_first() else {
+            return vec![];
+        };
+        let is_of_all = |one: &HardSigmoid| rest.iter().all(|computed| of(computed).contains(one));
+        of(first).into_iter().filter(is_of_all).collect()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -314,7 +327,10 @@ fn print(out: &mut impl Write, file: &str, model: &Model) -> std::io::Result<()>
     let row = |one: &Activation| {
         let (name, written) = (escaped(&one.name), escaped(&one.written));
         let definitions = match &one.definitions[..] {
-            [] => NONE.into(),
+            [] => match one.definitions_but_for_signs() {
+                definitions if definitions.is_empty() => NONE.into(),
+                definitions => format!("{}{BUT_SIGNS}", names(&definitions)),
+            },
             definitions if one.computed.iter().any(|computed| computed.exact.is_empty()) => {
                 format!("{} or none", names(definitions))
             }

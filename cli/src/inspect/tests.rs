@@ -788,3 +788,30 @@ fn operations_have_the_type_of_their_operands() {
     );
     assert_eq!(of(vec![cast], written_out()), "float16");
 }
+
+/// clip(-x - 3, -6, 0) / -6.
+fn negative_gate() -> Vec<Value> {
+    vec![
+        layer("Subtract", "s", json!({}), &[json!(-3.0), result("x", 0)]),
+        layer("Clip", "c", json!({"x_min": -6.0, "x_max": 0.0}), &[result("s", 0)]),
+        layer("Divide", "gate", json!({}), &[result("c", 0), json!(-6.0)]),
+    ]
+}
+
+#[test]
+fn the_sign_of_zero_is_told_apart_from_roundings() {
+    let (json, text) = said(&on_backend("3.15.1", "torch", &negative_gate()));
+    assert!(!text.contains("0e0"), "{text}");
+    let row = "  m/gate  hard_sigmoid  -3 - x, clip -6 to 0, / -6  pytorch or keras3, but for the sign of zero\n";
+    assert!(text.contains(row), "{text}");
+    let line = "\n  the same bits:   pytorch, but for the sign of zero (at 5,100 of 16,385 x), \
+                keras3, but for the sign of zero (at 5,100 of 16,385 x)\n  other roundings: jax (at 7,164 of";
+    assert!(text.contains(line), "{text}");
+    let of = |name: &str| json!({"definition": name, "differing": 5100, "largest": 0.0});
+    let roundings = &json["computed"][0]["roundings"];
+    assert_eq!((&roundings[0], &roundings[2]), (&of("pytorch"), &of("keras3")));
+    assert_eq!(
+        (&json["definitions"], &json["computed"][0]["exact"]),
+        (&json!([]), &json!([]))
+    );
+}
