@@ -1,7 +1,10 @@
 //! Compares activations with the presets, bit by bit.
 
-use super::{Activation, Function, How, chain};
-use hard_sigmoid::{HardSigmoid, KinkRule, Preset};
+use super::{
+    Activation, Function, How,
+    chain::{self, OnPaper},
+};
+use hard_sigmoid::{HardSigmoid, Preset};
 use serde::{Serialize, Serializer};
 
 /// What an activation computes. There is one for each of the results that it may have.
@@ -94,7 +97,7 @@ impl Sample {
                     let computed = Computed {
                         computed_by: by.into_iter().collect(),
                         operations: way.how.text(function),
-                        ..self.compared(function, way.curve, &results)
+                        ..self.compared(function, way.on_paper, &results)
                     };
                     all.push((results, computed));
                 }
@@ -108,10 +111,10 @@ impl Sample {
         all
     }
 
-    fn compared(&self, function: Function, (alpha, beta): (f32, f32), results: &[f32]) -> Computed {
-        let plain = HardSigmoid::affine(alpha, beta, KinkRule::Strict).expect("what is recognized is finite");
+    fn compared(&self, function: Function, on_paper: OnPaper, results: &[f32]) -> Computed {
+        let plain = on_paper.definition();
         let mut computed = Computed {
-            curve: function.of(&plain.formula()),
+            curve: function.of(&on_paper.formula()),
             computed_by: vec![],
             operations: String::new(),
             compared: self.x.len(),

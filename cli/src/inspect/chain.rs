@@ -2,7 +2,7 @@
 //! of steps, and some chains are hard sigmoids.
 
 use super::Function;
-use hard_sigmoid::HardSigmoid;
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use std::fmt;
 
 /// An operation with constants, rounded to f32, in which most files hold them.
@@ -105,9 +105,41 @@ pub struct Recognized {
     pub function: Function,
     /// The steps that belong to the activation.
     pub steps: Vec<Step>,
-    /// What its steps compute, apart from roundings, is clip(alpha · x + beta).
+    pub on_paper: OnPaper,
+}
+
+/// What steps compute, apart from roundings: clamp(alpha · x + beta, low, high).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnPaper {
     pub alpha: f32,
     pub beta: f32,
+    low: f32,
+    high: f32,
+}
+
+impl OnPaper {
+    /// With the limits 0 and 1.
+    pub const fn new(alpha: f32, beta: f32) -> Self {
+        Self {
+            alpha,
+            beta,
+            low: 0.0,
+            high: 1.0,
+        }
+    }
+
+    /// The definition with this alpha and beta.
+    pub fn definition(self) -> HardSigmoid {
+        HardSigmoid::affine(self.alpha, self.beta, KinkRule::Strict).expect("what is recognized is finite")
+    }
+
+    pub fn formula(self) -> String {
+        let formula = self.definition().formula();
+        match formula.strip_suffix(", 0, 1)") {
+            Some(line) => format!("{line}, {}, {})", self.low, self.high),
+            None => formula,
+        }
+    }
 }
 
 impl Chain {
@@ -148,7 +180,8 @@ impl Chain {
         let is_known = |found: &Recognized| {
             let near = |a: f32, b: f32| f64::from(a - b).abs() < NEAR;
             HardSigmoid::PRESETS.iter().any(|preset| {
-                near(found.alpha, preset.definition.slope()) && near(found.beta, preset.definition.shift())
+                let OnPaper { alpha, beta, .. } = found.on_paper;
+                near(alpha, preset.definition.slope()) && near(beta, preset.definition.shift())
             })
         };
         all().find(is_known).or_else(|| all().next())
@@ -283,14 +316,23 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     };
     let are_limits = curve.low.abs() < NEAR && (curve.high - 1.0).abs() < NEAR;
     let (alpha, beta) = (curve.alpha as f32, curve.beta as f32);
+    // 2.5 · 0.2 isn't 0.5, since 0.2 was rounded to f32.
+    let exact = |limit: f64, whole: f32| match (limit - f64::from(whole)).abs() < f32::EPSILON.into() {
+        true => whole,
+        false => limit as f32,
+    };
     // With alpha 0 it is a constant. Limits of x or of x + c are more likely those of an image's colours, so steps must scale x, and
     // x = 0 must lie on the slope. An operator named HardSigmoid may have any alpha and beta.
     let is_one = is_whole || (is_scaled && alpha != 0.0 && beta > 0.0 && beta < 1.0);
     (are_limits && is_one && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
         steps: steps.iter().map(|(_, step)| *step).collect(),
-        alpha,
-        beta,
+        on_paper: OnPaper {
+            alpha,
+            beta,
+            low: exact(curve.low, 0.0),
+            high: exact(curve.high, 1.0),
+        },
     })
 }
 
@@ -366,7 +408,8 @@ mod tests {
             chain = chain.with(&i.to_string(), step);
         }
         let found = chain.recognized()?;
-        Some((found.function, found.steps.len(), found.alpha, found.beta))
+        let OnPaper { alpha, beta, .. } = found.on_paper;
+        Some((found.function, found.steps.len(), alpha, beta))
     }
 
     #[test]

@@ -2,7 +2,10 @@
 //! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA fuses products and sums on a CPU.
 //! `tests/models/frameworks.json` has what the frameworks computed.
 
-use super::{How, Way, chain::Step};
+use super::{
+    How, Way,
+    chain::{OnPaper, Step},
+};
 
 pub const EAGER: &str = "TensorFlow in eager mode";
 pub const GRAPH: &str = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
@@ -25,7 +28,7 @@ pub enum Backend {
 }
 
 /// The ways to compute an activation that is written out in these steps.
-pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way> {
+pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way> {
     let plain = || steps.to_vec();
     let ways = backends.iter().flat_map(|backend| match backend {
         Backend::TensorFlow => {
@@ -40,7 +43,7 @@ pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way>
     });
     let way = |(computed_by, steps)| Way {
         computed_by,
-        curve,
+        on_paper,
         how: How::Steps(steps),
     };
     ways.map(way).collect()

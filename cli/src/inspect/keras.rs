@@ -3,7 +3,7 @@
 
 use super::{
     Activation, Function, How, Model, Way,
-    chain::{Choice, Comparison, Step},
+    chain::{Choice, Comparison, OnPaper, Step},
     compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
     kinds,
@@ -322,7 +322,7 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
 /// The ways in which the backends compute what is written out.
 fn of_backends(way: &Way, keras: &Keras) -> Vec<Way> {
     match &way.how {
-        How::Steps(steps) => compilers::ways(steps, way.curve, keras.backends()),
+        How::Steps(steps) => compilers::ways(steps, way.on_paper, keras.backends()),
         How::Defined(_) => vec![way.clone()],
     }
 }
@@ -361,7 +361,7 @@ const SIXTH: f32 = 1.0 / 6.0;
 /// `hard_sigmoid` of `tf_keras`, of Keras before 3, and of TensorFlow.js.
 fn of_keras_2(backend: Backend) -> Vec<Way> {
     let steps = [Step::Mul(0.2), Step::Add(0.5), Step::Limit(0.0, 1.0)];
-    let ways = compilers::ways(&steps, (0.2, 0.5), &[backend]);
+    let ways = compilers::ways(&steps, OnPaper::new(0.2, 0.5), &[backend]);
     let ways = ways.into_iter().map(|way| match way.computed_by {
         // XLA fuses the product and the sum.
         XLA => way,
@@ -374,7 +374,7 @@ fn of_keras_2(backend: Backend) -> Vec<Way> {
 fn own_hard_swish(backend: Backend) -> Vec<Way> {
     let (limit, divide, times) = ([Step::Add(3.0), Step::Limit(0.0, 6.0)], Step::Div(6.0), Step::Times(0));
     let both = [[divide, times], [times, divide]];
-    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), (SIXTH, 0.5), &[backend]);
+    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), OnPaper::new(SIXTH, 0.5), &[backend]);
     both.into_iter().flat_map(of).collect()
 }
 
@@ -427,14 +427,14 @@ fn sparse_sigmoid(backend: Backend) -> Vec<Way> {
     ];
     match backend {
         Backend::Jax => [JAX, JIT].map(|by| Way::defined(by, HardSigmoid::SPARSE)).into(),
-        _ => compilers::ways(&steps, (0.5, 0.5), &[backend]),
+        _ => compilers::ways(&steps, OnPaper::new(0.5, 0.5), &[backend]),
     }
 }
 
 fn in_steps(computed_by: &'static str, alpha: f32, steps: &[Step]) -> Vec<Way> {
     vec![Way {
         computed_by,
-        curve: (alpha, 0.5),
+        on_paper: OnPaper::new(alpha, 0.5),
         how: How::Steps(steps.to_vec()),
     }]
 }

@@ -16,7 +16,7 @@ use crate::{
     out::{Out, escaped},
 };
 use bits::{BUT_SIGNS, Computed, NONE, Sample, as_texts};
-use chain::{Recognized, Step};
+use chain::{OnPaper, Recognized, Step};
 use clap::Args;
 use hard_sigmoid::HardSigmoid;
 use serde::Serialize;
@@ -105,8 +105,7 @@ pub struct Activation {
 pub struct Way {
     /// Who computes it so. Empty if there is no other way.
     computed_by: &'static str,
-    /// alpha and beta on paper.
-    curve: (f32, f32),
+    on_paper: OnPaper,
     how: How,
 }
 
@@ -136,7 +135,7 @@ impl Way {
     fn defined(computed_by: &'static str, definition: HardSigmoid) -> Self {
         Self {
             computed_by,
-            curve: (definition.slope(), definition.shift()),
+            on_paper: OnPaper::new(definition.slope(), definition.shift()),
             how: How::Defined(definition),
         }
     }
@@ -160,7 +159,7 @@ impl Activation {
         let written = chain::text(&found.steps);
         let way = Way {
             computed_by: "",
-            curve: (found.alpha, found.beta),
+            on_paper: found.on_paper,
             how: How::Steps(found.steps),
         };
         Self::new(name, found.function, written, vec![way])

@@ -815,3 +815,23 @@ fn the_sign_of_zero_is_told_apart_from_roundings() {
         (&json!([]), &json!([]))
     );
 }
+
+#[test]
+fn limits_that_are_not_0_and_1_are_said() {
+    let curve = |last: Value| {
+        let mut layers = gate(result("x", 0), json!(6));
+        layers[2] = last;
+        said(&on_backend("3.15.1", "torch", &layers)).0["computed"][0]["curve"].clone()
+    };
+    let times = |c: f32| layer("Multiply", "gate", json!({}), &[result("relu", 0), json!(c)]);
+    assert_eq!(curve(times(0.166_67)), "clamp(0.16667·x + 0.50001, 0, 1.00002)");
+    assert_eq!(curve(times(1.0 / 6.0)), "clamp(0.16666667·x + 0.5, 0, 1)");
+    // The limits are 0 and 1, though 0.2 is rounded to float32, so that 2.5 · 0.2 isn't 0.5.
+    let layers = [
+        layer("Clip", "c", json!({"x_min": -2.5, "x_max": 2.5}), &[result("x", 0)]),
+        layer("Multiply", "m", json!({}), &[result("c", 0), json!(0.2)]),
+        layer("Add", "gate", json!({}), &[result("m", 0), json!(0.5)]),
+    ];
+    let (json, _) = said(&on_backend("3.15.1", "torch", &layers));
+    assert_eq!(json["computed"][0]["curve"], "clamp(0.2·x + 0.5, 0, 1)");
+}

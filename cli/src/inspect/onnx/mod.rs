@@ -6,7 +6,7 @@ mod proto;
 
 use super::{
     Activation, Function, Model,
-    chain::{Comparison, Recognized, Step},
+    chain::{Comparison, OnPaper, Recognized, Step},
     flow::{Flow, Operand, Operation},
 };
 use prost::Message;
@@ -435,8 +435,7 @@ impl Node {
             let found = is_one.then_some(Recognized {
                 function,
                 steps,
-                alpha,
-                beta,
+                on_paper: OnPaper::new(alpha, beta),
             });
             let activation = Activation::written_out(name.into(), found?);
             Some(Activation { written, ..activation })
