@@ -160,7 +160,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     };
     walk(config, "", &keras, &mut WrittenOut::default(), &mut found);
     let is_code = has_code(config).then(|| {
-        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found"
+        "it has layers or functions that are code (lambdas, modules of other frameworks, or the model's own), so hard sigmoids in them aren't found"
             .to_owned()
     });
     let is_lost = lost.map(|layer| super::lost(&layer));
@@ -239,11 +239,16 @@ fn has_code(value: &Value) -> bool {
     match value {
         Value::Array(all) => all.iter().any(has_code),
         Value::Object(object) => {
-            let is_lambda = object.get("class_name").and_then(Value::as_str) == Some("Lambda");
+            let is_code = object
+                .get("class_name")
+                .and_then(Value::as_str)
+                .is_some_and(|class| CODE.contains(&class));
+            // Old files have a function's code as a list.
             let is_unknown = |(key, value): (&String, &Value)| {
-                key.ends_with("activation") && function_name(value).is_some_and(|name| !ACTIVATIONS.contains(&name))
+                let is_other = || function_name(value).is_some_and(|name| !ACTIVATIONS.contains(&name));
+                key.ends_with("activation") && (value.is_array() || is_other())
             };
-            is_lambda
+            is_code
                 || functional::is_own_class(object)
                 || object.iter().any(is_unknown)
                 // Losses and metrics may be code too.
@@ -252,6 +257,16 @@ fn has_code(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// Classes of Keras whose configuration is code, or names some that lies elsewhere. The first is that of a function.
+const CODE: &[&str] = &[
+    "__lambda__",
+    "Lambda",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+    "TFSMLayer",
+];
 
 /// The functions in `keras.activations`, of Keras 2 and 3. One with another name is the model's own.
 const ACTIVATIONS: &[&str] = &[

@@ -835,3 +835,33 @@ fn limits_that_are_not_0_and_1_are_said() {
     let (json, _) = said(&on_backend("3.15.1", "torch", &layers));
     assert_eq!(json["computed"][0]["curve"], "clamp(0.2·x + 0.5, 0, 1)");
 }
+
+#[test]
+fn serialized_functions_and_modules_are_code() {
+    let note = |layer: Value| {
+        let note = functional(&[layer], json!([])).1;
+        note.is_some_and(|note| note.starts_with("it has layers or functions that are code"))
+    };
+    let lambda = json!({"class_name": "__lambda__", "config": {"value": "4wEAAAA=", "defaults": null}});
+    for activation in [lambda, json!(["4wEAAAA=", null, null])] {
+        for class in ["Dense", "Activation"] {
+            assert!(
+                note(layer(class, "l", json!({"activation": activation}), &[])),
+                "{class} {activation}"
+            );
+        }
+    }
+    let mut wrapper = layer("TorchModuleWrapper", "t", json!({"module": "UEsDBA=="}), &[]);
+    wrapper["module"] = json!("keras.src.utils.torch_utils");
+    assert!(note(wrapper));
+    for activation in [
+        json!(null),
+        json!("relu"),
+        json!({"class_name": "ReLU", "config": {"name": "r"}}),
+    ] {
+        assert!(
+            !note(layer("Dense", "d", json!({"activation": activation}), &[])),
+            "{activation}"
+        );
+    }
+}
