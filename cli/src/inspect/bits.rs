@@ -3,6 +3,7 @@
 use super::{
     Activation, Function, How,
     chain::{self, OnPaper},
+    compilers::{CNTK, THEANO},
 };
 use hard_sigmoid::{HardSigmoid, Preset};
 use serde::{Serialize, Serializer};
@@ -104,9 +105,9 @@ impl Sample {
             }
         }
         let mut all: Vec<_> = all.into_iter().map(|(_, computed)| computed).collect();
-        // Where all are the same, it doesn't matter who computes it.
+        // Where all are the same, it doesn't matter who computes it, unless that wasn't run.
         if let [only] = &mut all[..] {
-            only.computed_by.clear();
+            only.computed_by.retain(|by| [THEANO, CNTK].contains(by));
         }
         all
     }

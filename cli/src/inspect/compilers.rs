@@ -16,6 +16,8 @@ pub const TORCH: &str = "PyTorch";
 pub const JAX: &str = "JAX, one operation at a time";
 pub const JIT: &str = "JAX under jit (predict, fit)";
 pub const NUMPY: &str = "NumPy";
+pub const THEANO: &str = "Theano by its formula (it wasn't run: its bits and its gradient may be others)";
+pub const CNTK: &str = "CNTK by its formula (it wasn't run: its bits and its gradient may be others)";
 
 /// Who computes it.
 #[derive(Clone, Copy, PartialEq)]
@@ -25,6 +27,8 @@ pub enum Backend {
     Torch,
     Jax,
     Numpy,
+    Theano,
+    Cntk,
 }
 
 /// The ways to compute an activation that is written out in these steps.
@@ -40,6 +44,8 @@ pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way>
         Backend::Torch => vec![(TORCH, plain())],
         Backend::Jax => vec![(JAX, products(steps)), (JIT, fused(steps))],
         Backend::Numpy => vec![(NUMPY, plain())],
+        Backend::Theano => vec![(THEANO, plain())],
+        Backend::Cntk => vec![(CNTK, plain())],
     });
     let way = |(computed_by, steps)| Way {
         computed_by,

@@ -28,6 +28,10 @@ struct Keras {
 impl Keras {
     /// None if the file doesn't say.
     fn is_2(&self) -> Option<bool> {
+        // Keras 3 has no such backend.
+        if matches!(self.backend.as_deref(), Some("theano" | "cntk")) {
+            return Some(true);
+        }
         let version = self.version.as_deref()?;
         Some(!version.starts_with('3'))
     }
@@ -36,6 +40,8 @@ impl Keras {
     fn backends(&self) -> &'static [Backend] {
         match self.backend.as_deref() {
             _ if self.is_js => &[Backend::TensorFlowJs],
+            Some("theano") => &[Backend::Theano],
+            Some("cntk") => &[Backend::Cntk],
             _ if self.is_2() == Some(true) => &[Backend::TensorFlow],
             Some("tensorflow") => &[Backend::TensorFlow],
             Some("torch") => &[Backend::Torch],
@@ -404,7 +410,7 @@ fn hard_sigmoid(backend: Backend) -> Vec<Way> {
         ]),
         Backend::Torch => defined(&[(TORCH, HardSigmoid::PYTORCH)]),
         Backend::Jax => defined(&[(JAX, HardSigmoid::JAX), (JIT, HardSigmoid::JAX)]),
-        Backend::TensorFlowJs => of_keras_2(backend),
+        Backend::TensorFlowJs | Backend::Theano | Backend::Cntk => of_keras_2(backend),
         Backend::Numpy => in_steps(NUMPY, SIXTH, &[Step::Div(6.0), Step::Add(0.5), Step::Limit(0.0, 1.0)]),
     }
 }

@@ -865,3 +865,23 @@ fn serialized_functions_and_modules_are_code() {
         );
     }
 }
+
+/// They were not run, so their bits aren't claimed.
+#[test]
+fn theano_and_cntk_are_said_not_to_be_run() {
+    for (backend, name) in [("theano", "Theano"), ("cntk", "CNTK")] {
+        for layers in [
+            vec![layer("Dense", "d", json!({"activation": "hard_sigmoid"}), &[])],
+            gate(result("x", 0), json!(6)),
+        ] {
+            let (json, text) = said(&on_backend("2.2.4", backend, &layers));
+            let by = format!("{name} by its formula (it wasn't run: its bits and its gradient may be others)");
+            assert_eq!(json["computed"][0]["computed_by"], json!([by]));
+            assert_eq!(json["computed"].as_array().unwrap().len(), 1);
+            assert!(
+                text.contains(&format!("  computed by:     {by}\n")) && !text.contains("TensorFlow in"),
+                "{text}"
+            );
+        }
+    }
+}
