@@ -249,10 +249,13 @@ fn has_code(value: &Value) -> bool {
                 .get("class_name")
                 .and_then(Value::as_str)
                 .is_some_and(|class| CODE.contains(&class));
-            // Old files have a function's code as a list.
             let is_unknown = |(key, value): (&String, &Value)| {
-                let is_other = || function_name(value).is_some_and(|name| !ACTIVATIONS.contains(&name));
-                key.ends_with("activation") && (value.is_array() || is_other())
+                let is_code = match function_name(value) {
+                    Some(name) => !ACTIVATIONS.contains(&name),
+                    // A layer has a class. A lambda's code is a list, or an object with a list.
+                    None => value.is_array() || value.is_object() && value.get("class_name").is_none(),
+                };
+                key.ends_with("activation") && is_code
             };
             is_code
                 || functional::is_own_class(object)
