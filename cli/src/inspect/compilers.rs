@@ -1,5 +1,5 @@
 //! Who computes the activations of a Keras model, and in which operations. Frameworks that compile a model take other operations
-//! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA fuses products and sums on a CPU.
+//! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA may fuse products and sums on a CPU.
 //! `tests/models/frameworks.json` has what the frameworks computed.
 
 use super::{
@@ -14,10 +14,15 @@ pub const XLA: &str = "TensorFlow with XLA (jit_compile=True)";
 pub const JS: &str = "TensorFlow.js";
 pub const TORCH: &str = "PyTorch";
 pub const JAX: &str = "JAX, one operation at a time";
-pub const JIT: &str = "JAX under jit (predict, fit)";
+pub const JIT: &str = "JAX under jit (predict and fit by default)";
 pub const NUMPY: &str = "NumPy";
 pub const THEANO: &str = "Theano by its formula (it wasn't run: its bits and its gradient may be others)";
 pub const CNTK: &str = "CNTK by its formula (it wasn't run: its bits and its gradient may be others)";
+
+/// XLA with a product and a sum in one rounding. It decides by more than the operations, so a model may also have the bits of two
+/// roundings.
+pub const FUSED_XLA: &str = "TensorFlow with XLA (jit_compile=True), where it fuses";
+pub const FUSED_JIT: &str = "JAX under jit (predict and fit by default), where it fuses";
 
 /// Who computes it.
 #[derive(Clone, Copy, PartialEq)]
@@ -34,15 +39,19 @@ pub enum Backend {
 /// The ways to compute an activation that is written out in these steps.
 pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way> {
     let plain = || steps.to_vec();
+    let compiled = |by, where_it_fuses| match (products(steps), fused(steps)) {
+        (products, fused) if products == fused => (by, fused),
+        (_, fused) => (where_it_fuses, fused),
+    };
     let ways = backends.iter().flat_map(|backend| match backend {
         Backend::TensorFlow => {
-            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), (XLA, fused(steps))];
+            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), compiled(XLA, FUSED_XLA)];
             ways.extend(moved(steps).map(|moved| (MOVED, moved)));
             ways
         }
         Backend::TensorFlowJs => vec![(JS, plain())],
         Backend::Torch => vec![(TORCH, plain())],
-        Backend::Jax => vec![(JAX, products(steps)), (JIT, fused(steps))],
+        Backend::Jax => vec![(JAX, products(steps)), compiled(JIT, FUSED_JIT)],
         Backend::Numpy => vec![(NUMPY, plain())],
         Backend::Theano => vec![(THEANO, plain())],
         Backend::Cntk => vec![(CNTK, plain())],

@@ -4,7 +4,7 @@
 use super::{
     Activation, Function, How, Model, Way,
     chain::{Choice, Comparison, OnPaper, Step},
-    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
+    compilers::{self, Backend, EAGER, FUSED_XLA, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
     kinds,
 };
@@ -387,8 +387,7 @@ fn of_keras_2(backend: Backend) -> Vec<Way> {
     let steps = [Step::Mul(0.2), Step::Add(0.5), Step::Limit(0.0, 1.0)];
     let ways = compilers::ways(&steps, OnPaper::new(0.2, 0.5), &[backend]);
     let ways = ways.into_iter().map(|way| match way.computed_by {
-        // XLA fuses the product and the sum.
-        XLA => way,
+        FUSED_XLA => way,
         by => Way::defined(by, HardSigmoid::KERAS),
     });
     ways.collect()
