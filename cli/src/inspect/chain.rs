@@ -21,8 +21,48 @@ pub enum Step {
     Times(usize),
     /// The product and the sum of the step before and this one, with one rounding, as a compiler makes it.
     Fused(f32, f32),
-    /// A product with the product of x and a constant, as a compiler makes it.
-    TimesScaled(f32),
+    /// A product with the tensor before the step of this number, after the one step that is done to that, a product or a quotient.
+    TimesScaled(usize, Scale),
+}
+
+/// A product with a constant, or a quotient by one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    Mul(f32),
+    Div(f32),
+}
+
+impl Scale {
+    /// The same as one product.
+    pub fn product(self) -> Self {
+        match self {
+            Self::Div(c) => Self::Mul(1.0 / c),
+            Self::Mul(_) => self,
+        }
+    }
+
+    fn factor(self) -> f64 {
+        match self {
+            Self::Mul(c) => c.into(),
+            Self::Div(c) => 1.0 / f64::from(c),
+        }
+    }
+
+    fn of(self, x: f32) -> f32 {
+        match self {
+            Self::Mul(c) => x * c,
+            Self::Div(c) => x / c,
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mul(c) => write!(f, "x * {c}"),
+            Self::Div(c) => write!(f, "x / {c}"),
+        }
+    }
 }
 
 /// A constant in place of the tensor, where the tensor before the step number `at` is beyond a bound.
@@ -161,8 +201,23 @@ impl Chain {
 
     /// Multiplies by `other`, a tensor of the chain; None if it isn't one.
     pub fn times(&self, tensor: &str, other: &str) -> Option<Self> {
-        let at = self.steps.iter().position(|(before, _)| before == other)?;
-        Some(self.with(tensor, Step::Times(at)))
+        Some(self.with(tensor, Step::Times(self.position(other)?)))
+    }
+
+    /// Multiplies by a tensor that `other` leads to; None if its last step isn't a scale of a tensor of this chain.
+    pub fn times_scaled(&self, tensor: &str, other: &Self) -> Option<Self> {
+        let (scaled, step) = other.steps.last()?;
+        let scale = match *step {
+            Step::Mul(c) => Scale::Mul(c),
+            Step::Div(c) => Scale::Div(c),
+            _ => return None,
+        };
+        Some(self.with(tensor, Step::TimesScaled(self.position(scaled)?, scale)))
+    }
+
+    /// The number of the step that is done to the tensor.
+    fn position(&self, tensor: &str) -> Option<usize> {
+        self.steps.iter().position(|(before, _)| before == tensor)
     }
 
     /// Puts `value` where `other`, the chain's tensor or one before it, is beyond the bound; None if it is no such tensor.
@@ -193,6 +248,7 @@ fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
     let moved = |(tensor, step): &(String, Step)| {
         let step = match *step {
             Step::Times(at) => Step::Times(at.checked_sub(start)?),
+            Step::TimesScaled(at, scale) => Step::TimesScaled(at.checked_sub(start)?, scale),
             Step::Choice(choice) => Step::Choice(Choice {
                 at: choice.at.checked_sub(start)?,
                 ..choice
@@ -300,6 +356,10 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
                 products += 1;
                 continue;
             }
+            Step::TimesScaled(0, scale) if curve.is_limited() => {
+                products += 1;
+                (scale.factor(), 0.0)
+            }
             _ => return None,
         };
         // What is added after the product with x isn't added to the hard sigmoid.
@@ -352,7 +412,7 @@ pub fn computed(steps: &[Step], x: f32) -> f32 {
             Step::Whole(alpha, beta) => (alpha * now + beta).clamp(0.0, 1.0),
             Step::Times(at) => now * before[at],
             Step::Fused(factor, summand) => before[i.saturating_sub(1)].mul_add(factor, summand),
-            Step::TimesScaled(factor) => now * (x * factor),
+            Step::TimesScaled(at, scale) => now * scale.of(before[at]),
         };
     }
     before[steps.len()]
@@ -379,7 +439,7 @@ impl fmt::Display for Step {
             Self::Choice(choice) => write!(f, "{choice}"),
             Self::Times(_) => write!(f, "* x"),
             Self::Fused(factor, summand) => write!(f, "* {factor} + {summand} in one rounding"),
-            Self::TimesScaled(factor) => write!(f, "* (x * {factor})"),
+            Self::TimesScaled(_, scale) => write!(f, "* ({scale})"),
         }
     }
 }
@@ -400,7 +460,7 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Step::{Add, Div, Limit, Minus, Mul, Times, Whole};
+    use Step::{Add, Div, Limit, Minus, Mul, Times, TimesScaled, Whole};
 
     fn of(steps: &[Step]) -> Option<(Function, usize, f32, f32)> {
         let mut chain = Chain::default();
@@ -524,6 +584,11 @@ mod tests {
             let x = i as f32 * 0.00113;
             assert_eq!(computed(&pytorch, x), HardSigmoid::PYTORCH.forward(x));
             assert_eq!(computed(&swish, x), HardSigmoid::PYTORCH.hard_swish(x));
+            let limited = (x + 3.0).clamp(0.0, 6.0);
+            for (scale, scaled) in [(Scale::Div(6.0), x / 6.0), (Scale::Mul(0.16), x * 0.16)] {
+                let steps = [Add(3.0), Limit(0.0, 6.0), TimesScaled(0, scale)];
+                assert_eq!(computed(&steps, x).to_bits(), (scaled * limited).to_bits());
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     How, Way,
-    chain::{OnPaper, Step},
+    chain::{OnPaper, Scale, Step},
 };
 
 pub const EAGER: &str = "TensorFlow in eager mode";
@@ -68,17 +68,19 @@ pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way>
 fn products(steps: &[Step]) -> Vec<Step> {
     let product = |step: &Step| match *step {
         Step::Div(c) => Step::Mul(1.0 / c),
+        Step::TimesScaled(at, scale) => Step::TimesScaled(at, scale.product()),
         step => step,
     };
     steps.iter().map(product).collect()
 }
 
-/// What comes before x · (v · c) or (x · v) · c, and c.
+/// What comes before x · (v · c), (x · v) · c or (x · c) · v, and c.
 fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
     match *products {
         [ref before @ .., Step::Times(0), Step::Mul(c)] | [ref before @ .., Step::Mul(c), Step::Times(0)] => {
             Some((before, c))
         }
+        [ref before @ .., Step::TimesScaled(0, Scale::Mul(c))] => Some((before, c)),
         _ => None,
     }
 }
@@ -95,7 +97,7 @@ fn graph(steps: &[Step]) -> Vec<Step> {
 /// Or it makes (x · c) · v, as where the activation is a model's first layer. What decides isn't known.
 fn moved(steps: &[Step]) -> Option<Vec<Step>> {
     let products = products(steps);
-    scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(c)]].concat())
+    scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(0, Scale::Mul(c))]].concat())
 }
 
 /// XLA on a CPU. The product stays in its place, since a choice may compare it.

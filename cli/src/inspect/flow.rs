@@ -171,6 +171,7 @@ impl Flow {
         };
         let then = |tensor: &str, step: Step| Some(before(tensor).with(tensor, step));
         let product = |a: &str, b: &str| self.chains.get(a)?.times(a, b);
+        let scaled = |a: &str, b: &str| self.chains.get(a)?.times_scaled(a, self.chains.get(b)?);
         // The order of the arms matters: those that depend on the order of the operands come first.
         match (operation, operands) {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
@@ -185,7 +186,10 @@ impl Flow {
                 };
                 before(x).chosen(x, tensor, when, *bound, value)
             }
-            (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b).or_else(|| product(b, a)),
+            (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b)
+                .or_else(|| product(b, a))
+                .or_else(|| scaled(a, b))
+                .or_else(|| scaled(b, a)),
             (operation, [Tensor(x), Constant(c)]) => then(x, operation.with_constant(*c)?),
             (Operation::Sub, [Constant(c), Tensor(x)]) => then(x, Step::Minus(*c)),
             (Operation::Div, _) => None,

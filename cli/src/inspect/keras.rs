@@ -3,7 +3,7 @@
 
 use super::{
     Activation, Function, How, Model, Way,
-    chain::{Choice, Comparison, OnPaper, Step},
+    chain::{Choice, Comparison, OnPaper, Scale, Step},
     compilers::{self, Backend, EAGER, FUSED_XLA, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
     kinds,
@@ -426,7 +426,11 @@ fn hard_silu(backend: Backend) -> Vec<Way> {
         }
     }
     if backend == Backend::TensorFlow {
-        let moved = [Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)];
+        let moved = [
+            Step::Add(3.0),
+            Step::Limit(0.0, 6.0),
+            Step::TimesScaled(0, Scale::Mul(SIXTH)),
+        ];
         ways.extend(in_steps(MOVED, SIXTH, &moved));
     }
     ways

@@ -914,3 +914,41 @@ fn who_may_fuse_is_said() {
         json!(["JAX under jit (predict and fit by default), where it fuses"])
     );
 }
+
+/// (x / 6) · clamp(x + 3, 0, 6). TensorFlow 2.21's graph has x · (clamp(x + 3, 0, 6) · (1/6)), XLA and JAX 0.10 (x · (1/6)) · clamp(x + 3, 0, 6).
+#[test]
+fn a_hard_swish_that_scales_x_is_compiled() {
+    let layers = [
+        layer("Divide", "scaled", json!({}), &[result("x", 0), json!(6)]),
+        layer("Add", "add", json!({}), &[result("x", 0), json!(3)]),
+        layer("Clip", "clip", json!({"x_min": 0, "x_max": 6}), &[result("add", 0)]),
+        layer(
+            "Multiply",
+            "swish",
+            json!({}),
+            &[result("scaled", 0), result("clip", 0)],
+        ),
+    ];
+    let by = |backend: &str| {
+        let (json, _) = said(&on_backend("3.15.1", backend, &layers));
+        let computed = json["computed"].as_array().unwrap().iter();
+        let of = |one: &Value| {
+            format!(
+                "{}: {}",
+                one["operations"].as_str().unwrap(),
+                one["computed_by"].as_array().unwrap().len()
+            )
+        };
+        computed.map(of).collect::<Vec<_>>()
+    };
+    let clip = "+ 3, clip 0 to 6";
+    let quotient = format!("{clip}, * (x / 6)");
+    let product = format!("{clip}, * (x * 0.16666667)");
+    assert_eq!(by("torch"), [format!("{quotient}: 0")]);
+    assert_eq!(by("jax"), [format!("{product}: 0")]);
+    let graph = format!("{clip}, * 0.16666667, * x: 1");
+    assert_eq!(
+        by("tensorflow"),
+        [format!("{quotient}: 1"), graph, format!("{product}: 2")]
+    );
+}

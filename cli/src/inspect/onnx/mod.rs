@@ -1036,6 +1036,52 @@ mod tests {
         serde_json::to_value(one).unwrap()
     }
 
+    /// x/6 · clip(x + 3, 0, 6), and the like.
+    #[test]
+    fn a_hard_swish_may_scale_x() {
+        let said = |x: &str, scaling: &str, c: f32, swapped: bool| {
+            let product = if swapped { ["c", "s"] } else { ["s", "c"] };
+            let mut nodes = vec![
+                node(scaling, &[x, "constant"], "s"),
+                node("Add", &[x, "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Mul", &product, "y"),
+            ];
+            if x != "x" {
+                nodes.insert(0, node("Add", &["x", "three"], x));
+            }
+            let constants = [("zero", 0.0), ("three", 3.0), ("six", 6.0), ("constant", c)];
+            let constants = constants.map(|(name, value)| scalar(name, value));
+            said(graph(nodes, constants.into()))
+        };
+        let sixth = 1.0 / 6.0;
+        for (scaling, c, of_x) in [("Mul", sixth, "(x * 0.16666667)"), ("Div", 6.0, "(x / 6)")] {
+            for swapped in [false, true] {
+                let one = said("x", scaling, c, swapped);
+                assert_eq!(one["function"], "hard_swish");
+                assert_eq!(one["written"], format!("+ 3, clip 0 to 6, * {of_x}"));
+                assert_eq!(one["computed"][0]["curve"], "x · clamp(0.16666667·x + 0.5, 0, 1)");
+            }
+            // With steps before it.
+            assert_eq!(
+                said("b", scaling, c, false)["written"],
+                format!("+ 3, clip 0 to 6, * {of_x}")
+            );
+        }
+        // Of another tensor, or with another scale.
+        let nodes = |of: &str, c: &str| {
+            vec![
+                node("Div", &[of, c], "s"),
+                node("Add", &["x", "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Mul", &["s", "c"], "y"),
+            ]
+        };
+        assert_eq!(found(nodes("x", "six")), ["y hard_swish"]);
+        assert_eq!(found(nodes("z", "six")), [""; 0]);
+        assert_eq!(found(nodes("x", "three")), [""; 0]);
+    }
+
     #[test]
     fn another_type_than_float32_is_said() {
         let value = |name: &str, element: i32| ValueInfo::of(name, element);
