@@ -39,19 +39,19 @@ pub enum Backend {
 /// The ways to compute an activation that is written out in these steps.
 pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way> {
     let plain = || steps.to_vec();
-    let compiled = |by, where_it_fuses| match (products(steps), fused(steps)) {
-        (products, fused) if products == fused => (by, fused),
+    let by_xla = |by, where_it_fuses| match (compiled(steps), fused(steps)) {
+        (compiled, fused) if compiled == fused => (by, fused),
         (_, fused) => (where_it_fuses, fused),
     };
     let ways = backends.iter().flat_map(|backend| match backend {
         Backend::TensorFlow => {
-            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), compiled(XLA, FUSED_XLA)];
+            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), by_xla(XLA, FUSED_XLA)];
             ways.extend(moved(steps).map(|moved| (MOVED, moved)));
             ways
         }
         Backend::TensorFlowJs => vec![(JS, plain())],
         Backend::Torch => vec![(TORCH, plain())],
-        Backend::Jax => vec![(JAX, products(steps)), compiled(JIT, FUSED_JIT)],
+        Backend::Jax => vec![(JAX, products(steps)), by_xla(JIT, FUSED_JIT)],
         Backend::Numpy => vec![(NUMPY, plain())],
         Backend::Theano => vec![(THEANO, plain())],
         Backend::Cntk => vec![(CNTK, plain())],
@@ -74,6 +74,16 @@ fn products(steps: &[Step]) -> Vec<Step> {
     steps.iter().map(product).collect()
 }
 
+/// The products, without steps that change nothing. (x + 0 makes 0 of -0, but compilers leave it out all the same.)
+fn compiled(steps: &[Step]) -> Vec<Step> {
+    let mut products = products(steps);
+    // A choice counts the steps.
+    if !products.iter().any(|step| matches!(step, Step::Choice(_))) {
+        products.retain(|step| ![Step::Add(0.0), Step::Mul(1.0)].contains(step));
+    }
+    products
+}
+
 /// What comes before x · (v · c), (x · v) · c or (x · c) · v, and c.
 fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
     match *products {
@@ -87,7 +97,7 @@ fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
 
 /// TensorFlow's graph optimizer makes x · (v · c) of a hard swish.
 fn graph(steps: &[Step]) -> Vec<Step> {
-    let products = products(steps);
+    let products = compiled(steps);
     match scaled_swish(&products) {
         Some((before, c)) => [before, &[Step::Mul(c), Step::Times(0)]].concat(),
         None => products,
@@ -96,13 +106,13 @@ fn graph(steps: &[Step]) -> Vec<Step> {
 
 /// Or it makes (x · c) · v, as where the activation is a model's first layer. What decides isn't known.
 fn moved(steps: &[Step]) -> Option<Vec<Step>> {
-    let products = products(steps);
+    let products = compiled(steps);
     scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(0, Scale::Mul(c))]].concat())
 }
 
 /// XLA on a CPU. The product stays in its place, since a choice may compare it.
 fn fused(steps: &[Step]) -> Vec<Step> {
-    let products = products(steps);
+    let products = compiled(steps);
     let mut fused = products.clone();
     for (i, pair) in products.windows(2).enumerate() {
         match *pair {

@@ -952,3 +952,40 @@ fn a_hard_swish_that_scales_x_is_compiled() {
         [format!("{quotient}: 1"), graph, format!("{product}: 2")]
     );
 }
+
+/// Keras's Rescaling adds 0. TensorFlow 2.21's graph and XLA leave that out, so -0 stays, and the graph moves the constant.
+#[test]
+fn steps_that_change_nothing_are_left_out_by_compilers() {
+    let layers = [
+        layer("Add", "add", json!({}), &[result("x", 0), json!(3)]),
+        layer("Clip", "clip", json!({"x_min": 0, "x_max": 6}), &[result("add", 0)]),
+        layer("Multiply", "product", json!({}), &[result("clip", 0), result("x", 0)]),
+        layer(
+            "Rescaling",
+            "swish",
+            json!({"scale": 1.0_f32 / 6.0}),
+            &[result("product", 0)],
+        ),
+    ];
+    let (json, _) = said(&on_backend("3.15.1", "tensorflow", &layers));
+    let computed = json["computed"].as_array().unwrap().iter();
+    let of = |one: &Value| {
+        (
+            one["operations"].as_str().unwrap().to_owned(),
+            one["computed_by"].clone(),
+        )
+    };
+    let computed: Vec<_> = computed.map(of).collect();
+    let after = |rest: &str, by: &str| (format!("+ 3, clip 0 to 6, {rest}"), json!([by]));
+    let graph = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
+    let moved = "TensorFlow in a graph whose optimizer takes the constant to x";
+    assert_eq!(
+        computed,
+        [
+            after("* x, * 0.16666667, + 0", "TensorFlow in eager mode"),
+            after("* 0.16666667, * x", graph),
+            after("* x, * 0.16666667", "TensorFlow with XLA (jit_compile=True)"),
+            after("* (x * 0.16666667)", moved),
+        ]
+    );
+}
