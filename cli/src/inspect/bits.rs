@@ -1,7 +1,11 @@
 //! Compares activations with the presets, bit by bit.
 
-use super::{Activation, Function, How, chain};
-use hard_sigmoid::{HardSigmoid, KinkRule, Preset};
+use super::{
+    Activation, Function, How,
+    chain::{self, OnPaper},
+    compilers::{CNTK, THEANO},
+};
+use hard_sigmoid::{HardSigmoid, Preset};
 use serde::{Serialize, Serializer};
 
 /// What an activation computes. There is one for each of the results that it may have.
@@ -31,6 +35,13 @@ pub struct Difference {
     /// The number of x at which the bits differ.
     pub differing: usize,
     pub largest: f32,
+}
+
+impl Difference {
+    /// Whether -0 stands in place of 0, and nothing else differs.
+    pub fn is_of_signs(&self) -> bool {
+        self.largest == 0.0
+    }
 }
 
 fn as_text<S: Serializer>(definition: &HardSigmoid, serializer: S) -> Result<S::Ok, S::Error> {
@@ -87,24 +98,24 @@ impl Sample {
                     let computed = Computed {
                         computed_by: by.into_iter().collect(),
                         operations: way.how.text(function),
-                        ..self.compared(function, way.curve, &results)
+                        ..self.compared(function, way.on_paper, &results)
                     };
                     all.push((results, computed));
                 }
             }
         }
         let mut all: Vec<_> = all.into_iter().map(|(_, computed)| computed).collect();
-        // Where all are the same, it doesn't matter who computes it.
+        // Where all are the same, it doesn't matter who computes it, unless that wasn't run.
         if let [only] = &mut all[..] {
-            only.computed_by.clear();
+            only.computed_by.retain(|by| [THEANO, CNTK].contains(by));
         }
         all
     }
 
-    fn compared(&self, function: Function, (alpha, beta): (f32, f32), results: &[f32]) -> Computed {
-        let plain = HardSigmoid::affine(alpha, beta, KinkRule::Strict).expect("what is recognized is finite");
+    fn compared(&self, function: Function, on_paper: OnPaper, results: &[f32]) -> Computed {
+        let plain = on_paper.definition();
         let mut computed = Computed {
-            curve: function.of(&plain.formula()),
+            curve: function.of(&on_paper.formula()),
             computed_by: vec![],
             operations: String::new(),
             compared: self.x.len(),
@@ -172,13 +183,17 @@ impl Computed {
             Some(preset) => format!("{one}{}", source(preset, function)),
             None => format!("{one}, but no preset"),
         });
-        let exact: Vec<_> = exact.collect();
+        let of = |count: usize| format!("at {} of {} x", grouped(count), grouped(self.compared));
+        let (but_signs, near): (Vec<_>, Vec<_>) = self.roundings.iter().partition(|one| one.is_of_signs());
+        let but_signs = but_signs
+            .iter()
+            .map(|one| format!("{}{BUT_SIGNS} ({})", one.definition, of(one.differing)));
+        let exact: Vec<_> = exact.chain(but_signs).collect();
         line("the same bits:", &exact, ", ");
         if exact.is_empty() {
             line("the same bits:", &[NONE.into()], "");
         }
-        let of = |count: usize| format!("at {} of {} x", grouped(count), grouped(self.compared));
-        let near = self.roundings.iter().map(|one| {
+        let near = near.iter().map(|one| {
             let Difference {
                 definition, largest, ..
             } = one;
@@ -203,6 +218,8 @@ fn source(preset: &Preset, function: Function) -> String {
     };
     format!(" ({source})")
 }
+
+pub const BUT_SIGNS: &str = ", but for the sign of zero";
 
 pub const NONE: &str = "no preset has exactly these bits";
 

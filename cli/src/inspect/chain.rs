@@ -2,7 +2,7 @@
 //! of steps, and some chains are hard sigmoids.
 
 use super::Function;
-use hard_sigmoid::HardSigmoid;
+use hard_sigmoid::{HardSigmoid, KinkRule};
 use std::fmt;
 
 /// An operation with constants, rounded to f32, in which most files hold them.
@@ -21,8 +21,48 @@ pub enum Step {
     Times(usize),
     /// The product and the sum of the step before and this one, with one rounding, as a compiler makes it.
     Fused(f32, f32),
-    /// A product with the product of x and a constant, as a compiler makes it.
-    TimesScaled(f32),
+    /// A product with the tensor before the step of this number, after the one step that is done to that, a product or a quotient.
+    TimesScaled(usize, Scale),
+}
+
+/// A product with a constant, or a quotient by one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scale {
+    Mul(f32),
+    Div(f32),
+}
+
+impl Scale {
+    /// The same as one product.
+    pub fn product(self) -> Self {
+        match self {
+            Self::Div(c) => Self::Mul(1.0 / c),
+            Self::Mul(_) => self,
+        }
+    }
+
+    fn factor(self) -> f64 {
+        match self {
+            Self::Mul(c) => c.into(),
+            Self::Div(c) => 1.0 / f64::from(c),
+        }
+    }
+
+    fn of(self, x: f32) -> f32 {
+        match self {
+            Self::Mul(c) => x * c,
+            Self::Div(c) => x / c,
+        }
+    }
+}
+
+impl fmt::Display for Scale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mul(c) => write!(f, "x * {c}"),
+            Self::Div(c) => write!(f, "x / {c}"),
+        }
+    }
 }
 
 /// A constant in place of the tensor, where the tensor before the step number `at` is beyond a bound.
@@ -105,9 +145,41 @@ pub struct Recognized {
     pub function: Function,
     /// The steps that belong to the activation.
     pub steps: Vec<Step>,
-    /// What its steps compute, apart from roundings, is clip(alpha · x + beta).
+    pub on_paper: OnPaper,
+}
+
+/// What steps compute, apart from roundings: clamp(alpha · x + beta, low, high).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnPaper {
     pub alpha: f32,
     pub beta: f32,
+    low: f32,
+    high: f32,
+}
+
+impl OnPaper {
+    /// With the limits 0 and 1.
+    pub const fn new(alpha: f32, beta: f32) -> Self {
+        Self {
+            alpha,
+            beta,
+            low: 0.0,
+            high: 1.0,
+        }
+    }
+
+    /// The definition with this alpha and beta.
+    pub fn definition(self) -> HardSigmoid {
+        HardSigmoid::affine(self.alpha, self.beta, KinkRule::Strict).expect("what is recognized is finite")
+    }
+
+    pub fn formula(self) -> String {
+        let formula = self.definition().formula();
+        match formula.strip_suffix(", 0, 1)") {
+            Some(line) => format!("{line}, {}, {})", self.low, self.high),
+            None => formula,
+        }
+    }
 }
 
 impl Chain {
@@ -129,8 +201,23 @@ impl Chain {
 
     /// Multiplies by `other`, a tensor of the chain; None if it isn't one.
     pub fn times(&self, tensor: &str, other: &str) -> Option<Self> {
-        let at = self.steps.iter().position(|(before, _)| before == other)?;
-        Some(self.with(tensor, Step::Times(at)))
+        Some(self.with(tensor, Step::Times(self.position(other)?)))
+    }
+
+    /// Multiplies by a tensor that `other` leads to; None if its last step isn't a scale of a tensor of this chain.
+    pub fn times_scaled(&self, tensor: &str, other: &Self) -> Option<Self> {
+        let (scaled, step) = other.steps.last()?;
+        let scale = match *step {
+            Step::Mul(c) => Scale::Mul(c),
+            Step::Div(c) => Scale::Div(c),
+            _ => return None,
+        };
+        Some(self.with(tensor, Step::TimesScaled(self.position(scaled)?, scale)))
+    }
+
+    /// The number of the step that is done to the tensor.
+    fn position(&self, tensor: &str) -> Option<usize> {
+        self.steps.iter().position(|(before, _)| before == tensor)
     }
 
     /// Puts `value` where `other`, the chain's tensor or one before it, is beyond the bound; None if it is no such tensor.
@@ -148,7 +235,8 @@ impl Chain {
         let is_known = |found: &Recognized| {
             let near = |a: f32, b: f32| f64::from(a - b).abs() < NEAR;
             HardSigmoid::PRESETS.iter().any(|preset| {
-                near(found.alpha, preset.definition.slope()) && near(found.beta, preset.definition.shift())
+                let OnPaper { alpha, beta, .. } = found.on_paper;
+                near(alpha, preset.definition.slope()) && near(beta, preset.definition.shift())
             })
         };
         all().find(is_known).or_else(|| all().next())
@@ -160,6 +248,7 @@ fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
     let moved = |(tensor, step): &(String, Step)| {
         let step = match *step {
             Step::Times(at) => Step::Times(at.checked_sub(start)?),
+            Step::TimesScaled(at, scale) => Step::TimesScaled(at.checked_sub(start)?, scale),
             Step::Choice(choice) => Step::Choice(Choice {
                 at: choice.at.checked_sub(start)?,
                 ..choice
@@ -267,6 +356,10 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
                 products += 1;
                 continue;
             }
+            Step::TimesScaled(0, scale) if curve.is_limited() => {
+                products += 1;
+                (scale.factor(), 0.0)
+            }
             _ => return None,
         };
         // What is added after the product with x isn't added to the hard sigmoid.
@@ -283,14 +376,23 @@ fn recognized(steps: &[(String, Step)]) -> Option<Recognized> {
     };
     let are_limits = curve.low.abs() < NEAR && (curve.high - 1.0).abs() < NEAR;
     let (alpha, beta) = (curve.alpha as f32, curve.beta as f32);
+    // 2.5 · 0.2 isn't 0.5, since 0.2 was rounded to f32.
+    let exact = |limit: f64, whole: f32| match (limit - f64::from(whole)).abs() < f32::EPSILON.into() {
+        true => whole,
+        false => limit as f32,
+    };
     // With alpha 0 it is a constant. Limits of x or of x + c are more likely those of an image's colours, so steps must scale x, and
     // x = 0 must lie on the slope. An operator named HardSigmoid may have any alpha and beta.
     let is_one = is_whole || (is_scaled && alpha != 0.0 && beta > 0.0 && beta < 1.0);
     (are_limits && is_one && alpha.is_finite() && beta.is_finite()).then(|| Recognized {
         function,
         steps: steps.iter().map(|(_, step)| *step).collect(),
-        alpha,
-        beta,
+        on_paper: OnPaper {
+            alpha,
+            beta,
+            low: exact(curve.low, 0.0),
+            high: exact(curve.high, 1.0),
+        },
     })
 }
 
@@ -310,7 +412,7 @@ pub fn computed(steps: &[Step], x: f32) -> f32 {
             Step::Whole(alpha, beta) => (alpha * now + beta).clamp(0.0, 1.0),
             Step::Times(at) => now * before[at],
             Step::Fused(factor, summand) => before[i.saturating_sub(1)].mul_add(factor, summand),
-            Step::TimesScaled(factor) => now * (x * factor),
+            Step::TimesScaled(at, scale) => now * scale.of(before[at]),
         };
     }
     before[steps.len()]
@@ -337,7 +439,7 @@ impl fmt::Display for Step {
             Self::Choice(choice) => write!(f, "{choice}"),
             Self::Times(_) => write!(f, "* x"),
             Self::Fused(factor, summand) => write!(f, "* {factor} + {summand} in one rounding"),
-            Self::TimesScaled(factor) => write!(f, "* (x * {factor})"),
+            Self::TimesScaled(_, scale) => write!(f, "* ({scale})"),
         }
     }
 }
@@ -358,7 +460,7 @@ impl fmt::Display for Choice {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Step::{Add, Div, Limit, Minus, Mul, Times, Whole};
+    use Step::{Add, Div, Limit, Minus, Mul, Times, TimesScaled, Whole};
 
     fn of(steps: &[Step]) -> Option<(Function, usize, f32, f32)> {
         let mut chain = Chain::default();
@@ -366,7 +468,8 @@ mod tests {
             chain = chain.with(&i.to_string(), step);
         }
         let found = chain.recognized()?;
-        Some((found.function, found.steps.len(), found.alpha, found.beta))
+        let OnPaper { alpha, beta, .. } = found.on_paper;
+        Some((found.function, found.steps.len(), alpha, beta))
     }
 
     #[test]
@@ -481,6 +584,11 @@ mod tests {
             let x = i as f32 * 0.00113;
             assert_eq!(computed(&pytorch, x), HardSigmoid::PYTORCH.forward(x));
             assert_eq!(computed(&swish, x), HardSigmoid::PYTORCH.hard_swish(x));
+            let limited = (x + 3.0).clamp(0.0, 6.0);
+            for (scale, scaled) in [(Scale::Div(6.0), x / 6.0), (Scale::Mul(0.16), x * 0.16)] {
+                let steps = [Add(3.0), Limit(0.0, 6.0), TimesScaled(0, scale)];
+                assert_eq!(computed(&steps, x).to_bits(), (scaled * limited).to_bits());
+            }
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Who computes the activations of a Keras model, and in which operations. Frameworks that compile a model take other operations
-//! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA fuses products and sums on a CPU.
+//! than those that it is written in: TensorFlow's graphs and XLA divide by a product, and XLA may fuse products and sums on a CPU.
 //! `tests/models/frameworks.json` has what the frameworks computed.
 
-use super::{How, Way, chain::Step};
+use super::{
+    How, Way,
+    chain::{OnPaper, Scale, Step},
+};
 
 pub const EAGER: &str = "TensorFlow in eager mode";
 pub const GRAPH: &str = "TensorFlow in a graph (tf.function; predict and fit without XLA)";
@@ -11,8 +14,15 @@ pub const XLA: &str = "TensorFlow with XLA (jit_compile=True)";
 pub const JS: &str = "TensorFlow.js";
 pub const TORCH: &str = "PyTorch";
 pub const JAX: &str = "JAX, one operation at a time";
-pub const JIT: &str = "JAX under jit (predict, fit)";
+pub const JIT: &str = "JAX under jit (predict and fit by default)";
 pub const NUMPY: &str = "NumPy";
+pub const THEANO: &str = "Theano by its formula (it wasn't run: its bits and its gradient may be others)";
+pub const CNTK: &str = "CNTK by its formula (it wasn't run: its bits and its gradient may be others)";
+
+/// XLA with a product and a sum in one rounding. It decides by more than the operations, so a model may also have the bits of two
+/// roundings.
+pub const FUSED_XLA: &str = "TensorFlow with XLA (jit_compile=True), where it fuses";
+pub const FUSED_JIT: &str = "JAX under jit (predict and fit by default), where it fuses";
 
 /// Who computes it.
 #[derive(Clone, Copy, PartialEq)]
@@ -22,25 +32,33 @@ pub enum Backend {
     Torch,
     Jax,
     Numpy,
+    Theano,
+    Cntk,
 }
 
 /// The ways to compute an activation that is written out in these steps.
-pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way> {
+pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way> {
     let plain = || steps.to_vec();
+    let by_xla = |by, where_it_fuses| match (compiled(steps), fused(steps)) {
+        (compiled, fused) if compiled == fused => (by, fused),
+        (_, fused) => (where_it_fuses, fused),
+    };
     let ways = backends.iter().flat_map(|backend| match backend {
         Backend::TensorFlow => {
-            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), (XLA, fused(steps))];
+            let mut ways = vec![(EAGER, plain()), (GRAPH, graph(steps)), by_xla(XLA, FUSED_XLA)];
             ways.extend(moved(steps).map(|moved| (MOVED, moved)));
             ways
         }
         Backend::TensorFlowJs => vec![(JS, plain())],
         Backend::Torch => vec![(TORCH, plain())],
-        Backend::Jax => vec![(JAX, products(steps)), (JIT, fused(steps))],
+        Backend::Jax => vec![(JAX, products(steps)), by_xla(JIT, FUSED_JIT)],
         Backend::Numpy => vec![(NUMPY, plain())],
+        Backend::Theano => vec![(THEANO, plain())],
+        Backend::Cntk => vec![(CNTK, plain())],
     });
     let way = |(computed_by, steps)| Way {
         computed_by,
-        curve,
+        on_paper,
         how: How::Steps(steps),
     };
     ways.map(way).collect()
@@ -50,24 +68,36 @@ pub fn ways(steps: &[Step], curve: (f32, f32), backends: &[Backend]) -> Vec<Way>
 fn products(steps: &[Step]) -> Vec<Step> {
     let product = |step: &Step| match *step {
         Step::Div(c) => Step::Mul(1.0 / c),
+        Step::TimesScaled(at, scale) => Step::TimesScaled(at, scale.product()),
         step => step,
     };
     steps.iter().map(product).collect()
 }
 
-/// What comes before x · (v · c) or (x · v) · c, and c.
+/// The products, without steps that change nothing. (x + 0 makes 0 of -0, but compilers leave it out all the same.)
+fn compiled(steps: &[Step]) -> Vec<Step> {
+    let mut products = products(steps);
+    // A choice counts the steps.
+    if !products.iter().any(|step| matches!(step, Step::Choice(_))) {
+        products.retain(|step| ![Step::Add(0.0), Step::Mul(1.0)].contains(step));
+    }
+    products
+}
+
+/// What comes before x · (v · c), (x · v) · c or (x · c) · v, and c.
 fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
     match *products {
         [ref before @ .., Step::Times(0), Step::Mul(c)] | [ref before @ .., Step::Mul(c), Step::Times(0)] => {
             Some((before, c))
         }
+        [ref before @ .., Step::TimesScaled(0, Scale::Mul(c))] => Some((before, c)),
         _ => None,
     }
 }
 
 /// TensorFlow's graph optimizer makes x · (v · c) of a hard swish.
 fn graph(steps: &[Step]) -> Vec<Step> {
-    let products = products(steps);
+    let products = compiled(steps);
     match scaled_swish(&products) {
         Some((before, c)) => [before, &[Step::Mul(c), Step::Times(0)]].concat(),
         None => products,
@@ -76,13 +106,13 @@ fn graph(steps: &[Step]) -> Vec<Step> {
 
 /// Or it makes (x · c) · v, as where the activation is a model's first layer. What decides isn't known.
 fn moved(steps: &[Step]) -> Option<Vec<Step>> {
-    let products = products(steps);
-    scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(c)]].concat())
+    let products = compiled(steps);
+    scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(0, Scale::Mul(c))]].concat())
 }
 
 /// XLA on a CPU. The product stays in its place, since a choice may compare it.
 fn fused(steps: &[Step]) -> Vec<Step> {
-    let products = products(steps);
+    let products = compiled(steps);
     let mut fused = products.clone();
     for (i, pair) in products.windows(2).enumerate() {
         match *pair {

@@ -99,21 +99,20 @@ impl Flow {
         self.conditions.remove(tensor);
     }
 
-    /// Adds an operation, and to `found` the activation that it completes, if any.
-    pub fn apply(
+    /// Adds an operation, and to `found` the activation that it completes, if any, which is returned.
+    pub fn apply<'a>(
         &mut self,
         name: String,
         operation: &Operation,
         operands: &[Operand],
         output: &str,
-        found: &mut Vec<Activation>,
-    ) {
+        found: &'a mut Vec<Activation>,
+    ) -> Option<&'a mut Activation> {
         if let Some(condition) = self.condition(operation, operands) {
             self.conditions.insert(output.into(), condition);
         }
-        let Some(chain) = self.chain(operation, operands) else {
-            return;
-        };
+        let chain = self.chain(operation, operands)?;
+        let mut completed = None;
         if let Some(recognized) = chain.recognized() {
             // The hard sigmoid in a hard swish was found before. It is listed too only if something else uses it.
             let is_inner = |tensor: &&str| self.uses.get(*tensor) == Some(&1) && self.results.contains_key(*tensor);
@@ -123,13 +122,16 @@ impl Flow {
             };
             let at = inner.and_then(|tensor| self.results.remove(tensor));
             let activation = Activation::written_out(name, recognized);
-            match at {
-                Some(at) => found[at] = activation,
+            let at = at.unwrap_or(found.len());
+            match found.get_mut(at) {
+                Some(inner) => *inner = activation,
                 None => found.push(activation),
             }
-            self.results.insert(output.into(), at.unwrap_or(found.len() - 1));
+            self.results.insert(output.into(), at);
+            completed = found.get_mut(at);
         }
         self.chains.insert(output.into(), chain);
+        completed
     }
 
     fn condition(&self, operation: &Operation, operands: &[Operand]) -> Option<Condition> {
@@ -169,6 +171,7 @@ impl Flow {
         };
         let then = |tensor: &str, step: Step| Some(before(tensor).with(tensor, step));
         let product = |a: &str, b: &str| self.chains.get(a)?.times(a, b);
+        let scaled = |a: &str, b: &str| self.chains.get(a)?.times_scaled(a, self.chains.get(b)?);
         // The order of the arms matters: those that depend on the order of the operands come first.
         match (operation, operands) {
             (Operation::Steps(steps), [Tensor(x), ..]) => {
@@ -183,7 +186,10 @@ impl Flow {
                 };
                 before(x).chosen(x, tensor, when, *bound, value)
             }
-            (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b).or_else(|| product(b, a)),
+            (Operation::Mul, [Tensor(a), Tensor(b)]) => product(a, b)
+                .or_else(|| product(b, a))
+                .or_else(|| scaled(a, b))
+                .or_else(|| scaled(b, a)),
             (operation, [Tensor(x), Constant(c)]) => then(x, operation.with_constant(*c)?),
             (Operation::Sub, [Constant(c), Tensor(x)]) => then(x, Step::Minus(*c)),
             (Operation::Div, _) => None,

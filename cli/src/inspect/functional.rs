@@ -26,6 +26,7 @@ use std::collections::{HashMap, VecDeque};
 
 struct Call<'a> {
     layer: &'a str,
+    dtype: Dtype,
     /// None if this program doesn't know it.
     operation: Option<Operation>,
     operands: Vec<Operand>,
@@ -41,6 +42,14 @@ pub struct WrittenOut {
     pub of_layers: HashMap<String, Vec<Activation>>,
     /// The first layer that chooses by a comparison in a way that isn't followed.
     pub lost: Option<String>,
+    /// The type in which each layer computes.
+    pub dtypes: HashMap<String, Option<&'static str>>,
+}
+
+/// In which type a layer computes: the one of its policy, or, if it is an operation, that of its operands.
+enum Dtype {
+    Own(Option<&'static str>),
+    Operands,
 }
 
 /// The activations that a model's layers write out. There are none if the model is neither functional nor sequential.
@@ -52,9 +61,20 @@ pub fn written_out(model: &Map<String, Value>) -> WrittenOut {
     let mut flow = Flow::default();
     flow.enter(taken.iter().map(String::as_str));
     let mut found = vec![];
+    let mut of_results: HashMap<String, Option<&'static str>> = HashMap::new();
     for call in in_order(calls) {
+        let mut of_operands = call.operands.iter().filter_map(|one| of_results.get(one.tensor()?));
+        let dtype = match call.dtype {
+            Dtype::Own(dtype) => dtype,
+            Dtype::Operands => of_operands.find_map(|&dtype| dtype),
+        };
+        of_results.insert(call.result.clone(), dtype);
+        all.dtypes.insert(call.layer.into(), dtype);
         if let Some(operation) = &call.operation {
-            flow.apply(call.layer.into(), operation, &call.operands, &call.result, &mut found);
+            let completed = flow.apply(call.layer.into(), operation, &call.operands, &call.result, &mut found);
+            if let Some(activation) = completed {
+                activation.dtype = dtype;
+            }
             if flow.is_lost(operation, &call.operands, &call.result) {
                 all.lost.get_or_insert_with(|| call.layer.into());
             }
@@ -82,11 +102,15 @@ fn functional<'a>(layers: &'a [Value], outputs: &Value) -> Graph<'a> {
     add_taken(outputs, &mut taken);
     for layer in layers {
         let of_layer = layer.get("inbound_nodes").and_then(Value::as_array);
+        // An input is called by nothing.
+        let none = [Value::Null];
+        let of_layer = of_layer.map(|all| if all.is_empty() { &none } else { &all[..] });
         for (i, call) in of_layer.into_iter().flatten().enumerate() {
             add_taken(call, &mut taken);
             let Some(name) = layer_name(layer) else { continue };
             calls.push(Call {
                 layer: name,
+                dtype: dtype(layer),
                 operation: layer_operation(layer, call),
                 operands: operands(call),
                 result: tensor_name(name, i, 0),
@@ -102,12 +126,42 @@ fn sequential(layers: &[Value]) -> Graph<'_> {
     let calls = numbered.filter_map(|(i, layer)| {
         Some(Call {
             layer: layer_name(layer)?,
+            dtype: dtype(layer),
             operation: layer_operation(layer, &Value::Null),
             operands: vec![Operand::Tensor(i.to_string())],
             result: (i + 1).to_string(),
         })
     });
     (calls.collect(), (0..=layers.len()).map(|i| i.to_string()).collect())
+}
+
+fn dtype(layer: &Value) -> Dtype {
+    let class = layer.get("class_name").and_then(Value::as_str);
+    let is_operation = match class {
+        Some("InputLayer") => false,
+        Some("TFOpLambda") => true,
+        _ => layer.as_object().is_some_and(is_operation),
+    };
+    match layer.get("config").and_then(Value::as_object) {
+        Some(config) if !is_operation => Dtype::Own(of_policy(config)),
+        _ => Dtype::Operands,
+    }
+}
+
+/// The type that a layer's configuration says, if it isn't float32: a name, or a policy with a name, such as "mixed_float16", whose
+/// layers compute in float16.
+pub fn of_policy(config: &Map<String, Value>) -> Option<&'static str> {
+    let dtype = config.get("dtype")?;
+    let of_policy = || {
+        dtype
+            .pointer("/config/name")
+            .or_else(|| dtype.pointer("/config/source_name"))
+    };
+    let name = dtype.as_str().or_else(|| of_policy()?.as_str())?;
+    // A quantized layer's is "int8_from_mixed_float16", say.
+    let name = name.rsplit("_from_").next().unwrap_or(name);
+    let name = name.strip_prefix("mixed_").unwrap_or(name);
+    ["float16", "float64", "bfloat16"].into_iter().find(|one| *one == name)
 }
 
 pub fn layer_name(layer: &Value) -> Option<&str> {

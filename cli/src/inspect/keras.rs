@@ -3,8 +3,8 @@
 
 use super::{
     Activation, Function, How, Model, Way,
-    chain::{Choice, Comparison, Step},
-    compilers::{self, Backend, EAGER, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
+    chain::{Choice, Comparison, OnPaper, Scale, Step},
+    compilers::{self, Backend, EAGER, FUSED_XLA, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     functional::{self, WrittenOut, function_name},
     kinds,
 };
@@ -28,6 +28,10 @@ struct Keras {
 impl Keras {
     /// None if the file doesn't say.
     fn is_2(&self) -> Option<bool> {
+        // Keras 3 has no such backend.
+        if matches!(self.backend.as_deref(), Some("theano" | "cntk")) {
+            return Some(true);
+        }
         let version = self.version.as_deref()?;
         Some(!version.starts_with('3'))
     }
@@ -36,6 +40,8 @@ impl Keras {
     fn backends(&self) -> &'static [Backend] {
         match self.backend.as_deref() {
             _ if self.is_js => &[Backend::TensorFlowJs],
+            Some("theano") => &[Backend::Theano],
+            Some("cntk") => &[Backend::Cntk],
             _ if self.is_2() == Some(true) => &[Backend::TensorFlow],
             Some("tensorflow") => &[Backend::TensorFlow],
             Some("torch") => &[Backend::Torch],
@@ -160,7 +166,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
     };
     walk(config, "", &keras, &mut WrittenOut::default(), &mut found);
     let is_code = has_code(config).then(|| {
-        "it has layers or functions that are code (Lambda, or the model's own), so hard sigmoids in them aren't found"
+        "it has layers or functions that are code (lambdas, modules of other frameworks, or the model's own), so hard sigmoids in them aren't found"
             .to_owned()
     });
     let is_lost = lost.map(|layer| super::lost(&layer));
@@ -199,6 +205,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 None => path.to_owned(),
             };
             let completed = name.and_then(|name| written_out.of_layers.remove(name));
+            let of_operation = name.and_then(|name| *written_out.dtypes.get(name)?);
             // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
@@ -206,11 +213,17 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 found(Found::Lost(format!("{path}/{layer}")));
             }
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
-                found(Found::Activation(activation(named, "operation", &path, keras)));
+                found(Found::Activation(Activation {
+                    dtype: of_operation,
+                    ..activation(named, "operation", &path, keras)
+                }));
             }
             for (key, value) in object {
                 if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
-                    found(Found::Activation(activation(named, key, &path, keras)));
+                    found(Found::Activation(Activation {
+                        dtype: functional::of_policy(object),
+                        ..activation(named, key, &path, keras)
+                    }));
                 } else {
                     walk(value, &path, keras, written_out, found);
                 }
@@ -232,11 +245,19 @@ fn has_code(value: &Value) -> bool {
     match value {
         Value::Array(all) => all.iter().any(has_code),
         Value::Object(object) => {
-            let is_lambda = object.get("class_name").and_then(Value::as_str) == Some("Lambda");
+            let is_code = object
+                .get("class_name")
+                .and_then(Value::as_str)
+                .is_some_and(|class| CODE.contains(&class));
             let is_unknown = |(key, value): (&String, &Value)| {
-                key.ends_with("activation") && function_name(value).is_some_and(|name| !ACTIVATIONS.contains(&name))
+                let is_code = match function_name(value) {
+                    Some(name) => !ACTIVATIONS.contains(&name),
+                    // A layer has a class. A lambda's code is a list, or an object with a list.
+                    None => value.is_array() || value.is_object() && value.get("class_name").is_none(),
+                };
+                key.ends_with("activation") && is_code
             };
-            is_lambda
+            is_code
                 || functional::is_own_class(object)
                 || object.iter().any(is_unknown)
                 // Losses and metrics may be code too.
@@ -245,6 +266,16 @@ fn has_code(value: &Value) -> bool {
         _ => false,
     }
 }
+
+/// Classes of Keras whose configuration is code, or names some that lies elsewhere. The first is that of a function.
+const CODE: &[&str] = &[
+    "__lambda__",
+    "Lambda",
+    "TorchModuleWrapper",
+    "JaxLayer",
+    "FlaxLayer",
+    "TFSMLayer",
+];
 
 /// The functions in `keras.activations`, of Keras 2 and 3. One with another name is the model's own.
 const ACTIVATIONS: &[&str] = &[
@@ -315,7 +346,7 @@ fn operation(layer: &Map<String, Value>) -> Option<Named> {
 /// The ways in which the backends compute what is written out.
 fn of_backends(way: &Way, keras: &Keras) -> Vec<Way> {
     match &way.how {
-        How::Steps(steps) => compilers::ways(steps, way.curve, keras.backends()),
+        How::Steps(steps) => compilers::ways(steps, way.on_paper, keras.backends()),
         How::Defined(_) => vec![way.clone()],
     }
 }
@@ -354,10 +385,9 @@ const SIXTH: f32 = 1.0 / 6.0;
 /// `hard_sigmoid` of `tf_keras`, of Keras before 3, and of TensorFlow.js.
 fn of_keras_2(backend: Backend) -> Vec<Way> {
     let steps = [Step::Mul(0.2), Step::Add(0.5), Step::Limit(0.0, 1.0)];
-    let ways = compilers::ways(&steps, (0.2, 0.5), &[backend]);
+    let ways = compilers::ways(&steps, OnPaper::new(0.2, 0.5), &[backend]);
     let ways = ways.into_iter().map(|way| match way.computed_by {
-        // XLA fuses the product and the sum.
-        XLA => way,
+        FUSED_XLA => way,
         by => Way::defined(by, HardSigmoid::KERAS),
     });
     ways.collect()
@@ -367,7 +397,7 @@ fn of_keras_2(backend: Backend) -> Vec<Way> {
 fn own_hard_swish(backend: Backend) -> Vec<Way> {
     let (limit, divide, times) = ([Step::Add(3.0), Step::Limit(0.0, 6.0)], Step::Div(6.0), Step::Times(0));
     let both = [[divide, times], [times, divide]];
-    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), (SIXTH, 0.5), &[backend]);
+    let of = |last: [Step; 2]| compilers::ways(&[limit, last].concat(), OnPaper::new(SIXTH, 0.5), &[backend]);
     both.into_iter().flat_map(of).collect()
 }
 
@@ -382,7 +412,7 @@ fn hard_sigmoid(backend: Backend) -> Vec<Way> {
         ]),
         Backend::Torch => defined(&[(TORCH, HardSigmoid::PYTORCH)]),
         Backend::Jax => defined(&[(JAX, HardSigmoid::JAX), (JIT, HardSigmoid::JAX)]),
-        Backend::TensorFlowJs => of_keras_2(backend),
+        Backend::TensorFlowJs | Backend::Theano | Backend::Cntk => of_keras_2(backend),
         Backend::Numpy => in_steps(NUMPY, SIXTH, &[Step::Div(6.0), Step::Add(0.5), Step::Limit(0.0, 1.0)]),
     }
 }
@@ -396,7 +426,11 @@ fn hard_silu(backend: Backend) -> Vec<Way> {
         }
     }
     if backend == Backend::TensorFlow {
-        let moved = [Step::Add(3.0), Step::Limit(0.0, 6.0), Step::TimesScaled(SIXTH)];
+        let moved = [
+            Step::Add(3.0),
+            Step::Limit(0.0, 6.0),
+            Step::TimesScaled(0, Scale::Mul(SIXTH)),
+        ];
         ways.extend(in_steps(MOVED, SIXTH, &moved));
     }
     ways
@@ -420,14 +454,14 @@ fn sparse_sigmoid(backend: Backend) -> Vec<Way> {
     ];
     match backend {
         Backend::Jax => [JAX, JIT].map(|by| Way::defined(by, HardSigmoid::SPARSE)).into(),
-        _ => compilers::ways(&steps, (0.5, 0.5), &[backend]),
+        _ => compilers::ways(&steps, OnPaper::new(0.5, 0.5), &[backend]),
     }
 }
 
 fn in_steps(computed_by: &'static str, alpha: f32, steps: &[Step]) -> Vec<Way> {
     vec![Way {
         computed_by,
-        curve: (alpha, 0.5),
+        on_paper: OnPaper::new(alpha, 0.5),
         how: How::Steps(steps.to_vec()),
     }]
 }

@@ -15,8 +15,8 @@ use crate::{
     Outcome, complain, npy,
     out::{Out, escaped},
 };
-use bits::{Computed, NONE, Sample, as_texts};
-use chain::{Recognized, Step};
+use bits::{BUT_SIGNS, Computed, NONE, Sample, as_texts};
+use chain::{OnPaper, Recognized, Step};
 use clap::Args;
 use hard_sigmoid::HardSigmoid;
 use serde::Serialize;
@@ -94,6 +94,8 @@ pub struct Activation {
     pub computed: Vec<Computed>,
     /// How its gradient differs from that of the definitions.
     pub gradient: Option<&'static str>,
+    /// The type in which the model computes it. None if it is float32, or not known.
+    pub dtype: Option<&'static str>,
     #[serde(skip)]
     ways: Vec<Way>,
 }
@@ -103,8 +105,7 @@ pub struct Activation {
 pub struct Way {
     /// Who computes it so. Empty if there is no other way.
     computed_by: &'static str,
-    /// alpha and beta on paper.
-    curve: (f32, f32),
+    on_paper: OnPaper,
     how: How,
 }
 
@@ -134,7 +135,7 @@ impl Way {
     fn defined(computed_by: &'static str, definition: HardSigmoid) -> Self {
         Self {
             computed_by,
-            curve: (definition.slope(), definition.shift()),
+            on_paper: OnPaper::new(definition.slope(), definition.shift()),
             how: How::Defined(definition),
         }
     }
@@ -149,6 +150,7 @@ impl Activation {
             definitions: vec![],
             computed: vec![],
             gradient: None,
+            dtype: None,
             ways,
         }
     }
@@ -157,7 +159,7 @@ impl Activation {
         let written = chain::text(&found.steps);
         let way = Way {
             computed_by: "",
-            curve: (found.alpha, found.beta),
+            on_paper: found.on_paper,
             how: How::Steps(found.steps),
         };
         Self::new(name, found.function, written, vec![way])
@@ -182,6 +184,19 @@ impl Activation {
             }
         }
         definitions
+    }
+
+    /// Those that differ from all that it may compute in the sign of zero only.
+    fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
+        let of = |computed: &Computed| -> Vec<HardSigmoid> {
+            let signs = computed.roundings.iter().filter(|one| one.is_of_signs());
+            signs.map(|one| one.definition).collect()
+        };
+        let Some((first, rest)) = self.computed.split_first() else {
+            return vec![];
+        };
+        let is_of_all = |one: &HardSigmoid| rest.iter().all(|computed| of(computed).contains(one));
+        of(first).into_iter().filter(is_of_all).collect()
     }
 }
 
@@ -302,7 +317,7 @@ fn json(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes).trim_ascii_start()
 }
 
-fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
+fn print(out: &mut impl Write, file: &str, model: &Model) -> std::io::Result<()> {
     let made_by = model
         .made_by
         .as_ref()
@@ -311,7 +326,10 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
     let row = |one: &Activation| {
         let (name, written) = (escaped(&one.name), escaped(&one.written));
         let definitions = match &one.definitions[..] {
-            [] => NONE.into(),
+            [] => match one.definitions_but_for_signs() {
+                definitions if definitions.is_empty() => NONE.into(),
+                definitions => format!("{}{BUT_SIGNS}", names(&definitions)),
+            },
             definitions if one.computed.iter().any(|computed| computed.exact.is_empty()) => {
                 format!("{} or none", names(definitions))
             }
@@ -337,6 +355,12 @@ fn print(out: &mut Out, file: &str, model: &Model) -> std::io::Result<()> {
             let mut text = computed.text(activation.function);
             if let Some(gradient) = activation.gradient {
                 text += &format!("  {:<17}{gradient}\n", "gradient:");
+            }
+            if let Some(dtype) = activation.dtype {
+                text += &format!(
+                    "  {:<17}the model is in {dtype}; it was compared as if in float32, so its bits may be others\n",
+                    "dtype:"
+                );
             }
             if !texts.contains(&text) {
                 writeln!(out, "{text}")?;

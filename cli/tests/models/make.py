@@ -449,7 +449,7 @@ def on_backend(backend):
             "numpy": lambda: {"NumPy": call},
             "jax": lambda: {
                 "JAX, one operation at a time": call,
-                "JAX under jit (predict, fit)": lambda model: as_list(compiled()(model)),
+                "JAX under jit (predict and fit by default)": lambda model: as_list(compiled()(model)),
             },
         }[backend]()
         run_steps(keras, "keras3_steps.json", keras.ops.clip, keras.ops.where, ways)

@@ -117,12 +117,12 @@ fn functions_with_other_results_have_headings_of_their_own() {
             "  computed by:     TensorFlow in eager mode; PyTorch",
             "hard_sigmoid: clamp(x + 3, 0, 6) · (1/6)",
             "  computed by:     TensorFlow in a graph (tf.function; predict and fit without XLA); TensorFlow with XLA \
-             (jit_compile=True); JAX, one operation at a time; JAX under jit (predict, fit)",
+             (jit_compile=True); JAX, one operation at a time; JAX under jit (predict and fit by default)",
             "hard_swish: x · (clamp(x + 3, 0, 6) / 6)",
             "  computed by:     TensorFlow in eager mode",
             "hard_swish: x · (clamp(x + 3, 0, 6) · (1/6))",
             "  computed by:     TensorFlow in a graph (tf.function; predict and fit without XLA); TensorFlow with XLA \
-             (jit_compile=True); JAX, one operation at a time; JAX under jit (predict, fit)",
+             (jit_compile=True); JAX, one operation at a time; JAX under jit (predict and fit by default)",
             "hard_swish: + 3, clip 0 to 6, * (x * 0.16666667)",
             "  computed by:     TensorFlow in a graph whose optimizer takes the constant to x",
             "hard_swish: (x · clamp(x + 3, 0, 6)) / 6",

@@ -51,6 +51,7 @@ fn of_nodes(nodes: &mut [Node], each: &mut impl FnMut(&mut Tensor)) {
 fn without_data(tensor: &Tensor) -> Tensor {
     Tensor {
         name: tensor.name.clone(),
+        data_type: tensor.data_type,
         ..Default::default()
     }
 }

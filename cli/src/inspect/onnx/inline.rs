@@ -163,7 +163,8 @@ impl<'a> Call<'a> {
 
     fn rename(&self, graph: &mut GraphProto) {
         graph.node = graph.node.iter().map(|node| self.node(node)).collect();
-        let values = graph.input.iter_mut().chain(&mut graph.output).map(|one| &mut one.name);
+        let values = graph.input.iter_mut().chain(&mut graph.output);
+        let values = values.chain(&mut graph.value_info).map(|one| &mut one.name);
         let names = values.chain(graph.initializer.iter_mut().map(|one| &mut one.name));
         names.for_each(|name| *name = self.tensor(name));
     }

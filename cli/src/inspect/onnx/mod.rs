@@ -6,11 +6,13 @@ mod proto;
 
 use super::{
     Activation, Function, Model,
-    chain::{Comparison, Recognized, Step},
+    chain::{Comparison, OnPaper, Recognized, Step},
     flow::{Flow, Operand, Operation},
 };
 use prost::Message;
-use proto::{Attribute, GraphProto, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, is_float};
+use proto::{
+    Attribute, FLOAT, GraphProto, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, is_float, other_float,
+};
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
@@ -106,6 +108,8 @@ struct Names {
     aliases: HashMap<String, String>,
     /// Constants in a file that can't be read.
     unread: HashSet<String>,
+    /// The types of the tensors' elements, where they are known.
+    elements: HashMap<String, i32>,
 }
 
 impl Scope {
@@ -118,6 +122,11 @@ impl Scope {
             self.names.forget(name);
             self.flow.forget(name);
         }
+        let values = graph.input.iter().chain(&graph.value_info).chain(&graph.output);
+        let values = values.filter_map(|value| Some((value.name.clone(), value.element()?)));
+        let initializers = graph.initializer.iter();
+        let initializers = initializers.map(|tensor| (tensor.name.clone(), tensor.data_type));
+        self.names.elements.extend(values.chain(initializers));
         for tensor in &graph.initializer {
             if tensor.is_elsewhere() {
                 self.names.unread.insert(tensor.name.clone());
@@ -149,6 +158,10 @@ impl Scope {
             if !node.is_known() {
                 continue;
             }
+            if let Some(element) = self.names.element(node) {
+                self.names.elements.entry(output.clone()).or_insert(element);
+            }
+            let dtype = self.names.elements.get(output).copied().and_then(other_float);
             if node.is_quantized() {
                 found.miss(Miss::Quantized, &name);
             }
@@ -162,7 +175,7 @@ impl Scope {
             }
             for activation in node.built_in(&name) {
                 match activation {
-                    Some(activation) => found.activations.push(activation),
+                    Some(activation) => found.activations.push(Activation { dtype, ..activation }),
                     None => found.miss(Miss::NotFinite, &name),
                 }
             }
@@ -182,8 +195,13 @@ impl Scope {
             }
             let operands = node.input.iter().map(|input| self.names.operand(input));
             let operands: Vec<_> = operands.collect();
-            self.flow
-                .apply(name.clone(), &operation, &operands, output, &mut found.activations);
+            let activations = &mut found.activations;
+            if let Some(activation) = self
+                .flow
+                .apply(name.clone(), &operation, &operands, output, activations)
+            {
+                activation.dtype = dtype;
+            }
             if self.flow.is_lost(&operation, &operands, output) {
                 found.miss(Miss::Where, &name);
             }
@@ -201,6 +219,30 @@ impl Names {
         self.constants.remove(name);
         self.aliases.remove(name);
         self.unread.remove(name);
+        self.elements.remove(name);
+    }
+
+    /// The type of a node's result, which is mostly that of its first operand of floats.
+    fn element(&self, node: &Node) -> Option<i32> {
+        let of = |input: &String| self.elements.get(input).copied();
+        let of_value = |attribute: &Attribute| Some(attribute.t.as_ref()?.data_type);
+        match node.op_type.as_str() {
+            "Cast" => node.to(),
+            "CastLike" => of(node.input.get(1)?),
+            "Constant" => match node.attribute("value") {
+                Some(value) => of_value(value),
+                // The others are numbers.
+                None => node.attribute.first().map(|one| {
+                    if one.f.is_some() || !one.floats.is_empty() {
+                        FLOAT
+                    } else {
+                        INT64
+                    }
+                }),
+            },
+            "ConstantOfShape" => node.attribute("value").map_or(Some(FLOAT), of_value),
+            _ => node.input.iter().filter_map(of).find(|&element| is_float(element)),
+        }
     }
 
     fn number(&self, input: &str) -> Option<Number> {
@@ -393,8 +435,7 @@ impl Node {
             let found = is_one.then_some(Recognized {
                 function,
                 steps,
-                alpha,
-                beta,
+                on_paper: OnPaper::new(alpha, beta),
             });
             let activation = Activation::written_out(name.into(), found?);
             Some(Activation { written, ..activation })
@@ -493,7 +534,7 @@ mod tests {
         let graph = GraphProto {
             node,
             initializer: constants.into_iter().map(|(name, value)| scalar(name, value)).collect(),
-            output: vec![ValueInfo { name: "y".into() }],
+            output: vec![ValueInfo::of("y", FLOAT)],
             ..Default::default()
         };
         let model = ModelProto {
@@ -978,5 +1019,130 @@ mod tests {
             node("Mul", &["x", "hs"], "y"),
         ];
         assert_eq!(found(nodes), ["hs hard_sigmoid", "y hard_swish"]);
+    }
+
+    /// What is said of the model's only activation.
+    fn said(graph: GraphProto) -> serde_json::Value {
+        let graph = Some(graph);
+        let model = ModelProto {
+            graph,
+            ..Default::default()
+        };
+        let sample = super::super::Sample::new();
+        let model = super::super::parsed(model.encode_to_vec(), None, &sample).unwrap();
+        let [one] = &model.activations[..] else {
+            panic!("{:?}", model.activations)
+        };
+        serde_json::to_value(one).unwrap()
+    }
+
+    /// x/6 · clip(x + 3, 0, 6), and the like.
+    #[test]
+    fn a_hard_swish_may_scale_x() {
+        let said = |x: &str, scaling: &str, c: f32, swapped: bool| {
+            let product = if swapped { ["c", "s"] } else { ["s", "c"] };
+            let mut nodes = vec![
+                node(scaling, &[x, "constant"], "s"),
+                node("Add", &[x, "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Mul", &product, "y"),
+            ];
+            if x != "x" {
+                nodes.insert(0, node("Add", &["x", "three"], x));
+            }
+            let constants = [("zero", 0.0), ("three", 3.0), ("six", 6.0), ("constant", c)];
+            let constants = constants.map(|(name, value)| scalar(name, value));
+            said(graph(nodes, constants.into()))
+        };
+        let sixth = 1.0 / 6.0;
+        for (scaling, c, of_x) in [("Mul", sixth, "(x * 0.16666667)"), ("Div", 6.0, "(x / 6)")] {
+            for swapped in [false, true] {
+                let one = said("x", scaling, c, swapped);
+                assert_eq!(one["function"], "hard_swish");
+                assert_eq!(one["written"], format!("+ 3, clip 0 to 6, * {of_x}"));
+                assert_eq!(one["computed"][0]["curve"], "x · clamp(0.16666667·x + 0.5, 0, 1)");
+            }
+            // With steps before it.
+            assert_eq!(
+                said("b", scaling, c, false)["written"],
+                format!("+ 3, clip 0 to 6, * {of_x}")
+            );
+        }
+        // Of another tensor, or with another scale.
+        let nodes = |of: &str, c: &str| {
+            vec![
+                node("Div", &[of, c], "s"),
+                node("Add", &["x", "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Mul", &["s", "c"], "y"),
+            ]
+        };
+        assert_eq!(found(nodes("x", "six")), ["y hard_swish"]);
+        assert_eq!(found(nodes("z", "six")), [""; 0]);
+        assert_eq!(found(nodes("x", "three")), [""; 0]);
+    }
+
+    #[test]
+    fn another_type_than_float32_is_said() {
+        let value = |name: &str, element: i32| ValueInfo::of(name, element);
+        let double = |name: &str, value: f32| Tensor {
+            data_type: DOUBLE,
+            double_data: vec![value.into()],
+            ..scalar(name, 0.0)
+        };
+        let gate = |x: &str| {
+            vec![
+                node("Add", &[x, "three"], "a"),
+                node("Clip", &["a", "zero", "six"], "c"),
+                node("Div", &["c", "six"], "y"),
+            ]
+        };
+        let constants = || vec![scalar("zero", 0.0), scalar("three", 3.0), scalar("six", 6.0)];
+        let typed = |input: Vec<ValueInfo>, inner: Vec<ValueInfo>, nodes: Vec<Node>, initializer: Vec<Tensor>| {
+            let value_info = inner;
+            let dtype = said(GraphProto {
+                input,
+                value_info,
+                ..graph(nodes, initializer)
+            });
+            dtype["dtype"].as_str().unwrap_or("null").to_owned()
+        };
+        let unknown = || vec![node("Relu", &["x"], "r")];
+        for (element, expected) in [
+            (FLOAT, "null"),
+            (DOUBLE, "float64"),
+            (FLOAT16, "float16"),
+            (BFLOAT16, "bfloat16"),
+        ] {
+            // Of the input, through another operation, of a tensor within, and by a cast.
+            let through = [unknown(), gate("r")].concat();
+            assert_eq!(typed(vec![value("x", element)], vec![], through, constants()), expected);
+            assert_eq!(
+                typed(vec![], vec![value("y", element)], gate("x"), constants()),
+                expected
+            );
+            let cast = [vec![cast("x", element, "r")], gate("r")].concat();
+            assert_eq!(typed(vec![value("x", DOUBLE)], vec![], cast, constants()), expected);
+            let whole = vec![node("HardSwish", &["x"], "y")];
+            assert_eq!(typed(vec![value("x", element)], vec![], whole, vec![]), expected);
+        }
+        // Of the constants.
+        let constants = vec![double("zero", 0.0), double("three", 3.0), double("six", 6.0)];
+        assert_eq!(typed(vec![], vec![], gate("x"), constants), "float64");
+        // A constant that a node has.
+        let one = with(
+            node("Constant", &[], "half"),
+            vec![Attribute {
+                name: "value".into(),
+                t: Some(double("", 0.5)),
+                ..Default::default()
+            }],
+        );
+        let nodes = vec![one, node("Mul", &["x", "half"], "r"), node("HardSigmoid", &["r"], "y")];
+        assert_eq!(typed(vec![], vec![], nodes, vec![]), "float64");
+        assert_eq!(
+            typed(vec![], vec![], vec![node("HardSigmoid", &["x"], "y")], vec![]),
+            "null"
+        );
     }
 }

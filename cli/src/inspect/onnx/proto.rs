@@ -55,12 +55,30 @@ pub(super) struct GraphProto {
     pub(super) input: Vec<ValueInfo>,
     #[prost(message, repeated, tag = "12")]
     pub(super) output: Vec<ValueInfo>,
+    /// The types of tensors within.
+    #[prost(message, repeated, tag = "13")]
+    pub(super) value_info: Vec<ValueInfo>,
 }
 
 #[derive(Clone, Message)]
 pub(super) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub(super) name: String,
+    #[prost(message, optional, tag = "2")]
+    pub(super) r#type: Option<Type>,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct Type {
+    /// None if it is no tensor, but a sequence, say.
+    #[prost(message, optional, tag = "1")]
+    pub(super) tensor_type: Option<TensorType>,
+}
+
+#[derive(Clone, Message)]
+pub(super) struct TensorType {
+    #[prost(int32, tag = "1")]
+    pub(super) elem_type: i32,
 }
 
 #[derive(Clone, Message)]
@@ -152,6 +170,16 @@ pub(super) fn is_float(element: i32) -> bool {
     matches!(element, FLOAT | FLOAT16 | DOUBLE | BFLOAT16)
 }
 
+/// The name of a type of floats other than float32.
+pub(super) fn other_float(element: i32) -> Option<&'static str> {
+    match element {
+        FLOAT16 => Some("float16"),
+        DOUBLE => Some("float64"),
+        BFLOAT16 => Some("bfloat16"),
+        _ => None,
+    }
+}
+
 /// A constant's value. An integer is no operand of an activation until it is cast to a float.
 #[derive(Clone, Copy)]
 pub(super) struct Number {
@@ -169,6 +197,22 @@ impl Number {
     pub(super) fn of_all(numbers: &[f64], is_float: bool) -> Option<Self> {
         let (&value, rest) = numbers.split_first()?;
         rest.iter().all(|&one| one == value).then_some(Self { value, is_float })
+    }
+}
+
+impl ValueInfo {
+    #[cfg(test)]
+    pub(super) fn of(name: &str, elem_type: i32) -> Self {
+        let tensor_type = Some(TensorType { elem_type });
+        Self {
+            name: name.into(),
+            r#type: Some(Type { tensor_type }),
+        }
+    }
+
+    /// The type of its elements.
+    pub(super) fn element(&self) -> Option<i32> {
+        Some(self.r#type.as_ref()?.tensor_type.as_ref()?.elem_type)
     }
 }
 
