@@ -111,7 +111,7 @@ impl Constraints {
         (low(peak(self.alpha, |alpha| -low(alpha))), high(peak(self.alpha, high)))
     }
 
-    /// The same conditions with each range shorter by `by` at both ends.
+    /// These conditions with each range shorter by `by` at both ends.
     pub fn shortened(&self, by: f64) -> Self {
         let mut shorter = self.clone();
         shorter.conditions.lows.iter_mut().for_each(|(_, low)| *low += by);

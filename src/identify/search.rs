@@ -69,7 +69,7 @@ pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> (Found, Option<Ra
     shortest_within(data, for_y_alone, 2.0)
 }
 
-/// The same with the shortest of the pairs at most `times` as far from `y` as the nearest.
+/// Takes the shortest of the pairs that are at most `times` as far from `y` as the nearest.
 fn shortest_within(data: &Data, for_y_alone: bool, times: f64) -> (Found, Option<Ranges>) {
     if !data.is_from_0_to_1() {
         return (Found::None, None);

@@ -275,7 +275,7 @@ impl HardSigmoid {
         }
     }
 
-    /// The same curve with a gradient only between its kinks.
+    /// This curve with a gradient only between its kinks.
     pub(crate) fn with_strict_kinks(self) -> Self {
         let form = match self.form {
             Form::Affine { alpha, beta, .. } => Form::Affine {

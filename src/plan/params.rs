@@ -158,7 +158,7 @@ impl Params {
         } = self;
         let float = |number: f32| format!("bitcast<f32>({:#x}u)", number.to_bits());
         let [shift, prescale, magnitude] = [shift, prescale, magnitude].map(float);
-        // Of a slope that it knows to be 0, a compiler makes +0 of each product, where -0 or NaN is right.
+        // A compiler that knows that the slope is 0 replaces each product by +0, where -0 or NaN is right.
         let slope = format!("bitcast<f32>({:#x}u ^ zero)", slope.to_bits());
         let [passing, whole] =
             [passing, whole].map(|[a, b, c, d]| format!("vec4<u32>({a:#x}u, {b:#x}u, {c:#x}u, {d:#x}u)"));
