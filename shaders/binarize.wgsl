@@ -1,72 +1,34 @@
-// Binarization, and the random stream that draws its signs.
+// Binarization: which sign a number gets, and the numbers that signs stand for.
 
-// The upper half of a * b.
-fn product_high(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-    let low = vec2<u32>(0xffffu);
-    let bits = vec2<u32>(16u);
-    let middle = (a >> bits) * (b & low) + (((a & low) * (b & low)) >> bits);
-    let other = (a & low) * (b >> bits) + (middle & low);
-    return (a >> bits) * (b >> bits) + (middle >> bits) + (other >> bits);
+// Whether the sign is plus: x >= 0. NaN gives minus.
+fn is_plus4(x: vec4<u32>) -> vec4<bool> {
+    return (x <= vec4<u32>(INFINITE)) | (x == vec4<u32>(SIGN));
 }
-
-// A block of Philox4x32-10: four random words from the number of the block, low word first, and the seed.
-fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
-    let factors = vec2<u32>(0xd2511f53u, 0xcd9e8d57u);
-    var counter = vec4<u32>(block, 0u, 0u);
-    var key = seed;
-    for (var round = 0u; round < 10u; round++) {
-        let high = product_high(factors, counter.xz);
-        let low = factors * counter.xz;
-        counter = vec4<u32>(high.y ^ counter.y ^ key.x, low.y, high.x ^ counter.w ^ key.y, low.x);
-        key += vec2<u32>(0x9e3779b9u, 0xbb67ae85u);
-    }
-    return counter;
-}
-
-// The random words of four elements in a row, the first of which is number `element` of the tensor. seed and offset:
-// the low word first.
-fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
-    let low = offset.x + element;
-    let high = offset.y + select(0u, 1u, low < element);
-    let block = vec2<u32>((low >> 2u) | (high << 30u), high >> 2u);
-    let words = philox(block, seed);
-    let skipped = low & 3u;
-    if skipped == 0u {
-        return words;
-    }
-    // There are 2^62 blocks; after the last the stream starts over.
-    let next_high = (block.y + select(0u, 1u, block.x == 0xffffffffu)) & 0x3fffffffu;
-    let next = philox(vec2<u32>(block.x + 1u, next_high), seed);
-    if skipped == 1u {
-        return vec4<u32>(words.yzw, next.x);
-    }
-    if skipped == 2u {
-        return vec4<u32>(words.zw, next.xy);
-    }
-    return vec4<u32>(words.w, next.xyz);
-}
-
-// Whether the sign is plus. Deterministic: x >= 0. Stochastic: random / 2^32 < forward4(x). That is exact, since
-// forward4 times 2^32 and its ceiling are. NaN gives minus.
-fn is_plus4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<bool> {
-    if !STOCHASTIC {
-        return (x <= vec4<u32>(INFINITE)) | (x == vec4<u32>(0x80000000u));
-    }
-    let p = forward4(x, params);
+// Whether the sign is plus: random / 2^32 < forward4(x). That is exact, since forward4 times 2^32 and its ceiling are. NaN
+// gives minus.
+fn is_drawn_plus4(x: vec4<u32>, random: vec4<u32>) -> vec4<bool> {
+    let p = forward4(x);
     let below = vec4<u32>(ceil(bitcast<vec4<f32>>(p) * 4294967296.0));
     // A GPU may read a subnormal p as zero; no other p above zero gives less than one.
     let drawn = random < max(below, min(p, vec4<u32>(1u)));
-    let one = vec4<u32>(0x3f800000u);
-    return (p == one) | ((p < one) & drawn);
+    return (p == vec4<u32>(ONE)) | ((p < vec4<u32>(ONE)) & drawn);
 }
 
-// The number that each sign stands for, as bits.
-fn signed4(is_plus: vec4<bool>, params: Params) -> vec4<u32> {
-    let plus = bitcast<u32>(params.magnitude);
-    return select(vec4<u32>(plus ^ 0x80000000u), vec4<u32>(plus), is_plus);
+// The numbers that signs stand for: plus or minus `scale`, in bits.
+fn signed4(is_plus: vec4<bool>, scale: f32) -> vec4<u32> {
+    let plus = bitcast<u32>(scale);
+    return select(vec4<u32>(plus ^ SIGN), vec4<u32>(plus), is_plus);
+}
+// For halves: the numbers of the first and of the second half of each word, packed.
+fn signed_halves(low: vec4<bool>, high: vec4<bool>, scale: f32) -> vec4<u32> {
+    let bits = vec4<u32>(bitcast<u32>(scale));
+    let minus_low = select(vec4<u32>(0x8000u), vec4<u32>(0u), low);
+    let minus_high = select(vec4<u32>(0x80000000u), vec4<u32>(0u), high);
+    return packed_results(bits, bits) ^ minus_low ^ minus_high;
 }
 
-// plus or minus params.magnitude, by the sign of x or by a draw.
-fn binarize4(x: vec4<u32>, random: vec4<u32>, params: Params) -> vec4<u32> {
-    return signed4(is_plus4(x, random, params), params);
+// The bits of four signs; `places` are the values of their bits.
+fn bits4(is_plus: vec4<bool>, places: vec4<u32>) -> u32 {
+    let bits = select(vec4<u32>(0u), places, is_plus);
+    return bits.x | bits.y | bits.z | bits.w;
 }

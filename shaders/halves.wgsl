@@ -1,49 +1,7 @@
-// Half floats, two to a word. They are widened to f32 to compute, and rounded once.
-
-// The f32 of half floats (in the upper 16 bits of each lane; the lower ones don't matter), as bits. Exact, and NaN
-// keeps its payload.
-fn widened(x: vec4<u32>) -> vec4<u32> {
-    if DTYPE == BF16 {
-        return x & vec4<u32>(0xffff0000u);
-    }
-    let magnitude = extractBits(x, 16u, 15u);
-    let finite = widened_finite(magnitude);
-    // Infinity and NaN have exponent 31 in f16 and 255 in f32: 224 apart, twice 112.
-    let special = (magnitude << vec4<u32>(13u)) + vec4<u32>(0x70000000u);
-    return (x & vec4<u32>(0x80000000u)) | select(finite, special, magnitude >= vec4<u32>(0x7c00u));
-}
-// Widens an f16 that is finite and has no sign.
-fn widened_finite(h: vec4<u32>) -> vec4<u32> {
-    // 112 is the difference of the exponents' biases.
-    let normal = (h << vec4<u32>(13u)) + vec4<u32>(0x38000000u);
-    // Floats next to 0.5 have steps of 2^-24, as the subnormals do.
-    let subnormal = bitcast<vec4<u32>>(bitcast<vec4<f32>>(h + vec4<u32>(0x3f000000u)) - 0.5);
-    return select(normal, subnormal, h < vec4<u32>(0x0400u));
-}
-
-// f32, as bits, rounded to f16, to nearest, ties to even, without its sign. A NaN has to be quiet and widened from a
-// half: its lower 13 bits are 0.
-fn narrowed_magnitude(bits: vec4<u32>, params: Params) -> vec4<u32> {
-    let magnitude = magnitude4(bits);
-    let normal = narrowed_normal(magnitude);
-    // 65520 and more is infinity. The last ten bits of a NaN are its payload.
-    let finite = min(narrowed_finite(magnitude, params), vec4<u32>(0x7c00u));
-    let nan = (normal & vec4<u32>(0x03ffu)) | vec4<u32>(0x7c00u);
-    return select(finite, nan, magnitude > vec4<u32>(INFINITE));
-}
-// Rounds an f32 that has no sign to f16; beyond the largest f16 the result is infinity or more.
-fn narrowed_finite(bits: vec4<u32>, params: Params) -> vec4<u32> {
-    // Below 2^-14: a float next to 0.5 has steps of 2^-24, so the sum rounds to a whole number of them.
-    let sum = bitcast<vec4<u32>>(opaque(bitcast<vec4<f32>>(bits), params) + 0.5);
-    return select(narrowed_normal(bits), sum - vec4<u32>(0x3f000000u), bits < vec4<u32>(0x38800000u));
-}
-fn narrowed_normal(bits: vec4<u32>) -> vec4<u32> {
-    return (rounded(bits, 13u) - vec4<u32>(0x38000000u)) >> vec4<u32>(13u);
-}
-// bits rounded to a multiple of 2^places, ties to even; the bits below that have yet to be cut off.
-fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
-    return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
-}
+// Half floats, two to a word. They are widened to f32 to compute, and rounded once. f16.wgsl and bf16.wgsl have what differs
+// between the two types.
+//
+// "A half in the upper bits" is in the upper 16 bits of its lane; the lower ones don't matter.
 
 // The first and the second half of each of four words, as f32 bits.
 fn low(words: vec4<u32>) -> vec4<u32> {
@@ -52,51 +10,122 @@ fn low(words: vec4<u32>) -> vec4<u32> {
 fn high(words: vec4<u32>) -> vec4<u32> {
     return widened(words);
 }
-// The bits of f32, rounded to halves and packed. A NaN has to be quiet and come from a half, as in narrowed_magnitude.
-fn packed_results(low: vec4<u32>, high: vec4<u32>, params: Params) -> vec4<u32> {
-    if DTYPE == BF16 {
-        return (rounded(low, 16u) >> vec4<u32>(16u)) | (rounded(high, 16u) & vec4<u32>(0xffff0000u));
+
+// The bits of f32, any NaN among them, rounded to halves and packed: the low ones in the lower half of each word.
+fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
+    return packed_results(short_nan(low), short_nan(high));
+}
+// A NaN is quieted and keeps only the bits that a half has room for, so that rounding it can't overflow.
+fn short_nan(v: vec4<u32>) -> vec4<u32> {
+    return select(v, (v | vec4<u32>(QUIET)) & vec4<u32>(ROOM), magnitude4(v) > vec4<u32>(INFINITE));
+}
+
+// y of a preset: halves in, halves out. It may be fused and may flush subnormals: only its last rounding can be seen.
+fn forward_halves(x: vec4<u32>) -> vec4<u32> {
+    let first = forward_half(x << vec4<u32>(16u));
+    return (first >> vec4<u32>(16u)) | (forward_half(x) & vec4<u32>(0xffff0000u));
+}
+
+// bits rounded to a multiple of 2^places, ties to even; the bits below that have yet to be cut off.
+fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
+    return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
+}
+
+// The number of words that belong wholly to the tensor; half of the next one may belong to it too.
+fn whole_words() -> u32 {
+    return params.len / 2u;
+}
+fn in_tail(i: u32) -> bool {
+    return i < whole_words() || (i == whole_words() && (params.len & 1u) == 1u);
+}
+// The word to store at i: the result, or its low half and the neighbour's half as it was.
+fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
+    return select((before & 0xffff0000u) | (result.x & 0xffffu), result.x, i < whole_words());
+}
+
+// Binarization of four words of x, from word number `word` of a part on: to numbers, and to bits.
+fn binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
+    return signed_halves(is_plus_half(x << vec4<u32>(16u)), is_plus_half(x), params.scale);
+}
+fn drawn_binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
+    let random = random_of_halves(word);
+    return signed_halves(is_drawn_plus4(low(x), random.low), is_drawn_plus4(high(x), random.high), params.scale);
+}
+const WORDS: u32 = 16u;
+fn signs_of_words(x: vec4<u32>, word: u32) -> u32 {
+    return bits8(is_plus_half(x << vec4<u32>(16u)), is_plus_half(x));
+}
+fn drawn_signs_of_words(x: vec4<u32>, word: u32) -> u32 {
+    let random = random_of_halves(word);
+    return bits8(is_drawn_plus4(low(x), random.low), is_drawn_plus4(high(x), random.high));
+}
+fn bits8(low: vec4<bool>, high: vec4<bool>) -> u32 {
+    return bits4(low, vec4<u32>(1u, 4u, 16u, 64u)) | bits4(high, vec4<u32>(2u, 8u, 32u, 128u));
+}
+// The numbers of the lowest signs in `bits`, in four words.
+fn words_of_signs(bits: u32) -> vec4<u32> {
+    let low = (vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u);
+    let high = (vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u);
+    return signed_halves(low, high, params.scale);
+}
+
+// Gates four words of a, from word number `word` of a part on: see broadcast.wgsl.
+fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
+    let at = places_of_words(word);
+    let i = at.low >> vec4<u32>(1u);
+    let j = at.high >> vec4<u32>(1u);
+    let of_low = vec4<u32>(load_b_word(i.x), load_b_word(i.y), load_b_word(i.z), load_b_word(i.w));
+    let of_high = vec4<u32>(load_b_word(j.x), load_b_word(j.y), load_b_word(j.z), load_b_word(j.w));
+    return gated(a, numbers(of_low, at.low), numbers(of_high, at.high));
+}
+fn gate_tail(a: u32, word: u32) -> vec4<u32> {
+    let at = places_of_words(word);
+    let of_low = vec4<u32>(load_b_word(at.low.x >> 1u));
+    let of_high = vec4<u32>(load_b_word(at.high.x >> 1u));
+    return gated(vec4<u32>(a), numbers(of_low, at.low), numbers(of_high, at.high));
+}
+fn gated(a: vec4<u32>, b_of_low: vec4<u32>, b_of_high: vec4<u32>) -> vec4<u32> {
+    return packed_results(gate4(low(a), b_of_low), gate4(high(a), b_of_high));
+}
+// Indices, in the binding of b, of the gates of the first and of the second half of each word.
+struct PlacesOfHalves {
+    low: vec4<u32>,
+    high: vec4<u32>,
+}
+fn places_of_words(word: u32) -> PlacesOfHalves {
+    let at = places(params.first + 2u * word, 8u);
+    if at.is_run {
+        let low = vec4<u32>(place(at.first)) + vec4<u32>(0u, 2u, 4u, 6u) * at.stride;
+        return PlacesOfHalves(low, low + vec4<u32>(at.stride));
     }
-    let magnitudes = narrowed_magnitude(low, params) | (narrowed_magnitude(high, params) << vec4<u32>(16u));
-    return magnitudes | ((low >> vec4<u32>(16u)) & vec4<u32>(0x8000u)) | (high & vec4<u32>(0x80000000u));
+    let first = four_places(at.first, at.row);
+    let second = four_places(first.next, at.row).places;
+    return PlacesOfHalves(vec4<u32>(first.places.xz, second.xz), vec4<u32>(first.places.yw, second.yw));
+}
+// The numbers at some places, as f32 bits, from the words that hold them.
+fn numbers(words: vec4<u32>, places: vec4<u32>) -> vec4<u32> {
+    // The first half of a word goes to the upper 16 bits, the second is already there.
+    return widened(words << ((vec4<u32>(1u) - (places & vec4<u32>(1u))) << vec4<u32>(4u)));
 }
 
-// The functions of FORMULA == HALVES, where the slope lies between 2^-14 and 1. Forward may be fused and may flush
-// subnormals: only its last rounding can be seen. Backward rounds twice, which narrowed_finite keeps. A half is in the
-// upper 16 bits of its lane.
-
-// y, in the upper 16 bits.
-fn forward_half(x: vec4<u32>, params: Params) -> vec4<u32> {
-    if DTYPE == BF16 {
-        let y = clamped(params.slope * bitcast<vec4<f32>>(widened(x)) + params.shift, 1.0);
-        return rounded(unless_nan(y, widened(x), params), 16u);
-    }
-    // Shifted, an f16 is an f32 2^112 times smaller: finite, whatever the half is.
-    let small = bitcast<vec4<f32>>(bitcast<vec4<u32>>(bitcast<vec4<i32>>(x) >> vec4<u32>(3u)) & vec4<u32>(0x8fffe000u));
-    let v = params.slope * small + params.shift * TWO_MINUS_112;
-    let y = rounded(clamped(v, TWO_MINUS_112), 13u) << vec4<u32>(3u);
-    return select(y, x | vec4<u32>(0x02000000u), magnitude4(x) > vec4<u32>(0x7c00ffffu));
+// Where a workgroup's first sum lies, and what an invocation writes: see broadcast_sums.wgsl.
+fn first_place(number: u32) -> u32 {
+    return (params.b_first & 0xfffffffeu) + number * SUMS;
 }
-const TWO_MINUS_112: f32 = 1.925929944387235853055977942584927318538e-34;
-
-fn forward_halves(x: vec4<u32>, params: Params) -> vec4<u32> {
-    let first = forward_half(x << vec4<u32>(16u), params);
-    return (first >> vec4<u32>(16u)) | (forward_half(x, params) & vec4<u32>(0xffff0000u));
+fn products_of(g: vec4<u32>, a: vec4<u32>, elements: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
+    return products(numbers(g, elements), numbers(a, elements), exist);
 }
-
-// dx of f16, in the lower 16 bits, from halves g in the lower 16 bits; a NaN stays as it is.
-fn backward_f16(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    let magnitude = g & vec4<u32>(0x7fffu);
-    let product = params.slope * bitcast<vec4<f32>>(widened_finite(magnitude));
-    let finite = narrowed_finite(bitcast<vec4<u32>>(product), params);
-    let dx = select(finite, magnitude, magnitude >= vec4<u32>(0x7c00u)) | (g & vec4<u32>(0x8000u));
-    return select(vec4<u32>(0u), dx, lies_in(params.passing, x));
+fn words_of(elements: vec4<u32>) -> vec4<u32> {
+    return elements >> vec4<u32>(1u);
 }
-fn backward_f16_words(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    let first = backward_f16(x << vec4<u32>(16u), g, params);
-    let dx = first | (backward_f16(x, g >> vec4<u32>(16u), params) << vec4<u32>(16u));
-    // The NaNs of both halves of a word are quieted at once: a sum sets the upper bit where the magnitude is above
-    // infinity's.
-    let sums = (dx & vec4<u32>(0x7fff7fffu)) + vec4<u32>(0x03ff03ffu);
-    return dx | ((sums >> vec4<u32>(6u)) & vec4<u32>(0x02000200u));
+fn written(first: u32, invocation: u32) -> Written {
+    let place = first + 2u * invocation;
+    let mask = select(0u, 0xffffu, is_sum(place)) | select(0u, 0xffff0000u, is_sum(place + 1u));
+    return Written(place / 2u, select(0u, mask, 2u * invocation < SUMS));
+}
+fn gradients(b: u32, before: u32, mask: u32, invocation: u32) -> u32 {
+    let halves = widened(vec4<u32>(b << 16u, b, 0u, 0u));
+    let sums = vec4<u32>(tree(2u * invocation), tree(2u * invocation + 1u), 0u, 0u);
+    let db = backward4(halves, sums);
+    return (before & ~mask) | (packed_results(db, db.yxwz).x & mask);
 }

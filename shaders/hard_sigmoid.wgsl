@@ -1,72 +1,89 @@
 // The hard sigmoid, forward and backward, on the bits of four f32.
 //
-// Data is read and written as u32, and every decision about NaN, order and clamping is made on integers. Shader
-// compilers may assume that floats are never NaN, and they flush subnormals where they compare floats.
-
-// Values of FORMULA.
-const AFFINE: u32 = 0u;         // clamp(slope * x + shift, 0, 1), in two roundings
-const RARE: u32 = 1u;           // the same if the slope is zero or subnormal, or y may be subnormal
-const RELU6_DIVIDE: u32 = 2u;   // clamp(x + 3, 0, 6) / 6
-const RELU6_MULTIPLY: u32 = 3u; // clamp(x + 3, 0, 6) * (1/6)
-const RELU6_DIVIDE_BOTH: u32 = 4u; // as RELU6_DIVIDE; the gradient is divided by 6 too
-const HALF_KINKS: u32 = 5u;     // as RARE; the gradient is halved at the kinks
-const HALVES: u32 = 6u;         // in halves: forward and backward of a preset, and straight-through: halves.wgsl
+// Every decision about NaN, order and clamping is made on integers: shader compilers may assume that floats are never NaN,
+// and they flush subnormals where they compare floats. A definition's numbers are constants, and its formulas are chosen
+// where the text is put together: src/plan/formula.rs writes SLOPE, SHIFT, value4, scaled4, gradient4 and passes4.
 
 // y from x.
-fn forward4(x: vec4<u32>, params: Params) -> vec4<u32> {
-    return unless_nan(value4(x, params), x, params);
+fn forward4(x: vec4<u32>) -> vec4<u32> {
+    return unless_nan(value4(x), x);
 }
 
 // dx from x and the upstream gradient g.
-fn backward4(x: vec4<u32>, g: vec4<u32>, params: Params) -> vec4<u32> {
-    if FORMULA == RELU6_DIVIDE_BOTH {
-        return select(vec4<u32>(0u), unless_nan(divided_by_6(g), g, params), lies_in(params.passing, x));
-    }
-    var dx = params.slope * prescaled(g, params);
-    if FORMULA == HALF_KINKS {
-        dx = select(0.5 * opaque(dx, params), dx, lies_in(params.whole, x));
-    }
-    return select(vec4<u32>(0u), unless_nan(bitcast<vec4<u32>>(dx), g, params), lies_in(params.passing, x));
+fn backward4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
+    return select(vec4<u32>(0u), gradient4(x, g), passes4(x));
 }
 
-// y if x isn't NaN.
-fn value4(x: vec4<u32>, params: Params) -> vec4<u32> {
-    if FORMULA == RELU6_DIVIDE || FORMULA == RELU6_DIVIDE_BOTH {
-        return bitcast<vec4<u32>>(sixth(relu6(x), params));
-    }
-    if FORMULA == RELU6_MULTIPLY {
-        return bitcast<vec4<u32>>(relu6(x) * SIXTH);
-    }
-    return clamped(opaque(params.slope * prescaled(x, params), params) + params.shift, 1.0);
+// Formulas of value4: y if x isn't NaN.
+
+// clamp(SLOPE * x + SHIFT, 0, 1), in two roundings.
+fn affine_value(x: vec4<u32>) -> vec4<u32> {
+    return clamped(apart(SLOPE * bitcast<vec4<f32>>(x)) + SHIFT, 1.0);
+}
+// clamp(slope * x + SHIFT, 0, 1) with a subnormal slope.
+fn tiny_value(x: vec4<u32>) -> vec4<u32> {
+    return clamped(apart(tiny_product(x)) + SHIFT, 1.0);
+}
+// CONSTANT, since the slope is zero; but zero times infinity is NaN.
+fn flat_value(x: vec4<u32>) -> vec4<u32> {
+    return select(vec4<u32>(CONSTANT), vec4<u32>(INVALID_NAN), magnitude4(x) == vec4<u32>(INFINITE));
+}
+// clamp(x + 3, 0, 6) / 6.
+fn divided_value(x: vec4<u32>) -> vec4<u32> {
+    return bitcast<vec4<u32>>(sixth(relu6(x)));
+}
+// clamp(x + 3, 0, 6) * (1/6).
+fn multiplied_value(x: vec4<u32>) -> vec4<u32> {
+    return bitcast<vec4<u32>>(relu6(x) * SIXTH);
 }
 
-// clamp(x + 3, 0, 6).
-fn relu6(x: vec4<u32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(clamped(bitcast<vec4<f32>>(x) + 3.0, 6.0));
+// Formulas of scaled4: the upstream gradient g times the slope.
+
+fn product_scaled(g: vec4<u32>) -> vec4<u32> {
+    return unless_nan(bitcast<vec4<u32>>(SLOPE * bitcast<vec4<f32>>(g)), g);
+}
+fn tiny_scaled(g: vec4<u32>) -> vec4<u32> {
+    return unless_nan(bitcast<vec4<u32>>(tiny_product(g)), g);
+}
+fn flat_scaled(g: vec4<u32>) -> vec4<u32> {
+    let zero = g & vec4<u32>(SIGN);
+    return unless_nan(select(zero, vec4<u32>(INVALID_NAN), magnitude4(g) == vec4<u32>(INFINITE)), g);
+}
+fn divided_scaled(g: vec4<u32>) -> vec4<u32> {
+    return unless_nan(divided_by_6(g), g);
+}
+// For a slope of 1.
+fn unscaled(g: vec4<u32>) -> vec4<u32> {
+    return unless_nan(g, g);
 }
 
-// Whether x lies in a window: see Params. The value before clamping is monotone in x, so the inputs that a gradient
-// rule passes form a window.
-fn lies_in(window: vec4<u32>, x: vec4<u32>) -> vec4<bool> {
-    return (x - window.xxxx < window.yyyy) | (x - window.zzzz < window.wwww);
+// Formulas of gradient4: dx where the gradient passes.
+
+fn plain_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
+    return scaled4(g);
+}
+// At the kinks the gradient is halved.
+fn half_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
+    let dx = scaled4(g);
+    let halved = unless_nan(bitcast<vec4<u32>>(0.5 * bitcast<vec4<f32>>(dx)), dx);
+    return select(halved, dx, is_whole4(x));
 }
 
 // Helpers
 
-fn is_rare() -> bool {
-    return FORMULA == RARE || FORMULA == HALF_KINKS;
-}
-
+const SIGN: u32 = 0x80000000u;
 const QUIET: u32 = 0x00400000u;
 const INFINITE: u32 = 0x7f800000u;
 const INVALID_NAN: u32 = 0xffc00000u; // what x86 gives for zero times infinity
+const ONE: u32 = 0x3f800000u;
 const THIRD: f32 = 0.3333333432674407958984375; // 1/3 rounded to f32
 const SIXTH: f32 = 0.16666667163372039794921875; // 1/6 rounded to f32
 
-// Returns v. It keeps the operation that made v apart from the one that uses it: WGSL lets a compiler turn a * x + b
-// into one fma, which rounds once instead of twice.
-fn opaque(v: vec4<f32>, params: Params) -> vec4<f32> {
-    return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));
+// Returns v, if it isn't NaN. It keeps the operation that made v apart from the one that uses it: WGSL lets a compiler turn
+// a * x + b into one fma, which rounds once instead of twice. No compiler knows how large the bits of v are, so it can't
+// leave the integer operation out.
+fn apart(v: vec4<f32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));
 }
 
 // v limited to 0 and top, as bits. Positive floats are ordered as their bits, and negative ones are negative integers.
@@ -78,21 +95,33 @@ fn magnitude4(v: vec4<u32>) -> vec4<u32> {
     return v & vec4<u32>(0x7fffffffu);
 }
 
-// The factor that the slope is multiplied by.
-fn prescaled(operand: vec4<u32>, params: Params) -> vec4<f32> {
-    if is_rare() {
-        return opaque(bitcast<vec4<f32>>(operand) * params.prescale, params);
-    }
-    return bitcast<vec4<f32>>(operand);
+// result, unless the operand is NaN: then the operand, quieted.
+fn unless_nan(result: vec4<u32>, operand: vec4<u32>) -> vec4<u32> {
+    return select(result, operand | vec4<u32>(QUIET), magnitude4(operand) > vec4<u32>(INFINITE));
 }
 
-// t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6 (x + 3 gives no other); WGSL's own division may be 2.5 ulp
-// off. q is at most one step off, and the remainder r = t - 6q is exact, because both differences are. t / 6 is never
-// near the middle between two floats, so one or two more roundings of q + r / 6 make no difference.
-fn sixth(t: vec4<f32>, params: Params) -> vec4<f32> {
-    let q = opaque(t * SIXTH, params);
-    let r = opaque(opaque(t - 4.0 * q, params) - 2.0 * q, params);
-    return q + r * SIXTH;
+// clamp(x + 3, 0, 6).
+fn relu6(x: vec4<u32>) -> vec4<f32> {
+    return bitcast<vec4<f32>>(clamped(bitcast<vec4<f32>>(x) + 3.0, 6.0));
+}
+
+// A subnormal slope times v. A GPU may read a subnormal as zero, so LARGE_SLOPE is the slope times 2^64, and v is multiplied
+// by 2^-64, which is exact wherever the product isn't zero anyway.
+fn tiny_product(v: vec4<u32>) -> vec4<f32> {
+    return LARGE_SLOPE * apart(bitcast<vec4<f32>>(v) * TWO_MINUS_64);
+}
+const TWO_MINUS_64: f32 = 5.42101086242752217003726400434970855712890625e-20;
+
+// t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6 (x + 3 gives no other); WGSL's own division may be 2.5 ulp off.
+// q is at most one step off, and the remainder t - 6q is exact, because both differences are. t / 6 is never near the middle
+// between two floats, so one or two more roundings of q + (t - 6q) / 6 make no difference.
+//
+// Integers keep q and the first difference apart from what uses them. Both limits have an effect, so no compiler can leave
+// them out: q is below 1 also for t = 6, and the difference isn't zero also for t = 0. The quotient stays 1 and 0.
+fn sixth(t: vec4<f32>) -> vec4<f32> {
+    let q = bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(t * SIXTH), vec4<i32>(0x3f7fffff)));
+    let difference = bitcast<vec4<f32>>(max(bitcast<vec4<i32>>(t - 4.0 * q), vec4<i32>(1)));
+    return q + (difference - 2.0 * q) * SIXTH;
 }
 
 // p / 6, correctly rounded, for the bits of any number p; infinity stays. Computed in integers, so that no subnormal is
@@ -114,22 +143,4 @@ fn divided_by_6(p: vec4<u32>) -> vec4<u32> {
     let above = select((exponent - shift - vec4<u32>(1u)) << vec4<u32>(23u), vec4<u32>(0u), is_tiny);
     let finite = above + quotient + select(vec4<u32>(0u), vec4<u32>(1u), rounds_up);
     return (p & vec4<u32>(0x80000000u)) | select(finite, vec4<u32>(INFINITE), exponent == vec4<u32>(255u));
-}
-
-// x / 3, correctly rounded if the quotient is normal, in the way of `sixth`.
-fn third(x: vec4<f32>, params: Params) -> vec4<f32> {
-    let q = opaque(x * THIRD, params);
-    let r = opaque(opaque(x - 2.0 * q, params) - q, params);
-    return q + opaque(r * THIRD, params);
-}
-
-// The product of the slope and an operand, as bits, unless the operand makes it NaN: then the operand itself,
-// quieted, or for zero times infinity the NaN that x86 gives.
-fn unless_nan(product: vec4<u32>, operand: vec4<u32>, params: Params) -> vec4<u32> {
-    let quieted = operand | vec4<u32>(QUIET);
-    if is_rare() {
-        let nan = select(quieted, vec4<u32>(INVALID_NAN), magnitude4(operand) == vec4<u32>(INFINITE));
-        return select(product, nan, magnitude4(operand) >= vec4<u32>(params.nan_threshold));
-    }
-    return select(product, quieted, magnitude4(operand) > vec4<u32>(INFINITE));
 }

@@ -2,16 +2,17 @@ use crate::{
     gpu::{
         Kernels,
         error::LaunchError,
-        operands::{BufferRange, Tensors},
-        pipelines::{Offsets, Variant},
+        operands::BufferRange,
+        pipelines::Compiled,
     },
     math::{dtype::DType, op::Op},
-    plan::{Dispatch, Part, UnsupportedDevice, params::Params, placement::MAX_TENSORS},
+    plan::{Dispatch, Kernel, MAX_TENSORS, Params, Part, Placement, Stage, UnsupportedDevice},
 };
 use rustc_hash::{FxHashMap, FxHasher};
 use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hash, Hasher},
+    sync::Arc,
 };
 
 /// The launches of one step of a runtime whose shapes change at every step.
@@ -54,8 +55,6 @@ pub struct Batch {
     pages: Vec<Page>,
     parts: Vec<Recorded>,
     groups: Groups,
-    /// Cached parameters of operations that have a gradient, since finding its window takes a search.
-    params: FxHashMap<(Op, DType), Params>,
     step: u64,
 }
 
@@ -88,19 +87,16 @@ const KEPT: u64 = 16;
 /// The smallest binding if the buffer has room, so that small tensors of all lengths find the same bind group.
 const MIN_BINDING: u64 = 4096;
 
-/// The most operations whose parameters are kept.
-const MAX_PARAMS: usize = 256;
-
 /// A part of a launch.
 #[derive(Debug)]
 struct Recorded {
-    variant: Variant,
+    compiled: Arc<Compiled>,
     /// Index of its bind group.
     group: usize,
-    /// The offset of every binding, in order; those of the tensors only if they are dynamic.
+    /// The dynamic offset of every binding, in order; those of the tensors only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
-    dispatches: [Option<Dispatch>; 3],
+    dispatches: [Option<Dispatch>; Stage::ALL.len()],
 }
 
 /// Bind groups, found by what they are made of.
@@ -114,7 +110,8 @@ struct Groups {
 #[derive(Debug)]
 struct Group {
     hash: u64,
-    layout: (Offsets, bool),
+    /// Whether operands are read only; the number of tensors tells the rest.
+    reads: bool,
     page: usize,
     /// Buffer, offset and size of each tensor's binding.
     tensors: Vec<(wgpu::Buffer, u64, u64)>,
@@ -128,18 +125,13 @@ impl Batch {
     ///
     /// # Errors
     /// [`LaunchError::DeviceLost`] if the device is already lost (a browser doesn't tell).
-    /// [`LaunchError::UnsupportedDevice`] if it was made without dynamic offsets for uniform buffers, or with buffers too
-    /// small for the parameters of a launch; `wgpu::Limits::downlevel_defaults()` is enough.
+    /// [`UnsupportedDevice`] if it was made with buffers too small for the parameters of a launch;
+    /// `wgpu::Limits::downlevel_defaults()` is enough.
     pub fn new(kernels: &Kernels) -> Result<Self, LaunchError> {
         let inner = &kernels.0;
         let stride = size_of::<Params>().next_multiple_of(inner.params_alignment as usize);
         let per_page = (inner.max_buffer_size / stride as u64).min(MAX_PER_PAGE);
         UnsupportedDevice::check("max_buffer_size", stride as u64, inner.max_buffer_size)?;
-        UnsupportedDevice::check(
-            "max_dynamic_uniform_buffers_per_pipeline_layout",
-            1,
-            inner.max_dynamic_uniform_buffers.into(),
-        )?;
         kernels.check_alive()?;
         Ok(Self {
             kernels: kernels.clone(),
@@ -149,7 +141,6 @@ impl Batch {
             pages: Vec::new(),
             parts: Vec::new(),
             groups: Groups::default(),
-            params: FxHashMap::default(),
             step: 0,
         })
     }
@@ -164,9 +155,15 @@ impl Batch {
         self.step += 1;
     }
 
-    /// Adds a launch. Its pipeline compiles now if no earlier launch has needed it; [`Kernels::warm_up`] doesn't compile the
-    /// pipelines that a batch uses. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
-    /// [`Op::outputs`].
+    /// Lets go of every launch and every bind group, and so of the buffers that they keep alive. [`clear`](Self::clear) keeps
+    /// them for some steps.
+    pub fn release(&mut self) {
+        self.clear();
+        self.groups = Groups::default();
+    }
+
+    /// Adds a launch. Its pipelines compile now if no earlier launch has needed them. `tensors` are the operands and then the
+    /// results, in the order of [`Op::inputs`] and [`Op::outputs`].
     ///
     /// # Errors
     /// [`LaunchError::TensorCount`] if the operation has a different number of tensors; for the rest see [`Kernels`].
@@ -176,33 +173,11 @@ impl Batch {
         dtype: DType,
         tensors: &[BufferRange<'_>],
     ) -> Result<BatchLaunch, LaunchError> {
-        let op = op.into();
-        let needed = op.inputs().len() + op.outputs().len();
-        if tensors.len() != needed {
-            return Err(LaunchError::TensorCount {
-                op: op.name(),
-                needed,
-                given: tensors.len(),
-            });
-        }
-        let tensors = Tensors {
-            op,
-            dtype,
-            ranges: tensors,
-        };
         let first = self.parts.len();
-        // Draws that differ at each step would fill the cache.
-        if self.params.len() >= MAX_PARAMS {
-            self.params.clear();
-        }
-        let known = &mut self.params;
-        let params = || match op {
-            Op::Unary(_) => Params::of_kernel(op, dtype),
-            Op::Binary(_) | Op::Other(_) => *known.entry((op, dtype)).or_insert_with(|| Params::of_kernel(op, dtype)),
-        };
-        let (plan, variant) = self.kernels.plan(&tensors, params)?;
+        let (kernel, plan) = self.kernels.plan(op.into(), dtype, tensors)?;
+        let compiled = self.kernels.pipelines().get(kernel);
         for part in plan.parts() {
-            self.record(&tensors, &part, variant);
+            self.record(kernel, &compiled, tensors, &part);
         }
         Ok(BatchLaunch {
             batch: self.id,
@@ -220,16 +195,19 @@ impl Batch {
         Written(self)
     }
 
-    fn record(&mut self, tensors: &Tensors<'_, '_>, part: &Part, variant: Variant) {
-        let bound = Bound::new(tensors, part, &self.kernels);
-        let variant = Variant {
-            offsets: bound.offsets,
-            ..variant
-        };
+    fn record(&mut self, kernel: Kernel, compiled: &Arc<Compiled>, tensors: &[BufferRange<'_>], part: &Part) {
+        let pipelines = self.kernels.pipelines();
+        let dynamic = pipelines.layout(kernel).dynamic;
+        let bound = Bound::new(tensors, part, dynamic > 1, &self.kernels);
+        // The pipelines compile now if they haven't yet.
+        for dispatch in part.dispatches() {
+            pipelines.pipeline(compiled, dispatch.stage);
+        }
         let page = self.parts.len() / self.per_page;
         let at = self.put(page, &part.params);
         let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
-        let group = self.groups.find(variant, page, bound.bindings(), || {
+        let reads = kernel.placement() == Placement::Separate;
+        let group = self.groups.find(reads, page, bound.bindings(), || {
             let params = wgpu::BufferBinding {
                 buffer: params,
                 offset: 0,
@@ -243,21 +221,13 @@ impl Batch {
                     offset,
                     size: wgpu::BufferSize::new(size),
                 });
-            kernels.bind_group(variant, storage.chain([params]))
+            kernels.bind_group(kernel, storage.chain([params]))
         });
         self.groups.all[group].used = self.step;
-        let dynamic = match bound.offsets {
-            Offsets::All => bound.tensors + 1,
-            Offsets::Fixed | Offsets::Params => 1,
-        };
         let mut offsets = bound.dynamic;
         offsets[dynamic - 1] = at;
-        // The pipelines compile now if they haven't yet.
-        for dispatch in part.dispatches() {
-            kernels.pipelines().get(variant, dispatch.stage);
-        }
         self.parts.push(Recorded {
-            variant,
+            compiled: compiled.clone(),
             group,
             offsets,
             dynamic,
@@ -291,14 +261,13 @@ impl Groups {
     /// The index of the group of these bindings, which is made if there is none.
     fn find(
         &mut self,
-        variant: Variant,
+        reads: bool,
         page: usize,
         tensors: &[(&wgpu::Buffer, u64, u64)],
         make: impl FnOnce() -> wgpu::BindGroup,
     ) -> usize {
-        let layout = (variant.offsets, variant.reads());
         let mut hasher = FxHasher::default();
-        (layout, page, tensors).hash(&mut hasher);
+        (reads, page, tensors).hash(&mut hasher);
         let hash = hasher.finish();
         let same_hash = self.by_hash.entry(hash).or_default();
         let found = same_hash.iter().find(|&&index| {
@@ -307,7 +276,7 @@ impl Groups {
                 .tensors
                 .iter()
                 .map(|(buffer, offset, size)| (buffer, *offset, *size));
-            group.layout == layout && group.page == page && theirs.eq(tensors.iter().copied())
+            group.reads == reads && group.page == page && theirs.eq(tensors.iter().copied())
         });
         if let Some(&index) = found {
             return index;
@@ -315,7 +284,7 @@ impl Groups {
         same_hash.push(self.all.len());
         self.all.push(Group {
             hash,
-            layout,
+            reads,
             page,
             tensors: tensors
                 .iter()
@@ -342,7 +311,6 @@ impl Groups {
 
 /// How the tensors of a part are bound.
 struct Bound<'a> {
-    offsets: Offsets,
     /// Buffer, offset and size of each binding.
     all: [(&'a wgpu::Buffer, u64, u64); MAX_TENSORS],
     tensors: usize,
@@ -351,27 +319,24 @@ struct Bound<'a> {
 }
 
 impl<'a> Bound<'a> {
-    fn new(tensors: &Tensors<'_, 'a>, part: &Part, kernels: &Kernels) -> Self {
+    fn new(tensors: &[BufferRange<'a>], part: &Part, are_dynamic: bool, kernels: &Kernels) -> Self {
         let bindings = part.bindings();
         let mut bound = Self {
-            offsets: Offsets::Params,
-            all: [(tensors.ranges[0].buffer, 0, 0); MAX_TENSORS],
+            all: [(tensors[0].buffer, 0, 0); MAX_TENSORS],
             tensors: bindings.len(),
             dynamic: [0; MAX_TENSORS + 1],
         };
         for (bound, binding) in bound.all.iter_mut().zip(bindings) {
-            let range = tensors.range(binding.operand);
+            let range = tensors[binding.tensor];
             *bound = (range.buffer, range.offset + binding.offset, binding.size);
         }
         let is_countable = |(_, offset, _): &(&wgpu::Buffer, u64, u64)| u32::try_from(*offset).is_ok();
-        if bindings.len() > kernels.0.max_dynamic_storage_buffers as usize || !bound.bindings().iter().all(is_countable)
-        {
-            return bound;
-        }
-        bound.offsets = Offsets::All;
-        bound.grow(kernels.0.limits.max_storage_buffer_binding_size);
-        for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {
-            *dynamic = std::mem::take(offset) as u32;
+        // Otherwise the offsets stay in the bind group, and dynamic ones are 0.
+        if are_dynamic && bound.bindings().iter().all(is_countable) {
+            bound.grow(kernels.limits().max_storage_buffer_binding_size);
+            for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {
+                *dynamic = std::mem::take(offset) as u32;
+            }
         }
         bound
     }
@@ -431,7 +396,7 @@ impl Written<'_> {
             pass.set_bind_group(0, bind_group, &part.offsets[..part.dynamic]);
             for dispatch in part.dispatches.iter().flatten() {
                 let [x, y, z] = dispatch.workgroups;
-                pass.set_pipeline(pipelines.get(part.variant, dispatch.stage));
+                pass.set_pipeline(pipelines.pipeline(&part.compiled, dispatch.stage));
                 pass.dispatch_workgroups(x, y, z);
             }
         }

@@ -1,6 +1,6 @@
 use crate::{
     math::{dtype::DType, error::OpError, op::Op},
-    plan::limits::UnsupportedDevice,
+    plan::{PlanError, UnsupportedDevice},
 };
 use std::fmt;
 
@@ -8,10 +8,8 @@ use std::fmt;
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum LaunchError {
-    /// The operation doesn't fit its operands.
-    Op(OpError),
-    /// The device was made with a limit below what this kernel needs.
-    UnsupportedDevice(UnsupportedDevice),
+    /// The operation doesn't fit its tensors, or the device was made with a limit below what the kernel needs.
+    Plan(PlanError),
     /// A range, in whole 4-byte words, reaches beyond the end of its buffer.
     OutOfRange {
         /// Name of the operand.
@@ -70,7 +68,7 @@ pub enum LaunchError {
         /// Its range in the same buffer, in bytes.
         b_range: [u64; 2],
     },
-    /// A batch was given a different number of tensors than the operation has.
+    /// A different number of tensors was given than the operation has.
     TensorCount {
         /// Name of the operation.
         op: &'static str,
@@ -93,8 +91,7 @@ pub enum LaunchError {
 impl fmt::Display for LaunchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Op(error) => error.fmt(f),
-            Self::UnsupportedDevice(error) => error.fmt(f),
+            Self::Plan(error) => error.fmt(f),
             Self::OutOfRange {
                 operand,
                 offset,
@@ -184,7 +181,14 @@ impl fmt::Display for LaunchError {
     }
 }
 
-impl std::error::Error for LaunchError {}
+impl std::error::Error for LaunchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Plan(error) => error.source(),
+            _ => None,
+        }
+    }
+}
 
 /// wgpu's text in one line: what it names as causes, without its heading.
 pub(crate) fn in_one_line(error: impl fmt::Display) -> String {
@@ -194,14 +198,20 @@ pub(crate) fn in_one_line(error: impl fmt::Display) -> String {
     lines.join(": ")
 }
 
+impl From<PlanError> for LaunchError {
+    fn from(error: PlanError) -> Self {
+        Self::Plan(error)
+    }
+}
+
 impl From<OpError> for LaunchError {
     fn from(error: OpError) -> Self {
-        Self::Op(error)
+        Self::Plan(error.into())
     }
 }
 
 impl From<UnsupportedDevice> for LaunchError {
     fn from(error: UnsupportedDevice) -> Self {
-        Self::UnsupportedDevice(error)
+        Self::Plan(error.into())
     }
 }

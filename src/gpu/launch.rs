@@ -3,7 +3,6 @@ use crate::{
         Kernels,
         error::{LaunchError, in_one_line},
         operands::{BufferRange, Tensors},
-        pipelines::{Offsets, Variant},
     },
     math::{
         binarize::Binarization,
@@ -12,9 +11,9 @@ use crate::{
         dtype::DType,
         error::OpError,
         finite::Finite,
-        op::{Binary, Op, Other, Unary},
+        op::{Binary, Op, Unary},
     },
-    plan::{self, Binding, Dispatch, Plan, params::Params, placement::Placement},
+    plan::{Binding, Dispatch, Kernel, MAX_TENSORS, Params, Plan, Stage},
 };
 
 /// A checked launch. It can be recorded any number of times.
@@ -24,8 +23,7 @@ use crate::{
 /// is dropped. A runtime that prepares launches anew at every step should use a [`Batch`](crate::gpu::Batch).
 #[derive(Clone, Debug)]
 pub struct Launch {
-    op: Op,
-    placement: Placement,
+    kernel: Kernel,
     /// One, or several for a tensor that exceeds a binding or a grid, or none for an empty tensor.
     parts: Vec<Recorded>,
 }
@@ -34,15 +32,17 @@ pub struct Launch {
 #[derive(Clone, Debug)]
 struct Recorded {
     bind_group: wgpu::BindGroup,
+    /// The number of its dynamic offsets, which are all 0.
+    dynamic: usize,
     /// A pipeline and its grid, by stage.
-    dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; 3],
+    dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; Stage::ALL.len()],
 }
 
 impl Launch {
     /// Records the launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         for part in &self.parts {
-            pass.set_bind_group(0, &part.bind_group, &[]);
+            pass.set_bind_group(0, &part.bind_group, &[0; MAX_TENSORS + 1][..part.dynamic]);
             for (pipeline, [x, y, z]) in part.dispatches.iter().flatten() {
                 pass.set_pipeline(pipeline);
                 pass.dispatch_workgroups(*x, *y, *z);
@@ -50,14 +50,9 @@ impl Launch {
         }
     }
 
-    /// The operation that it computes.
-    pub fn op(&self) -> Op {
-        self.op
-    }
-
-    /// The placement of its tensors.
-    pub fn placement(&self) -> Placement {
-        self.placement
+    /// The kernel that it runs: operation, element type, and the placement of its tensors.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
     }
 }
 
@@ -74,7 +69,7 @@ impl Kernels {
         x: impl Into<BufferRange<'a>>,
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        self.prepare(op.into(), dtype, &[x.into(), y.into()])
+        self.prepare(op, dtype, &[x.into(), y.into()])
     }
 
     /// Prepares `out = op(first, second)`, with the operands in the order of [`Op::inputs`]. `out` may be the range of
@@ -90,7 +85,7 @@ impl Kernels {
         second: impl Into<BufferRange<'a>>,
         out: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        self.prepare(op.into(), dtype, &[first.into(), second.into(), out.into()])
+        self.prepare(op, dtype, &[first.into(), second.into(), out.into()])
     }
 
     /// Prepares both gradients of [`Binary::Gate`] in one launch; `da` may be the range of `g`.
@@ -110,7 +105,7 @@ impl Kernels {
         db: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
-        self.prepare(Other::GateBackward(definition).into(), dtype, &ranges)
+        self.prepare(Op::GateBackward(definition), dtype, &ranges)
     }
 
     /// Prepares `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`; `y` may be the range
@@ -129,28 +124,26 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let ranges = [a.into(), b.into(), y.into()];
-        self.prepare(Other::GateBroadcast(gate).into(), dtype, &ranges)
+        self.prepare(Op::GateBroadcast(gate), dtype, &ranges)
     }
 
-    /// Prepares both gradients of [`Kernels::gate_broadcast`] in one launch; `da` may be the range of `g`. The sums
-    /// have the order that [`BroadcastGate`] promises.
+    /// Prepares `db`, the gradient of [`Kernels::gate_broadcast`]'s `b`. The sums have the order that [`BroadcastGate`] promises.
+    /// The gradient of `a` is `gate_broadcast` of `g` by `b`; record it after the sums if it replaces `g`.
     ///
     /// # Errors
-    /// See [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into
-    /// one binding, together with `min_storage_buffer_offset_alignment` bytes more.
-    #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
-    pub fn gate_broadcast_backward<'a>(
+    /// See [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into one binding, together with
+    /// `min_storage_buffer_offset_alignment` bytes more.
+    pub fn gate_broadcast_sums<'a>(
         &self,
         gate: BroadcastGate,
         dtype: DType,
         a: impl Into<BufferRange<'a>>,
         b: impl Into<BufferRange<'a>>,
         g: impl Into<BufferRange<'a>>,
-        da: impl Into<BufferRange<'a>>,
         db: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
-        self.prepare(Other::GateBroadcastBackward(gate).into(), dtype, &ranges)
+        let ranges = [a.into(), b.into(), g.into(), db.into()];
+        self.prepare(Op::GateBroadcastSums(gate), dtype, &ranges)
     }
 
     /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus.
@@ -165,7 +158,7 @@ impl Kernels {
         x: impl Into<BufferRange<'a>>,
         bits: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        self.prepare(Other::Pack(how).into(), dtype, &[x.into(), bits.into()])
+        self.prepare(Op::Pack(how), dtype, &[x.into(), bits.into()])
     }
 
     /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
@@ -181,56 +174,76 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let scale = Finite::new("scale", scale).map_err(OpError::from)?;
-        self.prepare(Other::Unpack(scale).into(), dtype, &[bits.into(), y.into()])
+        self.prepare(Op::Unpack(scale), dtype, &[bits.into(), y.into()])
     }
 
-    pub(crate) fn prepare(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
-        let tensors = Tensors { op, dtype, ranges };
-        let (plan, variant) = self.plan(&tensors, || Params::of_kernel(op, dtype))?;
+    /// Prepares any operation. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
+    /// [`Op::outputs`]: what a runtime whose graph holds an [`Op`] calls.
+    ///
+    /// ```
+    /// # use hard_sigmoid::{DType, Op, gpu::{BufferRange, Kernels, Launch, LaunchError}};
+    /// fn compile(kernels: &Kernels, op: Op, tensors: &[wgpu::Buffer]) -> Result<Launch, LaunchError> {
+    ///     let tensors: Vec<_> = tensors.iter().map(BufferRange::from).collect();
+    ///     kernels.prepare(op, DType::F32, &tensors)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`LaunchError::TensorCount`] if the operation has a different number of tensors; for the rest see [`Kernels`].
+    pub fn prepare(
+        &self,
+        op: impl Into<Op>,
+        dtype: DType,
+        tensors: &[BufferRange<'_>],
+    ) -> Result<Launch, LaunchError> {
+        let (kernel, plan) = self.plan(op.into(), dtype, tensors)?;
+        let compiled = self.pipelines().get(kernel);
         let parts = plan.parts().map(|part| {
             let params = self.upload(&part.params)?;
-            let storage = part.bindings().iter().map(|&Binding { operand, offset, size }| {
-                let range = tensors.range(operand);
+            let storage = part.bindings().iter().map(|&Binding { tensor, offset, size }| {
+                let range = tensors[tensor];
                 wgpu::BufferBinding {
                     buffer: range.buffer,
                     offset: range.offset + offset,
                     size: wgpu::BufferSize::new(size),
                 }
             });
-            let bind_group = self.bind_group(variant, storage.chain([params.as_entire_buffer_binding()]));
-            let with_pipeline = |one: Dispatch| (self.pipelines().get(variant, one.stage).clone(), one.workgroups);
+            let bind_group = self.bind_group(kernel, storage.chain([params.as_entire_buffer_binding()]));
+            let with_pipeline = |one: Dispatch| {
+                let pipeline = self.pipelines().pipeline(&compiled, one.stage);
+                (pipeline.clone(), one.workgroups)
+            };
             Ok(Recorded {
                 bind_group,
+                dynamic: self.pipelines().layout(kernel).dynamic,
                 dispatches: part.dispatches.map(|one| one.map(with_pipeline)),
             })
         });
         Ok(Launch {
-            op,
-            placement: variant.placement,
+            kernel,
             parts: parts.collect::<Result<_, LaunchError>>()?,
         })
     }
 
-    /// Checks the tensors, and plans what to dispatch with the operation's parameters.
+    /// Checks the tensors, and plans what to dispatch.
     pub(super) fn plan(
         &self,
-        tensors: &Tensors<'_, '_>,
-        params: impl FnOnce() -> Params,
-    ) -> Result<(Plan, Variant), LaunchError> {
-        let &Tensors { op, dtype, .. } = tensors;
+        op: Op,
+        dtype: DType,
+        ranges: &[BufferRange<'_>],
+    ) -> Result<(Kernel, Plan), LaunchError> {
         op.check_scale(dtype)?;
-        let checked = tensors.check(&self.0.limits, self.0.max_buffer_size)?;
-        self.check_tensors(op, checked.placement)?;
-        plan::check_rows(op, dtype, checked.len, &self.0.limits)?;
-        let variant = Variant::new(op, dtype, checked.placement, Offsets::Fixed);
-        let plan = Plan::of_checked(op, dtype, checked.placement, checked.len, self.0.limits, params());
-        Ok((plan, variant))
+        let tensors = Tensors { op, dtype, ranges };
+        let checked = tensors.check(&self.limits(), self.0.max_buffer_size)?;
+        let kernel = Kernel::new(op, dtype, checked.placement)?;
+        self.check(kernel)?;
+        Ok((kernel, Plan::new(kernel, checked.len, &self.0.device)?))
     }
 
     /// A bind group of the tensors, and of the parameters after them.
     pub(super) fn bind_group<'a>(
         &self,
-        variant: Variant,
+        kernel: Kernel,
         buffers: impl Iterator<Item = wgpu::BufferBinding<'a>>,
     ) -> wgpu::BindGroup {
         let entries: Vec<_> = (0..)
@@ -241,8 +254,8 @@ impl Kernels {
             })
             .collect();
         self.device().create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some(variant.op.name()),
-            layout: self.pipelines().bindings(variant),
+            label: Some(kernel.op().name()),
+            layout: &self.pipelines().layout(kernel).bindings,
             entries: &entries,
         })
     }

@@ -17,18 +17,9 @@ pub use operands::BufferRange;
 pub use wgpu;
 
 use crate::{
-    gpu::pipelines::{Offsets, Pipelines, Variant},
-    math::{
-        dtype::DType,
-        op::{Op, Other},
-    },
-    plan::{
-        broadcast::WORKGROUP_MEMORY,
-        grid::{WORKGROUP, check_limits},
-        limits::{Limits, UnsupportedDevice},
-        params::Params,
-        placement::{Placement, Stage, bound},
-    },
+    gpu::pipelines::Pipelines,
+    math::{dtype::DType, op::Op},
+    plan::{self, Kernel, Limits, Params, UnsupportedDevice, WORKGROUP},
 };
 use bytemuck::Zeroable;
 use std::sync::Arc;
@@ -57,7 +48,7 @@ use std::sync::Arc;
 /// # Tensors
 ///
 /// A tensor is a [`BufferRange`]. Tensors may have any length, 0 included; one beyond the device's
-/// `max_storage_buffer_binding_size` takes several dispatches, all in one launch. The [`Placement`] is detected from
+/// `max_storage_buffer_binding_size` takes several dispatches, all in one launch. The [`Placement`](crate::plan::Placement) is detected from
 /// the ranges:
 ///
 /// - no result shares a buffer with an operand: operands may overlap each other, or be one range;
@@ -81,12 +72,10 @@ pub struct Kernels(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    limits: Limits,
+    device: plan::Device,
     max_buffer_size: u64,
     /// wgpu's own limit, which WebGPU doesn't have: storage and uniform buffers together.
     max_buffers: u32,
-    max_dynamic_storage_buffers: u32,
-    max_dynamic_uniform_buffers: u32,
     params_alignment: u32,
     pipelines: Pipelines,
 }
@@ -116,11 +105,9 @@ impl Kernels {
         let limits = device.limits();
         check_device(&limits)?;
         let kernels = Self(Arc::new(Inner {
-            limits: plan_limits(&limits),
+            device: plan::Device::new(plan_limits(&limits))?,
             max_buffer_size: limits.max_buffer_size,
             max_buffers: limits.max_buffers_and_acceleration_structures_per_shader_stage,
-            max_dynamic_storage_buffers: limits.max_dynamic_storage_buffers_per_pipeline_layout,
-            max_dynamic_uniform_buffers: limits.max_dynamic_uniform_buffers_per_pipeline_layout,
             params_alignment: limits.min_uniform_buffer_offset_alignment,
             pipelines: Pipelines::new(device, cache),
         }));
@@ -129,18 +116,16 @@ impl Kernels {
     }
 
     /// Compiles the pipelines of an operation now rather than when its first launch is prepared, for every
-    /// [`Placement`] whose tensors the device can bind.
+    /// [`Placement`](crate::plan::Placement) whose tensors the device can bind, for launches and batches.
     ///
     /// # Errors
     /// [`LaunchError::DeviceLost`] if the device is lost (a browser doesn't tell).
     pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) -> Result<(), LaunchError> {
-        let op = op.into();
-        for &placement in Placement::ALL {
-            if placement.allows(op) && self.check_tensors(op, placement).is_ok() {
-                let variant = Variant::new(op, dtype, placement, Offsets::Fixed);
-                for stage in Stage::of(op) {
-                    self.pipelines().get(variant, stage);
-                }
+        let kernels = Kernel::all(op).filter(|kernel| kernel.dtype() == dtype);
+        for kernel in kernels.filter(|&kernel| self.check(kernel).is_ok()) {
+            let compiled = self.pipelines().get(kernel);
+            for &stage in kernel.stages() {
+                self.pipelines().pipeline(&compiled, stage);
             }
         }
         self.check_alive()
@@ -151,9 +136,9 @@ impl Kernels {
         self.pipelines().device()
     }
 
-    /// The device's limits, as a [`Plan`](crate::plan::Plan) takes them.
+    /// The device's limits.
     pub fn limits(&self) -> Limits {
-        self.0.limits
+        self.0.device.limits()
     }
 
     /// Checks that the device isn't lost. wgpu doesn't tell, but it refuses to map a buffer of a lost device.
@@ -167,25 +152,12 @@ impl Kernels {
         &self.0.pipelines
     }
 
-    /// Checks that the device can bind the operation's tensors, and has the workgroup memory that it needs.
-    /// `Kernels::new` has checked for three tensors and no workgroup memory; only the gradients of gates need more.
-    pub(crate) fn check_tensors(&self, op: Op, placement: Placement) -> Result<(), UnsupportedDevice> {
-        let tensors = bound(op, placement).len() as u64;
-        UnsupportedDevice::check(
-            "max_storage_buffers_per_shader_stage",
-            tensors,
-            self.0.limits.max_storage_buffers_per_shader_stage.into(),
-        )?;
-        // The parameters too.
-        UnsupportedDevice::check(MAX_BUFFERS, tensors + 1, self.0.max_buffers.into())?;
-        if let Op::Other(Other::GateBroadcastBackward(_)) = op {
-            UnsupportedDevice::check(
-                "max_compute_workgroup_storage_size",
-                WORKGROUP_MEMORY.into(),
-                self.device().limits().max_compute_workgroup_storage_size.into(),
-            )?;
-        }
-        Ok(())
+    /// Checks what the kernel needs beyond what `Kernels::new` has checked.
+    fn check(&self, kernel: Kernel) -> Result<(), UnsupportedDevice> {
+        self.0.device.check(kernel)?;
+        // The tensors and the parameters.
+        let needed = kernel.tensors().len() as u64 + 1;
+        UnsupportedDevice::check(MAX_BUFFERS, needed, self.0.max_buffers.into())
     }
 }
 
@@ -197,13 +169,14 @@ fn plan_limits(limits: &wgpu::Limits) -> Limits {
         max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
         min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
         max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+        max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
     }
 }
 
 /// Checks what every kernel needs.
 fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
     let params = size_of::<Params>() as u64;
-    let needs: [(&'static str, u64, u64); 10] = [
+    let needs: [(&'static str, u64, u64); 12] = [
         ("max_bind_groups", 1, limits.max_bind_groups.into()),
         (
             "max_bindings_per_bind_group",
@@ -214,6 +187,16 @@ fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
             "max_uniform_buffers_per_shader_stage",
             1,
             limits.max_uniform_buffers_per_shader_stage.into(),
+        ),
+        (
+            "max_dynamic_uniform_buffers_per_pipeline_layout",
+            1,
+            limits.max_dynamic_uniform_buffers_per_pipeline_layout.into(),
+        ),
+        (
+            "max_storage_buffers_per_shader_stage",
+            3,
+            limits.max_storage_buffers_per_shader_stage.into(),
         ),
         (
             MAX_BUFFERS,
@@ -250,36 +233,17 @@ fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
     for (limit, needed, has) in needs {
         UnsupportedDevice::check(limit, needed, has)?;
     }
-    check_limits(&plan_limits(limits), 3)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::math::{definition::HardSigmoid, op::Unary};
-
-    /// Threads that ask at once for a pipeline that isn't compiled yet all get the same one.
-    #[test]
-    fn a_pipeline_is_compiled_once() {
+    /// A device that computes nothing.
+    pub(super) fn noop_device() -> wgpu::Device {
         let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
         options.backends = wgpu::Backends::NOOP;
         options.backend_options.noop.enable = true;
         let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
-        let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
-        let kernels = Kernels::new(&device).unwrap();
-        let variant = |op| Variant::new(op, DType::F16, Placement::Shared, Offsets::Fixed);
-        let all = || {
-            let both = |op| [Stage::Body, Stage::Tail].map(|stage| kernels.pipelines().get(variant(op), stage).clone());
-            Op::all(HardSigmoid::PYTORCH).into_iter().map(both).collect::<Vec<_>>()
-        };
-        let seen: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(all)).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(seen.iter().all(|pipelines| *pipelines == seen[0]));
-        // Another handle has its own, so the comparison can fail.
-        let other = Kernels::new(&device).unwrap();
-        let forward = variant(Unary::Forward(HardSigmoid::PYTORCH).into());
-        assert!(*other.pipelines().get(forward, Stage::Body) != seen[0][0][0]);
+        pollster::block_on(adapter.request_device(&Default::default())).unwrap().0
     }
 }

@@ -1,100 +1,59 @@
-//! What is made once for a device: modules, layouts, and pipelines when they are first needed.
+//! What is made once for a device: layouts, and modules and pipelines when they are first needed.
 
-use crate::{
-    math::{
-        dtype::DType,
-        op::{Kernel, Op},
-    },
-    plan::{
-        self,
-        formula::Formula,
-        params::Params,
-        placement::{Access, MAX_TENSORS, Placement, Stage, access, bound},
-        wgsl::{self, Options},
-    },
+use crate::plan::{Access, Kernel, MAX_TENSORS, Params, Stage};
+use rustc_hash::FxHashMap;
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+    atomic::{AtomicU64, Ordering},
 };
-use std::sync::OnceLock;
 
-/// The key of a pipeline: everything that it is compiled for.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Variant {
-    pub(crate) op: Op,
-    pub(crate) placement: Placement,
-    pub(crate) options: Options,
-    pub(crate) offsets: Offsets,
-}
-
-/// Which bindings have an offset that each dispatch gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Offsets {
-    /// None: each launch has a bind group of its own.
-    Fixed,
-    /// The binding of the parameters.
-    Params,
-    /// The bindings of the parameters and of the tensors.
-    All,
-}
-
-impl Variant {
-    pub(crate) fn new(op: Op, dtype: DType, placement: Placement, offsets: Offsets) -> Self {
-        let options = Options::of(op, dtype);
-        Self {
-            op,
-            placement,
-            options,
-            offsets,
-        }
-    }
-
-    const FORMS: usize = (Formula::Halves as usize + 1) * 2;
-    const COUNT: usize =
-        (Kernel::GateBroadcastBackward as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
-
-    fn index(self) -> usize {
-        let placed = self.op.row().kernel as usize * Placement::ALL.len() + self.placement as usize;
-        let typed = placed * DType::ALL.len() + self.options.dtype as usize;
-        let form = self.options.formula as usize * 2 + usize::from(self.options.stochastic);
-        (typed * Self::FORMS + form) * 3 + self.offsets as usize
-    }
-
-    /// Whether operands are bound read-only.
-    pub(crate) fn reads(self) -> bool {
-        self.placement == Placement::Separate
-    }
-
-    fn tensors(self) -> usize {
-        bound(self.op, self.placement).len()
-    }
-}
+/// The most kernels that are kept. A program that changes alpha or beta at every step compiles at every step; the kernel that
+/// wasn't used for the longest time makes room.
+const MAX_KERNELS: usize = 512;
 
 #[derive(Debug)]
 pub(crate) struct Pipelines {
     device: wgpu::Device,
     cache: Option<wgpu::PipelineCache>,
-    separate: OnceLock<wgpu::ShaderModule>,
-    shared: OnceLock<wgpu::ShaderModule>,
-    /// Indexed by offsets, whether operands are read-only, and the number of tensors.
-    layouts: [[[OnceLock<Layout>; MAX_TENSORS + 1]; 2]; 3],
-    /// Indexed by [`Variant::index`].
-    pipelines: Box<[[OnceLock<wgpu::ComputePipeline>; Stage::ALL.len()]]>,
+    max_dynamic_storage_buffers: usize,
+    /// By the number of tensors that are read only, and of the others.
+    layouts: [[OnceLock<Layout>; MAX_TENSORS + 1]; MAX_TENSORS + 1],
+    /// By [`Kernel::pipeline_key`].
+    kernels: Mutex<FxHashMap<Kernel, Arc<Compiled>>>,
+    /// Counts the uses of kernels.
+    clock: AtomicU64,
 }
 
-/// The layouts that kernels share if they bind the same tensors.
+/// A kernel's module and pipelines.
 #[derive(Debug)]
-struct Layout {
-    bindings: wgpu::BindGroupLayout,
+pub(crate) struct Compiled {
+    kernel: Kernel,
+    module: OnceLock<wgpu::ShaderModule>,
+    pipelines: [OnceLock<wgpu::ComputePipeline>; Stage::ALL.len()],
+    /// When it was last used.
+    used: AtomicU64,
+}
+
+/// The layouts that kernels share if they bind the same number of tensors in the same way.
+#[derive(Debug)]
+pub(crate) struct Layout {
+    pub(crate) bindings: wgpu::BindGroupLayout,
     pipeline: wgpu::PipelineLayout,
+    /// The number of bindings with an offset that each dispatch gives: all, or only the parameters, which come last, if the
+    /// device allows too few dynamic offsets.
+    pub(crate) dynamic: usize,
 }
 
 impl Pipelines {
     pub(crate) fn new(device: &wgpu::Device, cache: Option<wgpu::PipelineCache>) -> Self {
+        let most = device.limits().max_dynamic_storage_buffers_per_pipeline_layout;
         Self {
             device: device.clone(),
             cache,
-            separate: OnceLock::new(),
-            shared: OnceLock::new(),
+            max_dynamic_storage_buffers: most as usize,
             layouts: Default::default(),
-            pipelines: (0..Variant::COUNT).map(|_| Default::default()).collect(),
+            kernels: Mutex::default(),
+            clock: AtomicU64::new(0),
         }
     }
 
@@ -102,65 +61,81 @@ impl Pipelines {
         &self.device
     }
 
-    pub(crate) fn bindings(&self, variant: Variant) -> &wgpu::BindGroupLayout {
-        &self.layout(variant).bindings
+    /// The kernel's module and pipelines, which [`pipeline`](Self::pipeline) compiles.
+    pub(crate) fn get(&self, kernel: Kernel) -> Arc<Compiled> {
+        let key = kernel.pipeline_key();
+        let now = self.clock.fetch_add(1, Ordering::Relaxed);
+        let mut kernels = self.kernels();
+        if let Some(found) = kernels.get(&key) {
+            found.used.store(now, Ordering::Relaxed);
+            return found.clone();
+        }
+        if kernels.len() >= MAX_KERNELS {
+            let used = |one: &Arc<Compiled>| one.used.load(Ordering::Relaxed);
+            let oldest = kernels.iter().min_by_key(|(_, one)| used(one)).map(|(key, _)| *key);
+            oldest.and_then(|oldest| kernels.remove(&oldest));
+        }
+        let compiled = Arc::new(Compiled {
+            kernel: key,
+            module: OnceLock::new(),
+            pipelines: Default::default(),
+            used: AtomicU64::new(now),
+        });
+        kernels.insert(key, compiled.clone());
+        compiled
     }
 
-    /// The pipeline, which compiles now if it hasn't yet.
-    pub(crate) fn get(&self, variant: Variant, stage: Stage) -> &wgpu::ComputePipeline {
-        let slot = &self.pipelines[variant.index()][stage as usize];
-        slot.get_or_init(|| self.compile(variant, stage.entry_point(variant.op, variant.placement)))
+    /// Locks the map. A panic while it was locked leaves nothing half done in it.
+    fn kernels(&self) -> MutexGuard<'_, FxHashMap<Kernel, Arc<Compiled>>> {
+        self.kernels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn module(&self, placement: Placement) -> &wgpu::ShaderModule {
-        let (slot, label) = match placement {
-            Placement::Separate | Placement::InPlace => (&self.separate, "hard_sigmoid::separate"),
-            Placement::Shared => (&self.shared, "hard_sigmoid::shared"),
-        };
-        slot.get_or_init(|| {
-            self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-                label: Some(label),
-                source: wgpu::ShaderSource::Wgsl(wgsl::module(placement).into()),
+    /// A pipeline of the kernel, which compiles now if it hasn't yet.
+    pub(crate) fn pipeline<'a>(&self, compiled: &'a Compiled, stage: Stage) -> &'a wgpu::ComputePipeline {
+        compiled.pipelines[stage as usize].get_or_init(|| {
+            let kernel = compiled.kernel;
+            let (op, dtype, placement) = (kernel.op().name(), kernel.dtype(), kernel.placement());
+            let module = compiled.module.get_or_init(|| {
+                self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label: Some(&format!("hard_sigmoid::{op} ({dtype}, {placement})")),
+                    source: wgpu::ShaderSource::Wgsl(kernel.text().into()),
+                })
+            });
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&format!("hard_sigmoid::{op} ({stage}, {dtype}, {placement})")),
+                layout: Some(&self.layout(kernel).pipeline),
+                module,
+                entry_point: Some(stage.entry_point()),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    // A kernel writes all of its workgroup memory before it reads any.
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
+                cache: self.cache.as_ref(),
             })
         })
     }
 
-    fn layout(&self, variant: Variant) -> &Layout {
-        let slot = &self.layouts[variant.offsets as usize][usize::from(variant.reads())][variant.tensors()];
-        slot.get_or_init(|| Layout::new(&self.device, variant))
+    pub(crate) fn layout(&self, kernel: Kernel) -> &Layout {
+        let tensors = kernel.tensors();
+        let reads = tensors.clone().filter(|tensor| tensor.access == Access::Read).count();
+        self.layouts[reads][tensors.len() - reads].get_or_init(|| self.new_layout(kernel))
     }
 
-    fn compile(&self, variant: Variant, entry_point: &str) -> wgpu::ComputePipeline {
-        let (name, dtype, placement) = (variant.op.name(), variant.options.dtype, variant.placement);
-        self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&format!("hard_sigmoid::{name} ({entry_point}, {dtype}, {placement:?})")),
-            layout: Some(&self.layout(variant).pipeline),
-            module: self.module(placement),
-            entry_point: Some(entry_point),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &plan::constants(variant.op, variant.options),
-                // A kernel writes all of its workgroup memory before it reads any.
-                zero_initialize_workgroup_memory: false,
-            },
-            cache: self.cache.as_ref(),
-        })
-    }
-}
-
-impl Layout {
-    fn new(device: &wgpu::Device, variant: Variant) -> Self {
-        let placement = variant.placement;
-        let storage = bound(variant.op, placement).map(|operand| wgpu::BindingType::Buffer {
+    fn new_layout(&self, kernel: Kernel) -> Layout {
+        let tensors = kernel.tensors();
+        let are_dynamic = tensors.len() <= self.max_dynamic_storage_buffers;
+        let storage = tensors.clone().map(|tensor| wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage {
-                read_only: access(placement, operand) == Access::Read,
+                read_only: tensor.access == Access::Read,
             },
-            has_dynamic_offset: variant.offsets == Offsets::All,
+            has_dynamic_offset: are_dynamic,
             // A vec4 for the body, one word for the tail: wgpu checks it at the dispatch.
             min_binding_size: None,
         });
         let params = wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: variant.offsets != Offsets::Fixed,
+            has_dynamic_offset: true,
             min_binding_size: wgpu::BufferSize::new(size_of::<Params>() as u64),
         };
         let entries: Vec<_> = (0..)
@@ -172,45 +147,77 @@ impl Layout {
                 count: None,
             })
             .collect();
-        let bindings = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        let bindings = self.device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some("hard_sigmoid::bindings"),
             entries: &entries,
         });
-        let pipeline = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+        let pipeline = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("hard_sigmoid::layout"),
             bind_group_layouts: &[Some(&bindings)],
             immediate_size: 0,
         });
-        Self { bindings, pipeline }
+        Layout {
+            bindings,
+            pipeline,
+            dynamic: if are_dynamic { tensors.len() + 1 } else { 1 },
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::definition::{HardSigmoid, KinkRule};
-    use std::collections::HashSet;
+    use crate::{
+        gpu::tests::noop_device,
+        math::{
+            definition::{HardSigmoid, KinkRule},
+            dtype::DType,
+            op::{Op, Unary},
+        },
+        plan::Placement,
+    };
 
+    fn kernel(op: impl Into<Op>) -> Kernel {
+        Kernel::new(op, DType::F16, Placement::Shared).unwrap()
+    }
+
+    /// Threads that ask at once for a pipeline that isn't compiled yet all get the same one.
     #[test]
-    fn every_variant_has_a_place_of_its_own() {
-        let mut seen = HashSet::new();
-        let rare = HardSigmoid::affine(0.0, 0.5, KinkRule::Strict).unwrap();
-        for definition in [HardSigmoid::PYTORCH, HardSigmoid::JAX, HardSigmoid::KERAS, rare] {
-            for op in Op::all(definition) {
-                for &placement in Placement::ALL {
-                    for &dtype in DType::ALL {
-                        for offsets in [Offsets::Fixed, Offsets::Params, Offsets::All] {
-                            let variant = Variant::new(op, dtype, placement, offsets);
-                            assert!(variant.index() < Variant::COUNT);
-                            let key = (op.row().kernel, placement, variant.options, offsets);
-                            seen.insert((key, variant.index()));
-                        }
-                    }
-                }
-            }
+    fn a_pipeline_is_compiled_once() {
+        let device = noop_device();
+        let pipelines = Pipelines::new(&device, None);
+        let all = || {
+            let of = |op: Op| {
+                let compiled = pipelines.get(kernel(op));
+                pipelines.pipeline(&compiled, Stage::Body).clone()
+            };
+            Op::all(HardSigmoid::PYTORCH).into_iter().map(of).collect::<Vec<_>>()
+        };
+        let seen: Vec<_> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(all)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert!(seen.iter().all(|pipelines| *pipelines == seen[0]));
+        // Another cache has its own, so the comparison can fail.
+        let other = Pipelines::new(&device, None);
+        let forward = other.get(kernel(Unary::Forward(HardSigmoid::PYTORCH)));
+        assert!(*other.pipeline(&forward, Stage::Body) != seen[0][0]);
+    }
+
+    /// Any number of definitions leaves a limited number of kernels, and those that are used stay.
+    #[test]
+    fn the_cache_is_limited() {
+        let pipelines = Pipelines::new(&noop_device(), None);
+        let kept = pipelines.get(kernel(Unary::Forward(HardSigmoid::PYTORCH)));
+        let first = pipelines.get(kernel(Unary::Forward(HardSigmoid::JAX)));
+        for i in 0..2 * MAX_KERNELS {
+            let definition = HardSigmoid::affine(i as f32, 0.5, KinkRule::Strict).unwrap();
+            pipelines.get(kernel(Unary::Forward(definition)));
+            let again = pipelines.get(kernel(Unary::Forward(HardSigmoid::PYTORCH)));
+            assert!(Arc::ptr_eq(&kept, &again));
         }
-        let keys: HashSet<_> = seen.iter().map(|(key, _)| key).collect();
-        let indices: HashSet<_> = seen.iter().map(|(_, index)| index).collect();
-        assert_eq!((keys.len(), indices.len()), (seen.len(), seen.len()));
+        assert_eq!(pipelines.kernels().len(), MAX_KERNELS);
+        let again = pipelines.get(kernel(Unary::Forward(HardSigmoid::JAX)));
+        assert!(!Arc::ptr_eq(&first, &again));
     }
 }

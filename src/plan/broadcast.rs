@@ -2,34 +2,32 @@
 //! part begins where a buffer can be bound, at or before its first number, and the parameters say how far before.
 
 use crate::{
-    math::{
-        broadcast::BroadcastGate,
-        dtype::DType,
-        op::{Op, Other},
-    },
+    math::{broadcast::BroadcastGate, dtype::DType, op::Op},
     plan::{
-        Binding, Dispatch, Part,
         grid::{WORD, WORKGROUP},
+        kernel::{Kernel, MAX_TENSORS, Stage},
         limits::{Limits, MAX_BINDING, UnsupportedDevice},
         params::Params,
-        placement::{MAX_TENSORS, Operand, Placement, Stage, bound},
+        part::{Binding, Dispatch, Part},
     },
 };
+
+/// The index of `b` among the tensors of a gate, and of its sums.
+const B: usize = 1;
+
+/// The index of `db` among the tensors of the sums.
+const DB: usize = 3;
 
 /// The number of sums of a workgroup; `SUMS` in the shader.
 const SUMS: u64 = 16;
 
-/// Bytes of workgroup memory that the sums take; `partials` in the shader.
-#[cfg(any(feature = "wgpu", test))]
-pub(crate) const WORKGROUP_MEMORY: u32 = 4 * WORKGROUP;
-
 /// The most elements of a part, so that positions in it fit 32 bits, also when counted from the start of a row.
 const MAX_ELEMENTS: u64 = 1 << 31;
 
-/// A broadcast gate on tensors of one length, and what a device allows.
+/// A broadcast gate, or its sums, on tensors of one length, and what a device allows.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
-    op: Op,
+    kernel: Kernel,
     gate: BroadcastGate,
     dtype: DType,
     /// The number of elements of `a`.
@@ -46,7 +44,7 @@ struct Span {
 
 /// Whole rows, whose sums one dispatch computes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rows {
+struct Rows {
     cut: Cut,
     start: u64,
     count: u64,
@@ -54,11 +52,11 @@ pub(super) struct Rows {
 
 impl Cut {
     /// Returns `None` if the operation isn't a broadcast gate.
-    pub(super) fn of(op: Op, dtype: DType, len: u64, limits: &Limits) -> Option<Self> {
-        op.broadcast().map(|gate| Self {
-            op,
+    pub(super) fn of(kernel: Kernel, len: u64, limits: &Limits) -> Option<Self> {
+        kernel.op().broadcast().map(|gate| Self {
+            kernel,
             gate,
-            dtype,
+            dtype: kernel.dtype(),
             len,
             limits: Limits {
                 max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size.min(MAX_BINDING),
@@ -75,8 +73,8 @@ impl Cut {
         self.gate.inner().into()
     }
 
-    fn has_sums(self) -> bool {
-        matches!(self.op, Op::Other(Other::GateBroadcastBackward(_)))
+    pub(super) fn has_sums(self) -> bool {
+        matches!(self.kernel.op(), Op::GateBroadcastSums(_))
     }
 
     /// The offset of a binding is a multiple of this, so it begins fewer bytes than this before its part.
@@ -100,12 +98,11 @@ impl Cut {
         (self.workgroups().pow(2) * SUMS).saturating_sub(1)
     }
 
-    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of a gradient, a step of a
-    /// gate.
+    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of the sums, a step of a gate.
     pub(super) fn check_limits(self) -> Result<(), UnsupportedDevice> {
-        let whole = match self.op {
+        let whole = match self.kernel.op() {
             _ if self.is_one_part() || self.len == 0 => 0,
-            Op::Other(Other::GateBroadcastBackward(_)) => self.row(),
+            Op::GateBroadcastSums(_) => self.row(),
             // A part within one step needs no more of b than of a.
             _ if self.gate.middle() == 1 => 0,
             _ => self.inner(),
@@ -166,25 +163,16 @@ impl Cut {
     }
 
     /// The binding of a part, and how many elements the binding begins before it.
-    fn binding(self, operand: Operand, part: Span) -> (Binding, u32) {
+    fn binding(self, tensor: usize, part: Span) -> (Binding, u32) {
         let size = self.dtype.size();
         let (start, end) = (part.start * size, (part.start + part.len) * size);
         let offset = start / self.alignment() * self.alignment();
         let binding = Binding {
-            operand,
+            tensor,
             offset,
             size: (end - offset).next_multiple_of(WORD),
         };
         (binding, ((start - offset) / size) as u32)
-    }
-
-    /// The binding of a tensor that the dispatch doesn't use but its layout has.
-    fn unused(operand: Operand) -> Binding {
-        Binding {
-            operand,
-            offset: 0,
-            size: WORD,
-        }
     }
 
     /// Binds what a part of elements needs instead of the same elements of every tensor, and completes its parameters.
@@ -197,22 +185,16 @@ impl Cut {
     ) -> Params {
         let part = Span { start, len: len.into() };
         let gates = self.gates(part);
-        let (of_b, skipped) = self.binding(Operand::Input(1), gates);
-        for binding in bindings {
-            *binding = match binding.operand {
-                Operand::Input(1) => of_b,
-                Operand::Input(0) | Operand::Output(1) if self.has_sums() => Self::unused(binding.operand),
-                _ => *binding,
-            };
-        }
+        let (of_b, skipped) = self.binding(B, gates);
+        bindings[B] = of_b;
         // Where the row of the first number of b begins. That may be before the binding; additions in the shader wrap.
         let b_first = skipped.wrapping_sub((gates.start % self.inner()) as u32);
         params.broadcast_from((start % self.row()) as u32, b_first)
     }
 
-    /// The parts that compute sums, if the operation has any.
-    pub(super) fn sums(self) -> impl Iterator<Item = Rows> + use<> {
-        let outer = if self.has_sums() { self.len / self.row() } else { 0 };
+    /// The parts of the sums.
+    pub(super) fn sums(self) -> impl Iterator<Item = Part> + use<> {
+        let outer = self.len / self.row();
         let in_grid = self.sums_in_grid() / self.inner();
         let in_binding = if self.is_one_part() {
             outer
@@ -222,31 +204,34 @@ impl Cut {
         };
         // At least one row: `check_limits` refuses devices that allow less.
         let most = in_grid.min(in_binding).max(1);
-        (0..outer.div_ceil(most)).map(move |part| Rows {
-            cut: self,
-            start: part * most,
-            count: most.min(outer - part * most),
+        (0..outer.div_ceil(most)).map(move |part| {
+            let rows = Rows {
+                cut: self,
+                start: part * most,
+                count: most.min(outer - part * most),
+            };
+            rows.part()
         })
     }
 }
 
 impl Rows {
-    pub(super) fn part(self, placement: Placement, params: Params) -> Part {
+    fn part(self) -> Part {
         let Self { cut, start, count } = self;
         let of_rows = |row: u64| Span {
             start: start * row,
             len: count * row,
         };
         let (elements, sums) = (of_rows(cut.row()), of_rows(cut.inner()));
-        let tensors = bound(cut.op, placement);
-        let mut bindings = [Cut::unused(Operand::Input(0)); MAX_TENSORS];
+        let tensors = cut.kernel.tensors();
+        let mut bindings = [Binding::NONE; MAX_TENSORS];
         let (mut first, mut b_first) = (0, 0);
-        for (binding, operand) in bindings.iter_mut().zip(tensors.clone()) {
-            match operand {
-                Operand::Input(1) | Operand::Output(1) => (*binding, b_first) = cut.binding(operand, sums),
-                Operand::Input(_) => (*binding, first) = cut.binding(operand, elements),
-                Operand::Output(_) => *binding = Cut::unused(operand),
-            }
+        for (binding, tensor) in bindings.iter_mut().zip(tensors.clone()) {
+            let (part, skipped) = match tensor.index {
+                B | DB => (sums, &mut b_first),
+                _ => (elements, &mut first),
+            };
+            (*binding, *skipped) = cut.binding(tensor.index, part);
         }
         let in_word = match cut.dtype {
             DType::F32 => 0,
@@ -256,15 +241,14 @@ impl Rows {
         let rows = groups.div_ceil(cut.workgroups());
         let columns = groups.div_ceil(rows);
         let dispatch = Dispatch {
-            stage: Stage::Sums,
-            entry_point: Stage::Sums.entry_point(cut.op, placement),
+            stage: Stage::Body,
             workgroups: [columns as u32, rows as u32, 1],
         };
         Part {
-            params: params
+            params: Params::new(cut.kernel.op())
                 .of_part(0, sums.len as u32, columns as u32 * WORKGROUP)
                 .broadcast_from(first, b_first),
-            dispatches: [Some(dispatch), None, None],
+            dispatches: [Some(dispatch), None],
             bindings,
             tensors: tensors.len(),
         }
@@ -276,7 +260,7 @@ mod tests {
     use super::*;
     use crate::{
         math::definition::HardSigmoid,
-        plan::{Plan, PlanError, params::FIELDS},
+        plan::{Device, Placement, Plan, PlanError, params::FIELDS},
     };
     use proptest::prelude::*;
 
@@ -286,12 +270,8 @@ mod tests {
         u32::from_ne_bytes(bytes.try_into().unwrap())
     }
 
-    fn binding(part: &Part, operand: Operand) -> Binding {
-        *part
-            .bindings()
-            .iter()
-            .find(|binding| binding.operand == operand)
-            .unwrap()
+    fn kernel(op: Op, dtype: DType) -> Kernel {
+        Kernel::new(op, dtype, Placement::Separate).unwrap()
     }
 
     /// Does what the shader does with every part, and asserts that each element finds its number of `b`, and each sum
@@ -300,25 +280,21 @@ mod tests {
         let (row, inner, size) = (u64::from(gate.row()), u64::from(gate.inner()), dtype.size());
         let len = outer * row;
         let mut parts = 0;
-        for op in [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)] {
-            let is_forward = matches!(op, Other::GateBroadcast(_));
-            let gated = if is_forward {
-                Operand::Input(0)
-            } else {
-                Operand::Input(2)
-            };
-            let plan = Plan::new(op, dtype, Placement::Separate, len, limits)?;
+        let device = Device::new(*limits)?;
+        for op in [Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)] {
+            let is_forward = matches!(op, Op::GateBroadcast(_));
+            let plan = Plan::new(kernel(op, dtype), len, &device)?;
             let (mut elements, mut sums) = (0, 0);
             for part in plan.parts() {
                 parts += 1;
                 let alignment = u64::from(limits.min_storage_buffer_offset_alignment);
                 for &Binding {
-                    operand,
+                    tensor,
                     offset,
                     size: bytes,
                 } in part.bindings()
                 {
-                    let is_short = matches!(operand, Operand::Input(1) | Operand::Output(1));
+                    let is_short = [B, DB].contains(&tensor);
                     let all = if is_short { outer * inner } else { len };
                     assert!(bytes > 0 && bytes <= limits.max_storage_buffer_binding_size, "{part:?}");
                     assert!(offset.is_multiple_of(alignment) && offset + bytes <= (all * size).next_multiple_of(WORD));
@@ -329,12 +305,12 @@ mod tests {
                 assert!(x <= most && y <= most);
                 let [first, b_first, part_len, row_invocations] =
                     ["first", "b_first", "len", "row_invocations"].map(|name| field(part.params, name));
-                let of_b = binding(&part, Operand::Input(1));
+                let of_b = part.bindings[B];
                 let b_words = of_b.size / size;
-                if dispatch.stage == Stage::Sums {
-                    assert!(elements == 0, "sums come first");
-                    let of_a = binding(&part, Operand::Input(0));
-                    let of_db = binding(&part, Operand::Output(1));
+                if !is_forward {
+                    let [of_a, _, of_g, of_db] = part.bindings().try_into().unwrap();
+                    let of_a: Binding = of_a;
+                    assert_eq!((of_a.offset, of_a.size), (of_g.offset, of_g.size));
                     assert_eq!((of_db.offset, of_db.size), (of_b.offset, of_b.size));
                     assert_eq!(row_invocations, x * WORKGROUP);
                     let even = if dtype == DType::F32 { 0 } else { u64::from(b_first % 2) };
@@ -352,7 +328,7 @@ mod tests {
                     }
                     sums += u64::from(part_len);
                 } else {
-                    assert_eq!(binding(&part, gated).offset, elements * size);
+                    assert_eq!(part.bindings[0].offset, elements * size);
                     for e in [
                         0,
                         1,
@@ -375,7 +351,7 @@ mod tests {
                     elements += u64::from(part_len);
                 }
             }
-            assert_eq!((elements, sums), (len, if is_forward { 0 } else { outer * inner }));
+            assert_eq!((elements, sums), if is_forward { (len, 0) } else { (0, outer * inner) });
         }
         Ok(parts)
     }
@@ -414,13 +390,15 @@ mod tests {
 
     #[test]
     fn the_shader_has_the_same_workgroups() {
-        let module = naga::front::wgsl::parse_str(crate::plan::wgsl::SEPARATE).unwrap();
-        let sums = module
+        let gate = BroadcastGate::new(HardSigmoid::KERAS, 2, 3).unwrap();
+        let sums = kernel(Op::GateBroadcastSums(gate), DType::F16);
+        let module = naga::front::wgsl::parse_str(&sums.text()).unwrap();
+        let number = module
             .constants
             .iter()
             .find(|(_, constant)| constant.name.as_deref() == Some("SUMS"));
-        let sums = &module.global_expressions[sums.unwrap().1.init];
-        assert!(matches!(sums, naga::Expression::Literal(naga::Literal::U32(sums)) if u64::from(*sums) == SUMS));
+        let number = &module.global_expressions[number.unwrap().1.init];
+        assert!(matches!(number, naga::Expression::Literal(naga::Literal::U32(sums)) if u64::from(*sums) == SUMS));
         let in_workgroup = |variable: &naga::GlobalVariable| variable.space == naga::AddressSpace::WorkGroup;
         let memory = module
             .global_variables
@@ -429,7 +407,7 @@ mod tests {
         let sizes: Vec<_> = memory
             .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
             .collect();
-        assert_eq!(sizes, [WORKGROUP_MEMORY]);
+        assert_eq!(sizes, [sums.workgroup_memory()]);
     }
 
     /// Tensors beyond 32 bits of elements and of bytes, with the limits that devices have.
@@ -458,12 +436,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_cut_is_refused() {
-        let plan = |op, len| Plan::new(op, DType::F32, Placement::Separate, len, &Limits::default()).map(|_| ());
+        let plan = |op, len| Plan::new(kernel(op, DType::F32), len, &Device::default()).map(|_| ());
         let gate = |middle, inner| BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
         let long = gate((1 << 25) - 63, 1);
         // One row fits as it is, two don't: the second may begin within an alignment.
-        assert_eq!(plan(Other::GateBroadcastBackward(long), long.row().into()), Ok(()));
-        let error = plan(Other::GateBroadcastBackward(long), 2 * u64::from(long.row()));
+        assert_eq!(plan(Op::GateBroadcastSums(long), long.row().into()), Ok(()));
+        let error = plan(Op::GateBroadcastSums(long), 2 * u64::from(long.row()));
         let needed = UnsupportedDevice {
             limit: "max_storage_buffer_binding_size",
             needed: (1 << 27) + 4,
@@ -480,16 +458,16 @@ mod tests {
             max_storage_buffer_binding_size: 1 << 40,
             ..Limits::default()
         };
-        let op = Other::GateBroadcastBackward(gate(1 << 30, 1));
-        let error = Plan::new(op, DType::F32, Placement::Separate, 1 << 30, &limits).unwrap_err();
+        let sums = kernel(Op::GateBroadcastSums(gate(1 << 30, 1)), DType::F32);
+        let error = Plan::new(sums, 1 << 30, &Device::new(limits).unwrap()).unwrap_err();
         assert!(
             error
                 .to_string()
                 .contains("whatever the device allows; give shorter rows"),
             "{error}"
         );
-        assert_eq!(plan(Other::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
-        assert!(plan(Other::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
-        assert!(plan(Other::GateBroadcast(long), 100).is_err());
+        assert_eq!(plan(Op::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
+        assert!(plan(Op::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
+        assert!(plan(Op::GateBroadcast(long), 100).is_err());
     }
 }

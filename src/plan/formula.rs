@@ -1,76 +1,228 @@
-//! Which of the shader's formulas a pipeline is compiled for.
+//! Which of the shader's functions compute an operation, and the constants that they use.
 
-use crate::math::{
-    definition::{Form, HardSigmoid, KinkRule},
-    dtype::DType,
-    op::{Binary, Op, Other, Unary},
+use crate::{
+    math::{
+        binarize::StraightThrough,
+        definition::{Form, HardSigmoid, KinkRule},
+        dtype::DType,
+        op::{Binary, Op, Unary},
+    },
+    plan::window::Window,
 };
+use std::fmt::Write;
 
-/// The values of `FORMULA` in `hard_sigmoid.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u32)]
-pub(crate) enum Formula {
+/// How a definition is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Formula {
     Affine,
-    Rare,
-    Relu6Divide,
-    Relu6Multiply,
-    Relu6DivideBoth,
-    HalfKinks,
-    Halves,
+    /// The slope is subnormal.
+    Tiny,
+    /// The slope is zero.
+    Flat,
+    Divided,
+    /// The gradient is divided too.
+    DividedBoth,
+    Multiplied,
+    /// A gradient that is passed straight through.
+    Unscaled,
 }
 
 impl Formula {
-    pub(crate) fn of(op: Op, dtype: DType) -> Self {
-        let is_preset_of_halves =
-            |definition: HardSigmoid| dtype != DType::F32 && definition.hides_roundings_in_halves();
-        match op {
-            Op::Unary(Unary::Forward(definition)) if is_preset_of_halves(definition) => Self::Halves,
-            Op::Binary(Binary::StraightThrough(_)) if dtype != DType::F32 => Self::Halves,
-            Op::Binary(
-                Binary::Backward(definition)
-                | Binary::BackwardAccumulate(definition)
-                | Binary::HardSwishBackward(definition),
-            )
-            | Op::Other(Other::GateBackward(definition))
-                if definition.kink_rule() == KinkRule::Half =>
-            {
-                Self::HalfKinks
-            }
-            Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => {
-                Self::HalfKinks
-            }
-            // In f16 a product with 1/6 gives the same halves. In bf16 the division matters where the product
-            // overflows.
-            Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) if dtype == DType::F16 => Self::Relu6Multiply,
-            Op::Binary(Binary::Backward(definition) | Binary::BackwardFromOutput(definition)) => {
-                match Self::of_definition(definition) {
-                    _ if is_preset_of_halves(definition) => Self::Halves,
-                    Self::Rare => Self::Rare,
-                    Self::Relu6DivideBoth => Self::Relu6DivideBoth,
-                    // A gradient uses only the slope.
-                    _ => Self::Affine,
-                }
-            }
-            _ => op.definition().map_or(Self::Affine, Self::of_definition),
+    fn of(op: Op, definition: HardSigmoid, dtype: DType) -> Self {
+        match (op, definition.form()) {
+            (Op::Binary(Binary::StraightThrough(_)), _) => Self::Unscaled,
+            // In f16 a product with 1/6 gives the halves that a division gives. In bf16 the division matters where the
+            // product overflows.
+            (Op::Unary(Unary::HardSwish(_)), Form::Relu6Divide) if dtype == DType::F16 => Self::Multiplied,
+            (_, Form::Affine { alpha, .. }) if alpha.get() == 0.0 => Self::Flat,
+            (_, Form::Affine { alpha, .. }) if alpha.get().is_subnormal() => Self::Tiny,
+            (_, Form::Affine { .. }) => Self::Affine,
+            (_, Form::Relu6Divide) => Self::Divided,
+            (_, Form::Relu6DivideBoth) => Self::DividedBoth,
+            (_, Form::Relu6Multiply) => Self::Multiplied,
         }
     }
 
-    /// The formula for f32.
-    pub(crate) fn of_definition(definition: HardSigmoid) -> Self {
-        match definition.form() {
-            Form::Affine { alpha, beta, .. } => {
-                // Where the sum cancels it is exact, and a multiple of half of beta's last place: 0, or at least
-                // 2^-124.
-                let is_never_subnormal = beta.get().abs() >= 2.0f32.powi(-100);
-                if alpha.get().is_normal() && is_never_subnormal {
-                    Self::Affine
-                } else {
-                    Self::Rare
-                }
-            }
-            Form::Relu6Divide => Self::Relu6Divide,
-            Form::Relu6DivideBoth => Self::Relu6DivideBoth,
-            Form::Relu6Multiply => Self::Relu6Multiply,
+    fn value(self) -> &'static str {
+        match self {
+            Self::Affine | Self::Unscaled => "affine_value",
+            Self::Tiny => "tiny_value",
+            Self::Flat => "flat_value",
+            Self::Divided | Self::DividedBoth => "divided_value",
+            Self::Multiplied => "multiplied_value",
         }
+    }
+
+    fn scaled(self) -> &'static str {
+        match self {
+            Self::Affine | Self::Divided | Self::Multiplied => "product_scaled",
+            Self::Tiny => "tiny_scaled",
+            Self::Flat => "flat_scaled",
+            Self::DividedBoth => "divided_scaled",
+            Self::Unscaled => "unscaled",
+        }
+    }
+
+    fn factor(self) -> &'static str {
+        match self {
+            Self::Multiplied => "product_factor",
+            _ => "plain_factor",
+        }
+    }
+}
+
+/// Whether infinity has to be settled at each step, because y may be subnormal or the slope is.
+fn is_rare(formula: Formula, definition: HardSigmoid) -> bool {
+    // Where the sum with the shift cancels it is exact, and a multiple of half of the shift's last place: 0, or at least
+    // 2^-124.
+    let is_never_subnormal = definition.shift().abs() >= 2.0f32.powi(-100);
+    matches!(formula, Formula::Tiny | Formula::Flat) || !is_never_subnormal
+}
+
+/// Whether the operation halves the gradient at the kinks.
+fn halves_at_kinks(op: Op, definition: HardSigmoid) -> bool {
+    let uses_kinks = match op {
+        Op::Binary(op) => matches!(
+            op,
+            Binary::Backward(_) | Binary::BackwardAccumulate(_) | Binary::HardSwishBackward(_)
+        ),
+        Op::GateBackward(_) | Op::GateBroadcastSums(_) => true,
+        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) => false,
+    };
+    uses_kinks && definition.kink_rule() == KinkRule::Half
+}
+
+/// Whether the functions for halves of a preset compute the operation.
+pub(crate) fn is_of_halves(op: Op, dtype: DType) -> bool {
+    match (op, dtype) {
+        (_, DType::F32) => false,
+        (Op::Unary(Unary::Forward(definition)), _) => definition.hides_roundings_in_halves(),
+        (Op::Binary(Binary::Backward(definition)), DType::F16) => {
+            definition.hides_roundings_in_halves() && definition.kink_rule() != KinkRule::Half
+        }
+        (Op::Binary(Binary::BackwardFromOutput(definition)), DType::F16) => definition.hides_roundings_in_halves(),
+        (Op::Binary(Binary::StraightThrough(_)), DType::F16) => true,
+        _ => false,
+    }
+}
+
+/// Whether the operation uses its first operand only to decide whether the gradient passes. A kernel for halves then compares
+/// the half itself.
+pub(crate) fn compares_first_operand(op: Op) -> bool {
+    match op {
+        Op::Binary(Binary::HardSwishBackward(_) | Binary::Gate(_)) => false,
+        Op::Binary(
+            Binary::Backward(_)
+            | Binary::BackwardFromOutput(_)
+            | Binary::BackwardAccumulate(_)
+            | Binary::StraightThrough(_),
+        ) => true,
+        _ => false,
+    }
+}
+
+/// The constants of an operation, and a function of four elements for each formula that it chooses, in WGSL.
+pub(crate) fn text(op: Op, dtype: DType) -> String {
+    let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
+    let formula = Formula::of(op, definition, dtype);
+    let is_rare = is_rare(formula, definition);
+    let is_half = halves_at_kinks(op, definition);
+    let is_composed = is_rare || is_half || formula == Formula::DividedBoth;
+    let is_divided = formula == Formula::Divided;
+    let slope = match formula {
+        Formula::Unscaled => 1.0,
+        _ => definition.slope(),
+    };
+    let mut text = String::new();
+    let mut constant = |name: &str, value: f32| {
+        let wide = f64::from(value);
+        let _ = writeln!(text, "const {name}: f32 = {wide:?}; // {:#010x}", value.to_bits());
+    };
+    constant("SLOPE", slope);
+    constant("SHIFT", definition.shift());
+    if formula == Formula::Tiny {
+        constant("LARGE_SLOPE", definition.slope() * 2.0f32.powi(64));
+    }
+    if formula == Formula::Flat {
+        let value = definition.forward(0.0).to_bits();
+        let _ = writeln!(text, "const CONSTANT: u32 = {value:#010x}u;");
+    }
+    let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
+    let choices: [(&str, &[&str], &str); 9] = [
+        ("value4", &["x"], formula.value()),
+        ("scaled4", &["g"], formula.scaled()),
+        (
+            "gradient4",
+            &["x", "g"],
+            either("half_gradient", "plain_gradient", is_half),
+        ),
+        ("factor4", &["b"], formula.factor()),
+        ("gate4", &["a", "b"], either("composed_gate4", "gate_once4", is_rare)),
+        (
+            "gate_db4",
+            &["a", "b", "g"],
+            either("composed_gate_db4", "gate_db_once4", is_composed),
+        ),
+        (
+            "backward_accumulate4",
+            &["x", "g", "dx"],
+            either("composed_backward_accumulate4", "backward_accumulate_once4", is_composed),
+        ),
+        (
+            "hard_swish4",
+            &["x"],
+            either("divided_hard_swish4", "gated_hard_swish4", is_divided),
+        ),
+        (
+            "hard_swish_backward4",
+            &["x", "g"],
+            match (is_divided, is_composed) {
+                (true, _) => "divided_hard_swish_backward4",
+                (false, true) => "composed_hard_swish_backward4",
+                (false, false) => "hard_swish_backward_once4",
+            },
+        ),
+    ];
+    for (name, operands, chosen) in choices {
+        let parameters = operands.join(": vec4<u32>, ");
+        let _ = writeln!(
+            text,
+            "fn {name}({parameters}: vec4<u32>) -> vec4<u32> {{\n    return {chosen}({});\n}}",
+            operands.join(", ")
+        );
+    }
+    let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
+    let [passing, whole] = windows(op, definition);
+    for (name, window) in [("passes4", passing), ("is_whole4", whole)] {
+        let window = match compared {
+            DType::F32 => window,
+            DType::F16 | DType::Bf16 => window.of_halves(compared),
+        };
+        let _ = writeln!(
+            text,
+            "fn {name}(x: vec4<u32>) -> vec4<bool> {{\n    return {};\n}}",
+            window.expression("x")
+        );
+    }
+    text
+}
+
+/// Where the gradient passes, and where it is whole.
+fn windows(op: Op, definition: HardSigmoid) -> [Window; 2] {
+    match op {
+        Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => [Window::between(-1.0, 1.0); 2],
+        Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => [Window::EVERYTHING; 2],
+        Op::Binary(Binary::BackwardFromOutput(_)) => {
+            [Window::between(0.0f32.next_up(), 1.0f32.next_down()); 2]
+        }
+        Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcastSums(_) => {
+            let whole = match definition.kink_rule() {
+                KinkRule::Half => definition.with_strict_kinks(),
+                KinkRule::Strict | KinkRule::Inclusive => definition,
+            };
+            [definition, whole].map(Window::of)
+        }
+        // No gradient, so no window.
+        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) => [Window::EVERYTHING; 2],
     }
 }

@@ -1,10 +1,7 @@
 //! Dispatch arithmetic: how a tensor is cut into dispatches, and how many workgroups in x and y each of them takes.
 
 use crate::{
-    math::{
-        dtype::DType,
-        op::{Op, Other},
-    },
+    math::{dtype::DType, op::Op},
     plan::limits::{Limits, MAX_BINDING, UnsupportedDevice},
 };
 
@@ -31,11 +28,9 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) fn of(op: Op, dtype: DType) -> Self {
         match op {
-            Op::Other(Other::Pack(_)) => Self::Signs(dtype),
-            Op::Other(Other::Unpack(_)) => Self::FromSigns(dtype),
-            Op::Unary(_)
-            | Op::Binary(_)
-            | Op::Other(Other::GateBackward(_) | Other::GateBroadcast(_) | Other::GateBroadcastBackward(_)) => {
+            Op::Pack(_) => Self::Signs(dtype),
+            Op::Unpack(_) => Self::FromSigns(dtype),
+            Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => {
                 Self::Words(dtype)
             }
         }
@@ -65,9 +60,9 @@ impl Work {
     }
 }
 
-/// A part of a tensor. One dispatch covers it, except for the last elements, which a second one covers.
+/// Some elements of a tensor. One dispatch covers them, except for the last ones, which a second one covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Part {
+pub(crate) struct Piece {
     /// The first element.
     pub(crate) start: u64,
     /// The number of elements.
@@ -79,7 +74,7 @@ pub(crate) struct Part {
 
 /// Cuts a tensor of `len` elements into parts. All but the last are whole steps, so that each starts where a buffer can
 /// be bound and only the last has a tail.
-pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item = Part> {
+pub(crate) fn pieces(limits: Limits, len: u64, work: Work) -> impl Iterator<Item = Piece> {
     let workgroups = limits.max_compute_workgroups_per_dimension;
     let groups = u64::from(workgroups).pow(2);
     let in_grid = groups.saturating_mul(u64::from(WORKGROUP)).saturating_mul(work.width());
@@ -94,7 +89,7 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
         let start = index * longest;
         let len = (len - start).min(longest) as u32;
         let invocations = len / work.width() as u32;
-        Part {
+        Piece {
             start,
             len,
             grid: Grid::new(invocations, workgroups),
@@ -103,15 +98,10 @@ pub(crate) fn parts(limits: Limits, len: u64, work: Work) -> impl Iterator<Item 
     })
 }
 
-/// Checks that a device with these limits can run a kernel that binds `tensors` tensors.
-pub(crate) fn check_limits(limits: &Limits, tensors: usize) -> Result<(), UnsupportedDevice> {
+/// Checks that a device with these limits can bind and dispatch one step of any tensor.
+pub(super) fn check_limits(limits: &Limits) -> Result<(), UnsupportedDevice> {
     let alignment = limits.min_storage_buffer_offset_alignment;
-    let needs: [(&'static str, u64, u64); 3] = [
-        (
-            "max_storage_buffers_per_shader_stage",
-            tensors as u64,
-            limits.max_storage_buffers_per_shader_stage.into(),
-        ),
+    let needs: [(&'static str, u64, u64); 2] = [
         (
             "max_storage_buffer_binding_size",
             // One step of a tensor that is cut into parts: as many elements as signs fit into one alignment.
@@ -167,7 +157,6 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::placement::Unit;
     use proptest::prelude::*;
 
     #[test]
@@ -200,8 +189,8 @@ mod tests {
                 max_compute_workgroups_per_dimension: workgroups,
                 ..Default::default()
             };
-            let parts = parts(limits, len, work).map(|part| (part.start, part.len));
-            parts.collect::<Vec<_>>()
+            let pieces = pieces(limits, len, work).map(|piece| (piece.start, piece.len));
+            pieces.collect::<Vec<_>>()
         };
         let (f32, bf16) = (Work::Words(DType::F32), Work::Words(DType::Bf16));
         assert_eq!(parts(0, f32, 1 << 27, 65535), []);
@@ -260,17 +249,19 @@ mod tests {
             prop_assume!(workgroups >= min_workgroups(1 << shift));
             prop_assume!(len / binding < 1000 && len / (u64::from(workgroups).pow(2) * 1024) < 1000);
             let mut next = 0;
-            for Part { start, len, grid: Grid { x, y, row }, has_tail } in parts(limits, len, work) {
+            for Piece { start, len, grid: Grid { x, y, row }, has_tail } in pieces(limits, len, work) {
                 prop_assert_eq!(start, next);
                 next += u64::from(len);
                 prop_assert!(len > 0);
-                let units = match work {
-                    Work::Words(_) => vec![Unit::Elements],
-                    _ => vec![Unit::Elements, Unit::Bits],
-                };
-                for unit in units {
-                    prop_assert_eq!(unit.size(start, dtype.size()) % u64::from(limits.min_storage_buffer_offset_alignment), 0);
-                    prop_assert!(unit.size(len.into(), dtype.size()).next_multiple_of(WORD) <= binding.min(MAX_BINDING));
+                // Bytes before an element: of the elements, and of their signs.
+                let (size, alignment) = (dtype.size(), u64::from(limits.min_storage_buffer_offset_alignment));
+                let mut bytes: Vec<Box<dyn Fn(u64) -> u64>> = vec![Box::new(|len| len * size)];
+                if !matches!(work, Work::Words(_)) {
+                    bytes.push(Box::new(|len| len.div_ceil(32) * 4));
+                }
+                for bytes in bytes {
+                    prop_assert_eq!(bytes(start) % alignment, 0);
+                    prop_assert!(bytes(len.into()).next_multiple_of(WORD) <= binding.min(MAX_BINDING));
                 }
 
                 prop_assert!(x <= workgroups && y <= workgroups && row == x * WORKGROUP);

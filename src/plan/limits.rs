@@ -4,6 +4,9 @@ use std::fmt;
 /// #10305). It also makes the number of elements of a part fit a u32.
 pub(crate) const MAX_BINDING: u64 = (1 << 32) - 4;
 
+/// The largest alignment. Parts start at multiples of up to 32 alignments, and a binding is shorter than 2^32 bytes.
+pub(crate) const MAX_ALIGNMENT: u32 = 1 << 26;
+
 /// The limits of a device, with WebGPU's names; the defaults are WebGPU's too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -15,6 +18,8 @@ pub struct Limits {
     pub min_storage_buffer_offset_alignment: u32,
     /// Workgroups of a dispatch in each dimension.
     pub max_compute_workgroups_per_dimension: u32,
+    /// Bytes that a workgroup may share.
+    pub max_compute_workgroup_storage_size: u32,
 }
 
 impl Default for Limits {
@@ -24,6 +29,7 @@ impl Default for Limits {
             max_storage_buffer_binding_size: 128 << 20,
             min_storage_buffer_offset_alignment: 256,
             max_compute_workgroups_per_dimension: 65535,
+            max_compute_workgroup_storage_size: 16384,
         }
     }
 }

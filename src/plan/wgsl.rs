@@ -1,18 +1,23 @@
-//! The WGSL text of the kernels: whole modules, one kernel with its constants written in, or one
-//! operation as a function.
+//! One operation as WGSL functions, for a kernel of your own.
 //!
-//! The text is put together from the files in `shaders/`. `hard_sigmoid.wgsl` has the hard sigmoid itself; the heads of
-//! `kernels.wgsl` and `broadcast.wgsl` explain entry points, bindings and grids.
+//! [`Kernel::text`](crate::plan::Kernel::text) gives whole kernels. Both are put together from the files in `shaders/`:
+//! `hard_sigmoid.wgsl` has the hard sigmoid itself, `formula.rs` chooses formulas and writes constants, and only what is needed
+//! is kept.
 
 use crate::{
     math::{
         binarize::Binarization,
         dtype::DType,
         error::OpError,
-        op::{Kernel, Op},
+        op::{Binary, Op, Unary},
     },
-    plan::{formula::Formula, params::Params, placement::Placement},
+    plan::{
+        formula::{self, compares_first_operand, is_of_halves},
+        items::needed,
+        kernel::{Access, Kernel},
+    },
 };
+use std::fmt::Write;
 
 macro_rules! part {
     ($name:literal) => {
@@ -20,105 +25,214 @@ macro_rules! part {
     };
 }
 
-macro_rules! functions {
-    () => {
-        concat!(
-            part!("params"),
-            "\n",
-            part!("hard_sigmoid"),
-            "\n",
-            part!("gate"),
-            "\n",
-            part!("binarize"),
-            "\n",
-            part!("halves")
-        )
-    };
-}
+/// `Params` in WGSL.
+pub(crate) const PARAMS: &str = part!("params");
 
-const FUNCTIONS: &str = functions!();
+/// The functions of numbers, which bind nothing.
+const FUNCTIONS: [&str; 5] = [
+    part!("hard_sigmoid"),
+    part!("gate"),
+    part!("hard_swish"),
+    part!("binarize"),
+    part!("philox"),
+];
 
-/// The module of every kernel for tensors in separate buffers and in place; its pipeline constants choose the kernel.
-pub const SEPARATE: &str = concat!(
-    part!("options"),
-    "\n",
-    functions!(),
-    "\n",
-    part!("bindings"),
-    "\n",
-    part!("kernels"),
-    "\n",
-    part!("broadcast")
-);
-
-/// The same kernels for tensors that share a buffer: every binding is read-write.
-pub const SHARED: &str = concat!(
-    part!("options"),
-    "\n",
-    functions!(),
-    "\n",
-    part!("bindings_shared"),
-    "\n",
-    part!("kernels"),
-    "\n",
-    part!("broadcast")
-);
-
-/// The module that has the kernels for a placement.
-pub const fn module(placement: Placement) -> &'static str {
-    match placement {
-        Placement::Separate | Placement::InPlace => SEPARATE,
-        Placement::Shared => SHARED,
+/// How the tensors of an element type are read.
+fn words(dtype: DType) -> &'static [&'static str] {
+    match dtype {
+        DType::F32 => &[part!("f32")],
+        DType::F16 => &[part!("halves"), part!("f16")],
+        DType::Bf16 => &[part!("halves"), part!("bf16")],
     }
 }
 
-/// The module of one kernel, with its constants in the text, for runtimes such as cubecl, which launch text but can't
-/// set pipeline constants. A runtime that binds every buffer for writing takes [`Placement::Shared`] or
-/// [`Placement::InPlace`].
-///
-/// A [`Plan`](crate::plan::Plan) names the entry points and what to bind.
-pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
-    let op = op.into();
-    let bindings = match placement {
-        Placement::Separate => part!("bindings"),
-        Placement::InPlace | Placement::Shared => part!("bindings_shared"),
+/// The text of a kernel.
+pub(super) fn kernel(kernel: Kernel) -> String {
+    let (op, dtype) = (kernel.op(), kernel.dtype());
+    let family = match op {
+        Op::Pack(_) => part!("pack").into(),
+        Op::Unpack(_) => part!("unpack").into(),
+        Op::GateBroadcast(_) => part!("broadcast").into(),
+        Op::GateBroadcastSums(_) => part!("broadcast_sums").into(),
+        Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) => elementwise(op, dtype),
     };
-    let options = Options::of(op, dtype);
-    let text = [
-        &*options.text(),
-        FUNCTIONS,
-        bindings,
-        part!("kernels"),
-        part!("broadcast"),
-    ];
-    format!("const KERNEL: u32 = {}u;\n{}", op.row().kernel as u32, text.join("\n"))
+    let about = format!("// {} in {dtype}, tensors {}", op.name(), kernel.placement());
+    let about = match op.definition() {
+        Some(definition) => format!("{about}: {definition}, {}\n", definition.formula()),
+        None => format!("{about}\n"),
+    };
+    let bindings = bindings(kernel);
+    let formulas = formula::text(op, dtype);
+    let drawn = drawn(op);
+    let mut parts = vec![&*bindings, PARAMS, &*family, part!("elementwise"), &*drawn, &*formulas];
+    parts.extend(words(dtype));
+    parts.extend(FUNCTIONS);
+    about + &needed(&parts.join("\n"), &[])
 }
 
-/// An operation as a function for a kernel of your own. It binds nothing, and its constants are in the text.
+/// The bindings of the tensors, seen as vec4s and as words, the functions that load and store them, and the parameters.
+fn bindings(kernel: Kernel) -> String {
+    let op = kernel.op();
+    let mut text = String::new();
+    for (binding, tensor) in kernel.tensors().enumerate() {
+        let access = match tensor.access {
+            Access::Read => "read",
+            Access::ReadWrite => "read_write",
+        };
+        for (view, element) in [("vec", "vec4<u32>"), ("word", "u32")] {
+            let name = tensor.name;
+            let _ = writeln!(
+                text,
+                "@group(0) @binding({binding}) var<storage, {access}> {name}_{view}: array<{element}>;"
+            );
+        }
+    }
+    let _ = writeln!(
+        text,
+        "@group(0) @binding({}) var<uniform> params: Params;",
+        kernel.tensors().len()
+    );
+    let names = op.inputs().iter().chain(op.outputs());
+    for (index, name) in names.enumerate() {
+        // In place, the first result has the binding of the operand that it replaces.
+        let is_bound = kernel.tensors().any(|tensor| tensor.index == index);
+        let bound = match op.replaces() {
+            Some(replaced) if !is_bound => op.inputs()[replaced],
+            _ => name,
+        };
+        for (view, suffix, element) in [("vec", "", "vec4<u32>"), ("word", "_word", "u32")] {
+            let _ = writeln!(
+                text,
+                "fn load_{name}{suffix}(i: u32) -> {element} {{\n    return {bound}_{view}[i];\n}}"
+            );
+            if index >= op.inputs().len() {
+                let _ = writeln!(
+                    text,
+                    "fn store_{name}{suffix}(i: u32, value: {element}) {{\n    {bound}_{view}[i] = value;\n}}"
+                );
+            }
+        }
+    }
+    text
+}
+
+/// The functions of a binarization, which draw signs or don't.
+fn drawn(op: Op) -> String {
+    let prefix = if is_stochastic(op) { "drawn_" } else { "" };
+    format!(
+        "fn binarize4(x: vec4<u32>, word: u32) -> vec4<u32> {{\n    return {prefix}binarize_words(x, word);\n}}\n\
+         fn signs4(x: vec4<u32>, word: u32) -> u32 {{\n    return {prefix}signs_of_words(x, word);\n}}\n"
+    )
+}
+
+fn is_stochastic(op: Op) -> bool {
+    matches!(op.binarization(), Some(Binarization::Stochastic { .. }))
+}
+
+/// The entry points of a kernel that computes each element from the same element of its operands.
+fn elementwise(op: Op, dtype: DType) -> String {
+    let adds = matches!(op, Op::Binary(Binary::BackwardAccumulate(_)));
+    let read: Vec<_> = op.inputs().iter().chain(op.outputs().iter().filter(|_| adds)).collect();
+    let results = results(op, dtype);
+    let mut text = String::from(
+        "@compute @workgroup_size(WORKGROUP)\nfn body(@builtin(global_invocation_id) id: vec3<u32>) {\n    \
+         let i = vector_index(id);\n    if in_body(i) {\n        let word = 4u * i;\n",
+    );
+    for name in &read {
+        let _ = writeln!(text, "        let {name} = load_{name}(i);");
+    }
+    for (name, result) in op.outputs().iter().zip(&results) {
+        let _ = writeln!(text, "        let new_{name} = {result};");
+    }
+    for name in op.outputs() {
+        let _ = writeln!(text, "        store_{name}(i, new_{name});");
+    }
+    text += "    }\n}\n@compute @workgroup_size(4)\nfn tail(@builtin(local_invocation_index) lane: u32) {\n    \
+             let i = tail_index(lane);\n    if in_tail(i) {\n        let word = i;\n";
+    for name in &read {
+        let _ = writeln!(text, "        let {name} = vec4<u32>(load_{name}_word(i));");
+    }
+    for (name, result) in op.outputs().iter().zip(&results) {
+        let _ = writeln!(text, "        let new_{name} = merged({result}, load_{name}_word(i), i);");
+    }
+    for name in op.outputs() {
+        let _ = writeln!(text, "        store_{name}_word(i, new_{name});");
+    }
+    text + "    }\n}\n"
+}
+
+/// The function of four elements that computes each result of an operation, and its operands.
+type Call = (&'static str, &'static [&'static str]);
+
+/// The calls of an elementwise operation, one for each result. Others have none.
+fn calls(op: Op) -> &'static [Call] {
+    match op {
+        Op::Unary(Unary::Forward(_)) => &[("forward4", &["x"])],
+        Op::Unary(Unary::HardSwish(_)) => &[("hard_swish4", &["x"])],
+        // It takes words: see `results`.
+        Op::Unary(Unary::Binarize(_)) => &[("binarize4", &["x"])],
+        Op::Binary(Binary::Backward(_) | Binary::StraightThrough(_)) => &[("backward4", &["x", "g"])],
+        Op::Binary(Binary::BackwardFromOutput(_)) => &[("backward4", &["y", "g"])],
+        Op::Binary(Binary::BackwardAccumulate(_)) => &[("backward_accumulate4", &["x", "g", "dx"])],
+        Op::Binary(Binary::HardSwishBackward(_)) => &[("hard_swish_backward4", &["x", "g"])],
+        Op::Binary(Binary::Gate(_)) => &[("gate4", &["a", "b"])],
+        Op::GateBackward(_) => &[("gate4", &["g", "b"]), ("gate_db4", &["a", "b", "g"])],
+        Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => &[],
+    }
+}
+
+/// For each result of an operation the expression that computes four words of it, from those of its operands and the index
+/// `word` of the first one.
+fn results(op: Op, dtype: DType) -> Vec<String> {
+    if let Op::Unary(Unary::Binarize(_)) = op {
+        return vec!["binarize4(x, word)".into()];
+    }
+    let call = |(function, operands): &Call| match dtype {
+        _ if is_of_halves(op, dtype) => {
+            let function = function.replace('4', "_halves");
+            format!("{function}({})", operands.join(", "))
+        }
+        DType::F32 => format!("{function}({})", operands.join(", ")),
+        DType::F16 | DType::Bf16 => {
+            let widened = |half: &str, unchanged: &str| {
+                let operand = |(i, name): (usize, &&str)| match i {
+                    0 if compares_first_operand(op) => format!("{name}{unchanged}"),
+                    _ => format!("{half}({name})"),
+                };
+                operands.iter().enumerate().map(operand).collect::<Vec<_>>().join(", ")
+            };
+            let (first, second) = (widened("low", " << vec4<u32>(16u)"), widened("high", ""));
+            format!("packed_results({function}({first}), {function}({second}))")
+        }
+    };
+    calls(op).iter().map(call).collect()
+}
+
+/// An operation as functions for a kernel of your own. The text binds nothing, takes no parameters, and has nothing that the
+/// operation doesn't need.
 ///
-/// The function has the operation's name ([`Op::name`]) and takes its operands in their order ([`Op::inputs`]), each as the
-/// bits of four `f32`; they may come straight out of arithmetic. It computes in `f32`, whatever `dtype` is:
+/// For each result there is a function. It takes operands in their order ([`Op::inputs`]), each as the bits of four `f32`; they
+/// may come straight out of arithmetic. It computes in `f32`, whatever `dtype` is:
 ///
 /// ```wgsl
-/// fn forward(x: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn hard_swish(x: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn backward(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn backward_from_output(y: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>, zero: u32) -> vec4<u32> // adds to dx
-/// fn hard_swish_backward(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn straight_through(x: vec4<u32>, g: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn gate(a: vec4<u32>, b: vec4<u32>, zero: u32) -> vec4<u32>
-/// fn gate_backward(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>, zero: u32) -> GateGradients // has da and db
+/// fn forward(x: vec4<u32>) -> vec4<u32>
+/// fn hard_swish(x: vec4<u32>) -> vec4<u32>
+/// fn backward(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn backward_from_output(y: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>) -> vec4<u32> // adds to dx
+/// fn hard_swish_backward(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn straight_through(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn gate(a: vec4<u32>, b: vec4<u32>) -> vec4<u32>
+/// fn gate_backward_da(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn gate_backward_db(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>) -> vec4<u32>
 /// ```
 ///
-/// `zero` is a number that is 0 but that the compiler must not know: read it from a uniform buffer of yours (16 bytes, which
-/// some GL drivers want). With it the text keeps each rounding apart, and apart from the arithmetic that made the operands. A
-/// literal, a `const` or an `override` compiles too, but gives other bits. The bits are those of the CPU path, except for
-/// subnormal numbers, which WGSL lets a GPU take for zero.
+/// The text keeps each rounding apart, and apart from the arithmetic that made the operands. The bits are those of the CPU path,
+/// except for subnormal numbers, which WGSL lets a GPU take for zero.
 ///
 /// **Text.** It goes before your kernel, and after lines such as `enable f16;`. A module has room for one such text. It takes
-/// about 50 names, such as `Params`, `parameters` and `rounded`: give yours a prefix. Don't define a function that has the
-/// name of a built-in one that the text calls, such as `clamp` or `max`.
+/// some names, such as `value4` and `rounded`: give yours a prefix. Don't define a function that has the name of a built-in one
+/// that the text calls, such as `clamp` or `max`.
 ///
 /// **Halves.** With `dtype` f16 or bf16 the text also has these. Of eight elements in a row, which are in four words, `low` gives
 /// the first, third, fifth and seventh, and `high` the others. `packed` rounds any `f32` to halves.
@@ -126,15 +240,16 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 /// ```wgsl
 /// fn low(words: vec4<u32>) -> vec4<u32>
 /// fn high(words: vec4<u32>) -> vec4<u32>
-/// fn packed(low: vec4<u32>, high: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32>
 /// ```
 ///
-/// **Signs.** A deterministic `binarize` takes `x` and `zero`. A stochastic one takes random words too. Its seed and offset aren't
-/// in the text, so that they may change: pass those of the [`Binarization`], the low word of each first. For halves, call
-/// `random4` with `element` and `element + 4`, here `a` and `b`: `low` takes `vec4(a.xz, b.xz)`, `high` takes `vec4(a.yw, b.yw)`.
+/// **Signs.** A stochastic `binarize` takes random words too. Its seed and offset aren't in the text, so that they may change: pass
+/// those of the [`Binarization`], the low word of each first. For halves, call `random4` with `element` and `element + 4`, here `a`
+/// and `b`: `low` takes `vec4(a.xz, b.xz)`, `high` takes `vec4(a.yw, b.yw)`. The numbers are plus and minus `scale`.
 ///
 /// ```wgsl
-/// fn binarize(x: vec4<u32>, random: vec4<u32>, zero: u32) -> vec4<u32>
+/// fn binarize(x: vec4<u32>, scale: f32) -> vec4<u32>
+/// fn binarize(x: vec4<u32>, random: vec4<u32>, scale: f32) -> vec4<u32> // stochastic
 /// // The random words of four elements in a row, the first of which is number `element` of the tensor.
 /// fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
 /// ```
@@ -147,124 +262,78 @@ pub fn kernel(op: impl Into<Op>, dtype: DType, placement: Placement) -> String {
 pub fn function(op: impl Into<Op>, dtype: DType) -> Result<String, OpError> {
     let op = op.into();
     op.check_scale(dtype)?;
-    let of_four = match op.row().kernel {
-        Kernel::Forward => "forward4",
-        Kernel::Backward => "backward4",
-        Kernel::BackwardAccumulate => "backward_accumulate4",
-        Kernel::Gate => "gate4",
-        Kernel::GateBackward => "gate_backward4",
-        Kernel::HardSwish => "hard_swish4",
-        Kernel::HardSwishBackward => "hard_swish_backward4",
-        Kernel::Binarize => "binarize4",
-        Kernel::Pack | Kernel::Unpack | Kernel::GateBroadcast | Kernel::GateBroadcastBackward => {
-            return Err(OpError::NotElementwise { op: op.name() });
-        }
-    };
+    let calls = calls(op);
+    if calls.is_empty() {
+        return Err(OpError::NotElementwise { op: op.name() });
+    }
+    let mut text = String::new();
+    let mut roots: Vec<String> = vec![];
+    for (&result, (called, used)) in op.outputs().iter().zip(calls) {
+        let name = match calls {
+            [_] => op.name().to_string(),
+            _ => format!("{}_{result}", op.name()),
+        };
+        // An operand may be the result of arithmetic, which must not be fused with the function's own.
+        let mut operands: Vec<_> = op.inputs().to_vec();
+        operands.extend(used.iter().filter(|operand| !op.inputs().contains(operand)));
+        let parameters: Vec<_> = operands.iter().map(|operand| format!("{operand}: vec4<u32>")).collect();
+        let parameters = parameters.join(", ");
+        let arguments: Vec<_> = used.iter().map(|operand| format!("from_outside({operand})")).collect();
+        let arguments = arguments.join(", ");
+        let function = match op {
+            Op::Unary(Unary::Binarize(_)) if is_stochastic(op) => format!(
+                "fn {name}({parameters}, random: vec4<u32>, scale: f32) -> vec4<u32> {{\n    \
+                 return signed4(is_drawn_plus4({arguments}, random), scale);\n}}\n"
+            ),
+            Op::Unary(Unary::Binarize(_)) => format!(
+                "fn {name}({parameters}, scale: f32) -> vec4<u32> {{\n    return signed4(is_plus4({arguments}), scale);\n}}\n"
+            ),
+            _ => format!("fn {name}({parameters}) -> vec4<u32> {{\n    return {called}({arguments});\n}}\n"),
+        };
+        text += &function;
+        roots.push(name);
+    }
     // The function computes in f32, whatever the tensors hold.
-    let options = Options {
-        dtype,
-        ..Options::of(op, DType::F32)
-    };
-    let also = match op.row().kernel {
-        Kernel::BackwardAccumulate => Some("dx"),
-        Kernel::Binarize if options.stochastic => Some("random"),
-        _ => None,
-    };
-    let operands: Vec<_> = op.inputs().iter().copied().chain(also).collect();
-    // An operand may be the result of arithmetic, which must not be fused with the function's own.
-    let apart = |operand| format!("{operand} ^ vec4<u32>(zero)");
-    let mut arguments: Vec<_> = operands.iter().map(apart).collect();
-    if op.row().kernel == Kernel::Binarize && !options.stochastic {
-        arguments.push("vec4<u32>(0u)".into());
-    }
-    let function = format!(
-        "fn {name}({operands}: vec4<u32>, zero: u32) -> {result} {{\n    return {of_four}({arguments}, parameters(zero));\n}}\n\
-         fn parameters(zero: u32) -> Params {{\n    return {parameters};\n}}\n",
-        name = op.name(),
-        operands = operands.join(": vec4<u32>, "),
-        result = if op.outputs().len() == 2 {
-            "GateGradients"
-        } else {
-            "vec4<u32>"
-        },
-        arguments = arguments.join(", "),
-        parameters = Params::new(op).expression(),
-    );
-    let constants = options.text();
-    let mut parts = vec![&*constants, &function, part!("params"), part!("hard_sigmoid")];
-    match op.row().kernel {
-        Kernel::Forward | Kernel::Backward => {}
-        Kernel::Binarize => parts.push(part!("binarize")),
-        _ => parts.push(part!("gate")),
-    }
+    let formulas = formula::text(op, DType::F32);
+    let mut parts = vec![&*text, part!("function"), &*formulas];
     if dtype != DType::F32 {
-        parts.extend([part!("halves"), part!("functions")]);
+        parts.extend(words(dtype));
+        roots.extend(["low", "high", "packed"].map(String::from));
     }
-    Ok(parts.join("\n"))
-}
-
-/// The pipeline constants besides KERNEL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Options {
-    pub(crate) dtype: DType,
-    pub(crate) formula: Formula,
-    pub(crate) stochastic: bool,
-}
-
-impl Options {
-    pub(crate) fn of(op: Op, dtype: DType) -> Self {
-        Self {
-            dtype,
-            formula: Formula::of(op, dtype),
-            stochastic: matches!(op.binarization(), Some(Binarization::Stochastic { .. })),
-        }
+    if is_stochastic(op) {
+        roots.push("random4".into());
     }
-
-    fn text(self) -> String {
-        let Self {
-            dtype,
-            formula,
-            stochastic,
-        } = self;
-        format!(
-            "const DTYPE: u32 = {}u;\nconst FORMULA: u32 = {}u;\nconst STOCHASTIC: bool = {stochastic};\n",
-            dtype as u32, formula as u32
-        )
-    }
+    parts.extend(FUNCTIONS);
+    let roots: Vec<_> = roots.iter().map(String::as_str).collect();
+    Ok(needed(&parts.join("\n"), &roots))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::math::{
-        broadcast::BroadcastGate,
-        definition::HardSigmoid,
-        op::{Other, Unary},
-    };
-    use crate::plan::{
-        grid::WORKGROUP,
-        placement::{Access, Stage, access, bound},
+    use crate::{
+        math::definition::HardSigmoid,
+        plan::{grid::WORKGROUP, kernel::Stage},
     };
     use naga::{AddressSpace, StorageAccess};
     use std::collections::{BTreeMap, BTreeSet};
 
-    fn constant(module: &naga::Module, name: &str) -> naga::Literal {
-        let found = module.constants.iter().find(|(_, c)| c.name.as_deref() == Some(name));
-        let (_, constant) = found.unwrap_or_else(|| panic!("the shader has no constant {name}"));
-        match module.global_expressions[constant.init] {
-            naga::Expression::Literal(literal) => literal,
-            ref other => panic!("{name} is {other:?}"),
-        }
+    fn checked(text: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+        let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        let capabilities = naga::valid::Capabilities::empty();
+        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
+        let info = validator
+            .validate(&module)
+            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        (module, info)
     }
 
-    /// The text parses alone, binds nothing, and has a function with the operation's name, which calls its kernel's with every
-    /// operand apart from what made it.
+    /// The text parses alone, binds nothing, and has a function for each result, which keeps every operand apart from what made
+    /// it.
     #[test]
     fn a_function_stands_by_itself() {
         let mut without = BTreeSet::new();
-        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
-        let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
-        for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
+        for op in definitions().into_iter().flat_map(Op::all) {
             for &dtype in DType::ALL {
                 let text = match function(op, dtype) {
                     Ok(text) => text,
@@ -274,37 +343,28 @@ mod tests {
                         continue;
                     }
                 };
-                let module = naga::front::wgsl::parse_str(&text).unwrap_or_else(|error| panic!("{op:?}: {error}"));
+                let (module, _) = checked(&text);
                 assert!(
                     module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
                 );
-                assert_eq!(constant(&module, "DTYPE"), naga::Literal::U32(dtype as u32));
-                let formula = naga::Literal::U32(Formula::of(op, DType::F32) as u32);
-                assert_eq!(constant(&module, "FORMULA"), formula);
-                let names = module.functions.iter().filter_map(|(_, one)| one.name.as_deref());
-                let names: BTreeSet<_> = names.collect();
+                let names: BTreeSet<_> = module.functions.iter().filter_map(|(_, one)| one.name.as_deref()).collect();
                 for name in ["low", "high", "packed"] {
-                    assert_eq!(
-                        names.contains(name),
-                        dtype != DType::F32,
-                        "{name} for {op:?} in {dtype}"
-                    );
+                    assert_eq!(names.contains(name), dtype != DType::F32, "{name} for {op:?} in {dtype}");
                 }
-                let (_, own) = text
-                    .split_once(&format!("fn {}(", op.name()))
-                    .expect("the operation's name");
-                let own = own.split('}').next().unwrap();
-                let kernel = snake_case(&format!("{:?}", op.row().kernel));
-                let operands = op.inputs().iter().map(|operand| format!("{operand} ^ vec4<u32>(zero)"));
-                let operands: Vec<_> = operands.collect();
-                let call = format!("return {kernel}4({}", operands.join(", "));
-                assert!(own.contains(&call), "{call} isn't in {own}");
-                assert_eq!(own.contains("dx ^ vec4<u32>(zero)"), op.name() == "backward_accumulate");
+                for result in op.outputs() {
+                    let name = match op.outputs() {
+                        [_] => op.name().to_string(),
+                        _ => format!("{}_{result}", op.name()),
+                    };
+                    let (_, own) = text.split_once(&format!("fn {name}(")).expect("the operation's name");
+                    let own = own.split('}').next().unwrap();
+                    assert!(own.contains("from_outside("), "{own}");
+                }
             }
         }
         assert_eq!(
             without,
-            BTreeSet::from(["gate_broadcast", "gate_broadcast_backward", "pack", "unpack"])
+            BTreeSet::from(["gate_broadcast", "gate_broadcast_sums", "pack", "unpack"])
         );
         let large = Unary::binarize(Binarization::Deterministic, 1e30).unwrap();
         assert!(matches!(
@@ -314,114 +374,70 @@ mod tests {
         assert!(function(large, DType::Bf16).is_ok());
     }
 
-    fn snake_case(name: &str) -> String {
-        let mut snake = String::new();
-        for letter in name.chars() {
-            if letter.is_uppercase() && !snake.is_empty() {
-                snake.push('_');
+    /// Each formula, and slopes and shifts for which kernels have functions of their own.
+    fn definitions() -> Vec<HardSigmoid> {
+        let others = ["affine(0, 0.25)", "affine(1e-40, 0.5, half)", "affine(-3, 1e-38, inclusive)"];
+        let others = others.map(|text| text.parse().unwrap());
+        HardSigmoid::PRESETS.iter().map(|preset| preset.definition).chain(others).collect()
+    }
+
+    /// Entry points, workgroup sizes and bindings are what the kernel says, and nothing that it doesn't need is in its text.
+    #[test]
+    fn a_kernel_has_what_it_names() {
+        let mut count = 0;
+        for kernel in definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all) {
+            count += 1;
+            let (module, info) = checked(&kernel.text());
+            assert!(module.overrides.is_empty());
+            let names: Vec<_> = module.entry_points.iter().map(|entry| &*entry.name).collect();
+            let stages = kernel.stages().iter().copied();
+            assert_eq!(names, stages.clone().map(Stage::entry_point).collect::<Vec<_>>(), "{kernel:?}");
+            let expected = kernel.tensors().map(|tensor| Some(tensor.access));
+            // Every tensor and the parameters, so that a layout made from the text ("auto") has them all.
+            let expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();
+            let mut used = BTreeSet::new();
+            for (index, stage) in stages.enumerate() {
+                let workgroup = if stage == Stage::Tail { 4 } else { WORKGROUP };
+                assert_eq!(module.entry_points[index].workgroup_size, [workgroup, 1, 1]);
+                assert_eq!(bound(&module, &info, index), expected, "{kernel:?} {stage}");
+                used.extend(called(&module, &module.entry_points[index].function));
             }
-            snake.extend(letter.to_lowercase());
+            let all: BTreeSet<_> = module.functions.iter().map(|(handle, _)| handle).collect();
+            assert_eq!(used, all, "a function that nothing calls, in {kernel:?}");
         }
-        snake
+        assert!(count > 1000, "{count}");
     }
 
-    #[test]
-    fn a_kernels_constants_are_in_its_text() {
-        for op in Op::all(HardSigmoid::PYTORCH) {
-            for &placement in Placement::ALL {
-                let module = naga::front::wgsl::parse_str(&kernel(op, DType::F16, placement)).unwrap();
-                assert!(module.overrides.is_empty());
-                assert_eq!(constant(&module, "KERNEL"), naga::Literal::U32(op.row().kernel as u32));
-                assert_eq!(constant(&module, "DTYPE"), naga::Literal::U32(1));
-                let options = Options::of(op, DType::F16);
-                assert_eq!(constant(&module, "FORMULA"), naga::Literal::U32(options.formula as u32));
-                assert_eq!(constant(&module, "STOCHASTIC"), naga::Literal::Bool(options.stochastic));
+    /// The functions that a function calls, and those that these call.
+    fn called(module: &naga::Module, function: &naga::Function) -> BTreeSet<naga::Handle<naga::Function>> {
+        let mut found = BTreeSet::new();
+        for (_, expression) in function.expressions.iter() {
+            if let naga::Expression::CallResult(callee) = *expression {
+                found.insert(callee);
+                found.extend(called(module, &module.functions[callee]));
             }
         }
-    }
-
-    #[test]
-    fn formulas_have_their_constants() {
-        let module = naga::front::wgsl::parse_str(SEPARATE).unwrap();
-        for (formula, name) in [
-            (Formula::Affine, "AFFINE"),
-            (Formula::Rare, "RARE"),
-            (Formula::Relu6Divide, "RELU6_DIVIDE"),
-            (Formula::Relu6Multiply, "RELU6_MULTIPLY"),
-            (Formula::Relu6DivideBoth, "RELU6_DIVIDE_BOTH"),
-            (Formula::HalfKinks, "HALF_KINKS"),
-            (Formula::Halves, "HALVES"),
-        ] {
-            assert_eq!(constant(&module, name), naga::Literal::U32(formula as u32));
-        }
-    }
-
-    /// Every operation's kernel is a constant of the shader, and every such constant belongs to an operation.
-    #[test]
-    fn kernels_and_operations_belong_together() {
-        let text = part!("kernels");
-        let start = text.find("const FORWARD").unwrap();
-        let lines = text[start..].lines().take_while(|line| line.starts_with("const "));
-        let in_shader: BTreeSet<_> = lines
-            .map(|line| line.split([' ', ':']).nth(1).unwrap().to_string())
-            .collect();
-        let module = naga::front::wgsl::parse_str(SEPARATE).unwrap();
-        let mut of_operations = BTreeSet::new();
-        for op in Op::all(HardSigmoid::KERAS) {
-            let kernel = op.row().kernel;
-            let name = snake_case(&format!("{kernel:?}")).to_uppercase();
-            assert_eq!(constant(&module, &name), naga::Literal::U32(kernel as u32), "{op:?}");
-            of_operations.insert(name);
-        }
-        assert_eq!(
-            of_operations, in_shader,
-            "an operation is missing in `Op::all`, or a kernel in the shader"
-        );
-        for dtype in DType::ALL {
-            let value = constant(&module, &dtype.to_string().to_uppercase());
-            assert_eq!(value, naga::Literal::U32(*dtype as u32), "{dtype}");
-        }
-    }
-
-    /// Entry points, workgroup sizes and bindings are what the plan says, in both modules.
-    #[test]
-    fn the_shader_has_what_the_plan_names() {
-        for (text, placements) in [
-            (SEPARATE, &[Placement::Separate, Placement::InPlace][..]),
-            (SHARED, &[Placement::Shared]),
-        ] {
-            let module = naga::front::wgsl::parse_str(text).unwrap();
-            let capabilities = naga::valid::Capabilities::empty();
-            let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
-            let info = validator.validate(&module).unwrap();
-            let mut named = BTreeSet::new();
-            let gate = BroadcastGate::new(HardSigmoid::PYTORCH, 2, 3).unwrap();
-            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
-            for op in Op::all(HardSigmoid::PYTORCH).into_iter().chain(broadcast) {
-                for &placement in placements.iter().filter(|placement| placement.allows(op)) {
-                    for stage in Stage::of(op) {
-                        let name = stage.entry_point(op, placement);
-                        let workgroup = if stage == Stage::Tail { 4 } else { WORKGROUP };
-                        named.insert(name);
-                        let index = module.entry_points.iter().position(|entry| entry.name == name);
-                        let index = index.unwrap_or_else(|| panic!("no entry point {name}"));
-                        assert_eq!(module.entry_points[index].workgroup_size, [workgroup, 1, 1]);
-                        let expected = bound(op, placement).map(|operand| Some(access(placement, operand)));
-                        // Every tensor and the parameters, so that a layout made from the text ("auto") has them all.
-                        let expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();
-                        assert_eq!(used(&module, &info, index), expected, "{name} {placement:?}");
+        // Functions without a result.
+        let mut blocks = vec![&function.body];
+        while let Some(block) = blocks.pop() {
+            for statement in block.iter() {
+                match statement {
+                    naga::Statement::Call { function: callee, .. } => {
+                        found.insert(*callee);
+                        found.extend(called(module, &module.functions[*callee]));
                     }
+                    naga::Statement::Block(block) => blocks.push(block),
+                    naga::Statement::If { accept, reject, .. } => blocks.extend([accept, reject]),
+                    naga::Statement::Loop { body, continuing, .. } => blocks.extend([body, continuing]),
+                    _ => {}
                 }
             }
-            if placements.len() > 1 {
-                let all: BTreeSet<_> = module.entry_points.iter().map(|entry| &*entry.name).collect();
-                assert_eq!(all, named, "an entry point that nothing names");
-            }
         }
+        found
     }
 
     /// What an entry point binds; `None` is the uniform.
-    fn used(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: usize) -> BTreeMap<u32, Option<Access>> {
+    fn bound(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: usize) -> BTreeMap<u32, Option<Access>> {
         let mut found = BTreeMap::new();
         for (handle, variable) in module.global_variables.iter() {
             if info.get_entry_point(entry)[handle].is_empty() {

@@ -1,0 +1,127 @@
+//! The declarations of WGSL text: those that some of them need are kept.
+
+use std::collections::{HashMap, HashSet};
+
+/// A declaration with the comment above it.
+struct Item<'a> {
+    text: &'a str,
+    name: &'a str,
+    is_entry_point: bool,
+}
+
+/// The entry points of a text, the declarations called `roots`, and everything that these need, in the order of the text.
+pub(super) fn needed(text: &str, roots: &[&str]) -> String {
+    let items = items(text);
+    let by_name: HashMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (item.name, i)).collect();
+    debug_assert_eq!(by_name.len(), items.len(), "a name is declared twice");
+    let mut found = HashSet::new();
+    let is_root = |item: &Item| item.is_entry_point || roots.contains(&item.name);
+    let mut left: Vec<usize> = (0..items.len()).filter(|&i| is_root(&items[i])).collect();
+    while let Some(i) = left.pop() {
+        if found.insert(i) {
+            left.extend(names(items[i].text).filter_map(|name| by_name.get(name)));
+        }
+    }
+    let kept = items.iter().enumerate().filter(|(i, _)| found.contains(i));
+    let kept: Vec<_> = kept.map(|(_, item)| item.text.trim()).collect();
+    kept.join("\n\n") + "\n"
+}
+
+/// The declarations at the outermost level, which start at the beginning of a line. A comment that is followed by an empty line
+/// belongs to none.
+fn items(text: &str) -> Vec<Item<'_>> {
+    let mut items = vec![];
+    let mut start = None; // of the comment and the attributes before a declaration
+    let mut at = 0;
+    let mut is_entry_point = false;
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let first = at;
+        at += line.len();
+        if line.starts_with("//") || line.starts_with('@') && !line.contains(" var<") {
+            start.get_or_insert(first);
+            is_entry_point |= line.starts_with('@');
+            continue;
+        }
+        if line.trim().is_empty() {
+            start = None;
+            continue;
+        }
+        // One line, or up to the brace that closes it.
+        if line.trim_end().ends_with('{') {
+            for line in lines.by_ref() {
+                at += line.len();
+                if line.starts_with('}') {
+                    break;
+                }
+            }
+        }
+        items.push(Item {
+            text: &text[start.unwrap_or(first)..at],
+            name: declared(line),
+            is_entry_point,
+        });
+        start = None;
+        is_entry_point = false;
+    }
+    items
+}
+
+/// The name that a declaration gives.
+fn declared(line: &str) -> &str {
+    let keyword = ["fn ", "const ", "struct "].iter().find_map(|keyword| line.strip_prefix(keyword));
+    let rest = keyword.or_else(|| line.split_once("var<")?.1.split_once("> ").map(|(_, rest)| rest));
+    rest.and_then(|rest| names(rest).next()).unwrap_or_default()
+}
+
+/// The identifiers in code; comments have none.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+// The head of a file.
+
+// It doubles.
+fn double(x: u32) -> u32 {
+    // half(x) isn't needed.
+    return x * TWO;
+}
+const TWO: u32 = 2u; // used
+const THREE: u32 = 3u;
+fn half(x: u32) -> u32 {
+    return x / TWO;
+}
+@group(0) @binding(0) var<storage, read> x_vec: array<vec4<u32>>;
+@group(0) @binding(0) var<storage, read> x_word: array<u32>;
+var<workgroup> partials: array<u32, 256>;
+struct Pair {
+    a: u32,
+}
+
+@compute @workgroup_size(4)
+fn main(@builtin(local_invocation_index) i: u32) {
+    let p = Pair(double(x_vec[i].x));
+}
+";
+
+    #[test]
+    fn only_what_is_needed_is_kept() {
+        let kept = needed(TEXT, &[]);
+        let names: Vec<_> = items(&kept).iter().map(|item| item.name).collect();
+        assert_eq!(names, ["double", "TWO", "x_vec", "Pair", "main"]);
+        assert!(kept.contains("// It doubles.") && !kept.contains("head"));
+        let names: Vec<_> = items(TEXT).iter().map(|item| item.name).collect();
+        assert_eq!(
+            names,
+            ["double", "TWO", "THREE", "half", "x_vec", "x_word", "partials", "Pair", "main"]
+        );
+        assert!(needed(TEXT, &["partials"]).contains("var<workgroup> partials"));
+    }
+}

@@ -1,0 +1,286 @@
+use crate::{
+    math::{
+        binarize::{Binarization, Signs},
+        broadcast::BroadcastGate,
+        dtype::DType,
+        error::OpError,
+        finite::Finite,
+        names::named,
+        op::{Op, Unary},
+    },
+    plan::wgsl,
+};
+
+/// An operation on an element type, with its tensors placed in some way: one WGSL module.
+///
+/// ```
+/// use hard_sigmoid::{Binary, DType, HardSigmoid, plan::{Access, Kernel, Placement}};
+///
+/// let backward = Binary::Backward(HardSigmoid::PYTORCH);
+/// let kernel = Kernel::new(backward, DType::F16, Placement::InPlace)?;
+/// // dx replaces g, so two tensors are bound.
+/// let tensors: Vec<_> = kernel.tensors().map(|tensor| (tensor.name, tensor.access)).collect();
+/// assert_eq!(tensors, [("x", Access::ReadWrite), ("g", Access::ReadWrite)]);
+/// assert!(kernel.text().contains("fn body("));
+/// # Ok::<(), hard_sigmoid::OpError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Kernel {
+    op: Op,
+    dtype: DType,
+    placement: Placement,
+}
+
+/// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu refuses a
+/// buffer that one dispatch sees both read-only and writable, so each placement has a text of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// No result shares a buffer with an operand.
+    Separate,
+    /// The first result replaces the operand that [`Op::replaces`] names.
+    InPlace,
+    /// A result shares a buffer with an operand, in disjoint ranges. Every tensor is bound for writing.
+    Shared,
+}
+
+named!(Placement, "placement", Separate => "separate", InPlace => "in_place", Shared => "shared");
+
+impl Placement {
+    /// Whether `op` allows this placement.
+    pub fn allows(self, op: impl Into<Op>) -> bool {
+        self != Self::InPlace || op.into().replaces().is_some()
+    }
+}
+
+/// How a kernel sees a storage buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    ReadWrite,
+}
+
+/// A tensor that a kernel binds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    /// Its index among the operation's operands and then its results, as in [`Op::sizes`].
+    pub index: usize,
+    /// Its name: see [`Op::inputs`] and [`Op::outputs`].
+    pub name: &'static str,
+    /// How the kernel sees it.
+    pub access: Access,
+}
+
+/// An entry point of a kernel. A part of a tensor has at most one dispatch of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The vectors of four words.
+    Body,
+    /// The words that are left. They share no word with the body, so the order of the two is free.
+    Tail,
+}
+
+named!(Stage, "stage", Body => "body", Tail => "tail");
+
+impl Stage {
+    /// The entry point's name in WGSL.
+    pub const fn entry_point(self) -> &'static str {
+        match self {
+            Self::Body => "body",
+            Self::Tail => "tail",
+        }
+    }
+}
+
+/// The most tensors that a kernel binds.
+pub(crate) const MAX_TENSORS: usize = 5;
+
+/// Bytes of workgroup memory that the sums of a broadcast gate take; `partials` in the shader.
+const SUMS_MEMORY: u32 = 4 * 256;
+
+impl Kernel {
+    /// Names a kernel.
+    ///
+    /// # Errors
+    /// [`OpError::NotInPlace`] if the operation doesn't allow the placement, [`OpError::ScaleTooLarge`] if the element type
+    /// can't hold its scale.
+    pub fn new(op: impl Into<Op>, dtype: DType, placement: Placement) -> Result<Self, OpError> {
+        let op = op.into();
+        op.check_scale(dtype)?;
+        if !placement.allows(op) {
+            return Err(OpError::NotInPlace { op: op.name() });
+        }
+        Ok(Self { op, dtype, placement })
+    }
+
+    /// Every kernel of an operation.
+    pub fn all(op: impl Into<Op>) -> impl Iterator<Item = Self> {
+        let op = op.into();
+        let placed = move |dtype| Placement::ALL.iter().map(move |&placement| (dtype, placement));
+        let all = DType::ALL.iter().flat_map(move |&dtype| placed(dtype));
+        all.filter_map(move |(dtype, placement)| Self::new(op, dtype, placement).ok())
+    }
+
+    /// The operation.
+    pub const fn op(self) -> Op {
+        self.op
+    }
+
+    /// The type of the elements.
+    pub const fn dtype(self) -> DType {
+        self.dtype
+    }
+
+    /// How the tensors are placed.
+    pub const fn placement(self) -> Placement {
+        self.placement
+    }
+
+    /// The tensors that are bound, in the order of their bindings: the operands, and the results that replace no operand. The
+    /// parameters follow.
+    pub fn tensors(self) -> impl ExactSizeIterator<Item = Tensor> + Clone {
+        let (inputs, outputs) = (self.op.inputs(), self.op.outputs());
+        let replaced = usize::from(self.placement == Placement::InPlace);
+        (0..inputs.len() + outputs.len() - replaced).map(move |binding| {
+            let index = if binding < inputs.len() {
+                binding
+            } else {
+                binding + replaced
+            };
+            let is_input = index < inputs.len();
+            Tensor {
+                index,
+                name: if is_input {
+                    inputs[index]
+                } else {
+                    outputs[index - inputs.len()]
+                },
+                access: if is_input && self.placement == Placement::Separate {
+                    Access::Read
+                } else {
+                    Access::ReadWrite
+                },
+            }
+        })
+    }
+
+    /// The entry points. Only the sums of a broadcast gate have no tail.
+    pub fn stages(self) -> &'static [Stage] {
+        match self.op {
+            Op::GateBroadcastSums(_) => &[Stage::Body],
+            _ => Stage::ALL,
+        }
+    }
+
+    /// The WGSL module. Its entry points are those of [`stages`](Self::stages); in group 0 it binds
+    /// [`tensors`](Self::tensors), and then [`Params`](crate::plan::Params) as a uniform buffer.
+    pub fn text(self) -> String {
+        wgsl::kernel(self)
+    }
+
+    /// A kernel with the same text, for a cache of pipelines: what only [`Params`](crate::plan::Params) has is left out
+    /// (the length, the seed and the offset of random signs, a scale, the shape of a broadcast gate). A definition's alpha and
+    /// beta are in the text, so a program that changes them at every step should limit its cache.
+    #[must_use]
+    pub fn pipeline_key(self) -> Self {
+        let how = |how| match how {
+            Binarization::Deterministic => how,
+            Binarization::Stochastic { probability, .. } => Binarization::Stochastic {
+                probability,
+                seed: 0,
+                offset: 0,
+            },
+        };
+        let op = match self.op {
+            Op::Unary(Unary::Binarize(signs)) => Op::Unary(Unary::Binarize(Signs {
+                how: how(signs.how),
+                scale: Finite::ONE,
+            })),
+            Op::Pack(signs) => Op::Pack(how(signs)),
+            Op::Unpack(_) => Op::Unpack(Finite::ONE),
+            Op::GateBroadcast(gate) => Op::GateBroadcast(smallest(gate)),
+            Op::GateBroadcastSums(gate) => Op::GateBroadcastSums(smallest(gate)),
+            Op::Unary(Unary::Forward(_) | Unary::HardSwish(_)) | Op::Binary(_) | Op::GateBackward(_) => self.op,
+        };
+        Self { op, ..self }
+    }
+
+    /// Bytes of workgroup memory that it takes.
+    pub(crate) fn workgroup_memory(self) -> u32 {
+        match self.op {
+            Op::GateBroadcastSums(_) => SUMS_MEMORY,
+            _ => 0,
+        }
+    }
+}
+
+/// The gate of this definition with rows of one element.
+fn smallest(gate: BroadcastGate) -> BroadcastGate {
+    BroadcastGate::new(gate.definition(), 1, 1).unwrap_or(gate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::math::definition::HardSigmoid;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_round_trip() {
+        for &placement in Placement::ALL {
+            assert_eq!(placement.to_string().parse(), Ok(placement));
+        }
+        for &stage in Stage::ALL {
+            assert_eq!(stage.to_string(), stage.entry_point());
+        }
+        let error = "inplace".parse::<Placement>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "no placement is called \"inplace\"; use one of separate, in_place, shared"
+        );
+    }
+
+    #[test]
+    fn a_kernel_exists_if_the_operation_allows_its_placement() {
+        for op in Op::all(HardSigmoid::PYTORCH) {
+            let placements: HashSet<_> = Kernel::all(op).map(Kernel::placement).collect();
+            for &placement in Placement::ALL {
+                assert_eq!(placements.contains(&placement), placement.allows(op), "{op:?}");
+            }
+            assert!(Kernel::all(op).all(|kernel| kernel.tensors().len() <= MAX_TENSORS));
+        }
+        let large = Unary::binarize(Binarization::Deterministic, 1e5).unwrap();
+        let dtypes: HashSet<_> = Kernel::all(large).map(Kernel::dtype).collect();
+        assert_eq!(dtypes, HashSet::from([DType::F32, DType::Bf16]));
+    }
+
+    /// Kernels of one key have one text, and kernels of two keys have two, whatever the definition is.
+    #[test]
+    fn a_key_stands_for_a_text() {
+        let draws = |seed, scale| Unary::binarize(Binarization::stochastic(seed, 5), scale).unwrap();
+        let gate = |middle| BroadcastGate::new(HardSigmoid::JAX, middle, 7).unwrap();
+        for (a, b) in [
+            (Op::from(draws(1, 0.5)), Op::from(draws(2, 4.0))),
+            (Op::GateBroadcast(gate(3)), Op::GateBroadcast(gate(4))),
+            (Op::GateBroadcastSums(gate(3)), Op::GateBroadcastSums(gate(4))),
+        ] {
+            for (a, b) in Kernel::all(a).zip(Kernel::all(b)) {
+                assert_eq!(a.pipeline_key(), b.pipeline_key());
+                assert_eq!(a.text(), b.text());
+            }
+        }
+        let mut keys = HashSet::new();
+        let mut texts = HashSet::new();
+        for preset in HardSigmoid::PRESETS {
+            for op in Op::all(preset.definition) {
+                for kernel in Kernel::all(op) {
+                    assert_eq!(kernel.pipeline_key().text(), kernel.text(), "{kernel:?}");
+                    keys.insert(kernel.pipeline_key());
+                    texts.insert(kernel.text());
+                }
+            }
+        }
+        assert!(keys.len() >= texts.len() && texts.len() > 300, "{} {}", keys.len(), texts.len());
+    }
+}
