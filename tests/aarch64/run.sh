@@ -2,8 +2,8 @@
 # Tests the CPU path on emulated aarch64: the library and host tests with the feature `parallel`, which uses NEON. Run by
 # `./test.sh aarch64`.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tests/fetch.sh
+cd "$(dirname "$0")/../.."
+. tests/common/fetch.sh
 target=aarch64-unknown-linux-gnu
 runner=()
 if [ "$(uname -m)" != aarch64 ]; then

@@ -2,8 +2,8 @@
 # Tests the Python package: its wheel and its source distribution, each installed into a fresh environment, its tests against the
 # real frameworks, and its examples on a GPU or a software driver. Run by `./test.sh python`.
 set -euo pipefail
-cd "$(dirname "$0")/../integrations/python"
-. ../../tests/fetch.sh
+cd "$(dirname "$0")/../../crates/python"
+. ../../tests/common/fetch.sh
 command -v python3 >/dev/null || install python3 python3-venv
 python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' || install python3-venv
 # What torch.compile needs.

@@ -100,7 +100,7 @@ says=$(offers lines deb trixie-backports 2>&1) && status=0 || status=$?
 same "$status $says" "1 this machine's apt has no source for Created-By: Packages Origin: Debian Codename: trixie"
 
 # Where packages come from is the machine's affair.
-if grep -nE '(https?|ftp)://' ./*.sh; then
+if grep -nE '(https?|ftp)://' ../*/*.sh | grep -v '://example\.org'; then
     echo "a script of tests names a host" >&2
     exit 1
 fi

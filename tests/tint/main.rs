@@ -1,6 +1,6 @@
 //! The kernels through Tint, Chrome's WGSL compiler, in Dawn under Node: `./test.sh tint`.
 
-#[path = "common/mod.rs"]
+#[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod common;
 

@@ -2,11 +2,11 @@
 # Checks the machine code that AMD's and Intel's shader compilers make of the kernels, without a GPU. Intel's driver needs a device,
 # which Mesa's shim imitates. The shim is built from Debian's source of the installed driver. Run by `./test.sh isa`.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. tests/fetch.sh
+cd "$(dirname "$0")/../.."
+. tests/common/fetch.sh
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/intel-shim"
 command -v dpkg-query >/dev/null || cannot "Mesa's source, which needs Debian's dpkg-query,"
-tests/fetch-test.sh
+tests/common/fetch-test.sh
 version=$(dpkg-query -W -f '${Version}' mesa-vulkan-drivers)
 shim="$folder/$version/libintel_noop_drm_shim.so"
 
@@ -49,8 +49,8 @@ if [ "$status" != 0 ] && [ "$status" != 3 ]; then
     echo "Mesa's shim can't be built here, so Intel is skipped" >&2
     status=3
 fi
-cargo build --release -p isa
-run=(cargo run --release -q -p isa --)
+cargo build --release -p hard-sigmoid-tools
+run=(cargo run --release -q -p hard-sigmoid-tools -- isa)
 if [ "$status" = 0 ]; then
     "${run[@]}" --intel-shim "$shim" --write docs/portability.md
 else

@@ -1,12 +1,12 @@
-//! Checks the structure of `src/`: each folder (a room) belongs to a floor, and imports go only to lower floors.
+//! Checks the structure of `src/`: each folder belongs to a layer, and imports go only to lower layers.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-/// The floors from the ground up. Rooms of one floor don't import each other.
-const FLOORS: [&[&str]; 4] = [&["math"], &["cpu", "identify", "plan"], &["gpu"], &["offload"]];
+/// The folders of each layer, the lowest first. Those of one layer don't import each other.
+const LAYERS: [&[&str]; 4] = [&["math"], &["cpu", "identify", "plan"], &["gpu"], &["offload"]];
 
-fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+fn layer(folder: &str) -> Option<usize> {
+    LAYERS.iter().position(|folders| folders.contains(&folder))
 }
 
 /// Every `.rs` file under a folder, with its text.
@@ -70,18 +70,18 @@ fn imports(text: &str) -> Vec<String> {
 /// What is wrong with a file's imports.
 fn faults(file: &str, text: &str) -> Vec<String> {
     // lib.rs is the face: it re-exports, and nobody imports through it.
-    let Some((room, _)) = file.split_once('/') else {
+    let Some((folder, _)) = file.split_once('/') else {
         return vec![];
     };
-    let Some(own) = floor(room) else {
-        return vec![format!("{file} is in a room without a floor: add {room} to FLOORS")];
+    let Some(own) = layer(folder) else {
+        return vec![format!("{file} is in a folder without a layer: add {folder} to LAYERS")];
     };
-    let wrong = imports(text).into_iter().filter_map(|name| match floor(&name) {
+    let wrong = imports(text).into_iter().filter_map(|name| match layer(&name) {
         None => Some(format!(
-            "{file} imports crate::{name}, which is no room: name the file that defines it"
+            "{file} imports crate::{name}, which is no folder: name the file that defines it"
         )),
-        Some(theirs) if name != room && theirs >= own => {
-            Some(format!("{file} imports {name}, which isn't below {room}"))
+        Some(theirs) if name != folder && theirs >= own => {
+            Some(format!("{file} imports {name}, which isn't below {folder}"))
         }
         Some(_) => None,
     });
@@ -99,8 +99,8 @@ fn imports_run_downwards() {
         wrong.extend(faults(file, text));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    for room in FLOORS.iter().flat_map(|rooms| rooms.iter()) {
-        assert!(count.contains_key(room), "the room {room} is gone");
+    for folder in LAYERS.iter().flat_map(|folders| folders.iter()) {
+        assert!(count.contains_key(folder), "the folder {folder} is gone");
     }
     assert!(count["gpu"] > 10, "the imports aren't seen: {count:?}");
 }
