@@ -6,7 +6,7 @@
 #                          kernels, on every adapter (about an hour for each on two cores), and a
 #                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
-#                          validation layer; `cargo xtask matrix` writes docs/portability.md (about 15 minutes)
+#                          validation layer; it writes docs/portability.md (about 15 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions per element
@@ -53,35 +53,14 @@ case "${1:-}" in
 "")
     # --release shares its build with the examples, and the tests go through millions of elements.
     cargo test --release
-    cargo test --release -p figures
-    ;;
-exhaustive)
-    cargo test --release -p hard-sigmoid --lib --test host -- --ignored
-    cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
-    ;;
-matrix)
-    tests/matrix.sh
-    ;;
-tint)
-    tests/tint/run.sh
-    ;;
-compilers)
-    tests/shaders/run.sh
-    ;;
-isa)
-    tests/isa.sh
-    ;;
-aarch64)
-    tests/aarch64.sh
-    ;;
-python)
-    tests/python.sh
-    ;;
-web)
-    tests/web/run.sh
+    cargo test --release -p hard-sigmoid-tools
     ;;
 *)
-    echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
-    exit 2
+    # Each of the others has a folder.
+    if ! [[ $1 =~ ^[a-z0-9]+$ && -x tests/$1/run.sh ]]; then
+        echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
+        exit 2
+    fi
+    "tests/$1/run.sh"
     ;;
 esac

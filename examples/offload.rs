@@ -6,7 +6,7 @@
 //! cargo run --release --example offload -- --device gpu
 //! ```
 //!
-//! The command `hard-sigmoid` in `cli` does the same with other data and definitions, and writes files.
+//! The command `hard-sigmoid` in `crates/cli` does the same with other data and definitions, and writes files.
 
 use hard_sigmoid::{
     Binary, Difference, Element, HardSigmoid, Op, Region, Unary,

@@ -11,7 +11,7 @@ The definition is PyTorch's; ONNX Runtime and ncnn compute clip(x / 6 + 0.5), wh
 With --gpu: our kernel, ONNX Runtime's WebGPU provider and ncnn's Vulkan layer on the first adapter of the first Vulkan
 driver (VK_ICD_FILENAMES chooses one; ONNX Runtime needs lavapipe 25 or a GPU). Neither lets Python keep tensors on the
 device, so the time of one forward pass is an eighth of what a chain of nine takes longer than one alone. burn is in the
-bench of integrations/burn.
+bench of crates/burn.
 """
 
 import importlib.metadata

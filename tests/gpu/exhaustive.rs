@@ -208,7 +208,7 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
         info.name, info.backend, info.driver, info.driver_info
     );
     println!("\n{about}");
-    // For `cargo xtask matrix`.
+    // For `./test.sh matrix`.
     let mut report = about + "\n";
     for (row, seen) in rows.iter().zip(&totals) {
         let Seen {

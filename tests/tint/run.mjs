@@ -1,5 +1,5 @@
-// Follows plans in Dawn, which compiles with Tint as Chrome does, and writes the results for tests/tint.rs to compare.
-// Arguments: the folder that tests/tint.rs has filled, and the node_modules folder with the package `webgpu`.
+// Follows plans in Dawn, which compiles with Tint as Chrome does, and writes the results for main.rs to compare.
+// Arguments: the folder that main.rs has filled, and the node_modules folder with the package `webgpu`.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

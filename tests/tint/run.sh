@@ -2,11 +2,11 @@
 # Runs the kernels through Tint, Chrome's WGSL compiler, on SwiftShader and on a newer lavapipe. Run by `./test.sh tint`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-. tests/fetch.sh
-. tests/npm.sh
+. tests/common/fetch.sh
+. tests/common/npm.sh
 npm_package webgpu@0.6.2
 [ -e /usr/lib/chromium/vk_swiftshader_icd.json ] || install chromium
-newer=$(tests/lavapipe-backports.sh) || cannot "a newer lavapipe"
+newer=$(tests/common/lavapipe-backports.sh) || cannot "a newer lavapipe"
 
 export HARD_SIGMOID_NODE_MODULES="$node_modules"
 tint() {

@@ -3,10 +3,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
-. tests/fetch.sh
+. tests/common/fetch.sh
 target=wasm32-unknown-unknown
 [ -d "$(rustc --print target-libdir --target $target)" ] || rustup target add $target || cannot "Rust's target $target"
-. tests/npm.sh
+. tests/common/npm.sh
 npm_package playwright-core@1.64.1
 npm_package axe-core@4.14.1
 npm_package typescript@7.0.2

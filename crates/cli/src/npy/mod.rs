@@ -1,0 +1,15 @@
+//! Arrays of files, read in pieces: NumPy's `.npy` and `.npz`, and `.safetensors`.
+
+pub mod header;
+#[cfg(feature = "command")]
+mod reader;
+#[cfg(feature = "command")]
+mod source;
+#[cfg(all(test, feature = "command"))]
+mod tests;
+
+#[cfg(feature = "command")]
+pub(crate) use {
+    header::shown,
+    reader::{Numbers, Reader, check_one_stdin, check_same_order, check_same_shape, head, numbers, shipped},
+};

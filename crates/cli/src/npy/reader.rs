@@ -1,0 +1,294 @@
+//! Reads arrays in pieces.
+
+use super::{
+    header::{Header, shown},
+    source::{self, BFLOAT16, Source},
+};
+use crate::progress;
+use bytemuck::Pod;
+use hard_sigmoid::{DType, Scalar, bf16, f16};
+use std::{
+    io::{ErrorKind, Read},
+    path::{Path, PathBuf},
+};
+
+/// NumPy's name of an element type, or of the bits of bfloat16.
+pub fn dtype(element: DType) -> &'static str {
+    match element {
+        DType::F32 => "<f4",
+        DType::F16 => "<f2",
+        DType::Bf16 => "<u2",
+    }
+}
+
+/// The first bytes of a `.npy` file of these elements, up to the data.
+pub fn head(element: DType, shape: &[u64], is_fortran: bool) -> Vec<u8> {
+    let extents: Vec<_> = shape.iter().map(u64::to_string).collect();
+    let extents = match &extents[..] {
+        // A comma makes it a tuple in Python.
+        [one] => format!("{one},"),
+        extents => extents.join(", "),
+    };
+    let dtype = dtype(element);
+    let order = if is_fortran { "True" } else { "False" };
+    let text = format!("{{'descr': '{dtype}', 'fortran_order': {order}, 'shape': ({extents}), }}");
+    // Magic, version, length and the final newline are 11 bytes. Data start at a multiple of 64.
+    let padded = (text.len() + 11).next_multiple_of(64) - 11;
+    let len = u16::try_from(padded + 1).expect("64 dimensions take less");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend(len.to_le_bytes());
+    bytes.extend(format!("{text:padded$}\n").bytes());
+    bytes
+}
+
+pub fn check_same_shape(x_shape: &[u64], g_shape: &[u64]) -> Result<(), String> {
+    if x_shape == g_shape {
+        return Ok(());
+    }
+    Err(format!(
+        "the input has shape {} but the gradient {}",
+        shown(x_shape),
+        shown(g_shape)
+    ))
+}
+
+/// Checks that x and g have the same order, since their elements are paired one by one.
+pub fn check_same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
+    if x_is_fortran == g.is_fortran() {
+        return Ok(());
+    }
+    Err("one of input and gradient is in Fortran order, the other in C order: save both in the same order".into())
+}
+
+/// Checks that at most one input comes from standard input, which can be read only once.
+pub fn check_one_stdin<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), String> {
+    match paths.filter(|path| path.as_path() == Path::new("-")).count() {
+        0 | 1 => Ok(()),
+        _ => Err("only one of the inputs can come from standard input".into()),
+    }
+}
+
+/// A file of the data that come with the project.
+pub fn shipped(name: &str) -> Result<PathBuf, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/data")
+        .join(name);
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!(
+        "{}: the project's data are no longer there; name a file",
+        path.display()
+    ))
+}
+
+/// Elements that are read at a time.
+const PIECE: usize = 1 << 18;
+
+/// An array whose header was read.
+pub struct Reader {
+    path: PathBuf,
+    header: Header,
+    data: Box<dyn Read + Send>,
+    /// Bytes of the data, if that is known.
+    len: Option<u64>,
+    /// The bytes of an element come in the other order.
+    is_big_endian: bool,
+}
+
+impl Reader {
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let source = source::open(path).map_err(|message| format!("{}: {message}", path.display()))?;
+        let Source { mut header, data, len } = source;
+        let is_big_endian = header.dtype.starts_with('>');
+        if is_big_endian {
+            header.dtype.replace_range(..1, "<");
+        }
+        Ok(Self {
+            path: path.into(),
+            header,
+            data,
+            len,
+            is_big_endian,
+        })
+    }
+
+    /// NumPy's name, as of little-endian numbers.
+    pub fn dtype(&self) -> &str {
+        &self.header.dtype
+    }
+
+    /// What the elements are, if the file tells: uint16 may be anything.
+    pub fn element(&self) -> Option<DType> {
+        let all = [("<f4", DType::F32), ("<f2", DType::F16), (BFLOAT16, DType::Bf16)];
+        let found = all.into_iter().find(|(name, _)| *name == self.dtype());
+        found.map(|(_, element)| element)
+    }
+
+    pub fn shape(&self) -> &[u64] {
+        &self.header.shape
+    }
+
+    /// Whether the elements come in Fortran order. With one dimension there is one order.
+    pub fn is_fortran(&self) -> bool {
+        self.header.is_fortran && self.shape().len() > 1
+    }
+
+    /// How many elements there are, if they are of type `T`, and as many as the file is long.
+    pub fn check<T: Scalar>(&self) -> Result<u64, String> {
+        let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
+        if found != wanted && self.element() != Some(T::DTYPE) {
+            return Err(self.at_path(match (self.element(), found) {
+                (Some(_), _) => format!(
+                    "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
+                ),
+                (None, "<f8") => "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32 first, in \
+                                  NumPy with .astype('float32')"
+                    .into(),
+                (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),
+                (None, _) => format!(
+                    "its dtype is '{found}'; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as \
+                     uint16"
+                ),
+            }));
+        }
+        self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
+    }
+
+    fn checked(&self, size: u64) -> Result<u64, String> {
+        let shape = shown(self.shape());
+        let counted = self
+            .header
+            .elements()
+            .and_then(|len| Some((len, len.checked_mul(size)?)));
+        let Some((len, bytes)) = counted else {
+            return Err(format!("shape {shape} has more bytes than can be counted"));
+        };
+        // What a pipe lacks is seen when it ends.
+        match self.len.filter(|&found| found != bytes) {
+            Some(found) => Err(format!(
+                "shape {shape} takes {bytes} bytes of data, but there are {found}: truncated or damaged"
+            )),
+            None => Ok(len),
+        }
+    }
+
+    /// The next elements.
+    pub fn fill<T: Pod>(&mut self, values: &mut [T]) -> Result<(), String> {
+        // wgpu runs on little-endian machines alone.
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(values);
+        let read = self.data.read_exact(bytes);
+        if self.is_big_endian {
+            bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
+        }
+        read.map_err(|error| {
+            self.at_path(match error.kind() {
+                ErrorKind::UnexpectedEof => format!("the data end before shape {} is complete", shown(self.shape())),
+                _ => error.to_string(),
+            })
+        })
+    }
+
+    /// Checks that nothing follows the last element.
+    pub fn end(&mut self) -> Result<(), String> {
+        match self.data.read_exact(&mut [0]) {
+            Ok(()) => Err(self.at_path(format!(
+                "there are data after the last element of shape {}",
+                shown(self.shape())
+            ))),
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(()),
+            Err(error) => Err(self.at_path(error.to_string())),
+        }
+    }
+
+    /// All elements. From a pipe, which may promise more than it has, memory is taken as they come.
+    pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
+        let len = self.check::<T>()?;
+        self.read_all(len, convert)
+    }
+
+    fn read_all<T: Pod, V>(mut self, len: u64, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
+        let mut left = len;
+        let mut all = Vec::new();
+        if self.len.is_some() {
+            let len = usize::try_from(len).map_err(|error| self.at_path(error.to_string()))?;
+            all.try_reserve_exact(len)
+                .map_err(|error| self.at_path(error.to_string()))?;
+        }
+        let progress = progress::of_bytes(len * size_of::<T>() as u64);
+        let mut piece = vec![T::zeroed(); left.min(PIECE as u64) as usize];
+        while left > 0 {
+            let len = left.min(PIECE as u64) as usize;
+            self.fill(&mut piece[..len])?;
+            all.try_reserve(len).map_err(|error| self.at_path(error.to_string()))?;
+            all.extend(piece[..len].iter().map(|&value| convert(value)));
+            left -= len as u64;
+            progress.inc((len * size_of::<T>()) as u64);
+        }
+        progress.finish_and_clear();
+        self.end()?;
+        Ok(all)
+    }
+
+    fn at_path(&self, message: String) -> String {
+        format!("{}: {message}", self.path.display())
+    }
+}
+
+/// Numbers of any type that tensors here have, in C order.
+pub struct Numbers {
+    pub values: Vec<f32>,
+    pub shape: Vec<u64>,
+    /// What they are in the file; float64 is rounded to float32.
+    pub element: DType,
+}
+
+pub fn numbers(path: &Path) -> Result<Numbers, String> {
+    let reader = Reader::open(path)?;
+    let shape = reader.shape().to_vec();
+    let is_fortran = reader.is_fortran();
+    let (element, values) = match reader.dtype() {
+        "<f4" => (DType::F32, reader.all(|value: f32| value)?),
+        "<f2" => (DType::F16, reader.all(f16::to_f32)?),
+        "<u2" | BFLOAT16 => (DType::Bf16, reader.all(bf16::to_f32)?),
+        "<f8" => {
+            let len = reader.checked(8).map_err(|message| reader.at_path(message))?;
+            (DType::F32, reader.read_all(len, |value: f64| value as f32)?)
+        }
+        other => {
+            return Err(reader.at_path(format!(
+                "its dtype is '{other}'; supported are float64, float32, float16, and uint16 as the bits of bfloat16"
+            )));
+        }
+    };
+    let values = if is_fortran {
+        in_c_order(&values, &shape)
+    } else {
+        values
+    };
+    Ok(Numbers { values, shape, element })
+}
+
+/// Reorders values from Fortran order, in which the first index changes fastest.
+fn in_c_order(values: &[f32], shape: &[u64]) -> Vec<f32> {
+    let mut strides = vec![1; shape.len()];
+    for axis in 1..shape.len() {
+        strides[axis] = strides[axis - 1] * shape[axis - 1] as usize;
+    }
+    let mut index = vec![0; shape.len()];
+    let mut at = 0;
+    let next = |_| {
+        let value = values[at];
+        for axis in (0..shape.len()).rev() {
+            index[axis] += 1;
+            at += strides[axis];
+            if index[axis] < shape[axis] {
+                break;
+            }
+            at -= strides[axis] * shape[axis] as usize;
+            index[axis] = 0;
+        }
+        value
+    };
+    (0..values.len()).map(next).collect()
+}

@@ -1,0 +1,136 @@
+//! Files that are written: a file appears when it is complete, a device or a pipe is written as it is.
+
+use crate::{out::Out, outcome::complain, paths::split};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+use tempfile::NamedTempFile;
+
+/// Where a result goes.
+pub struct Output {
+    path: PathBuf,
+    place: Place,
+}
+
+enum Place {
+    /// Written beside the target, and renamed to it at the end. If that isn't reached, nothing is left of it.
+    Beside(NamedTempFile, PathBuf),
+    /// Standard output, or a device or a pipe, which must not be replaced.
+    Through(Box<dyn Write + Send>),
+}
+
+impl Output {
+    /// A program may create only one, because Ctrl-C removes only that one.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        let place = Place::of(path).map_err(|error| at(path, error))?;
+        if let Place::Beside(file, _) = &place {
+            remove_when_interrupted(file.path()).map_err(io::Error::other)?;
+        }
+        Ok(Self {
+            path: path.into(),
+            place,
+        })
+    }
+
+    /// Where text for people goes: to standard output, or to standard error if the result itself may be there.
+    pub fn beside<'a>(output: Option<&Self>, out: &'a mut Out) -> Box<dyn Write + 'a> {
+        match output.is_none_or(Self::is_file) {
+            true => Box::new(out),
+            false => Box::new(io::stderr()),
+        }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self.place, Place::Beside(..))
+    }
+
+    /// The kind of error tells whether a reader has closed the pipe.
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let written = match &mut self.place {
+            Place::Beside(file, _) => file.write_all(bytes),
+            Place::Through(file) => file.write_all(bytes),
+        };
+        written.map_err(|error| at(&self.path, error))
+    }
+
+    pub fn finish(self) -> io::Result<()> {
+        match self.place {
+            Place::Beside(file, target) => {
+                let renamed = file.persist(target);
+                renamed.map(drop).map_err(|error| at(&self.path, error.error))
+            }
+            Place::Through(mut file) => file.flush().map_err(|error| at(&self.path, error)),
+        }
+    }
+}
+
+/// Refuses an output that is one of the inputs.
+pub fn check_inputs<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a PathBuf>) -> Result<(), String> {
+    let there = output.canonicalize().ok().filter(|there| there.is_file());
+    let is_it = |input: &PathBuf| there.is_some() && split(input).0.canonicalize().ok() == there;
+    match inputs.into_iter().any(is_it) {
+        true => Err(format!("{}: it is an input; --overwrite replaces it", output.display())),
+        false => Ok(()),
+    }
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        if path == Path::new("-") {
+            return Ok(Self::Through(Box::new(io::stdout())));
+        }
+        match fs::metadata(path) {
+            Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            Ok(there) if !there.is_file() => {
+                return Ok(Self::Through(Box::new(File::options().write(true).open(path)?)));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let target = linked(path);
+        let folder = match target.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        // Without this the error names the temporary file.
+        fs::metadata(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // A temporary file is for its owner alone; the output gets the permissions of any new file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder.prefix(".hard-sigmoid-").tempfile_in(folder)?;
+        if let Ok(there) = fs::metadata(&target) {
+            file.as_file().set_permissions(there.permissions())?;
+        }
+        Ok(Self::Beside(file, target))
+    }
+}
+
+/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
+fn remove_when_interrupted(path: &Path) -> Result<(), ctrlc::Error> {
+    let path = path.to_owned();
+    let handler = move || {
+        // It may just have been finished.
+        let _ = fs::remove_file(&path);
+        complain("interrupted");
+        // The status by which a shell reports a command that Ctrl-C ended.
+        std::process::exit(130);
+    };
+    ctrlc::set_handler(handler)
+}
+
+/// Where a chain of symbolic links ends; there may be no file yet. `fs::metadata` has refused a circle.
+fn linked(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    while let Ok(target) = fs::read_link(&path) {
+        // An absolute target replaces the folder.
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
+}
+
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,230 @@
+//! Checks a device's machine code for faults and counts its instructions.
+
+use crate::{
+    Result,
+    isa::{
+        device::Device,
+        driver::Driver,
+        kernels::{self, Kernel, Module, Modules},
+        listing::{self, Reading, Vendor},
+    },
+};
+use hard_sigmoid::wgsl;
+
+const LIMITED: &str = "gfx1100";
+
+/// Limits on the instructions for an element on that device in f32, f16 and bf16. The counts depend on Mesa's version and naga's:
+/// these are a twentieth above those of Mesa 22.3.6 and naga 30. Lower them when a kernel gets better.
+const LIMITS: [(&str, [f64; 3]); 27] = [
+    ("pytorch forward", [15.0, 13.9, 11.2]),
+    ("keras forward", [9.7, 13.9, 11.2]),
+    ("jax forward", [8.7, 13.9, 11.2]),
+    ("keras3 forward", [15.0, 13.9, 11.2]),
+    ("keras3 backward", [40.8, 28.5, 15.9]),
+    ("sparse forward", [9.7, 13.9, 11.2]),
+    ("sparse backward", [23.7, 51.3, 27.6]),
+    ("affine(0.16666667, 0.5, strict) forward", [9.7, 36.9, 13.3]),
+    ("affine(0, 0.25, strict) forward", [14.2, 41.2, 17.7]),
+    ("pytorch backward", [11.8, 28.0, 15.9]),
+    ("keras backward", [11.8, 28.0, 15.9]),
+    ("jax backward", [11.8, 28.0, 15.9]),
+    ("affine(0.16666667, 0.5, strict) backward", [11.8, 39.5, 15.9]),
+    ("affine(0, 0.25, strict) backward", [16.3, 43.9, 20.2]),
+    ("pytorch backward_from_output", [11.8, 28.0, 15.9]),
+    ("straight_through", [11.8, 28.0, 15.9]),
+    ("pytorch hard_swish", [42.0, 47.5, 45.2]),
+    ("pytorch backward_accumulate", [24.7, 64.3, 29.7]),
+    ("pytorch hard_swish_backward", [39.4, 78.6, 43.9]),
+    ("pytorch gate", [24.7, 63.9, 29.2]),
+    ("pytorch gate_backward", [46.8, 113.7, 55.5]),
+    ("pytorch gate_broadcast", [44.3, 84.8, 50.6]),
+    ("pytorch binarize", [162.0, 174.8, 162.7]),
+    ("binarize", [5.1, 6.8, 5.7]),
+    ("pytorch pack", [20.4, 43.5, 40.8]),
+    ("pack", [4.1, 5.1, 5.1]),
+    ("unpack", [6.6, 6.3, 5.3]),
+];
+
+/// Counts of pipelines with each kind of fault.
+#[derive(Default)]
+struct Faults {
+    fused: usize,
+    compared: usize,
+    limited: usize,
+    torn: usize,
+    spilled: usize,
+    /// Description of the first fault.
+    first: Option<String>,
+    /// Names of the pipelines with fused roundings.
+    fusing: Vec<String>,
+}
+
+impl Faults {
+    fn add(&mut self, kernel: &Kernel, reading: &Reading, statistics: &[(String, u64)], copied: &Reading) {
+        let spills = |(name, value): &&(String, u64)| {
+            let name = name.to_lowercase();
+            *value > 0 && ["spill", "fill", "scratch"].iter().any(|what| name.contains(what))
+        };
+        let torn: Vec<_> = match kernel.takes_vectors() {
+            true => reading.accesses.difference(&copied.accesses).collect(),
+            false => vec![],
+        };
+        let sixths = ["more products by 1/6 are fused than there are divisions".to_string()];
+        let fused = match (kernel.may_fuse(), reading.fused_sixths > kernel.sixths()) {
+            (true, _) => &[][..],
+            (false, true) => &sixths,
+            (false, false) => &reading.fused,
+        };
+        let limited = if kernel.limits_floats() {
+            &[][..]
+        } else {
+            &reading.limited
+        };
+        let spilled = statistics.iter().find(spills);
+        self.fused += usize::from(!fused.is_empty());
+        self.compared += usize::from(!reading.compared.is_empty());
+        self.limited += usize::from(!limited.is_empty());
+        self.torn += usize::from(!torn.is_empty());
+        self.spilled += usize::from(spilled.is_some());
+        let name = kernel.name();
+        if !fused.is_empty() {
+            self.fusing.push(format!("{name} {}", kernel.dtype));
+        }
+        let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
+            ([line, ..], ..) => format!("rounds once: {line}"),
+            (_, [line, ..], ..) => format!("compares floats: {line}"),
+            (_, _, [line, ..], ..) => format!("takes a minimum, maximum or clamp of floats: {line}"),
+            (_, _, _, [access, ..], _) => format!("accesses vectors in another way than the copy kernel: {access}"),
+            (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
+            _ => return,
+        };
+        let Kernel {
+            dtype,
+            placement,
+            entry_point,
+            ..
+        } = kernel;
+        self.first
+            .get_or_insert(format!("{name} in {dtype}, {placement:?}, {entry_point} {words}"));
+    }
+
+    fn count(&self) -> usize {
+        self.fused + self.compared + self.limited + self.torn + self.spilled
+    }
+}
+
+/// A driver, and its machine code of a copy kernel, for comparison.
+struct Reader {
+    driver: Driver,
+    vendor: Vendor,
+    copied: Reading,
+}
+
+impl Reader {
+    fn open(vendor: Vendor) -> Result<Self> {
+        let mut reader = Self {
+            driver: Driver::open()?,
+            vendor,
+            copied: Reading::default(),
+        };
+        reader.copied = reader.control(kernels::COPY)?;
+        match reader.copied.accesses.is_empty() {
+            true => Err("the copy kernel's listing shows no memory access".into()),
+            false => Ok(reader),
+        }
+    }
+
+    fn control(&self, text: &str) -> Result<Reading> {
+        let compiled = Module::new(text)?.compile(&self.driver, "main", &[], 2)?;
+        Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup))
+    }
+
+    /// Compiles and reads pipelines.
+    fn faults(&self, modules: &Modules, kernels: &[Kernel], mut each: impl FnMut(&Kernel, &Reading)) -> Result<Faults> {
+        let mut faults = Faults::default();
+        for kernel in kernels {
+            let module = modules.of(kernel.placement);
+            let compiled = module.compile(&self.driver, kernel.entry_point, &kernel.constants, kernel.tensors)?;
+            let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
+            if reading.alu == 0.0 {
+                return Err(format!("the listing shows no instruction:\n{}", compiled.listing).into());
+            }
+            faults.add(kernel, &reading, &compiled.statistics, &self.copied);
+            each(kernel, &reading);
+        }
+        Ok(faults)
+    }
+}
+
+/// Checks every pipeline on the device that the environment has chosen, and prints a summary and the counts.
+pub fn check(device: &Device) -> Result<()> {
+    let reader = Reader::open(device.vendor)?;
+    let plain = reader.control(kernels::PLAIN)?;
+    if plain.fused.is_empty() {
+        return Err("the plain clamp shows no fusion, so this check might miss one".into());
+    }
+    let mut rows = vec![
+        ("copy f32".to_string(), reader.copied.alu / 4.0),
+        ("plain clamp f32".into(), plain.alu / 4.0),
+    ];
+    let (mut above, mut with_limit) = (vec![], 0);
+    let count = |kernel: &Kernel, reading: &Reading| {
+        if !kernel.is_shown() {
+            return;
+        }
+        let name = format!("{} {}", kernel.name(), kernel.dtype);
+        let count = reading.alu / f64::from(kernel.width());
+        let limit = LIMITS.iter().find(|(name, _)| *name == kernel.name());
+        let limit = limit.map(|(_, limits)| limits[kernel.dtype as usize]);
+        with_limit += usize::from(limit.is_some());
+        match limit {
+            _ if device.name != LIMITED => {}
+            None => above.push(format!(
+                "{name} takes {count:.1} instructions for an element and has no limit: add one to LIMITS"
+            )),
+            Some(limit) if count > limit => above.push(format!(
+                "{name} takes {count:.1} instructions for an element, above its limit of {limit}"
+            )),
+            Some(_) => {}
+        }
+        rows.push((name, count));
+    };
+    let all = kernels::all()?;
+    let found = reader.faults(&Modules::new(str::to_string)?, &all, count)?;
+    if let Some(first) = &found.first {
+        return Err(format!("{} faults in {} pipelines, first: {first}", found.count(), all.len()).into());
+    }
+    if device.name == LIMITED && with_limit != 3 * LIMITS.len() {
+        above.push(format!(
+            "only {with_limit} of {} limits belong to a kernel: remove the others from LIMITS",
+            3 * LIMITS.len()
+        ));
+    }
+    if !above.is_empty() {
+        return Err(above.join("\n").into());
+    }
+
+    // Without the shader's precaution the compiler has to fuse, or the check proves nothing.
+    let precaution = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));";
+    if !wgsl::SEPARATE.contains(precaution) {
+        return Err("opaque() in the shader has changed: change `precaution` in this check alike".into());
+    }
+    let careless = Modules::new(|text| text.replace(precaution, "return v;"))?;
+    let shown: Vec<_> = all.into_iter().filter(Kernel::is_shown).collect();
+    let careless = reader.faults(&careless, &shown, |_, _| ())?;
+    for kernel in ["pytorch forward f32", "pytorch gate f32"] {
+        if !careless.fusing.iter().any(|name| name == kernel) {
+            return Err(format!("{kernel} shows no fusion without opaque(), so this check might miss one").into());
+        }
+    }
+    println!(
+        "{}, 0 faults in all pipelines; {} of {} bodies fuse without opaque()",
+        reader.driver.name,
+        careless.fused,
+        shown.len()
+    );
+    for (name, count) in rows {
+        println!("{name}\t{count:.1}");
+    }
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! The tables of `docs/portability.md` about machine code.
+
+use crate::{
+    Result,
+    isa::device::Device,
+    portability::{self, Part},
+};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
+
+/// The output of a device's process.
+pub struct Counts {
+    device: &'static str,
+    about: &'static str,
+    pub summary: String,
+    /// Names and instructions for an element, in the order of the rows.
+    rows: Vec<(String, f64)>,
+}
+
+impl Counts {
+    pub fn parse(device: &Device, text: &str) -> Result<Self> {
+        let mut lines = text.lines();
+        let summary = lines.next().ok_or("a device's process printed nothing")?.to_string();
+        let row = |line: &str| -> Result<(String, f64)> {
+            let (name, count) = line
+                .split_once('\t')
+                .ok_or_else(|| format!("not a row of name, tab and count: {line}"))?;
+            Ok((name.into(), count.parse()?))
+        };
+        Ok(Self {
+            device: device.name,
+            about: device.about,
+            summary,
+            rows: lines.map(row).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// A row for each kernel, a column for each device, and in a cell f32, f16 and bf16.
+pub fn table(counted: &[Counts]) -> String {
+    let mut table = String::from("| kernel |");
+    for counts in counted {
+        write!(table, " {} ({}) |", counts.device, counts.about).expect("writing to a String succeeds");
+    }
+    table += &format!("\n|---|{}\n", "---|".repeat(counted.len()));
+    let mut kernels: Vec<&str> = vec![];
+    let mut cells: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
+    for counts in counted {
+        for (name, count) in &counts.rows {
+            let kernel = name.rsplit_once(' ').map_or(&**name, |(kernel, _)| kernel);
+            if !kernels.contains(&kernel) {
+                kernels.push(kernel);
+            }
+            cells
+                .entry((kernel, counts.device))
+                .or_default()
+                .push(format!("{count:.1}"));
+        }
+    }
+    for kernel in kernels {
+        write!(table, "| {kernel} |").expect("writing to a String succeeds");
+        for counts in counted {
+            let cell = cells
+                .get(&(kernel, counts.device))
+                .map_or(String::new(), |cell| cell.join(" / "));
+            write!(table, " {cell} |").expect("writing to a String succeeds");
+        }
+        table += "\n";
+    }
+    table
+}
+
+/// Name, memory bandwidth in GB/s, and 32-bit integer operations in 10^12 a second.
+const GPUS: [(&str, f64, f64); 5] = [
+    ("NVIDIA H100 SXM", 3350.0, 14.4),
+    ("NVIDIA RTX 4090", 1008.0, 20.6),
+    ("AMD RX 7900 XTX", 960.0, 15.4),
+    ("Intel Arc A770", 560.0, 8.6),
+    ("AMD Radeon 680M", 102.0, 1.8),
+];
+
+/// The table of how many instructions an element may take before arithmetic limits a GPU instead of memory.
+fn budgets() -> String {
+    let mut table = String::from(
+        "| GPU | GB/s | 10^12 op/s | forward, f32 | forward, halves | backward, f32 | backward, halves |\n|---|---|---|---|---|---|---|\n",
+    );
+    for (name, bandwidth, rate) in GPUS {
+        let budget = |bytes: f64| (rate * 1e3 / (bandwidth / bytes)).floor();
+        let [forward, forward_halves, backward, backward_halves] = [8.0, 4.0, 12.0, 6.0].map(budget);
+        writeln!(
+            table,
+            "| {name} | {bandwidth} | {rate} | {forward} | {forward_halves} | {backward} | {backward_halves} |"
+        )
+        .expect("writing to a String succeeds");
+    }
+    table
+}
+
+/// Replaces this part of the page.
+pub fn write(path: &Path, counted: &[Counts]) -> Result<()> {
+    let mut summaries = String::new();
+    for counts in counted {
+        writeln!(summaries, "- {} ({}): {}.", counts.device, counts.about, counts.summary)?;
+    }
+    let part = Part::MachineCode {
+        summaries,
+        table: table(counted),
+        budgets: budgets(),
+    };
+    portability::write(path, &part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::device::DEVICES;
+
+    #[test]
+    fn counts_stand_beside_each_other() {
+        let parse = |device, text| Counts::parse(&DEVICES[device], text).unwrap();
+        let counted = [
+            parse(
+                0,
+                "device A, 3 pipelines\nkeras forward f32\t9.2\nkeras forward f16\t13.2\npack f32\t2.0\n",
+            ),
+            parse(1, "device B, 3 pipelines\nkeras forward f32\t8.0\n"),
+        ];
+        let table = table(&counted);
+        assert!(table.contains("| keras forward | 9.2 / 13.2 | 8.0 |\n"), "{table}");
+        assert!(table.contains("| pack | 2.0 |  |\n"), "{table}");
+        assert!(Counts::parse(&DEVICES[0], "").is_err());
+        assert!(Counts::parse(&DEVICES[0], "device\nno tab").is_err());
+    }
+
+    #[test]
+    fn a_budget_is_the_rate_for_the_time_of_an_elements_bytes() {
+        assert!(
+            budgets().contains("| NVIDIA H100 SXM | 3350 | 14.4 | 34 | 17 | 51 | 25 |"),
+            "{}",
+            budgets()
+        );
+    }
+}

@@ -1,0 +1,84 @@
+//! The page `docs/portability.md`: the subcommands `matrix` and `isa` both write their parts of it here.
+
+use crate::Result;
+use std::{fs, path::Path};
+
+pub const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/portability.md");
+
+/// A part of the page, with what was found.
+pub enum Part {
+    /// The tables of `matrix`.
+    Drivers(String),
+    /// What `isa` puts into its text.
+    MachineCode {
+        summaries: String,
+        table: String,
+        budgets: String,
+    },
+}
+
+/// Where the part about machine code begins, which is the last one.
+const HEADING: &str = "\n## Machine code of real GPUs\n";
+
+/// Writes a part of the page, and keeps the other.
+pub fn write(path: &Path, part: &Part) -> Result<()> {
+    Ok(fs::write(path, with(&fs::read_to_string(path)?, part))?)
+}
+
+/// The page with this part in place of its own.
+fn with(page: &str, part: &Part) -> String {
+    let at = page.find(HEADING).unwrap_or(page.len());
+    let (drivers, machine_code) = page.split_at(at);
+    match part {
+        Part::Drivers(tables) => format!("{}\n{tables}{machine_code}", include_str!("drivers.md")),
+        Part::MachineCode {
+            summaries,
+            table,
+            budgets,
+        } => {
+            let text = include_str!("machine_code.md")
+                .replace("{summaries}\n", summaries)
+                .replace("{table}\n", table)
+                .replace("{budgets}\n", budgets);
+            format!("{drivers}{HEADING}{text}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine_code(table: &str) -> Part {
+        Part::MachineCode {
+            summaries: "- summary.\n".into(),
+            table: table.into(),
+            budgets: "| budget |\n".into(),
+        }
+    }
+
+    #[test]
+    fn each_part_keeps_the_other() {
+        let drivers = |tables: &str| Part::Drivers(tables.into());
+        let page = with(&with("", &drivers("| a |\n")), &machine_code("| b |\n"));
+        assert!(
+            page.starts_with("# Portability\n") && page.contains("\n- summary.\n"),
+            "{page}"
+        );
+        let other = with(&page, &drivers("| c |\n"));
+        assert_eq!(other, page.replace("| a |", "| c |"));
+        assert_eq!(with(&other, &machine_code("| d |\n")), other.replace("| b |", "| d |"));
+        assert!(!page.contains('{'), "{page}");
+    }
+
+    /// The texts around the tables are those of the page.
+    #[test]
+    fn the_page_has_these_texts() {
+        let page = fs::read_to_string(PATH).unwrap();
+        assert!(page.starts_with(include_str!("drivers.md")));
+        let (_, machine_code) = page.split_once(HEADING).unwrap();
+        for text in include_str!("machine_code.md").split(['{', '}']).step_by(2) {
+            assert!(machine_code.contains(text.trim_matches('\n')), "{text}");
+        }
+    }
+}

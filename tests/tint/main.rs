@@ -1,0 +1,283 @@
+//! The kernels through Tint, Chrome's WGSL compiler, in Dawn under Node: `./test.sh tint`.
+
+#[path = "../common/mod.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod common;
+
+use common::{golden, npy};
+use hard_sigmoid::{
+    Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Other, Scalar, Unary, bf16, cpu, f16,
+    plan::{Limits, Operand, Placement, Plan},
+    wgsl,
+};
+use std::{fs, path::Path, process::Command};
+
+/// A launch for Dawn.
+struct Case<'a, T> {
+    name: String,
+    op: Op,
+    operands: Vec<&'a [T]>,
+}
+
+/// What the script fills outputs with, and what follows them.
+const SENTINEL: u8 = 0xab;
+const GUARD: usize = 16;
+
+impl<'a, T: Scalar> Case<'a, T> {
+    /// The hard sigmoid is that of `x`; the tensor that a gate scales is `g`.
+    fn new(op: Op, x: &'a [T], g: &'a [T]) -> Self {
+        let operands = match op.inputs() {
+            ["x"] => vec![x],
+            ["a", "b"] => vec![g, x],
+            ["a", "b", "g"] => vec![g, x, g],
+            ["x" | "y", "g"] => vec![x, g],
+            other => panic!("no operands for {other:?}"),
+        };
+        let of = op.definition().map_or("any", HardSigmoid::name);
+        let mut name = format!("{of}-{}-{}", op.name(), T::DTYPE);
+        if let Op::Binary(Binary::StraightThrough(estimator)) = op {
+            name += &format!("-{estimator:?}");
+        }
+        Self { name, op, operands }
+    }
+
+    fn packs(&self) -> bool {
+        matches!(self.op, Op::Other(Other::Pack(_)))
+    }
+
+    /// The size of an output in bytes.
+    fn size(&self, output: usize) -> usize {
+        match self.op {
+            _ if self.packs() => self.operands[0].len().div_ceil(32) * 4,
+            // The gradient of a gate is as long as the gate.
+            Op::Other(Other::GateBroadcastBackward(_)) if output == 1 => size_of_val(self.operands[1]),
+            _ => size_of_val(self.operands[0]),
+        }
+    }
+
+    /// Writes text, parameters and operands, all as the plan says, and a line about them.
+    fn write(&self, folder: &Path) -> String {
+        let Self { name, op, operands } = self;
+        let (len, placement) = (operands[0].len() as u64, Placement::Separate);
+        let plan = Plan::new(*op, T::DTYPE, placement, len, &Limits::default()).unwrap();
+        let parts: Vec<_> = plan.parts().collect();
+        let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
+        put("wgsl", wgsl::kernel(*op, T::DTYPE, placement).as_bytes());
+        for (i, operand) in operands.iter().enumerate() {
+            put(&i.to_string(), bytemuck::cast_slice(operand));
+        }
+        let inputs = (0..op.inputs().len()).map(Operand::Input);
+        let outputs = (0..op.outputs().len()).map(Operand::Output);
+        let tensors: Vec<_> = inputs.chain(outputs).collect();
+        let mut dispatches = vec![];
+        for (i, part) in parts.iter().enumerate() {
+            let bound = part.bindings().iter().map(|binding| (binding.operand, binding.offset));
+            assert!(
+                bound.eq(tensors.iter().map(|&operand| (operand, 0))),
+                "the script binds whole operands and then results"
+            );
+            put(&format!("params.{i}"), bytemuck::bytes_of(&part.params));
+            dispatches.extend(part.dispatches().map(|dispatch| {
+                let [x, y, z] = dispatch.workgroups;
+                format!("{}:{i}:{x}:{y}:{z}", dispatch.entry_point)
+            }));
+        }
+        let sizes: Vec<_> = (0..op.outputs().len())
+            .map(|output| self.size(output).to_string())
+            .collect();
+        format!(
+            "{name}\t{}\t{}\t{}\n",
+            operands.len(),
+            sizes.join(" "),
+            dispatches.join(" ")
+        )
+    }
+
+    /// Returns the bytes of an output after checking its guard.
+    fn actual(&self, folder: &Path, output: usize) -> Vec<u8> {
+        let mut bytes = fs::read(folder.join(format!("{}.actual.{output}", self.name))).unwrap();
+        let guard = bytes.split_off(self.size(output));
+        assert!(
+            guard.len() >= GUARD && guard.iter().all(|&byte| byte == SENTINEL),
+            "wrote after its end"
+        );
+        bytes
+    }
+
+    /// Compares what the script wrote; returns how many results were compared, and how many are wrong.
+    fn compare(&self, folder: &Path) -> [usize; 2] {
+        let (mut compared, mut wrong, mut subnormal) = (0, 0, 0);
+        for output in 0..self.op.outputs().len() {
+            let actual = self.actual(folder, output);
+            let before: T = bytemuck::pod_read_unaligned(&[SENTINEL; 4][..size_of::<T>()]);
+            let actual: Vec<T> = if self.packs() {
+                let words: Vec<u32> = bytemuck::pod_collect_to_vec(&actual);
+                let sign = |i: usize| T::from_f32(if words[i / 32] >> (i % 32) & 1 == 1 { 1.0 } else { -1.0 });
+                (0..self.operands[0].len()).map(sign).collect()
+            } else {
+                bytemuck::pod_collect_to_vec(&actual)
+            };
+            for (index, &actual) in actual.iter().enumerate() {
+                let operand = |i: usize| self.operands.get(i).map_or(before, |operand| operand[index]);
+                let element = Element {
+                    operands: std::array::from_fn(operand),
+                    before,
+                    index: index as u64,
+                };
+                compared += 1;
+                match element.compare(self.op, output, actual) {
+                    Difference::None => {}
+                    Difference::Subnormal => subnormal += 1,
+                    Difference::Wrong => wrong += 1,
+                }
+            }
+        }
+        println!(
+            "{:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)",
+            self.name
+        );
+        [compared, wrong]
+    }
+}
+
+/// Operands of a broadcast gate whose products and sums aren't subnormal, so that only one result is right.
+struct Gated<T> {
+    gate: BroadcastGate,
+    a: Vec<T>,
+    b: Vec<T>,
+    g: Vec<T>,
+}
+
+impl<T: Scalar> Gated<T> {
+    fn new(outer: usize, middle: u32, inner: u32) -> Self {
+        let gate = BroadcastGate::new(HardSigmoid::PYTORCH, middle, inner).unwrap();
+        let of = |len: usize, step: usize| {
+            let number = |i: usize| T::from_f32((i * step % 8191) as f32 / 1024.0 - 3.9);
+            (0..len).map(number).collect()
+        };
+        Self {
+            gate,
+            a: of(outer * gate.row() as usize, 7919),
+            b: of(outer * gate.inner() as usize, 5003),
+            g: of(outer * gate.row() as usize, 3571),
+        }
+    }
+
+    fn cases<'a>(&'a self) -> [Case<'a, T>; 2] {
+        let Self { gate, a, b, g } = self;
+        let case = |op: Other, operands: &[&'a [T]]| Case {
+            name: format!(
+                "{}-{}x{}-{}",
+                Op::from(op).name(),
+                gate.middle(),
+                gate.inner(),
+                T::DTYPE
+            ),
+            op: op.into(),
+            operands: operands.to_vec(),
+        };
+        [
+            case(Other::GateBroadcast(*gate), &[a, b]),
+            case(Other::GateBroadcastBackward(*gate), &[a, b, g]),
+        ]
+    }
+
+    /// Like [`Case::compare`].
+    fn compare(&self, folder: &Path) -> [usize; 2] {
+        let Self { gate, a, b, g } = self;
+        let [forward, backward] = self.cases();
+        let (mut y, mut da, mut db) = (a.clone(), a.clone(), b.clone());
+        cpu::gate_broadcast(*gate, a, b, &mut y).unwrap();
+        cpu::gate_broadcast_backward(*gate, a, b, g, &mut da, &mut db).unwrap();
+        let (mut compared, mut wrong) = (0, 0);
+        for (case, output, expected) in [(&forward, 0, y), (&backward, 0, da), (&backward, 1, db)] {
+            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&case.actual(folder, output));
+            let differ = actual
+                .iter()
+                .zip(&expected)
+                .filter(|(actual, expected)| bytemuck::bytes_of(*actual) != bytemuck::bytes_of(*expected))
+                .count();
+            println!("{:<42} {} results, {differ} differ", case.name, expected.len());
+            (compared, wrong) = (compared + expected.len(), wrong + differ);
+        }
+        [compared, wrong]
+    }
+}
+
+/// Shapes with channels first and last (outer, middle, inner), with odd lengths and more steps than partial sums.
+const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
+
+/// All cases that are compared with one type.
+struct Cases<'a, T> {
+    elementwise: Vec<Case<'a, T>>,
+    gated: [Gated<T>; 2],
+}
+
+impl<'a, T: Scalar> Cases<'a, T> {
+    fn new(operations: &[Op], x: &'a [T], g: &'a [T]) -> Self {
+        Self {
+            elementwise: operations.iter().map(|&op| Case::new(op, x, g)).collect(),
+            gated: SHAPES.map(|(outer, middle, inner)| Gated::new(outer, middle, inner)),
+        }
+    }
+
+    /// Calls [`Case::write`] for each case.
+    fn write(&self, folder: &Path) -> String {
+        let gated = self.gated.iter().flat_map(Gated::cases);
+        let elementwise = self.elementwise.iter().map(|case| case.write(folder));
+        elementwise.chain(gated.map(|case| case.write(folder))).collect()
+    }
+
+    /// Calls [`Case::compare`] for each case.
+    fn compare(&self, folder: &Path) -> Vec<[usize; 2]> {
+        let gated = self.gated.iter().map(|gated| gated.compare(folder));
+        let elementwise = self.elementwise.iter().map(|case| case.compare(folder));
+        elementwise.chain(gated).collect()
+    }
+}
+
+/// Every bit pattern except one, so that there is a tail with half a word.
+fn all_halves<T: Scalar>(of: fn(u16) -> T) -> [Vec<T>; 2] {
+    let other = |i: u16| of(i.wrapping_mul(0x9e37).wrapping_add(0x1234));
+    [(0..u16::MAX).map(of).collect(), (0..u16::MAX).map(other).collect()]
+}
+
+/// Forward and backward with every preset, and every other operation with the one that divides.
+fn operations() -> Vec<Op> {
+    let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+    let both = presets.flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()]);
+    let others = Op::all(HardSigmoid::PYTORCH).into_iter();
+    // Bits aren't numbers, so unpacking has no operands here.
+    let others = others.filter(|op| !["forward", "backward", "unpack"].contains(&op.name()));
+    both.chain(others).collect()
+}
+
+#[test]
+#[ignore = "needs Node, Dawn and a driver that Dawn accepts: ./test.sh tint"]
+fn tint_gives_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
+    let ([x16, g16], [xb, gb]) = (all_halves(f16::from_bits), all_halves(bf16::from_bits));
+    let operations = operations();
+    let of_f32 = Cases::new(&operations, &x, &g);
+    let of_f16 = Cases::new(&operations, &x16, &g16);
+    let of_bf16 = Cases::new(&operations, &xb, &gb);
+    let lines = [of_f32.write(folder), of_f16.write(folder), of_bf16.write(folder)];
+    fs::write(folder.join("cases"), lines.concat()).unwrap();
+
+    let modules = std::env::var("HARD_SIGMOID_NODE_MODULES").expect("set by test.sh");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tint/run.mjs");
+    let status = Command::new("node").arg(script).arg(folder).arg(modules).status();
+    assert!(status.expect("node is installed").success());
+
+    let counts = [of_f32.compare(folder), of_f16.compare(folder), of_bf16.compare(folder)].concat();
+    let [compared, wrong] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
+    println!("{} cases, {compared} results, {wrong} differ", counts.len());
+    assert_eq!((counts.len(), wrong), (3 * (operations.len() + SHAPES.len()), 0));
+
+    println!("the results of another definition, which have to differ:");
+    let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);
+    other.name = Case::new(Unary::Forward(HardSigmoid::PYTORCH).into(), &x, &g).name;
+    assert!(other.compare(folder)[1] > 0);
+}
