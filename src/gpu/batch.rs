@@ -1,12 +1,7 @@
 use crate::{
-    gpu::{
-        Kernels,
-        error::LaunchError,
-        operands::BufferRange,
-        pipelines::Compiled,
-    },
-    math::{dtype::DType, op::Op},
-    plan::{Dispatch, Kernel, MAX_TENSORS, Params, Part, Placement, Stage, UnsupportedDevice},
+    gpu::{Kernels, error::LaunchError, operands::BufferRange, pipelines::Compiled},
+    math::{dtype::DType, lengths::MAX_TENSORS, op::Op},
+    plan::{Dispatch, Kernel, Params, Part, Placement, Stage, UnsupportedDevice},
 };
 use rustc_hash::{FxHashMap, FxHasher};
 use std::{

@@ -11,9 +11,10 @@ use crate::{
         dtype::DType,
         error::OpError,
         finite::Finite,
+        lengths::MAX_TENSORS,
         op::{Binary, Op, Unary},
     },
-    plan::{Binding, Dispatch, Kernel, MAX_TENSORS, Params, Plan, Stage},
+    plan::{Binding, Dispatch, Kernel, Params, Plan, Stage},
 };
 
 /// A checked launch. It can be recorded any number of times.
@@ -190,12 +191,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`LaunchError::TensorCount`] if the operation has a different number of tensors; for the rest see [`Kernels`].
-    pub fn prepare(
-        &self,
-        op: impl Into<Op>,
-        dtype: DType,
-        tensors: &[BufferRange<'_>],
-    ) -> Result<Launch, LaunchError> {
+    pub fn prepare(&self, op: impl Into<Op>, dtype: DType, tensors: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
         let (kernel, plan) = self.plan(op.into(), dtype, tensors)?;
         let compiled = self.pipelines().get(kernel);
         let parts = plan.parts().map(|part| {
@@ -226,12 +222,7 @@ impl Kernels {
     }
 
     /// Checks the tensors, and plans what to dispatch.
-    pub(super) fn plan(
-        &self,
-        op: Op,
-        dtype: DType,
-        ranges: &[BufferRange<'_>],
-    ) -> Result<(Kernel, Plan), LaunchError> {
+    pub(super) fn plan(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<(Kernel, Plan), LaunchError> {
         op.check_scale(dtype)?;
         let tensors = Tensors { op, dtype, ranges };
         let checked = tensors.check(&self.limits(), self.0.max_buffer_size)?;

@@ -153,7 +153,7 @@ impl Kernels {
     }
 
     /// Checks what the kernel needs beyond what `Kernels::new` has checked.
-    fn check(&self, kernel: Kernel) -> Result<(), UnsupportedDevice> {
+    pub(crate) fn check(&self, kernel: Kernel) -> Result<(), UnsupportedDevice> {
         self.0.device.check(kernel)?;
         // The tensors and the parameters.
         let needed = kernel.tensors().len() as u64 + 1;
@@ -244,6 +244,8 @@ mod tests {
         options.backends = wgpu::Backends::NOOP;
         options.backend_options.noop.enable = true;
         let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
-        pollster::block_on(adapter.request_device(&Default::default())).unwrap().0
+        pollster::block_on(adapter.request_device(&Default::default()))
+            .unwrap()
+            .0
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     gpu::error::LaunchError,
-    math::{dtype::DType, error::OpError, op::Op},
-    plan::{Limits, MAX_TENSORS, Placement, WORD},
+    math::{dtype::DType, error::OpError, lengths::MAX_TENSORS, op::Op},
+    plan::{Limits, Placement, WORD},
 };
 
 /// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
@@ -89,16 +89,12 @@ impl Tensors<'_, '_> {
     }
 
     fn name(&self, index: usize) -> &'static str {
-        let inputs = self.op.inputs();
-        inputs
-            .get(index)
-            .copied()
-            .unwrap_or_else(|| self.op.outputs()[index - inputs.len()])
+        self.op.tensor_name(index)
     }
 
     /// Checks everything that wgpu would panic at, or report without saying which tensor it means.
     pub(crate) fn check(&self, limits: &Limits, max_buffer_size: u64) -> Result<Checked, LaunchError> {
-        let (needed, given) = (self.inputs() + self.op.outputs().len(), self.ranges.len());
+        let (needed, given) = (self.op.tensors(), self.ranges.len());
         if given != needed {
             let op = self.op.name();
             return Err(LaunchError::TensorCount { op, needed, given });

@@ -1,6 +1,9 @@
 //! What is made once for a device: layouts, and modules and pipelines when they are first needed.
 
-use crate::plan::{Access, Kernel, MAX_TENSORS, Params, Stage};
+use crate::{
+    math::lengths::MAX_TENSORS,
+    plan::{Access, Kernel, Params, Stage},
+};
 use rustc_hash::FxHashMap;
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError,

@@ -1,12 +1,12 @@
-use crate::{gpu::error::LaunchError, math::error::OpError, plan::limits::UnsupportedDevice};
+use crate::{gpu::LaunchError, math::error::OpError};
 use std::fmt;
 
 /// A call of [`Offload`](crate::offload::Offload) failed. It has written nothing.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum OffloadError {
-    /// The operation doesn't fit its operands.
-    Op(OpError),
+    /// The operation doesn't fit its operands, or the adapter's limits are below what the kernels need.
+    Launch(LaunchError),
     /// No adapter matches what was asked for.
     NoAdapter {
         /// What was asked for, and which adapters there are.
@@ -17,8 +17,6 @@ pub enum OffloadError {
         /// The driver's own words.
         details: String,
     },
-    /// The adapter's limits are below what the kernels need.
-    UnsupportedDevice(UnsupportedDevice),
     /// The device ran out of memory.
     OutOfMemory {
         /// The driver's own words.
@@ -39,13 +37,12 @@ pub enum OffloadError {
 impl fmt::Display for OffloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Op(error) => error.fmt(f),
+            Self::Launch(error) => error.fmt(f),
             Self::NoAdapter { details } => write!(f, "no adapter: {details}; install a driver or compute on the CPU"),
             Self::NoDevice { details } => write!(
                 f,
                 "the adapter gave no device: {details}; update its driver or compute on the CPU"
             ),
-            Self::UnsupportedDevice(error) => error.fmt(f),
             Self::OutOfMemory { details } => write!(
                 f,
                 "the device is out of memory: {details}; free some of it or compute on the CPU"
@@ -56,29 +53,26 @@ impl fmt::Display for OffloadError {
     }
 }
 
-impl std::error::Error for OffloadError {}
-
-impl From<OpError> for OffloadError {
-    fn from(error: OpError) -> Self {
-        Self::Op(error)
+impl std::error::Error for OffloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Launch(error) => error.source(),
+            _ => None,
+        }
     }
 }
 
-impl From<UnsupportedDevice> for OffloadError {
-    fn from(error: UnsupportedDevice) -> Self {
-        Self::UnsupportedDevice(error)
+impl From<OpError> for OffloadError {
+    fn from(error: OpError) -> Self {
+        Self::Launch(error.into())
     }
 }
 
 impl From<LaunchError> for OffloadError {
     fn from(error: LaunchError) -> Self {
         match error {
-            LaunchError::Op(error) => Self::Op(error),
-            LaunchError::UnsupportedDevice(error) => Self::UnsupportedDevice(error),
             LaunchError::DeviceLost { details } => Self::DeviceLost { details },
-            error => Self::Gpu {
-                details: error.to_string(),
-            },
+            error => Self::Launch(error),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     gpu::{Kernels, error::in_one_line, operands::BufferRange},
     math::{dtype::DType, op::Op},
     offload::error::OffloadError,
-    plan::placement::{Operand, Placement, Unit},
+    plan::{Kernel, Placement},
 };
 use futures_channel::oneshot;
 use std::{
@@ -44,16 +44,13 @@ pub(super) enum Output {
 impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
     /// The outputs from element `done` on.
     pub(super) fn rest(&mut self, done: usize) -> [&mut [R]; M] {
-        let first = self.unit(Operand::Output(0)).size(done as u64, self.dtype.size()) as usize / size_of::<R>();
+        let first = self.size(self.op.inputs().len(), done) as usize / size_of::<R>();
         self.outputs.each_mut().map(|output| &mut output[first..])
     }
 
-    fn unit(&self, operand: Operand) -> Unit {
-        Unit::of(self.op, operand)
-    }
-
-    fn size(&self, unit: Unit, len: usize) -> u64 {
-        unit.size(len as u64, self.dtype.size())
+    /// The bytes that `len` elements take in a tensor. Operands come first, then results.
+    fn size(&self, tensor: usize, len: usize) -> u64 {
+        self.op.size(tensor, self.dtype, len as u64)
     }
 
     /// The bytes of every operand from element `start` on, `len` elements each, and after them the bytes that the
@@ -67,9 +64,7 @@ impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
             Output::Added => all.push(output),
         }
         for (index, bytes) in all.iter_mut().enumerate() {
-            // An output that is added to consists of elements, like every operand except packed signs.
-            let unit = self.unit(Operand::Input(index));
-            *bytes = &bytes[self.size(unit, start) as usize..][..self.size(unit, len) as usize];
+            *bytes = &bytes[self.size(index, start) as usize..][..self.size(index, len) as usize];
         }
         all
     }
@@ -138,7 +133,7 @@ impl Gpu {
 
     /// Whether the device can bind the operation's tensors.
     pub(super) fn can_run(&self, op: Op) -> bool {
-        self.kernels.check_tensors(op, Placement::Separate).is_ok()
+        Kernel::new(op, DType::F32, Placement::Separate).is_ok_and(|kernel| self.kernels.check(kernel).is_ok())
     }
 
     /// Runs a transfer. Also returns how many elements of the outputs are written: all of them, or those before a
@@ -189,7 +184,7 @@ impl Gpu {
         let &Transfer { op, dtype, kind, .. } = transfer;
         let uploads = transfer.uploads(start, len);
         let downloads: Vec<u64> = (0..transfer.outputs.len())
-            .map(|output| transfer.size(transfer.unit(Operand::Output(output)), len))
+            .map(|output| transfer.size(op.inputs().len() + output, len))
             .collect();
 
         let scopes = Scopes::push(self.kernels.device());
@@ -260,7 +255,7 @@ impl Gpu {
             let never = |_| self.failure("a buffer was never mapped");
             mapped.await.map_err(never)?.map_err(|error| self.failure(error))?;
         }
-        let size = transfer.size(transfer.unit(Operand::Output(0)), chunk.len);
+        let size = transfer.size(transfer.op.inputs().len(), chunk.len);
         for (tensor, output) in chunk.slot.outputs.iter().zip(transfer.rest(chunk.start)) {
             let part = &mut bytemuck::cast_slice_mut(output)[..size as usize];
             tensor.empty(part).map_err(|error| self.failure(error))?;

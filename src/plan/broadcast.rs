@@ -2,10 +2,10 @@
 //! part begins where a buffer can be bound, at or before its first number, and the parameters say how far before.
 
 use crate::{
-    math::{broadcast::BroadcastGate, dtype::DType, op::Op},
+    math::{broadcast::BroadcastGate, dtype::DType, lengths::MAX_TENSORS, op::Op},
     plan::{
         grid::{WORD, WORKGROUP},
-        kernel::{Kernel, MAX_TENSORS, Stage},
+        kernel::{Kernel, Stage},
         limits::{Limits, MAX_BINDING, UnsupportedDevice},
         params::Params,
         part::{Binding, Dispatch, Part},

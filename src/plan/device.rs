@@ -1,9 +1,7 @@
-use crate::{
-    plan::{
-        PlanError, grid,
-        kernel::Kernel,
-        limits::{Limits, MAX_ALIGNMENT, UnsupportedDevice},
-    },
+use crate::plan::{
+    PlanError, grid,
+    kernel::Kernel,
+    limits::{Limits, MAX_ALIGNMENT, UnsupportedDevice},
 };
 
 /// A device whose limits were checked once, for all plans.

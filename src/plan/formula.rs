@@ -166,7 +166,11 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
         (
             "backward_accumulate4",
             &["x", "g", "dx"],
-            either("composed_backward_accumulate4", "backward_accumulate_once4", is_composed),
+            either(
+                "composed_backward_accumulate4",
+                "backward_accumulate_once4",
+                is_composed,
+            ),
         ),
         (
             "hard_swish4",
@@ -212,9 +216,7 @@ fn windows(op: Op, definition: HardSigmoid) -> [Window; 2] {
     match op {
         Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => [Window::between(-1.0, 1.0); 2],
         Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => [Window::EVERYTHING; 2],
-        Op::Binary(Binary::BackwardFromOutput(_)) => {
-            [Window::between(0.0f32.next_up(), 1.0f32.next_down()); 2]
-        }
+        Op::Binary(Binary::BackwardFromOutput(_)) => [Window::between(0.0f32.next_up(), 1.0f32.next_down()); 2],
         Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcastSums(_) => {
             let whole = match definition.kink_rule() {
                 KinkRule::Half => definition.with_strict_kinks(),

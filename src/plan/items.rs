@@ -7,6 +7,7 @@ struct Item<'a> {
     text: &'a str,
     name: &'a str,
     is_entry_point: bool,
+    is_function: bool,
 }
 
 /// The entry points of a text, the declarations called `roots`, and everything that these need, in the order of the text.
@@ -19,7 +20,12 @@ pub(super) fn needed(text: &str, roots: &[&str]) -> String {
     let mut left: Vec<usize> = (0..items.len()).filter(|&i| is_root(&items[i])).collect();
     while let Some(i) = left.pop() {
         if found.insert(i) {
-            left.extend(names(items[i].text).filter_map(|name| by_name.get(name)));
+            let used = names(items[i].text).filter_map(|(name, is_called)| {
+                // A variable may have the name of a function.
+                let item = *by_name.get(name)?;
+                (is_called || !items[item].is_function).then_some(item)
+            });
+            left.extend(used);
         }
     }
     let kept = items.iter().enumerate().filter(|(i, _)| found.contains(i));
@@ -60,6 +66,7 @@ fn items(text: &str) -> Vec<Item<'_>> {
             text: &text[start.unwrap_or(first)..at],
             name: declared(line),
             is_entry_point,
+            is_function: line.starts_with("fn "),
         });
         start = None;
         is_entry_point = false;
@@ -69,16 +76,28 @@ fn items(text: &str) -> Vec<Item<'_>> {
 
 /// The name that a declaration gives.
 fn declared(line: &str) -> &str {
-    let keyword = ["fn ", "const ", "struct "].iter().find_map(|keyword| line.strip_prefix(keyword));
+    let keyword = ["fn ", "const ", "struct "]
+        .iter()
+        .find_map(|keyword| line.strip_prefix(keyword));
     let rest = keyword.or_else(|| line.split_once("var<")?.1.split_once("> ").map(|(_, rest)| rest));
-    rest.and_then(|rest| names(rest).next()).unwrap_or_default()
+    rest.and_then(|rest| names(rest).next()).map_or("", |(name, _)| name)
 }
 
-/// The identifiers in code; comments have none.
-fn names(text: &str) -> impl Iterator<Item = &str> {
-    let code = text.lines().map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    code.flat_map(|line| line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
-        .filter(|name| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+/// The identifiers in code, and whether a parenthesis follows; comments have none.
+fn names(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let code = text
+        .lines()
+        .map(|line| line.split_once("//").map_or(line, |(code, _)| code));
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    code.flat_map(move |line| {
+        let words = line.split(move |c| !is_part(c));
+        let mut at = 0;
+        words.map(move |word| {
+            at += word.len() + 1;
+            (word, line.as_bytes().get(at - 1) == Some(&b'('))
+        })
+    })
+    .filter(|(name, _)| name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
 }
 
 #[cfg(test)]
@@ -108,6 +127,7 @@ struct Pair {
 @compute @workgroup_size(4)
 fn main(@builtin(local_invocation_index) i: u32) {
     let p = Pair(double(x_vec[i].x));
+    let half = p;
 }
 ";
 
@@ -120,7 +140,9 @@ fn main(@builtin(local_invocation_index) i: u32) {
         let names: Vec<_> = items(TEXT).iter().map(|item| item.name).collect();
         assert_eq!(
             names,
-            ["double", "TWO", "THREE", "half", "x_vec", "x_word", "partials", "Pair", "main"]
+            [
+                "double", "TWO", "THREE", "half", "x_vec", "x_word", "partials", "Pair", "main"
+            ]
         );
         assert!(needed(TEXT, &["partials"]).contains("var<workgroup> partials"));
     }

@@ -42,17 +42,13 @@ pub mod wgsl;
 mod window;
 
 use crate::{
-    math::error::OpError,
-    plan::{
-        broadcast::Cut,
-        grid::Work,
-    },
+    math::{error::OpError, lengths::MAX_TENSORS},
+    plan::{broadcast::Cut, grid::Work},
 };
 use std::fmt;
 
 pub use device::Device;
 pub(crate) use grid::{WORD, WORKGROUP};
-pub(crate) use kernel::MAX_TENSORS;
 pub use kernel::{Access, Kernel, Placement, Stage, Tensor};
 pub use limits::{Limits, UnsupportedDevice};
 pub use params::Params;
@@ -71,15 +67,7 @@ pub enum PlanError {
         /// `min_storage_buffer_offset_alignment`, which has to be a power of two up to 2^26.
         given: u32,
     },
-    /// The tensor has more bytes than can be counted.
-    TooLong {
-        /// Its length in elements.
-        len: u64,
-    },
 }
-
-/// The most elements of a tensor, so that sizes in bytes, rounded up to words, fit 64 bits.
-const MAX_LEN: u64 = u64::MAX / 8;
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,7 +79,6 @@ impl fmt::Display for PlanError {
                 "min_storage_buffer_offset_alignment is {given}; it must be a power of two up to {}",
                 limits::MAX_ALIGNMENT
             ),
-            Self::TooLong { len } => write!(f, "a tensor has at most {MAX_LEN} elements, but {len} were given"),
         }
     }
 }
@@ -101,7 +88,7 @@ impl std::error::Error for PlanError {
         match self {
             Self::Op(error) => error.source(),
             Self::UnsupportedDevice(error) => error.source(),
-            Self::Alignment { .. } | Self::TooLong { .. } => None,
+            Self::Alignment { .. } => None,
         }
     }
 }
@@ -132,12 +119,9 @@ impl Plan {
     /// # Errors
     /// [`UnsupportedDevice`] if the kernel needs more than the device allows, also if a row of a broadcast gate's sums, or a
     /// step of a broadcast gate, doesn't fit into a binding. [`OpError::PartialRow`] if `len` isn't a multiple of
-    /// `middle·inner`. [`PlanError::TooLong`] if `len` is 2^61 or more.
+    /// `middle·inner`, [`OpError::TooLong`] if it is 2^61 or more.
     pub fn new(kernel: Kernel, len: u64, device: &Device) -> Result<Self, PlanError> {
         device.check(kernel)?;
-        if len > MAX_LEN {
-            return Err(PlanError::TooLong { len });
-        }
         let (op, dtype, limits) = (kernel.op(), kernel.dtype(), device.limits());
         op.sizes(dtype, len)?;
         if let Some(cut) = Cut::of(kernel, len, &limits) {
@@ -169,11 +153,11 @@ impl Plan {
 
 /// The part of the tensors that has some elements, the same ones of each tensor.
 fn elements_of(kernel: Kernel, cut: Option<Cut>, piece: grid::Piece) -> Part {
-    let (op, size) = (kernel.op(), kernel.dtype().size());
+    let (op, dtype) = (kernel.op(), kernel.dtype());
     let tensors = kernel.tensors();
     let mut bindings = [Binding::NONE; MAX_TENSORS];
     for (binding, tensor) in bindings.iter_mut().zip(tensors.clone()) {
-        let bytes = |len: u64| if op.holds_bits(tensor.index) { len.div_ceil(32) * 4 } else { len * size };
+        let bytes = |len| op.size(tensor.index, dtype, len);
         *binding = Binding {
             tensor: tensor.index,
             offset: bytes(piece.start),
@@ -215,9 +199,12 @@ mod tests {
         .unwrap();
         let packs = Op::Pack(Binarization::Deterministic);
         let kernel = Kernel::new(packs, DType::F32, Placement::Separate).unwrap();
-        assert_eq!(Plan::new(kernel, 1 << 33, &large_alignment).unwrap().parts().count(), 16);
+        assert_eq!(
+            Plan::new(kernel, 1 << 33, &large_alignment).unwrap().parts().count(),
+            16
+        );
         let error = Plan::new(kernel, u64::MAX, &large_alignment).map(|_| ());
-        assert_eq!(error, Err(PlanError::TooLong { len: u64::MAX }));
+        assert_eq!(error, Err(OpError::TooLong { len: u64::MAX }.into()));
     }
 
     /// Limits that no device has are refused, or cut the tensor into parts that fit.

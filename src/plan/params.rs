@@ -1,12 +1,6 @@
 //! The kernels' uniform block: what a launch tells them.
 
-use crate::math::{
-    binarize::Binarization,
-    broadcast::BroadcastGate,
-    finite::Finite,
-    op::Op,
-    philox::words,
-};
+use crate::math::{binarize::Binarization, broadcast::BroadcastGate, finite::Finite, op::Op, philox::words};
 use bytemuck::{Pod, Zeroable};
 
 /// The uniform block of the kernels, `Params` in WGSL, for an operation and a part of a tensor. The shader explains

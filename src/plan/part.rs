@@ -1,6 +1,6 @@
-use crate::plan::{
-    kernel::{MAX_TENSORS, Stage},
-    params::Params,
+use crate::{
+    math::lengths::MAX_TENSORS,
+    plan::{kernel::Stage, params::Params},
 };
 
 /// A part of the tensors that one bind group covers.

@@ -153,7 +153,10 @@ fn elementwise(op: Op, dtype: DType) -> String {
         let _ = writeln!(text, "        let {name} = vec4<u32>(load_{name}_word(i));");
     }
     for (name, result) in op.outputs().iter().zip(&results) {
-        let _ = writeln!(text, "        let new_{name} = merged({result}, load_{name}_word(i), i);");
+        let _ = writeln!(
+            text,
+            "        let new_{name} = merged({result}, load_{name}_word(i), i);"
+        );
     }
     for name in op.outputs() {
         let _ = writeln!(text, "        store_{name}_word(i, new_{name});");
@@ -319,7 +322,8 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     fn checked(text: &str) -> (naga::Module, naga::valid::ModuleInfo) {
-        let module = naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
+        let module =
+            naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
         let capabilities = naga::valid::Capabilities::empty();
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
         let info = validator
@@ -347,9 +351,17 @@ mod tests {
                 assert!(
                     module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
                 );
-                let names: BTreeSet<_> = module.functions.iter().filter_map(|(_, one)| one.name.as_deref()).collect();
+                let names: BTreeSet<_> = module
+                    .functions
+                    .iter()
+                    .filter_map(|(_, one)| one.name.as_deref())
+                    .collect();
                 for name in ["low", "high", "packed"] {
-                    assert_eq!(names.contains(name), dtype != DType::F32, "{name} for {op:?} in {dtype}");
+                    assert_eq!(
+                        names.contains(name),
+                        dtype != DType::F32,
+                        "{name} for {op:?} in {dtype}"
+                    );
                 }
                 for result in op.outputs() {
                     let name = match op.outputs() {
@@ -376,9 +388,17 @@ mod tests {
 
     /// Each formula, and slopes and shifts for which kernels have functions of their own.
     fn definitions() -> Vec<HardSigmoid> {
-        let others = ["affine(0, 0.25)", "affine(1e-40, 0.5, half)", "affine(-3, 1e-38, inclusive)"];
+        let others = [
+            "affine(0, 0.25)",
+            "affine(1e-40, 0.5, half)",
+            "affine(-3, 1e-38, inclusive)",
+        ];
         let others = others.map(|text| text.parse().unwrap());
-        HardSigmoid::PRESETS.iter().map(|preset| preset.definition).chain(others).collect()
+        HardSigmoid::PRESETS
+            .iter()
+            .map(|preset| preset.definition)
+            .chain(others)
+            .collect()
     }
 
     /// Entry points, workgroup sizes and bindings are what the kernel says, and nothing that it doesn't need is in its text.
@@ -391,7 +411,11 @@ mod tests {
             assert!(module.overrides.is_empty());
             let names: Vec<_> = module.entry_points.iter().map(|entry| &*entry.name).collect();
             let stages = kernel.stages().iter().copied();
-            assert_eq!(names, stages.clone().map(Stage::entry_point).collect::<Vec<_>>(), "{kernel:?}");
+            assert_eq!(
+                names,
+                stages.clone().map(Stage::entry_point).collect::<Vec<_>>(),
+                "{kernel:?}"
+            );
             let expected = kernel.tensors().map(|tensor| Some(tensor.access));
             // Every tensor and the parameters, so that a layout made from the text ("auto") has them all.
             let expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();

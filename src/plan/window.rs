@@ -185,7 +185,10 @@ mod tests {
     #[test]
     fn an_output_passes_strictly_between_0_and_1() {
         let window = Window::between(0.0f32.next_up(), 1.0f32.next_down());
-        let positive = Bits { first: 1, count: 1.0f32.to_bits() - 1 };
+        let positive = Bits {
+            first: 1,
+            count: 1.0f32.to_bits() - 1,
+        };
         assert_eq!((window.positive, window.negative.count), (positive, 0));
     }
 
@@ -240,7 +243,11 @@ mod tests {
     #[test]
     fn halves_are_compared_as_their_f32() {
         let windows = HardSigmoid::PRESETS.iter().map(|preset| Window::of(preset.definition));
-        let more = [Window::EVERYTHING, Window::between(-1.0, 1.0), Window::between(1e-7, 1.0)];
+        let more = [
+            Window::EVERYTHING,
+            Window::between(-1.0, 1.0),
+            Window::between(1e-7, 1.0),
+        ];
         let mut compared = 0;
         for window in windows.chain(more) {
             for half in 0..=u16::MAX {
@@ -249,7 +256,11 @@ mod tests {
                     (DType::Bf16, half::bf16::from_bits(half).to_f32()),
                 ] {
                     let bits = u32::from(half) << 16 | 0x1234;
-                    assert_eq!(window.of_halves(dtype).has(bits), window.has(wide.to_bits()), "{half:#06x} {dtype}");
+                    assert_eq!(
+                        window.of_halves(dtype).has(bits),
+                        window.has(wide.to_bits()),
+                        "{half:#06x} {dtype}"
+                    );
                     compared += 1;
                 }
             }

@@ -5,12 +5,10 @@ use crate::{
     isa::{
         device::Device,
         driver::Driver,
-        kernels::{self, Kernel, Module, Modules},
+        kernels::{self, Module, Pipeline},
         listing::{self, Reading, Vendor},
     },
 };
-use hard_sigmoid::wgsl;
-
 const LIMITED: &str = "gfx1100";
 
 /// Limits on the instructions for an element on that device in f32, f16 and bf16. The counts depend on Mesa's version and naga's:
@@ -60,7 +58,7 @@ struct Faults {
 }
 
 impl Faults {
-    fn add(&mut self, kernel: &Kernel, reading: &Reading, statistics: &[(String, u64)], copied: &Reading) {
+    fn add(&mut self, kernel: &Pipeline, reading: &Reading, statistics: &[(String, u64)], copied: &Reading) {
         let spills = |(name, value): &&(String, u64)| {
             let name = name.to_lowercase();
             *value > 0 && ["spill", "fill", "scratch"].iter().any(|what| name.contains(what))
@@ -88,7 +86,7 @@ impl Faults {
         self.spilled += usize::from(spilled.is_some());
         let name = kernel.name();
         if !fused.is_empty() {
-            self.fusing.push(format!("{name} {}", kernel.dtype));
+            self.fusing.push(format!("{name} {}", kernel.kernel.dtype()));
         }
         let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
             ([line, ..], ..) => format!("rounds once: {line}"),
@@ -98,14 +96,9 @@ impl Faults {
             (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
             _ => return,
         };
-        let Kernel {
-            dtype,
-            placement,
-            entry_point,
-            ..
-        } = kernel;
+        let (dtype, placement) = (kernel.kernel.dtype(), kernel.kernel.placement());
         self.first
-            .get_or_insert(format!("{name} in {dtype}, {placement:?}, {entry_point} {words}"));
+            .get_or_insert(format!("{name} in {dtype}, {placement}, {} {words}", kernel.stage));
     }
 
     fn count(&self) -> usize {
@@ -135,16 +128,22 @@ impl Reader {
     }
 
     fn control(&self, text: &str) -> Result<Reading> {
-        let compiled = Module::new(text)?.compile(&self.driver, "main", &[], 2)?;
+        let compiled = Module::new(text)?.compile(&self.driver, "main", 2)?;
         Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup))
     }
 
-    /// Compiles and reads pipelines.
-    fn faults(&self, modules: &Modules, kernels: &[Kernel], mut each: impl FnMut(&Kernel, &Reading)) -> Result<Faults> {
+    /// Compiles and reads pipelines, after a change of their text.
+    fn faults(
+        &self,
+        change: impl Fn(&str) -> String,
+        pipelines: &[Pipeline],
+        mut each: impl FnMut(&Pipeline, &Reading),
+    ) -> Result<Faults> {
         let mut faults = Faults::default();
-        for kernel in kernels {
-            let module = modules.of(kernel.placement);
-            let compiled = module.compile(&self.driver, kernel.entry_point, &kernel.constants, kernel.tensors)?;
+        for kernel in pipelines {
+            let module = Module::new(&change(&kernel.kernel.text()))?;
+            let tensors = kernel.kernel.tensors().len();
+            let compiled = module.compile(&self.driver, kernel.stage.entry_point(), tensors)?;
             let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
             if reading.alu == 0.0 {
                 return Err(format!("the listing shows no instruction:\n{}", compiled.listing).into());
@@ -168,14 +167,14 @@ pub fn check(device: &Device) -> Result<()> {
         ("plain clamp f32".into(), plain.alu / 4.0),
     ];
     let (mut above, mut with_limit) = (vec![], 0);
-    let count = |kernel: &Kernel, reading: &Reading| {
+    let count = |kernel: &Pipeline, reading: &Reading| {
         if !kernel.is_shown() {
             return;
         }
-        let name = format!("{} {}", kernel.name(), kernel.dtype);
+        let name = format!("{} {}", kernel.name(), kernel.kernel.dtype());
         let count = reading.alu / f64::from(kernel.width());
         let limit = LIMITS.iter().find(|(name, _)| *name == kernel.name());
-        let limit = limit.map(|(_, limits)| limits[kernel.dtype as usize]);
+        let limit = limit.map(|(_, limits)| limits[kernel.kernel.dtype() as usize]);
         with_limit += usize::from(limit.is_some());
         match limit {
             _ if device.name != LIMITED => {}
@@ -189,8 +188,8 @@ pub fn check(device: &Device) -> Result<()> {
         }
         rows.push((name, count));
     };
-    let all = kernels::all()?;
-    let found = reader.faults(&Modules::new(str::to_string)?, &all, count)?;
+    let all = kernels::all();
+    let found = reader.faults(str::to_string, &all, count)?;
     if let Some(first) = &found.first {
         return Err(format!("{} faults in {} pipelines, first: {first}", found.count(), all.len()).into());
     }
@@ -204,21 +203,16 @@ pub fn check(device: &Device) -> Result<()> {
         return Err(above.join("\n").into());
     }
 
-    // Without the shader's precaution the compiler has to fuse, or the check proves nothing.
-    let precaution = "return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.opaque_zero));";
-    if !wgsl::SEPARATE.contains(precaution) {
-        return Err("opaque() in the shader has changed: change `precaution` in this check alike".into());
-    }
-    let careless = Modules::new(|text| text.replace(precaution, "return v;"))?;
-    let shown: Vec<_> = all.into_iter().filter(Kernel::is_shown).collect();
-    let careless = reader.faults(&careless, &shown, |_, _| ())?;
+    // Without the shader's precautions the compiler has to fuse, or the check proves nothing.
+    let shown: Vec<_> = all.into_iter().filter(Pipeline::is_shown).collect();
+    let careless = reader.faults(kernels::careless, &shown, |_, _| ())?;
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
         if !careless.fusing.iter().any(|name| name == kernel) {
-            return Err(format!("{kernel} shows no fusion without opaque(), so this check might miss one").into());
+            return Err(format!("{kernel} shows no fusion without apart(), so this check might miss one").into());
         }
     }
     println!(
-        "{}, 0 faults in all pipelines; {} of {} bodies fuse without opaque()",
+        "{}, 0 faults in all pipelines; {} of {} bodies fuse without apart()",
         reader.driver.name,
         careless.fused,
         shown.len()

@@ -5,12 +5,11 @@ use crate::{
     isa::driver::{Compiled, Driver},
 };
 use hard_sigmoid::{
-    BroadcastGate, DType, HardSigmoid, Op, Other,
-    plan::{Limits, Placement, Plan, Stage},
-    wgsl,
+    HardSigmoid, Op,
+    plan::{Kernel, Placement, Stage},
 };
 use naga::{back, proc::BoundsCheckPolicies, valid};
-use std::ffi::CString;
+use std::{collections::HashSet, ffi::CString};
 
 /// The WGSL text of a kernel that maps vectors x to vectors y.
 macro_rules! control {
@@ -57,20 +56,7 @@ impl Module {
     }
 
     /// Translates an entry point as wgpu does, and compiles it.
-    pub fn compile(
-        &self,
-        driver: &Driver,
-        entry_point: &str,
-        constants: &[(&'static str, f64)],
-        storage: usize,
-    ) -> Result<Compiled> {
-        let constants = constants
-            .iter()
-            .map(|&(name, value)| (name.to_string(), value))
-            .collect();
-        let stage = Some((naga::ShaderStage::Compute, entry_point));
-        let specialized = back::pipeline_constants::process_overrides(&self.module, &self.info, stage, &constants);
-        let (module, info) = specialized.map_err(|error| error.to_string())?;
+    pub fn compile(&self, driver: &Driver, entry_point: &str, storage: usize) -> Result<Compiled> {
         let options = back::spv::Options {
             lang_version: driver.spirv_version,
             flags: back::spv::WriterFlags::LABEL_VARYINGS | back::spv::WriterFlags::FORCE_POINT_SIZE,
@@ -90,85 +76,79 @@ impl Module {
             shader_stage: naga::ShaderStage::Compute,
             entry_point: entry_point.into(),
         };
-        let spirv = back::spv::write_vec(&module, &info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
+        let spirv = back::spv::write_vec(&self.module, &self.info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
         driver.compile(&spirv, &CString::new(entry_point)?, storage as u32)
     }
 }
 
 /// One of the crate's pipelines.
-pub struct Kernel {
-    pub op: Op,
-    pub dtype: DType,
-    pub placement: Placement,
-    pub entry_point: &'static str,
-    /// The body computes vectors, the tail single words.
-    pub is_body: bool,
-    pub constants: [(&'static str, f64); 4],
-    pub tensors: usize,
+pub struct Pipeline {
+    pub kernel: Kernel,
+    pub stage: Stage,
 }
 
-/// Values of FORMULA in shaders/hard_sigmoid.wgsl.
-const RELU6_DIVIDE: f64 = 2.0;
-const RELU6_DIVIDE_BOTH: f64 = 4.0;
-const HALVES: f64 = 6.0;
-
-impl Kernel {
-    fn formula(&self) -> f64 {
-        let formula = self.constants.iter().find(|(name, _)| *name == "FORMULA");
-        formula.map_or(0.0, |(_, value)| *value)
-    }
-
+impl Pipeline {
     /// Whether the compiler may fuse: in the forward pass of presets in halves a fusion doesn't change the result.
     pub fn may_fuse(&self) -> bool {
-        self.formula() == HALVES && self.op.name() == "forward"
+        self.kernel.text().contains("fn forward_halves(")
     }
 
     /// How many products by 1/6 may be fused: the last step of each element's division by 6.
     pub fn sixths(&self) -> usize {
-        match self.formula() {
-            RELU6_DIVIDE | RELU6_DIVIDE_BOTH => self.width() as usize,
-            _ => 0,
+        if self.kernel.text().contains("fn sixth(") {
+            self.width() as usize
+        } else {
+            0
         }
     }
 
     /// Whether the kernel may clamp floats: it converts a probability to an integer.
     pub fn limits_floats(&self) -> bool {
-        ["binarize", "pack"].contains(&self.op.name())
+        ["binarize", "pack"].contains(&self.op().name())
     }
 
     /// Whether the tables show it: bodies with tensors in separate buffers, forward and backward with every definition, and the
     /// other operations with one definition.
     pub fn is_shown(&self) -> bool {
-        let is_plain = ["forward", "backward"].contains(&self.op.name());
+        let is_plain = ["forward", "backward"].contains(&self.op().name());
         let is_first = self
-            .op
+            .op()
             .definition()
             .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
-        // Its body is the gate's, and the instructions of its sums depend on the data's shape.
-        let is_known = self.op.name() == "gate_broadcast_backward";
-        self.is_body && self.placement == Placement::Separate && (is_plain || is_first) && !is_known
+        // The number of its instructions depends on the data's shape.
+        let is_known = self.op().name() == "gate_broadcast_sums";
+        self.is_body() && self.kernel.placement() == Placement::Separate && (is_plain || is_first) && !is_known
     }
 
     /// Whether it reads all operands as vectors. Packed signs and broadcast operands are read by words.
     pub fn takes_vectors(&self) -> bool {
-        let name = self.op.name();
-        self.is_body && !["pack", "unpack", "gate_broadcast", "gate_broadcast_backward"].contains(&name)
+        let name = self.op().name();
+        self.is_body() && !["pack", "unpack", "gate_broadcast", "gate_broadcast_sums"].contains(&name)
     }
 
     /// Number of elements that one invocation of the body computes.
     pub fn width(&self) -> u32 {
-        match self.op.name() {
+        match self.op().name() {
             "pack" => 32,
-            _ => 16 / self.dtype.size() as u32,
+            _ => 16 / self.kernel.dtype().size() as u32,
         }
     }
 
     /// Its name in the tables.
     pub fn name(&self) -> String {
-        match self.op.definition() {
-            Some(definition) => format!("{definition} {}", self.op.name()),
-            None => self.op.name().into(),
+        match self.op().definition() {
+            Some(definition) => format!("{definition} {}", self.op().name()),
+            None => self.op().name().into(),
         }
+    }
+
+    fn op(&self) -> Op {
+        self.kernel.op()
+    }
+
+    /// The body computes vectors, the tail single words.
+    fn is_body(&self) -> bool {
+        self.stage == Stage::Body
     }
 }
 
@@ -186,65 +166,59 @@ fn definitions() -> [HardSigmoid; 7] {
     ]
 }
 
-/// Every operation with `definition`, broadcast gates included.
-fn operations(definition: HardSigmoid) -> Vec<Op> {
-    let gate = BroadcastGate::new(definition, 3, 11).expect("it is small");
-    let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
-    Op::all(definition).into_iter().chain(broadcast).collect()
+/// Every pipeline: kernel, body and tail. The same text comes under two names only if the tables show both.
+pub fn all() -> Vec<Pipeline> {
+    let mut seen = HashSet::new();
+    let kernels = definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all);
+    let pipelines = kernels.flat_map(|kernel| kernel.stages().iter().map(move |&stage| Pipeline { kernel, stage }));
+    pipelines
+        .filter(|pipeline| {
+            let name = pipeline.is_shown().then(|| pipeline.name());
+            // The first line names the operation.
+            let text = pipeline.kernel.text();
+            let text = text.split_once('\n').map_or("", |(_, rest)| rest).to_string();
+            seen.insert((text, pipeline.stage, name))
+        })
+        .collect()
 }
 
-/// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline comes under two names only if the
-/// tables show both.
-pub fn all() -> Result<Vec<Kernel>> {
-    let mut seen = vec![];
-    let mut all: Vec<Kernel> = vec![];
-    for op in definitions().into_iter().flat_map(operations) {
-        for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
-            for &dtype in DType::ALL {
-                // 33 elements have a body and a tail in every kernel.
-                let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
-                let mut stages: Vec<_> = Stage::of(op).collect();
-                // The sums last, as in the page's tables.
-                stages.sort_by_key(|&stage| stage == Stage::Sums);
-                for stage in stages {
-                    let mut dispatches = plan.parts().flat_map(|part| part.dispatches());
-                    let dispatch = dispatches.find(|one| one.stage == stage);
-                    let dispatch = dispatch.ok_or_else(|| format!("33 elements have no {stage:?}"))?;
-                    let kernel = Kernel {
-                        op,
-                        dtype,
-                        placement,
-                        entry_point: dispatch.entry_point,
-                        is_body: stage == Stage::Body,
-                        constants: plan.constants(),
-                        tensors: plan.tensors().len(),
-                    };
-                    let name = kernel.is_shown().then(|| kernel.name());
-                    let constants = kernel.constants.map(|(_, value)| value as u32);
-                    let key = (kernel.entry_point, constants, placement, name);
-                    if !seen.contains(&key) {
-                        seen.push(key);
-                        all.push(kernel);
-                    }
-                }
-            }
+/// The text without what keeps roundings apart.
+pub fn careless(text: &str) -> String {
+    let careless = |text: String, (careful, careless): &(&str, &str)| text.replace(careful, careless);
+    PRECAUTIONS.iter().fold(text.to_string(), careless)
+}
+
+/// What keeps roundings apart in `shaders/hard_sigmoid.wgsl`, and the same without it.
+const PRECAUTIONS: [(&str, &str); 3] = [
+    (
+        "return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));",
+        "return v;",
+    ),
+    (
+        "let q = bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(t * SIXTH), vec4<i32>(0x3f7fffff)));",
+        "let q = t * SIXTH;",
+    ),
+    (
+        "let difference = bitcast<vec4<f32>>(max(bitcast<vec4<i32>>(t - 4.0 * q), vec4<i32>(1)));",
+        "let difference = t - 4.0 * q;",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hard_sigmoid::{DType, Unary};
+
+    #[test]
+    fn every_precaution_is_in_the_text() {
+        let text = |definition| {
+            let op = Unary::Forward(definition);
+            Kernel::new(op, DType::F32, Placement::Separate).unwrap().text()
+        };
+        let both = text(HardSigmoid::PYTORCH) + &text(HardSigmoid::KERAS);
+        for (careful, careless) in PRECAUTIONS {
+            assert!(both.contains(careful), "the shader has changed: change PRECAUTIONS alike ({careless})");
         }
-    }
-    Ok(all)
-}
-
-/// The crate's modules after a change of their text: one for separate buffers and in place, one for shared buffers.
-pub struct Modules([Module; 2]);
-
-impl Modules {
-    pub fn new(change: impl Fn(&str) -> String) -> Result<Self> {
-        Ok(Self([
-            Module::new(&change(wgsl::SEPARATE))?,
-            Module::new(&change(wgsl::SHARED))?,
-        ]))
-    }
-
-    pub fn of(&self, placement: Placement) -> &Module {
-        &self.0[usize::from(placement == Placement::Shared)]
+        assert_ne!(careless(&both), both);
     }
 }
