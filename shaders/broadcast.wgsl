@@ -4,19 +4,13 @@
 //   entry point                        tensors, in the order of their bindings     computes
 //   gate_broadcast                     a, b, y                                     y
 //   gate_broadcast_in_place            a = y, b                                    y
-//   gate_broadcast_backward            a, b, g, da, db                             da: y with g in the place of a
-//   gate_broadcast_backward_in_place   a, b, g = da, db                            da
-//   gate_broadcast_sums                a, b, g, da, db                             db
-//   gate_broadcast_sums_in_place       a, b, g = da, db                            db
+//   gate_broadcast_sums                a, b, g, db                                 db
 //
-// Each entry point names every tensor, if only for its length, so that a layout made from the text ("auto") has them
-// all.
-//
-// The first four work on words as those of kernels.wgsl do, and have a NAME_tail. A binding may begin before its part
+// The first two work on words as those of kernels.wgsl do, and have a NAME_tail. A binding may begin before its part
 // of b does, where a buffer can be bound: params.b_first says where its first row begins. The part of a begins
 // params.first elements into a row.
 //
-// The sums come first, since da may replace g. Their bindings may all begin before their parts, which are whole rows: a
+// The bindings of the sums may all begin before their parts, which are whole rows: a
 // and g begin at params.first, b and db at params.b_first, and params.len is the number of sums. The grid is
 // ceil(params.len / 16) workgroups for f32, ceil((params.len + params.b_first % 2) / 16) for halves, in rows of
 // params.row_invocations / 256.
@@ -179,45 +173,6 @@ fn gate_broadcast_in_place_tail(@builtin(local_invocation_index) lane: u32) {
     }
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn gate_broadcast_backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    _ = arrayLength(&read0_word);
-    _ = arrayLength(&write4_word);
-    let i = vector_index(id, params5);
-    if in_body(i, params5) {
-        write3_vec[i] = gate_read(read2_vec[i], 4u * i, params5);
-    }
-}
-@compute @workgroup_size(4)
-fn gate_broadcast_backward_tail(@builtin(local_invocation_index) lane: u32) {
-    _ = arrayLength(&read0_word);
-    _ = arrayLength(&write4_word);
-    let i = tail_index(lane, params5);
-    if in_tail(i, params5) {
-        write3_word[i] = merged(gate_read_tail(read2_word[i], i, params5), write3_word[i], i, params5);
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn gate_broadcast_backward_in_place(@builtin(global_invocation_id) id: vec3<u32>) {
-    _ = arrayLength(&write0_word);
-    _ = arrayLength(&write3_word);
-    let i = vector_index(id, params4);
-    if in_body(i, params4) {
-        write2_vec[i] = gate_write(write2_vec[i], 4u * i, params4);
-    }
-}
-@compute @workgroup_size(4)
-fn gate_broadcast_backward_in_place_tail(@builtin(local_invocation_index) lane: u32) {
-    _ = arrayLength(&write0_word);
-    _ = arrayLength(&write3_word);
-    let i = tail_index(lane, params4);
-    if in_tail(i, params4) {
-        let g = write2_word[i];
-        write2_word[i] = merged(gate_write_tail(g, i, params4), g, i, params4);
-    }
-}
-
 // The sums. A workgroup computes SUMS of them, whose numbers of b and db lie in whole words. An invocation computes
 // four of the 64 partial sums of one sum: those of its lane, and of the lanes LANES, 2 * LANES and 3 * LANES after it.
 const SUMS: u32 = 16u;
@@ -329,37 +284,14 @@ fn gradients(b: u32, before: u32, mask: u32, invocation: u32, params: Params) ->
 
 @compute @workgroup_size(WORKGROUP)
 fn gate_broadcast_sums(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
-    _ = arrayLength(&write3_word);
-    let share = share_of(group, invocation, params5);
-    var sums = vec4<f32>(0.0);
-    if share.exists {
-        for (var start = 0u; start < params5.middle; start += 4u * LANES) {
-            let next = step_at(share, start, params5);
-            let i = words_of(next.elements);
-            let a = vec4<u32>(read0_word[i.x], read0_word[i.y], read0_word[i.z], read0_word[i.w]);
-            let g = vec4<u32>(read2_word[i.x], read2_word[i.y], read2_word[i.z], read2_word[i.w]);
-            sums = added(sums, numbers(g, next.elements), numbers(a, next.elements), next.exist, params5);
-        }
-    }
-    partials[share.sum * LANES + share.lane] = four_lanes(sums, params5);
-    workgroupBarrier();
-    let word = written(group, invocation, params5);
-    if word.mask != 0u {
-        let before = write4_word[word.index];
-        write4_word[word.index] = gradients(read1_word[word.index], before, word.mask, invocation, params5);
-    }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn gate_broadcast_sums_in_place(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) invocation: u32) {
     let share = share_of(group, invocation, params4);
     var sums = vec4<f32>(0.0);
     if share.exists {
         for (var start = 0u; start < params4.middle; start += 4u * LANES) {
             let next = step_at(share, start, params4);
             let i = words_of(next.elements);
-            let a = vec4<u32>(write0_word[i.x], write0_word[i.y], write0_word[i.z], write0_word[i.w]);
-            let g = vec4<u32>(write2_word[i.x], write2_word[i.y], write2_word[i.z], write2_word[i.w]);
+            let a = vec4<u32>(read0_word[i.x], read0_word[i.y], read0_word[i.z], read0_word[i.w]);
+            let g = vec4<u32>(read2_word[i.x], read2_word[i.y], read2_word[i.z], read2_word[i.w]);
             sums = added(sums, numbers(g, next.elements), numbers(a, next.elements), next.exist, params4);
         }
     }
@@ -368,6 +300,6 @@ fn gate_broadcast_sums_in_place(@builtin(workgroup_id) group: vec3<u32>, @builti
     let word = written(group, invocation, params4);
     if word.mask != 0u {
         let before = write3_word[word.index];
-        write3_word[word.index] = gradients(write1_word[word.index], before, word.mask, invocation, params4);
+        write3_word[word.index] = gradients(read1_word[word.index], before, word.mask, invocation, params4);
     }
 }

@@ -85,7 +85,9 @@ pub use math::{
     dtype::{DType, Scalar},
     error::{NotFinite, OpError, ParseError},
     finite::Finite,
-    op::{Binary, Op, Other, Unary},
+    lengths::Sizes,
+    op::{Binary, Op, Unary},
+    parameters::Parameters,
 };
 #[doc(inline)]
 pub use plan::wgsl;

@@ -5,7 +5,7 @@ use crate::{
     driver::{Compiled, Driver},
 };
 use hard_sigmoid::{
-    BroadcastGate, DType, HardSigmoid, Op, Other,
+    DType, HardSigmoid, Op,
     plan::{Limits, Placement, Plan, Stage},
     wgsl,
 };
@@ -144,15 +144,14 @@ impl Kernel {
             .op
             .definition()
             .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
-        // Its body is the gate's, and the instructions of its sums depend on the data's shape.
-        let is_known = self.op.name() == "gate_broadcast_backward";
-        self.is_body && self.placement == Placement::Separate && (is_plain || is_first) && !is_known
+        // Sums have no body: their instructions depend on the data's shape.
+        self.is_body && self.placement == Placement::Separate && (is_plain || is_first)
     }
 
     /// Whether it reads all operands as vectors. Packed signs and broadcast operands are read by words.
     pub fn takes_vectors(&self) -> bool {
         let name = self.op.name();
-        self.is_body && !["pack", "unpack", "gate_broadcast", "gate_broadcast_backward"].contains(&name)
+        self.is_body && !["pack", "unpack", "gate_broadcast"].contains(&name)
     }
 
     /// Number of elements that one invocation of the body computes.
@@ -186,30 +185,20 @@ fn definitions() -> [HardSigmoid; 7] {
     ]
 }
 
-/// Every operation with `definition`, broadcast gates included.
-fn operations(definition: HardSigmoid) -> Vec<Op> {
-    let gate = BroadcastGate::new(definition, 3, 11).expect("it is small");
-    let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
-    Op::all(definition).into_iter().chain(broadcast).collect()
-}
-
 /// Every pipeline: kernel, placement, element type, formula, body and tail. The same pipeline comes under two names only if the
 /// tables show both.
 pub fn all() -> Result<Vec<Kernel>> {
     let mut seen = vec![];
     let mut all: Vec<Kernel> = vec![];
-    for op in definitions().into_iter().flat_map(operations) {
+    for op in definitions().into_iter().flat_map(Op::all) {
         for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
             for &dtype in DType::ALL {
-                // 33 elements have a body and a tail in every kernel.
-                let plan = Plan::new(op, dtype, placement, 33, &Limits::default())?;
-                let mut stages: Vec<_> = Stage::of(op).collect();
-                // The sums last, as in the page's tables.
-                stages.sort_by_key(|&stage| stage == Stage::Sums);
-                for stage in stages {
+                // 66 elements have a body and a tail in every kernel.
+                let plan = Plan::new(op, dtype, placement, 66, &Limits::default())?;
+                for stage in Stage::of(op) {
                     let mut dispatches = plan.parts().flat_map(|part| part.dispatches());
                     let dispatch = dispatches.find(|one| one.stage == stage);
-                    let dispatch = dispatch.ok_or_else(|| format!("33 elements have no {stage:?}"))?;
+                    let dispatch = dispatch.ok_or_else(|| format!("66 elements have no {stage:?}"))?;
                     let kernel = Kernel {
                         op,
                         dtype,

@@ -3,6 +3,7 @@
 
 use crate::{
     cpu::{
+        check_sizes,
         elementwise::{STRIP, Specialize, Split, TASK_LEN, apply_converting, tasks},
         vectors::Vectors,
     },
@@ -10,7 +11,7 @@ use crate::{
         broadcast::{BroadcastGate, PARTIALS},
         dtype::Scalar,
         error::OpError,
-        op::Binary,
+        op::{Binary, Op},
     },
 };
 use std::ops::Range;
@@ -21,8 +22,10 @@ use std::ops::Range;
 /// [`OpError::PartialRow`] if the length of `a` isn't a multiple of `middle·inner`; [`OpError::BroadcastLength`] if the
 /// length of `b` isn't that of `a` divided by `middle`; [`OpError::LengthMismatch`] if `a` and `y` differ in length.
 pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut [T]) -> Result<(), OpError> {
-    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
-    OpError::check_lengths(("a", a.len() as u64), ("y", y.len() as u64))?;
+    check_sizes::<T, _>(
+        Op::GateBroadcast(gate),
+        [size_of_val(a), size_of_val(b), size_of_val(y)],
+    )?;
     gated(gate, [a], b, y);
     Ok(())
 }
@@ -32,30 +35,29 @@ pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut 
 /// # Errors
 /// See [`gate_broadcast`].
 pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &[T]) -> Result<(), OpError> {
-    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
+    check_sizes::<T, _>(
+        Op::GateBroadcast(gate),
+        [size_of_val(a), size_of_val(b), size_of_val(a)],
+    )?;
     gated(gate, [], b, a);
     Ok(())
 }
 
-/// Both gradients of [`gate_broadcast`], from `a`, `b` and `g`: see [`BroadcastGate`].
+/// `db`, the gradient of the gate `b`, from `a`, `b` and `g`: see [`BroadcastGate`]. The other gradient, `da`, is
+/// [`gate_broadcast`] of `g`; if it replaces `g`, compute the sums first.
 ///
 /// # Errors
-/// See [`gate_broadcast`]; `g` and `da` must have the length of `a`, and `db` that of `b`.
-pub fn gate_broadcast_backward<T: Scalar>(
+/// See [`gate_broadcast`]; `g` must have the length of `a`, and `db` that of `b`.
+pub fn gate_broadcast_sums<T: Scalar>(
     gate: BroadcastGate,
     a: &[T],
     b: &[T],
     g: &[T],
-    da: &mut [T],
     db: &mut [T],
 ) -> Result<(), OpError> {
-    gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
-    let named = |name, values: &[T]| (name, values.len() as u64);
-    OpError::check_lengths(named("a", a), named("g", g))?;
-    OpError::check_lengths(named("a", a), named("da", da))?;
-    OpError::check_lengths(named("b", b), named("db", db))?;
+    let sizes = [size_of_val(a), size_of_val(b), size_of_val(g), size_of_val(db)];
+    check_sizes::<T, _>(Op::GateBroadcastSums(gate), sizes)?;
     sums(gate, a, b, g, db);
-    gated(gate, [g], b, da);
     Ok(())
 }
 

@@ -19,7 +19,7 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
-//! [`gate_broadcast`] and its gradients take one gate for many elements, in the shape of a
+//! [`gate_broadcast`] and [`gate_broadcast_sums`], its gradients, take one gate for many elements, in the shape of a
 //! [`BroadcastGate`](crate::BroadcastGate).
 //!
 //! A function fails with [`OpError::LengthMismatch`] if the lengths of its slices don't match, and with
@@ -35,9 +35,9 @@ use crate::math::{
     dtype::{DType, Scalar},
     error::OpError,
     finite::Finite,
-    op::{Binary, Op, Other, Unary},
+    op::{Binary, Op, Unary},
 };
-pub use broadcast::{gate_broadcast, gate_broadcast_backward, gate_broadcast_in_place};
+pub use broadcast::{gate_broadcast, gate_broadcast_in_place, gate_broadcast_sums};
 use elementwise::Specialize;
 
 /// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
@@ -58,7 +58,7 @@ fn cheapest<T: Scalar>(op: Unary) -> Unary {
 /// # Errors
 /// See the [module](self).
 pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> {
-    check_lengths(op.into(), &[x.len(), y.len()])?;
+    check_sizes::<T, _>(op.into(), [size_of_val(x), size_of_val(y)])?;
     if let Unary::Binarize(signs) = op {
         return binarize([x], y, signs);
     }
@@ -96,7 +96,8 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
 /// # Errors
 /// See the [module](self).
 pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -> Result<(), OpError> {
-    check_lengths(op.into(), &[first.len(), second.len(), out.len()])?;
+    let sizes = [size_of_val(first), size_of_val(second), size_of_val(out)];
+    check_sizes::<T, _>(op.into(), sizes)?;
     elementwise::update(
         op,
         [first, second],
@@ -113,31 +114,30 @@ pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -
 /// # Errors
 /// [`OpError::NotInPlace`] for [`Binary::BackwardAccumulate`]; for the rest see the [module](self).
 pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) -> Result<(), OpError> {
-    match Op::from(op).replaces() {
-        None => Err(OpError::NotInPlace { op: op.name() }),
-        Some(0) => {
-            check_lengths(op.into(), &[replaced.len(), kept.len()])?;
-            elementwise::update(
-                op,
-                [kept],
-                [replaced],
-                #[inline(always)]
-                |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
-            );
-            Ok(())
-        }
-        Some(_) => {
-            check_lengths(op.into(), &[kept.len(), replaced.len()])?;
-            elementwise::update(
-                op,
-                [kept],
-                [replaced],
-                #[inline(always)]
-                |op: Binary, _, [first], [second]| [op.apply(first, second, 0.0)],
-            );
-            Ok(())
-        }
+    let Some(index) = Op::from(op).replaces() else {
+        return Err(OpError::NotInPlace { op: op.name() });
+    };
+    let mut sizes = [size_of_val(kept), size_of_val(kept), size_of_val(replaced)];
+    sizes[index] = size_of_val(replaced);
+    check_sizes::<T, _>(op.into(), sizes)?;
+    if index == 0 {
+        elementwise::update(
+            op,
+            [kept],
+            [replaced],
+            #[inline(always)]
+            |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
+        );
+    } else {
+        elementwise::update(
+            op,
+            [kept],
+            [replaced],
+            #[inline(always)]
+            |op: Binary, _, [first], [second]| [op.apply(first, second, 0.0)],
+        );
     }
+    Ok(())
 }
 
 /// Both gradients of a gate: `(da[i], db[i])` is [`HardSigmoid::gate_backward`] of `(a[i], b[i], g[i])`.
@@ -152,8 +152,14 @@ pub fn gate_backward<T: Scalar>(
     da: &mut [T],
     db: &mut [T],
 ) -> Result<(), OpError> {
-    let op = Other::GateBackward(definition);
-    check_lengths(op.into(), &[a.len(), b.len(), g.len(), da.len(), db.len()])?;
+    let sizes = [
+        size_of_val(a),
+        size_of_val(b),
+        size_of_val(g),
+        size_of_val(da),
+        size_of_val(db),
+    ];
+    check_sizes::<T, _>(Op::GateBackward(definition), sizes)?;
     elementwise::update(
         definition,
         [a, b, g],
@@ -170,7 +176,7 @@ pub fn gate_backward<T: Scalar>(
 /// # Errors
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
 pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OpError> {
-    check_packed_length("x", x.len() as u64, size_of_val(bits) as u64)?;
+    check_sizes::<T, _>(Op::Pack(how), [size_of_val(x), size_of_val(bits)])?;
     elementwise::pack(
         x,
         bits,
@@ -186,8 +192,9 @@ pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up; for the rest see the
 /// [module](self).
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
-    check_packed_length("y", y.len() as u64, size_of_val(bits) as u64)?;
-    elementwise::unpack(bits, y, signed(Finite::new("scale", scale)?)?);
+    let scale = Finite::new("scale", scale)?;
+    check_sizes::<T, _>(Op::Unpack(scale), [size_of_val(bits), size_of_val(y)])?;
+    elementwise::unpack(bits, y, signed(scale)?);
     Ok(())
 }
 
@@ -265,24 +272,7 @@ impl Specialize for HardSigmoid {
     }
 }
 
-/// Checks the lengths of the operands of `op`, and then of its results; in place, of the operands only.
-pub(crate) fn check_lengths(op: Op, lengths: &[usize]) -> Result<(), OpError> {
-    let names = op.inputs().iter().chain(op.outputs());
-    let mut operands = names.zip(lengths).map(|(&name, &len)| (name, len as u64));
-    let Some(a) = operands.next() else {
-        return Ok(());
-    };
-    operands.try_for_each(|b| OpError::check_lengths(a, b))
-}
-
-/// Checks `bits_size`, the size in bytes of the signs of `len` elements of `operand`.
-pub(crate) fn check_packed_length(operand: &'static str, len: u64, bits_size: u64) -> Result<(), OpError> {
-    if len.div_ceil(32) * 4 == bits_size {
-        return Ok(());
-    }
-    Err(OpError::PackedLength {
-        operand,
-        len,
-        bits_size,
-    })
+/// [`Op::check_sizes`] of slices.
+pub(crate) fn check_sizes<T: Scalar, const N: usize>(op: Op, sizes: [usize; N]) -> Result<(), OpError> {
+    op.check_sizes(T::DTYPE, &sizes.map(|size| size as u64)).map(drop)
 }

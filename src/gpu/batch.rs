@@ -198,7 +198,7 @@ impl Batch {
         let known = &mut self.params;
         let params = || match op {
             Op::Unary(_) => Params::of_kernel(op, dtype),
-            Op::Binary(_) | Op::Other(_) => *known.entry((op, dtype)).or_insert_with(|| Params::of_kernel(op, dtype)),
+            _ => *known.entry((op, dtype)).or_insert_with(|| Params::of_kernel(op, dtype)),
         };
         let (plan, variant) = self.kernels.plan(&tensors, params)?;
         for part in plan.parts() {

@@ -12,7 +12,7 @@ use crate::{
         dtype::DType,
         error::OpError,
         finite::Finite,
-        op::{Binary, Op, Other, Unary},
+        op::{Binary, Op, Unary},
     },
     plan::{self, Binding, Dispatch, Plan, params::Params, placement::Placement},
 };
@@ -110,7 +110,7 @@ impl Kernels {
         db: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
-        self.prepare(Other::GateBackward(definition).into(), dtype, &ranges)
+        self.prepare(Op::GateBackward(definition), dtype, &ranges)
     }
 
     /// Prepares `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`; `y` may be the range
@@ -129,28 +129,27 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let ranges = [a.into(), b.into(), y.into()];
-        self.prepare(Other::GateBroadcast(gate).into(), dtype, &ranges)
+        self.prepare(Op::GateBroadcast(gate), dtype, &ranges)
     }
 
-    /// Prepares both gradients of [`Kernels::gate_broadcast`] in one launch; `da` may be the range of `g`. The sums
-    /// have the order that [`BroadcastGate`] promises.
+    /// Prepares `db`, the gradient of the gate `b` of [`Kernels::gate_broadcast`]. The sums have the order that
+    /// [`BroadcastGate`] promises. The other gradient, `da`, is the broadcast gate of `g`; if it replaces `g`, record the
+    /// sums first.
     ///
     /// # Errors
-    /// See [`Kernels::gate_backward`] and [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into
-    /// one binding, together with `min_storage_buffer_offset_alignment` bytes more.
-    #[expect(clippy::too_many_arguments, reason = "the operation has five tensors")]
-    pub fn gate_broadcast_backward<'a>(
+    /// See [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into one binding, together with
+    /// `min_storage_buffer_offset_alignment` bytes more.
+    pub fn gate_broadcast_sums<'a>(
         &self,
         gate: BroadcastGate,
         dtype: DType,
         a: impl Into<BufferRange<'a>>,
         b: impl Into<BufferRange<'a>>,
         g: impl Into<BufferRange<'a>>,
-        da: impl Into<BufferRange<'a>>,
         db: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        let ranges = [a.into(), b.into(), g.into(), da.into(), db.into()];
-        self.prepare(Other::GateBroadcastBackward(gate).into(), dtype, &ranges)
+        let ranges = [a.into(), b.into(), g.into(), db.into()];
+        self.prepare(Op::GateBroadcastSums(gate), dtype, &ranges)
     }
 
     /// Prepares the signs of `x` as bits: bit `i % 32` of the u32 at `i / 32`, counted from the lowest, is 1 for plus.
@@ -165,7 +164,7 @@ impl Kernels {
         x: impl Into<BufferRange<'a>>,
         bits: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
-        self.prepare(Other::Pack(how).into(), dtype, &[x.into(), bits.into()])
+        self.prepare(Op::Pack(how), dtype, &[x.into(), bits.into()])
     }
 
     /// Prepares `y = scale` where its bit is 1, else `-scale`: the reverse of [`Kernels::pack`].
@@ -181,7 +180,7 @@ impl Kernels {
         y: impl Into<BufferRange<'a>>,
     ) -> Result<Launch, LaunchError> {
         let scale = Finite::new("scale", scale).map_err(OpError::from)?;
-        self.prepare(Other::Unpack(scale).into(), dtype, &[bits.into(), y.into()])
+        self.prepare(Op::Unpack(scale), dtype, &[bits.into(), y.into()])
     }
 
     pub(crate) fn prepare(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {

@@ -2,11 +2,11 @@
 
 use crate::{
     gpu::error::LaunchError,
-    math::{broadcast::BroadcastGate, dtype::DType, error::OpError, op::Op},
+    math::{dtype::DType, error::OpError, op::Op},
     plan::{
         grid::WORD,
         limits::Limits,
-        placement::{Operand, Placement, Unit},
+        placement::{MAX_TENSORS, Operand, Placement},
     },
 };
 
@@ -100,21 +100,7 @@ impl<'b> Tensors<'_, 'b> {
     }
 
     fn name(&self, index: usize) -> &'static str {
-        let inputs = self.op.inputs();
-        inputs
-            .get(index)
-            .copied()
-            .unwrap_or_else(|| self.op.outputs()[index - inputs.len()])
-    }
-
-    fn unit(&self, index: usize) -> Unit {
-        let inputs = self.inputs();
-        let operand = if index < inputs {
-            Operand::Input(index)
-        } else {
-            Operand::Output(index - inputs)
-        };
-        Unit::of(self.op, operand)
+        self.op.tensor_name(index)
     }
 
     /// Checks everything that wgpu would panic at, or report without saying which tensor it means.
@@ -145,7 +131,7 @@ impl<'b> Tensors<'_, 'b> {
         if end > limit {
             return Err(LaunchError::BufferTooLarge { operand, end, limit });
         }
-        if self.unit(index) == Unit::Elements && size % dtype.size() != 0 {
+        if !self.op.holds_bits(index) && size % dtype.size() != 0 {
             return Err(LaunchError::PartialElement { operand, size, dtype });
         }
         let alignment = limits.min_storage_buffer_offset_alignment;
@@ -164,50 +150,11 @@ impl<'b> Tensors<'_, 'b> {
 
     /// Returns the length in elements.
     fn check_lengths(&self) -> Result<u64, OpError> {
-        let size = self.dtype.size();
-        let mut all = 0..self.ranges.len();
-        // Every operation has a tensor of elements.
-        let Some(first) = all.find(|&index| self.unit(index) == Unit::Elements) else {
-            return Ok(0);
-        };
-        let a_len = self.ranges[first].size / size;
-        if let Some(gate) = self.op.broadcast() {
-            return self.check_rows(gate).map(|()| a_len);
+        let mut sizes = [0; MAX_TENSORS];
+        for (size, range) in sizes.iter_mut().zip(self.ranges) {
+            *size = range.size;
         }
-        for index in 0..self.ranges.len() {
-            let found = self.ranges[index].size;
-            match self.unit(index) {
-                Unit::Bits if found != Unit::Bits.size(a_len, size) => {
-                    return Err(OpError::PackedLength {
-                        operand: self.name(first),
-                        len: a_len,
-                        bits_size: found,
-                    });
-                }
-                Unit::Elements if found != self.ranges[first].size => {
-                    return Err(OpError::LengthMismatch {
-                        a: self.name(first),
-                        a_len,
-                        b: self.name(index),
-                        b_len: found / size,
-                    });
-                }
-                Unit::Bits | Unit::Elements => {}
-            }
-        }
-        Ok(a_len)
-    }
-
-    /// Checks the lengths of a broadcast gate's tensors: `db` has the length of `b`, and all others have that of `a`.
-    fn check_rows(&self, gate: BroadcastGate) -> Result<(), OpError> {
-        let named = |index: usize| (self.name(index), self.ranges[index].size / self.dtype.size());
-        let (a, b) = (named(0), named(1));
-        gate.check(a, b)?;
-        for index in 2..self.ranges.len() {
-            let other = named(index);
-            OpError::check_lengths(if other.0 == "db" { b } else { a }, other)?;
-        }
-        Ok(())
+        self.op.check_sizes(self.dtype, &sizes[..self.ranges.len()])
     }
 
     /// The placement of the tensors, unless two overlap in a way that no kernel supports.

@@ -48,7 +48,7 @@ impl Variant {
 
     const FORMS: usize = (Formula::Halves as usize + 1) * 2;
     const COUNT: usize =
-        (Kernel::GateBroadcastBackward as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
+        (Kernel::GateBroadcastSums as usize + 1) * Placement::ALL.len() * DType::ALL.len() * Self::FORMS * 3;
 
     fn index(self) -> usize {
         let placed = self.op.row().kernel as usize * Placement::ALL.len() + self.placement as usize;

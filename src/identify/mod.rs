@@ -86,7 +86,14 @@ pub fn identify_within(
     }
     let of_gradient = gradient.map(|Gradient { g, dx }| [("g", g), ("dx", dx)]);
     for (name, values) in [("y", y)].into_iter().chain(of_gradient.into_iter().flatten()) {
-        OpError::check_lengths(("x", x.len() as u64), (name, values.len() as u64))?;
+        if values.len() != x.len() {
+            return Err(OpError::LengthMismatch {
+                a: "x",
+                a_len: x.len() as u64,
+                b: name,
+                b_len: values.len() as u64,
+            });
+        }
     }
     let mut data = Data::new(x, y, gradient);
     let mut matches = data.best_matches();

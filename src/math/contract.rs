@@ -6,7 +6,7 @@ use crate::math::{
     binarize::Binarization,
     definition::{HardSigmoid, INVALID_NAN, KinkRule, Region},
     dtype::Scalar,
-    op::{Binary, Op, Other, Unary},
+    op::{Binary, Op, Unary},
 };
 
 /// How a device's result compares with the CPU path's: see [`Element::compare`].
@@ -51,7 +51,7 @@ impl<T: Scalar> Element<T> {
     /// Compares `actual`, a device's result for output number `output`, with the CPU path's.
     ///
     /// # Panics
-    /// If `op` has no such output: only [`Other::GateBackward`] and [`Other::GateBroadcastBackward`] have an output 1.
+    /// If `op` has no such output: only [`Op::GateBackward`] has an output 1.
     pub fn compare(self, op: impl Into<Op>, output: usize, actual: T) -> Difference {
         let op = op.into();
         assert!(output < op.outputs().len(), "{} has no output {output}", op.name());
@@ -95,12 +95,12 @@ impl Op {
         match self {
             Self::Unary(op) => [op.apply(a, element.index); 2],
             Self::Binary(op) => [op.apply(a, b, element.before); 2],
-            Self::Other(Other::GateBackward(definition)) => definition.gate_backward(a, b, c).into(),
-            Self::Other(Other::GateBroadcast(gate)) => [gate.definition().gate(a, b); 2],
+            Self::GateBackward(definition) => definition.gate_backward(a, b, c).into(),
+            Self::GateBroadcast(gate) => [gate.definition().gate(a, b); 2],
             // A partial sum of one product starts at +0.
-            Self::Other(Other::GateBroadcastBackward(gate)) => [gate.definition().gate(c, b), gate.db(b, 0.0 + c * a)],
-            Self::Other(Other::Pack(how)) => [sign(how.is_plus(element.index, a)); 2],
-            Self::Other(Other::Unpack(scale)) => [sign(a > 0.0) * scale.get(); 2],
+            Self::GateBroadcastSums(gate) => [gate.db(b, 0.0 + c * a); 2],
+            Self::Pack(how) => [sign(how.is_plus(element.index, a)); 2],
+            Self::Unpack(scale) => [sign(a > 0.0) * scale.get(); 2],
         }
     }
 }
@@ -110,8 +110,8 @@ fn meets_no_subnormal(op: Op) -> bool {
     match op {
         Op::Unary(Unary::Forward(definition)) => definition.is_moderate(),
         Op::Unary(Unary::Binarize(signs)) => decides_on_integers(signs.how),
-        Op::Other(Other::Pack(how)) => decides_on_integers(how),
-        Op::Other(Other::Unpack(_)) => true,
+        Op::Pack(how) => decides_on_integers(how),
+        Op::Unpack(_) => true,
         _ => false,
     }
 }
@@ -189,18 +189,18 @@ impl Flush {
                 let [da, db] = gate_backward(definition, a, a, b);
                 [da + db; 2]
             }
-            Op::Other(Other::GateBackward(definition)) => gate_backward(definition, a, b, c),
-            Op::Other(Other::GateBroadcast(shared)) => [gate(shared.definition(), a, b); 2],
-            Op::Other(Other::GateBroadcastBackward(shared)) => {
+            Op::GateBackward(definition) => gate_backward(definition, a, b, c),
+            Op::GateBroadcast(shared) => [gate(shared.definition(), a, b); 2],
+            Op::GateBroadcastSums(shared) => {
                 let sum = 0.0 + self.product(zero(c), zero(a));
                 let sum = if sum.is_nan() { f32::from_bits(INVALID_NAN) } else { sum };
-                [gate(shared.definition(), c, b), backward(shared.definition(), b, sum)]
+                [backward(shared.definition(), b, sum); 2]
             }
             Op::Binary(_) => op.apply(Element {
                 operands: [a, zero(b), c],
                 ..element
             }),
-            Op::Unary(_) | Op::Other(_) => op.apply(Element {
+            Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) => op.apply(Element {
                 operands: [a, b, c].map(zero),
                 ..element
             }),
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(compare(signs, [-1e-40; 3], 1.0), Difference::Wrong);
         assert_eq!(compare(signs, [-1e-40; 3], -1.0), Difference::None);
         assert_eq!(
-            compare(Other::Pack(Binarization::Deterministic), [0.5; 3], -1.0),
+            compare(Op::Pack(Binarization::Deterministic), [0.5; 3], -1.0),
             Difference::Wrong
         );
     }

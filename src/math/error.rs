@@ -112,6 +112,11 @@ pub enum OpError {
         /// What was given.
         given: f32,
     },
+    /// A tensor has more elements than can be counted in bytes.
+    TooLong {
+        /// Its length in elements, 2^61 or more.
+        len: u64,
+    },
     /// Packed signs don't take one 4-byte word for every 32 elements, rounded up.
     PackedLength {
         /// Name of the operand whose signs they are.
@@ -164,16 +169,6 @@ pub enum OpError {
     },
 }
 
-impl OpError {
-    /// Refuses two operands, with their names, that differ in length.
-    pub(crate) fn check_lengths((a, a_len): (&'static str, u64), (b, b_len): (&'static str, u64)) -> Result<(), Self> {
-        if a_len == b_len {
-            return Ok(());
-        }
-        Err(Self::LengthMismatch { a, a_len, b, b_len })
-    }
-}
-
 impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -188,6 +183,7 @@ impl fmt::Display for OpError {
                 f,
                 "{a} holds {a_len} elements but {b} holds {b_len}; they must have the same length"
             ),
+            Self::TooLong { len } => write!(f, "a tensor must have fewer than 2^61 elements, but {len} were given"),
             Self::PackedLength {
                 operand,
                 len,

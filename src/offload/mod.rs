@@ -35,7 +35,7 @@ use crate::{
         error::OpError,
         finite::Finite,
         names::named,
-        op::{Binary, Op, Other, Unary},
+        op::{Binary, Op, Unary},
     },
 };
 use ring::{Gpu, Output, Transfer};
@@ -146,7 +146,7 @@ impl Offload {
     /// # Errors
     /// See [`OffloadError`].
     pub async fn unary<T: Scalar>(&self, op: Unary, x: &[T], y: &mut [T]) -> Result<(), OffloadError> {
-        cpu::check_lengths(op.into(), &[x.len(), y.len()])?;
+        cpu::check_sizes::<T, _>(op.into(), [size_of_val(x), size_of_val(y)])?;
         let transfer = elements(op.into(), &[x], [y], Output::Replaced);
         let on_cpu = |done: usize, [y]: [&mut [T]; 1]| cpu::unary(op.advanced(done as u64), &x[done..], y);
         self.run(transfer, on_cpu).await
@@ -173,7 +173,8 @@ impl Offload {
         second: &[T],
         out: &mut [T],
     ) -> Result<(), OffloadError> {
-        cpu::check_lengths(op.into(), &[first.len(), second.len(), out.len()])?;
+        let sizes = [size_of_val(first), size_of_val(second), size_of_val(out)];
+        cpu::check_sizes::<T, _>(op.into(), sizes)?;
         let kind = match op {
             Binary::BackwardAccumulate(_) => Output::Added,
             _ => Output::Replaced,
@@ -196,9 +197,9 @@ impl Offload {
         let Some(index) = Op::from(op).replaces() else {
             return Err(OpError::NotInPlace { op: op.name() }.into());
         };
-        let mut lengths = [kept.len(); 2];
-        lengths[index] = replaced.len();
-        cpu::check_lengths(op.into(), &lengths)?;
+        let mut sizes = [size_of_val(kept), size_of_val(kept), size_of_val(replaced)];
+        sizes[index] = size_of_val(replaced);
+        cpu::check_sizes::<T, _>(op.into(), sizes)?;
         let transfer = elements(op.into(), &[kept], [replaced], Output::Updated(index));
         let on_cpu = |done: usize, [replaced]: [&mut [T]; 1]| cpu::binary_in_place(op, &kept[done..], replaced);
         self.run(transfer, on_cpu).await
@@ -218,8 +219,15 @@ impl Offload {
         da: &mut [T],
         db: &mut [T],
     ) -> Result<(), OffloadError> {
-        let op = Op::from(Other::GateBackward(definition));
-        cpu::check_lengths(op, &[a.len(), b.len(), g.len(), da.len(), db.len()])?;
+        let op = Op::GateBackward(definition);
+        let sizes = [
+            size_of_val(a),
+            size_of_val(b),
+            size_of_val(g),
+            size_of_val(da),
+            size_of_val(db),
+        ];
+        cpu::check_sizes::<T, _>(op, sizes)?;
         let transfer = elements(op, &[a, b, g], [da, db], Output::Replaced);
         let on_cpu = |done: usize, [da, db]: [&mut [T]; 2]| {
             cpu::gate_backward(definition, &a[done..], &b[done..], &g[done..], da, db)
@@ -232,9 +240,10 @@ impl Offload {
     /// # Errors
     /// See [`OffloadError`].
     pub async fn pack<T: Scalar>(&self, how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OffloadError> {
-        cpu::check_packed_length("x", x.len() as u64, size_of_val(bits) as u64)?;
+        let op = Op::Pack(how);
+        cpu::check_sizes::<T, _>(op, [size_of_val(x), size_of_val(bits)])?;
         let transfer = Transfer {
-            op: Other::Pack(how).into(),
+            op,
             dtype: T::DTYPE,
             len: x.len(),
             inputs: vec![bytemuck::cast_slice(x)],
@@ -250,10 +259,10 @@ impl Offload {
     /// # Errors
     /// See [`OffloadError`].
     pub async fn unpack<T: Scalar>(&self, scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OffloadError> {
-        cpu::check_packed_length("y", y.len() as u64, size_of_val(bits) as u64)?;
-        let op = Other::Unpack(Finite::new("scale", scale).map_err(OpError::from)?);
+        let op = Op::Unpack(Finite::new("scale", scale).map_err(OpError::from)?);
+        cpu::check_sizes::<T, _>(op, [size_of_val(bits), size_of_val(y)])?;
         let transfer = Transfer {
-            op: op.into(),
+            op,
             dtype: T::DTYPE,
             len: y.len(),
             inputs: vec![bytemuck::cast_slice(bits)],

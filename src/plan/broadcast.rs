@@ -2,11 +2,7 @@
 //! part begins where a buffer can be bound, at or before its first number, and the parameters say how far before.
 
 use crate::{
-    math::{
-        broadcast::BroadcastGate,
-        dtype::DType,
-        op::{Op, Other},
-    },
+    math::{broadcast::BroadcastGate, dtype::DType, op::Op},
     plan::{
         Binding, Dispatch, Part,
         grid::{WORD, WORKGROUP},
@@ -75,8 +71,9 @@ impl Cut {
         self.gate.inner().into()
     }
 
-    fn has_sums(self) -> bool {
-        matches!(self.op, Op::Other(Other::GateBroadcastBackward(_)))
+    /// Whether the operation is the sums.
+    pub(super) fn are_sums(self) -> bool {
+        matches!(self.op, Op::GateBroadcastSums(_))
     }
 
     /// The offset of a binding is a multiple of this, so it begins fewer bytes than this before its part.
@@ -105,7 +102,7 @@ impl Cut {
     pub(super) fn check_limits(self) -> Result<(), UnsupportedDevice> {
         let whole = match self.op {
             _ if self.is_one_part() || self.len == 0 => 0,
-            Op::Other(Other::GateBroadcastBackward(_)) => self.row(),
+            Op::GateBroadcastSums(_) => self.row(),
             // A part within one step needs no more of b than of a.
             _ if self.gate.middle() == 1 => 0,
             _ => self.inner(),
@@ -117,7 +114,7 @@ impl Cut {
                 self.limits.max_storage_buffer_binding_size,
             )?;
         }
-        if self.has_sums() && self.len > 0 && self.sums_in_grid() < self.inner() {
+        if self.are_sums() && self.len > 0 && self.sums_in_grid() < self.inner() {
             let groups = (self.inner() + 1).div_ceil(SUMS);
             let root = groups.isqrt();
             UnsupportedDevice::check(
@@ -178,15 +175,6 @@ impl Cut {
         (binding, ((start - offset) / size) as u32)
     }
 
-    /// The binding of a tensor that the dispatch doesn't use but its layout has.
-    fn unused(operand: Operand) -> Binding {
-        Binding {
-            operand,
-            offset: 0,
-            size: WORD,
-        }
-    }
-
     /// Binds what a part of elements needs instead of the same elements of every tensor, and completes its parameters.
     pub(super) fn bind_elements(
         self,
@@ -201,7 +189,6 @@ impl Cut {
         for binding in bindings {
             *binding = match binding.operand {
                 Operand::Input(1) => of_b,
-                Operand::Input(0) | Operand::Output(1) if self.has_sums() => Self::unused(binding.operand),
                 _ => *binding,
             };
         }
@@ -212,7 +199,7 @@ impl Cut {
 
     /// The parts that compute sums, if the operation has any.
     pub(super) fn sums(self) -> impl Iterator<Item = Rows> + use<> {
-        let outer = if self.has_sums() { self.len / self.row() } else { 0 };
+        let outer = if self.are_sums() { self.len / self.row() } else { 0 };
         let in_grid = self.sums_in_grid() / self.inner();
         let in_binding = if self.is_one_part() {
             outer
@@ -239,13 +226,16 @@ impl Rows {
         };
         let (elements, sums) = (of_rows(cut.row()), of_rows(cut.inner()));
         let tensors = bound(cut.op, placement);
-        let mut bindings = [Cut::unused(Operand::Input(0)); MAX_TENSORS];
+        let mut bindings = [Binding {
+            operand: Operand::Input(0),
+            offset: 0,
+            size: 0,
+        }; MAX_TENSORS];
         let (mut first, mut b_first) = (0, 0);
         for (binding, operand) in bindings.iter_mut().zip(tensors.clone()) {
             match operand {
-                Operand::Input(1) | Operand::Output(1) => (*binding, b_first) = cut.binding(operand, sums),
+                Operand::Input(1) | Operand::Output(_) => (*binding, b_first) = cut.binding(operand, sums),
                 Operand::Input(_) => (*binding, first) = cut.binding(operand, elements),
-                Operand::Output(_) => *binding = Cut::unused(operand),
             }
         }
         let in_word = match cut.dtype {
@@ -300,13 +290,8 @@ mod tests {
         let (row, inner, size) = (u64::from(gate.row()), u64::from(gate.inner()), dtype.size());
         let len = outer * row;
         let mut parts = 0;
-        for op in [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)] {
-            let is_forward = matches!(op, Other::GateBroadcast(_));
-            let gated = if is_forward {
-                Operand::Input(0)
-            } else {
-                Operand::Input(2)
-            };
+        for op in [Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)] {
+            let are_sums = matches!(op, Op::GateBroadcastSums(_));
             let plan = Plan::new(op, dtype, Placement::Separate, len, limits)?;
             let (mut elements, mut sums) = (0, 0);
             for part in plan.parts() {
@@ -318,7 +303,7 @@ mod tests {
                     size: bytes,
                 } in part.bindings()
                 {
-                    let is_short = matches!(operand, Operand::Input(1) | Operand::Output(1));
+                    let is_short = operand == Operand::Input(1) || (are_sums && operand == Operand::Output(0));
                     let all = if is_short { outer * inner } else { len };
                     assert!(bytes > 0 && bytes <= limits.max_storage_buffer_binding_size, "{part:?}");
                     assert!(offset.is_multiple_of(alignment) && offset + bytes <= (all * size).next_multiple_of(WORD));
@@ -332,9 +317,8 @@ mod tests {
                 let of_b = binding(&part, Operand::Input(1));
                 let b_words = of_b.size / size;
                 if dispatch.stage == Stage::Sums {
-                    assert!(elements == 0, "sums come first");
                     let of_a = binding(&part, Operand::Input(0));
-                    let of_db = binding(&part, Operand::Output(1));
+                    let of_db = binding(&part, Operand::Output(0));
                     assert_eq!((of_db.offset, of_db.size), (of_b.offset, of_b.size));
                     assert_eq!(row_invocations, x * WORKGROUP);
                     let even = if dtype == DType::F32 { 0 } else { u64::from(b_first % 2) };
@@ -352,7 +336,7 @@ mod tests {
                     }
                     sums += u64::from(part_len);
                 } else {
-                    assert_eq!(binding(&part, gated).offset, elements * size);
+                    assert_eq!(binding(&part, Operand::Input(0)).offset, elements * size);
                     for e in [
                         0,
                         1,
@@ -375,7 +359,8 @@ mod tests {
                     elements += u64::from(part_len);
                 }
             }
-            assert_eq!((elements, sums), (len, if is_forward { 0 } else { outer * inner }));
+            let expected = if are_sums { (0, outer * inner) } else { (len, 0) };
+            assert_eq!((elements, sums), expected);
         }
         Ok(parts)
     }
@@ -462,8 +447,8 @@ mod tests {
         let gate = |middle, inner| BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
         let long = gate((1 << 25) - 63, 1);
         // One row fits as it is, two don't: the second may begin within an alignment.
-        assert_eq!(plan(Other::GateBroadcastBackward(long), long.row().into()), Ok(()));
-        let error = plan(Other::GateBroadcastBackward(long), 2 * u64::from(long.row()));
+        assert_eq!(plan(Op::GateBroadcastSums(long), long.row().into()), Ok(()));
+        let error = plan(Op::GateBroadcastSums(long), 2 * u64::from(long.row()));
         let needed = UnsupportedDevice {
             limit: "max_storage_buffer_binding_size",
             needed: (1 << 27) + 4,
@@ -480,7 +465,7 @@ mod tests {
             max_storage_buffer_binding_size: 1 << 40,
             ..Limits::default()
         };
-        let op = Other::GateBroadcastBackward(gate(1 << 30, 1));
+        let op = Op::GateBroadcastSums(gate(1 << 30, 1));
         let error = Plan::new(op, DType::F32, Placement::Separate, 1 << 30, &limits).unwrap_err();
         assert!(
             error
@@ -488,8 +473,8 @@ mod tests {
                 .contains("whatever the device allows; give shorter rows"),
             "{error}"
         );
-        assert_eq!(plan(Other::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
-        assert!(plan(Other::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
-        assert!(plan(Other::GateBroadcast(long), 100).is_err());
+        assert_eq!(plan(Op::GateBroadcast(long), 2 * u64::from(long.row())), Ok(()));
+        assert!(plan(Op::GateBroadcast(gate(2, 1 << 25)), 1 << 26).is_err());
+        assert!(plan(Op::GateBroadcast(long), 100).is_err());
     }
 }

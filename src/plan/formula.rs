@@ -3,7 +3,7 @@
 use crate::math::{
     definition::{Form, HardSigmoid, KinkRule},
     dtype::DType,
-    op::{Binary, Op, Other, Unary},
+    op::{Binary, Op, Unary},
 };
 
 /// The values of `FORMULA` in `hard_sigmoid.wgsl`.
@@ -31,14 +31,12 @@ impl Formula {
                 | Binary::BackwardAccumulate(definition)
                 | Binary::HardSwishBackward(definition),
             )
-            | Op::Other(Other::GateBackward(definition))
+            | Op::GateBackward(definition)
                 if definition.kink_rule() == KinkRule::Half =>
             {
                 Self::HalfKinks
             }
-            Op::Other(Other::GateBroadcastBackward(gate)) if gate.definition().kink_rule() == KinkRule::Half => {
-                Self::HalfKinks
-            }
+            Op::GateBroadcastSums(gate) if gate.definition().kink_rule() == KinkRule::Half => Self::HalfKinks,
             // In f16 a product with 1/6 gives the same halves. In bf16 the division matters where the product
             // overflows.
             Op::Unary(Unary::HardSwish(HardSigmoid::PYTORCH)) if dtype == DType::F16 => Self::Relu6Multiply,

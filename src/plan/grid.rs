@@ -1,10 +1,7 @@
 //! Dispatch arithmetic: how a tensor is cut into dispatches, and how many workgroups in x and y each of them takes.
 
 use crate::{
-    math::{
-        dtype::DType,
-        op::{Op, Other},
-    },
+    math::{dtype::DType, op::Op},
     plan::limits::{Limits, MAX_BINDING, UnsupportedDevice},
 };
 
@@ -31,11 +28,9 @@ pub(crate) enum Work {
 impl Work {
     pub(crate) fn of(op: Op, dtype: DType) -> Self {
         match op {
-            Op::Other(Other::Pack(_)) => Self::Signs(dtype),
-            Op::Other(Other::Unpack(_)) => Self::FromSigns(dtype),
-            Op::Unary(_)
-            | Op::Binary(_)
-            | Op::Other(Other::GateBackward(_) | Other::GateBroadcast(_) | Other::GateBroadcastBackward(_)) => {
+            Op::Pack(_) => Self::Signs(dtype),
+            Op::Unpack(_) => Self::FromSigns(dtype),
+            Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => {
                 Self::Words(dtype)
             }
         }

@@ -6,7 +6,7 @@ use crate::math::{
     definition::{HardSigmoid, KinkRule, Region},
     dtype::DType,
     finite::Finite,
-    op::{Binary, Op, Other},
+    op::{Binary, Op},
     philox::halves,
 };
 use bytemuck::{Pod, Zeroable};
@@ -77,7 +77,7 @@ impl Params {
             Op::Binary(Binary::StraightThrough(StraightThrough::HardTanh)) => same((key(-1.0), key(1.0))),
             Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => same((i32::MIN, i32::MAX)),
             Op::Binary(Binary::BackwardFromOutput(_)) => same((key(0.0) + 1, key(1.0) - 1)),
-            Op::Binary(_) | Op::Other(Other::GateBackward(_) | Other::GateBroadcastBackward(_)) => {
+            Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcastSums(_) => {
                 let whole = match definition.kink_rule() {
                     KinkRule::Half => definition.with_strict_kinks(),
                     KinkRule::Strict | KinkRule::Inclusive => definition,
@@ -85,7 +85,7 @@ impl Params {
                 (linear_keys(definition), linear_keys(whole))
             }
             // No gradient, so no window.
-            Op::Unary(_) | Op::Other(Other::Pack(_) | Other::Unpack(_) | Other::GateBroadcast(_)) => same((1, 0)),
+            Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) => same((1, 0)),
         };
         let (seed, offset) = match op.binarization() {
             Some(Binarization::Stochastic { seed, offset, .. }) => (seed, offset),
@@ -123,7 +123,7 @@ impl Params {
                     | Binary::BackwardAccumulate(_)
                     | Binary::StraightThrough(_)
             ),
-            Op::Unary(_) | Op::Other(_) => false,
+            _ => false,
         };
         match dtype {
             DType::F16 | DType::Bf16 if takes_half => Self {

@@ -1,7 +1,4 @@
-use crate::math::{
-    names::named,
-    op::{Op, Other},
-};
+use crate::math::{lengths, names::named, op::Op};
 
 /// How the tensors of an operation lie in their buffers. WGSL fixes how an entry point may use a binding, and wgpu
 /// refuses a buffer that one dispatch sees both read-only and writable, so each placement has its own entry points or
@@ -46,8 +43,7 @@ pub enum Operand {
 /// What a dispatch computes. A part has at most one dispatch of each stage, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// The sums of a broadcast gate's gradient. They have parts of their own, which come first, since `da` may replace
-    /// `g`.
+    /// The sums of a broadcast gate's gradient.
     Sums,
     /// The vectors of four words.
     Body,
@@ -59,13 +55,13 @@ impl Stage {
     /// Every stage.
     pub const ALL: &'static [Self] = &[Self::Sums, Self::Body, Self::Tail];
 
-    /// The stages of an operation. Only a broadcast gate's gradient has sums.
+    /// The stages of an operation.
     pub fn of(op: impl Into<Op>) -> impl Iterator<Item = Self> {
-        let has_sums = matches!(op.into(), Op::Other(Other::GateBroadcastBackward(_)));
+        let are_sums = matches!(op.into(), Op::GateBroadcastSums(_));
         Self::ALL
             .iter()
             .copied()
-            .filter(move |&stage| has_sums || stage != Self::Sums)
+            .filter(move |&stage| are_sums == (stage == Self::Sums))
     }
 
     pub(crate) fn entry_point(self, op: Op, placement: Placement) -> &'static str {
@@ -73,11 +69,9 @@ impl Stage {
         macro_rules! named {
             ($name:literal) => {
                 match (self, is_in_place) {
-                    // Only a broadcast gate's gradient has sums.
-                    (Self::Sums, false) => "gate_broadcast_sums",
-                    (Self::Sums, true) => "gate_broadcast_sums_in_place",
-                    (Self::Body, false) => $name,
-                    (Self::Body, true) => concat!($name, "_in_place"),
+                    // Sums are never in place.
+                    (Self::Sums | Self::Body, false) => $name,
+                    (Self::Sums | Self::Body, true) => concat!($name, "_in_place"),
                     (Self::Tail, false) => concat!($name, "_tail"),
                     (Self::Tail, true) => concat!($name, "_in_place_tail"),
                 }
@@ -86,17 +80,17 @@ impl Stage {
         match op {
             Op::Unary(_) => named!("unary"),
             Op::Binary(_) => named!("binary"),
-            Op::Other(Other::GateBackward(_)) => named!("gate_backward"),
-            Op::Other(Other::Pack(_)) => named!("pack"),
-            Op::Other(Other::Unpack(_)) => named!("unpack"),
-            Op::Other(Other::GateBroadcast(_)) => named!("gate_broadcast"),
-            Op::Other(Other::GateBroadcastBackward(_)) => named!("gate_broadcast_backward"),
+            Op::GateBackward(_) => named!("gate_backward"),
+            Op::Pack(_) => named!("pack"),
+            Op::Unpack(_) => named!("unpack"),
+            Op::GateBroadcast(_) => named!("gate_broadcast"),
+            Op::GateBroadcastSums(_) => named!("gate_broadcast_sums"),
         }
     }
 }
 
 /// The most tensors that an operation binds.
-pub(crate) const MAX_TENSORS: usize = 5;
+pub(crate) const MAX_TENSORS: usize = lengths::MAX_TENSORS;
 
 /// The tensors that are bound, in the order of their bindings: the operands, and the results that replace no operand.
 pub(crate) fn bound(op: Op, placement: Placement) -> impl ExactSizeIterator<Item = Operand> + Clone {
@@ -129,11 +123,14 @@ pub(crate) enum Unit {
 
 impl Unit {
     pub(crate) fn of(op: Op, operand: Operand) -> Self {
-        match (op, operand) {
-            (Op::Other(Other::Pack(_)), Operand::Output(_)) | (Op::Other(Other::Unpack(_)), Operand::Input(_)) => {
-                Self::Bits
-            }
-            _ => Self::Elements,
+        let tensor = match operand {
+            Operand::Input(index) => index,
+            Operand::Output(index) => op.inputs().len() + index,
+        };
+        if op.holds_bits(tensor) {
+            Self::Bits
+        } else {
+            Self::Elements
         }
     }
 

@@ -5,7 +5,7 @@
 //! promised, an integer operation has to be between them, in the compilers' output too.
 
 use crate::{Modules, Variant, each_variant, glsl, hlsl, modules, shaders, spirv};
-use hard_sigmoid::{DType, Op, Other, Unary};
+use hard_sigmoid::{DType, Op, Unary};
 use naga::back::hlsl::ShaderModel;
 use std::{
     collections::HashMap,
@@ -189,10 +189,7 @@ impl Files {
             let entry = variant.entry.to_string();
             let name = format!("{}-{}-{entry}-{}", files.all.len(), variant.op.name(), variant.dtype);
             // Only kernels that compute with f32 have these tests for NaN; halves have their own.
-            let makes_signs = matches!(
-                variant.op,
-                Op::Unary(Unary::Binarize(_)) | Op::Other(Other::Pack(_) | Other::Unpack(_))
-            );
+            let makes_signs = matches!(variant.op, Op::Unary(Unary::Binarize(_)) | Op::Pack(_) | Op::Unpack(_));
             let expected = Expected {
                 keeps_nan: !makes_signs && variant.dtype == DType::F32,
                 may_fuse: variant.op.name() == "forward" && variant.dtype != DType::F32,

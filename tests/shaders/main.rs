@@ -5,7 +5,7 @@ mod compilers;
 
 use expect_test::expect_file;
 use hard_sigmoid::{
-    Binary, BroadcastGate, DType, HardSigmoid, Op, Other, Unary,
+    Binary, DType, HardSigmoid, Op, Unary,
     plan::{Limits, Placement, Plan},
     wgsl,
 };
@@ -50,19 +50,13 @@ struct Variant<'a> {
 fn each_variant(shaders: &Modules, mut translate: impl FnMut(Variant) -> Result<Vec<u8>, String>) {
     let mut count = 0;
     // One preset divides, the other doesn't.
-    let operations = [HardSigmoid::PYTORCH, HardSigmoid::KERAS]
-        .into_iter()
-        .flat_map(|definition| {
-            let gate = BroadcastGate::new(definition, 3, 11).unwrap();
-            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)].map(Op::Other);
-            Op::all(definition).into_iter().chain(broadcast)
-        });
+    let operations = [HardSigmoid::PYTORCH, HardSigmoid::KERAS].into_iter().flat_map(Op::all);
     for op in operations {
         for &placement in Placement::ALL.iter().filter(|placement| placement.allows(op)) {
             let shader = &shaders[usize::from(placement == Placement::Shared)];
             for &dtype in DType::ALL {
-                // 33 elements have a body and a tail in every kernel.
-                let plan = Plan::new(op, dtype, placement, 33, &Limits::default()).unwrap();
+                // 66 elements have a body and a tail in every kernel.
+                let plan = Plan::new(op, dtype, placement, 66, &Limits::default()).unwrap();
                 let constants = plan.constants().map(|(name, value)| (name.to_string(), value));
                 let dispatches = plan.parts().flat_map(|part| part.dispatches().collect::<Vec<_>>());
                 for dispatch in dispatches {

@@ -1,7 +1,7 @@
 //! The CPU path on the bytes of arrays.
 
 use crate::{Result, dtype, error, operation};
-use hard_sigmoid::{Binary, DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{Binary, DType, Op, OpError, Scalar, bf16, cpu, f16};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
@@ -56,7 +56,7 @@ pub fn computed<T: Scalar>(op: Op, inputs: &[Vec<T>]) -> std::result::Result<Vec
     match (op, inputs, &mut out[..]) {
         (Op::Unary(op), [x], [y]) => cpu::unary(op, x, y)?,
         (Op::Binary(op), [first, second, ..], [out]) => cpu::binary(op, first, second, out)?,
-        (Op::Other(Other::GateBackward(definition)), [a, b, g], [da, db]) => {
+        (Op::GateBackward(definition), [a, b, g], [da, db]) => {
             cpu::gate_backward(definition, a, b, g, da, db)?;
         }
         _ => unreachable!("`operation` gives no other"),

@@ -7,7 +7,7 @@ mod identify;
 mod npy;
 mod plan;
 
-use hard_sigmoid::{DType, HardSigmoid, Op, Other, Unary};
+use hard_sigmoid::{DType, HardSigmoid, Op, Unary};
 use serde::Serialize;
 use std::fmt::Display;
 use wasm_bindgen::prelude::*;
@@ -75,7 +75,7 @@ fn operation(name: &str, definition: &str) -> Result<Op> {
     let needs_no_more = |op: &&Op| match op {
         Op::Unary(op) => !matches!(op, Unary::Binarize { .. }),
         Op::Binary(op) => !matches!(op, hard_sigmoid::Binary::StraightThrough(_)),
-        Op::Other(op) => matches!(op, Other::GateBackward(_)),
+        op => matches!(op, Op::GateBackward(_)),
     };
     let all: Vec<_> = all.iter().filter(needs_no_more).collect();
     if let Some(op) = all.iter().find(|op| op.name() == name) {

@@ -2,7 +2,7 @@
 
 use crate::{Operation, dtype, threads::on_living, value_error};
 use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use hard_sigmoid::{DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{DType, Op, OpError, Scalar, bf16, cpu, f16};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
@@ -40,19 +40,18 @@ pub fn compute(
 }
 
 fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), OpError> {
-    use Other::{GateBackward, GateBroadcast, GateBroadcastBackward, Pack, Unpack};
     match (op, inputs, outputs) {
         (Op::Unary(op), [x], [y]) => cpu::unary::<T>(op, of(x), of_mut(y)),
         (Op::Binary(op), [first, second], [out]) => cpu::binary::<T>(op, of(first), of(second), of_mut(out)),
-        (Op::Other(GateBackward(d)), [a, b, g], [da, db]) => {
+        (Op::GateBackward(d), [a, b, g], [da, db]) => {
             cpu::gate_backward::<T>(d, of(a), of(b), of(g), of_mut(da), of_mut(db))
         }
-        (Op::Other(GateBroadcast(gate)), [a, b], [y]) => cpu::gate_broadcast::<T>(gate, of(a), of(b), of_mut(y)),
-        (Op::Other(GateBroadcastBackward(gate)), [a, b, g], [da, db]) => {
-            cpu::gate_broadcast_backward::<T>(gate, of(a), of(b), of(g), of_mut(da), of_mut(db))
+        (Op::GateBroadcast(gate), [a, b], [y]) => cpu::gate_broadcast::<T>(gate, of(a), of(b), of_mut(y)),
+        (Op::GateBroadcastSums(gate), [a, b, g], [db]) => {
+            cpu::gate_broadcast_sums::<T>(gate, of(a), of(b), of(g), of_mut(db))
         }
-        (Op::Other(Pack(how)), [x], [bits]) => cpu::pack::<T>(how, of(x), of_mut(bits)),
-        (Op::Other(Unpack(scale)), [bits], [y]) => cpu::unpack::<T>(scale.get(), of(bits), of_mut(y)),
+        (Op::Pack(how), [x], [bits]) => cpu::pack::<T>(how, of(x), of_mut(bits)),
+        (Op::Unpack(scale), [bits], [y]) => cpu::unpack::<T>(scale.get(), of(bits), of_mut(y)),
         _ => unreachable!("the package's own code gives each operation its tensors"),
     }
 }

@@ -6,7 +6,7 @@ mod identify;
 mod plan;
 mod threads;
 
-use hard_sigmoid::{Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, Unary};
+use hard_sigmoid::{Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Unary};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -152,8 +152,8 @@ fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_,
             let how = binarization()?;
             Unary::binarize(how, left.scale()?).map_err(value_error)?.into()
         }
-        "pack" => Other::Pack(binarization()?).into(),
-        "unpack" => Other::Unpack(Finite::new("scale", left.scale()?).map_err(value_error)?).into(),
+        "pack" => Op::Pack(binarization()?),
+        "unpack" => Op::Unpack(Finite::new("scale", left.scale()?).map_err(value_error)?),
         "straight_through" => {
             let estimator: Option<String> = left.take("estimator")?;
             let estimator = estimator
@@ -163,15 +163,14 @@ fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_,
                 .map_err(value_error)?;
             hard_sigmoid::Binary::StraightThrough(estimator).into()
         }
-        "gate_broadcast" => Other::GateBroadcast(left.broadcast(needs_definition()?)?).into(),
-        "gate_broadcast_backward" => Other::GateBroadcastBackward(left.broadcast(needs_definition()?)?).into(),
+        "gate_broadcast" => Op::GateBroadcast(left.broadcast(needs_definition()?)?),
+        "gate_broadcast_sums" => Op::GateBroadcastSums(left.broadcast(needs_definition()?)?),
         _ => {
             let all = Op::all(of_definition);
             let found = all.iter().find(|op| op.name() == name).copied();
             let found = found.ok_or_else(|| {
                 let mut names: Vec<_> = all.iter().map(|op| op.name()).collect();
                 names.dedup();
-                names.extend(["gate_broadcast", "gate_broadcast_backward"]);
                 value_error(format_args!(
                     "no operation is called {name:?}; use one of {}",
                     names.join(", ")

@@ -1,0 +1,43 @@
+use crate::math::{
+    binarize::{Binarization, Signs, StraightThrough},
+    broadcast::BroadcastGate,
+    definition::HardSigmoid,
+    finite::Finite,
+    op::{Binary, Op, Unary},
+};
+
+impl Op {
+    /// Every operation with `definition`, for tests and tables: with both kinds of binarization, both estimators, and a
+    /// broadcast gate that shares each number among 3 of 2 elements. [`Op::sizes`] tells how long its tensors are.
+    pub fn all(definition: HardSigmoid) -> Vec<Self> {
+        let drawn = Binarization::Stochastic {
+            probability: definition,
+            seed: 0x0123_4567_89ab_cdef,
+            // Not at the start of a block, and across 32 bits.
+            offset: (1 << 33) - 1001,
+        };
+        // Exact in half floats.
+        let scale = Finite::known(0.75);
+        let signs = |how| Unary::Binarize(Signs { how, scale });
+        let gate = BroadcastGate::new(definition, 3, 2).expect("rows of 6 elements");
+        vec![
+            Self::Unary(Unary::Forward(definition)),
+            Self::Unary(Unary::HardSwish(definition)),
+            Self::Unary(signs(drawn)),
+            Self::Unary(signs(Binarization::Deterministic)),
+            Self::Binary(Binary::Backward(definition)),
+            Self::Binary(Binary::BackwardFromOutput(definition)),
+            Self::Binary(Binary::BackwardAccumulate(definition)),
+            Self::Binary(Binary::HardSwishBackward(definition)),
+            Self::Binary(Binary::Gate(definition)),
+            Self::Binary(Binary::StraightThrough(StraightThrough::HardTanh)),
+            Self::Binary(Binary::StraightThrough(StraightThrough::Identity)),
+            Self::GateBackward(definition),
+            Self::Pack(drawn),
+            Self::Pack(Binarization::Deterministic),
+            Self::Unpack(scale),
+            Self::GateBroadcast(gate),
+            Self::GateBroadcastSums(gate),
+        ]
+    }
+}
