@@ -6,7 +6,7 @@
 mod common;
 
 use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
-use hard_sigmoid::{Binary, BroadcastGate, Other, Scalar, Unary, bf16, cpu, f16};
+use hard_sigmoid::{Binary, BroadcastGate, Op, Scalar, Unary, bf16, cpu, f16};
 use rayon::prelude::*;
 use std::{hint::black_box, time::Instant};
 
@@ -59,10 +59,11 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
             let b = &g[..len / middle];
             let of_a = |i: usize| [x[i], b[i / (middle * inner) * inner + i % inner], g[i]];
             cpu::gate_broadcast(gate, &x, b, &mut out).unwrap();
-            found.push((names[0], difference(Other::GateBroadcast(right), 0, &out, of_a)));
-            cpu::gate_broadcast_backward(gate, &x, b, &g, &mut out, &mut sums[..b.len()]).unwrap();
-            let right = Other::GateBroadcastBackward(right);
-            found.push((names[1], difference(right, 0, &out, of_a)));
+            found.push((names[0], difference(Op::GateBroadcast(right), 0, &out, of_a)));
+            cpu::gate_broadcast_sums(gate, &x, b, &g, &mut sums[..b.len()]).unwrap();
+            cpu::gate_broadcast(gate, &g, b, &mut out).unwrap();
+            let of_g = |i: usize| [g[i], b[i / (middle * inner) * inner + i % inner], g[i]];
+            found.push((names[1], difference(Op::GateBroadcast(right), 0, &out, of_g)));
         }
         found
     });
@@ -93,7 +94,8 @@ fn rows<T: Scalar + Send + Sync>(len: usize) {
             });
             time(5 + i, &mut || {
                 let (x, b, db) = (black_box(&x), &g[..count], &mut sums[..count]);
-                cpu::gate_broadcast_backward(gate, x, b, &g, &mut out, db).unwrap();
+                cpu::gate_broadcast_sums(gate, x, b, &g, db).unwrap();
+                cpu::gate_broadcast(gate, &g, b, &mut out).unwrap();
             });
         }
     }

@@ -51,6 +51,13 @@ struct Bench {
 /// Something to time, recorded into an encoder.
 type Work<'a> = &'a dyn Fn(&mut wgpu::CommandEncoder);
 
+fn encode(launches: &[Launch], encoder: &mut wgpu::CommandEncoder) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for launch in launches {
+        launch.encode(&mut pass);
+    }
+}
+
 impl Bench {
     fn new(adapter: &wgpu::Adapter) -> Self {
         let info = adapter.get_info();
@@ -149,15 +156,18 @@ impl Bench {
         let bits = bits.slice(..len.div_ceil(32) as u64 * 4);
         let gate = |gate: BroadcastGate| {
             let b = g.slice(..of_b(gate));
-            k.gate_broadcast(gate, element, &x, b, &y).unwrap()
+            vec![k.gate_broadcast(gate, element, &x, b, &y).unwrap()]
         };
         let gate_backward = |gate: BroadcastGate| {
             let [b, db] = [&g, &db].map(|buffer| buffer.slice(..of_b(gate)));
-            k.gate_broadcast_backward(gate, element, &x, b, &g, &dx, db).unwrap()
+            vec![
+                k.gate_broadcast_sums(gate, element, &x, b, &g, db).unwrap(),
+                k.gate_broadcast(gate, element, &g, b, &dx).unwrap(),
+            ]
         };
-        let unary = |op, y| k.unary(op, element, &x, y).unwrap();
-        let binary = |op, second, out| k.binary(op, element, &x, second, out).unwrap();
-        let launches = |of: HardSigmoid| -> [(_, Launch, u64); 10] {
+        let unary = |op, y| vec![k.unary(op, element, &x, y).unwrap()];
+        let binary = |op, second, out| vec![k.binary(op, element, &x, second, out).unwrap()];
+        let launches = |of: HardSigmoid| -> [(_, Vec<Launch>, u64); 10] {
             let [nchw, nhwc] = gates(of);
             [
                 ("forward", unary(Unary::Forward(of), &y), 2 * size),
@@ -165,7 +175,11 @@ impl Bench {
                 ("hard_swish", unary(Unary::HardSwish(of), &y), 2 * size),
                 ("gate", binary(Binary::Gate(of), &g, &y), 3 * size),
                 ("binarize", unary(signs(of), &y), 2 * size),
-                ("pack", k.pack(draws(of), element, &x, bits).unwrap(), size + sign_bytes),
+                (
+                    "pack",
+                    vec![k.pack(draws(of), element, &x, bits).unwrap()],
+                    size + sign_bytes,
+                ),
                 ("gate nchw", gate(nchw), 2 * size + of_b(nchw)),
                 ("gate nhwc", gate(nhwc), 2 * size + of_b(nhwc)),
                 ("gate' nchw", gate_backward(nchw), 3 * size + 2 * of_b(nchw)),
@@ -175,8 +189,8 @@ impl Bench {
         assert_results(&format!("{len} elements of {element}"), |computed| {
             let launches = launches(computed);
             let run = |index: usize| {
-                let (name, launch, _): &(&'static str, Launch, u64) = &launches[index];
-                self.time(&|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())));
+                let (name, launches, _): &(&'static str, Vec<Launch>, u64) = &launches[index];
+                self.time(&|encoder| encode(launches, encoder));
                 *name
             };
             let ops: [(Op, &wgpu::Buffer); 5] = [
@@ -210,7 +224,8 @@ impl Bench {
                 cpu::gate_broadcast(gate, data, b, &mut of_a).unwrap();
                 found.push((name, first_difference(&self.read(&y, of_a.len()), &of_a)));
                 let name = run(backward);
-                cpu::gate_broadcast_backward(gate, data, b, data, &mut of_a, &mut of_b).unwrap();
+                // g holds what a holds, so `of_a` is the other gradient too.
+                cpu::gate_broadcast_sums(gate, data, b, data, &mut of_b).unwrap();
                 found.push((name, first_difference(&self.read(&dx, of_a.len()), &of_a)));
                 found.push((name, first_difference(&self.read(&db, of_b.len()), &of_b)));
             }
@@ -223,9 +238,9 @@ impl Bench {
         let launches = launches(DEFINITION);
         let (bind_group, groups) = self.copy_of(&x, &y, size);
         let rounds = (1 << 25 >> len.ilog2()).clamp(7, 101);
-        for (name, launch, bytes) in &launches {
+        for (name, launches, bytes) in &launches {
             let works: [Work; 3] = [
-                &|encoder| launch.encode(&mut encoder.begin_compute_pass(&Default::default())),
+                &|encoder| encode(launches, encoder),
                 &|encoder| encoder.copy_buffer_to_buffer(&x, 0, &y, 0, size),
                 &|encoder| {
                     let mut pass = encoder.begin_compute_pass(&Default::default());

@@ -8,7 +8,7 @@
 mod common;
 
 use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
-use hard_sigmoid::{DType, HardSigmoid, Op, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{DType, HardSigmoid, Op, Scalar, bf16, cpu, f16};
 use std::{hint::black_box, process::Command};
 
 /// The number of elements, for one core and in the cache.
@@ -85,8 +85,8 @@ fn compute<T: Scalar>(op: Op, x: &[T], g: &[T], [out, other]: &mut [Vec<T>; 2]) 
     match op {
         Op::Unary(op) => cpu::unary(op, x, out),
         Op::Binary(op) => cpu::binary(op, x, g, out),
-        Op::Other(Other::GateBackward(definition)) => cpu::gate_backward(definition, x, g, x, out, other),
-        Op::Other(_) => panic!("{} isn't counted", op.name()),
+        Op::GateBackward(definition) => cpu::gate_backward(definition, x, g, x, out, other),
+        _ => panic!("{} isn't counted", op.name()),
     }
     .unwrap();
 }

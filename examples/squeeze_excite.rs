@@ -6,7 +6,7 @@
 //! `cargo run --release --example squeeze_excite`
 
 use hard_sigmoid::{
-    Binary, BroadcastGate, DType, HardSigmoid, OpError, Other, Unary, cpu,
+    Binary, BroadcastGate, DType, HardSigmoid, Op, OpError, Unary, cpu,
     gpu::{Batch, Kernels},
 };
 use wgpu::util::DeviceExt;
@@ -30,7 +30,8 @@ fn on_the_cpu(gate: BroadcastGate, [z, b, g]: [&[f32]; 3]) -> Result<Results, Op
     let mut db = vec![0.0; b.len()];
     cpu::unary(Unary::HardSwish(PYTORCH), z, &mut h)?;
     cpu::gate_broadcast(gate, &h, b, &mut y)?;
-    cpu::gate_broadcast_backward(gate, &h, b, g, &mut dh, &mut db)?;
+    cpu::gate_broadcast_sums(gate, &h, b, g, &mut db)?;
+    cpu::gate_broadcast(gate, g, b, &mut dh)?;
     cpu::binary(Binary::HardSwishBackward(PYTORCH), z, &dh, &mut dz)?;
     Ok(Results { y, dz, db })
 }
@@ -75,9 +76,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dtype = DType::F32;
     batch.clear();
     batch.add(Unary::HardSwish(PYTORCH), dtype, &[z_, h])?;
-    batch.add(Other::GateBroadcast(gate), dtype, &[h, b_, y])?;
-    // dh replaces g, then dz replaces dh.
-    batch.add(Other::GateBroadcastBackward(gate), dtype, &[h, b_, g_, g_, db])?;
+    batch.add(Op::GateBroadcast(gate), dtype, &[h, b_, y])?;
+    // The sums first: dh replaces g, then dz replaces dh.
+    batch.add(Op::GateBroadcastSums(gate), dtype, &[h, b_, g_, db])?;
+    batch.add(Op::GateBroadcast(gate), dtype, &[g_, b_, g_])?;
     batch.add(Binary::HardSwishBackward(PYTORCH), dtype, &[z_, g_, g_])?;
     let mut encoder = device.create_command_encoder(&Default::default());
     batch

@@ -19,6 +19,8 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
+//! [`run`] takes any [`Op`] and the bytes of its tensors.
+//!
 //! [`gate_broadcast`] and [`gate_broadcast_sums`], its gradients, take one gate for many elements, in the shape of a
 //! [`BroadcastGate`](crate::BroadcastGate).
 //!
@@ -27,6 +29,7 @@
 
 mod broadcast;
 mod elementwise;
+mod run;
 mod vectors;
 
 use crate::math::{
@@ -39,6 +42,7 @@ use crate::math::{
 };
 pub use broadcast::{gate_broadcast, gate_broadcast_in_place, gate_broadcast_sums};
 use elementwise::Specialize;
+pub use run::run;
 
 /// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
 /// give the same number. (`tests/host/halves.rs` tests all of them.)

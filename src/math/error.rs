@@ -18,13 +18,14 @@ impl fmt::Display for NotFinite {
 
 impl std::error::Error for NotFinite {}
 
-/// A text that [`str::parse`] can't read.
+/// A text that [`str::parse`], or [`Op::new`](crate::Op::new), can't read.
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParseError {
     /// The text isn't one of the names.
     Unknown {
-        /// What the text should name: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"placement"`, `"device"`.
+        /// What the text should name: `"hard sigmoid"`, `"kink rule"`, `"dtype"`, `"placement"`, `"device"`,
+        /// `"operation"`, `"estimator"`.
         what: &'static str,
         /// What was given.
         given: String,
@@ -95,6 +96,40 @@ pub enum OpError {
         dtype: &'static str,
         /// Its largest number.
         largest: f32,
+    },
+    /// No operation has this name.
+    Name(ParseError),
+    /// An operation lacks a parameter.
+    MissingParameter {
+        /// Name of the operation.
+        op: &'static str,
+        /// Name of the parameter: a field of [`Parameters`](crate::Parameters).
+        parameter: &'static str,
+    },
+    /// A parameter is given to an operation that doesn't take it.
+    ExtraParameter {
+        /// Name of the operation.
+        op: &'static str,
+        /// Name of the parameter: a field of [`Parameters`](crate::Parameters).
+        parameter: &'static str,
+    },
+    /// An operation is given more or fewer tensors than it has.
+    TensorCount {
+        /// Name of the operation.
+        op: &'static str,
+        /// How many operands and how many results it has.
+        needed: [usize; 2],
+        /// How many were given.
+        given: [usize; 2],
+    },
+    /// The size of a tensor isn't a multiple of its element's size.
+    PartialElement {
+        /// Name of the tensor.
+        operand: &'static str,
+        /// Its size in bytes.
+        size: u64,
+        /// The size of an element in bytes.
+        element: u64,
     },
     /// Two operands that must hold the same number of elements don't.
     LengthMismatch {
@@ -179,6 +214,28 @@ impl fmt::Display for OpError {
                 "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}; take a smaller scale or another \
                  element type"
             ),
+            Self::Name(error) => error.fmt(f),
+            Self::MissingParameter {
+                op,
+                parameter: "definition",
+            } => write!(f, "{op} needs a hard sigmoid: give a definition, such as a preset"),
+            Self::MissingParameter { op, parameter: "seed" } => {
+                write!(f, "{op} draws at random only with a seed: give one")
+            }
+            Self::MissingParameter { op, parameter } => write!(f, "{op} needs {parameter}: give it"),
+            Self::ExtraParameter { op, parameter } => write!(f, "{op} takes no {parameter}: leave it out"),
+            Self::TensorCount {
+                op,
+                needed: [inputs, outputs],
+                given: [inputs_given, outputs_given],
+            } => write!(
+                f,
+                "{op} needs {inputs} and {outputs} tensors, its operands and results, but {inputs_given} and {outputs_given} were given"
+            ),
+            Self::PartialElement { operand, size, element } => write!(
+                f,
+                "{operand} has {size} bytes, but an element has {element}; give whole elements"
+            ),
             Self::LengthMismatch { a, a_len, b, b_len } => write!(
                 f,
                 "{a} holds {a_len} elements but {b} holds {b_len}; they must have the same length"
@@ -231,7 +288,21 @@ impl fmt::Display for OpError {
     }
 }
 
-impl std::error::Error for OpError {}
+impl std::error::Error for OpError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::NotFinite(error) => Some(error),
+            Self::Name(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ParseError> for OpError {
+    fn from(error: ParseError) -> Self {
+        Self::Name(error)
+    }
+}
 
 impl From<NotFinite> for OpError {
     fn from(error: NotFinite) -> Self {

@@ -2,6 +2,7 @@
 
 pub(crate) mod binarize;
 pub(crate) mod broadcast;
+mod by_name;
 pub(crate) mod contract;
 pub(crate) mod definition;
 pub(crate) mod dtype;

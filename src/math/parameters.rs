@@ -1,5 +1,3 @@
-//! An operation by its name and its numbers, for programs that keep them as text or in a file.
-
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
     broadcast::BroadcastGate,
@@ -7,8 +5,17 @@ use crate::math::{
     finite::Finite,
 };
 
-/// What an operation needs besides tensors. Which of them it takes depends on the operation: [`Op::new`] refuses the
-/// others.
+/// What an operation carries besides its tensors, for [`Op::new`](crate::Op::new) and from
+/// [`Op::parameters`](crate::Op::parameters).
+///
+/// | operation | takes |
+/// |---|---|
+/// | `forward`, `backward`, `gate` and all others that aren't below | `definition` |
+/// | `gate_broadcast`, `gate_broadcast_sums` | `definition`, `middle`, `inner` |
+/// | `binarize` | `scale`; to draw at random also `seed`, `offset`, `definition` |
+/// | `pack` | to draw at random `seed`, `offset`, `definition` |
+/// | `unpack` | `scale` |
+/// | `straight_through` | `estimator` |
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Parameters {
     /// The hard sigmoid; of a random binarization the probability, [`HardSigmoid::COURBARIAUX`] if none is given.
@@ -23,12 +30,13 @@ pub struct Parameters {
     pub estimator: Option<StraightThrough>,
     /// How many steps share each number of a broadcast gate: [`BroadcastGate::middle`].
     pub middle: Option<u32>,
-    /// How many elements a step has: [`BroadcastGate::inner`].
+    /// How many elements a step has, 1 if none is given: [`BroadcastGate::inner`].
     pub inner: Option<u32>,
 }
 
 impl Parameters {
-    const NONE: Self = Self {
+    /// None of them.
+    pub(crate) const NONE: Self = Self {
         definition: None,
         seed: None,
         offset: None,
@@ -37,6 +45,28 @@ impl Parameters {
         middle: None,
         inner: None,
     };
+
+    /// The name of each, and whether there is one.
+    pub(crate) fn present(&self) -> [(&'static str, bool); 7] {
+        let Self {
+            definition,
+            seed,
+            offset,
+            scale,
+            estimator,
+            middle,
+            inner,
+        } = self;
+        [
+            ("definition", definition.is_some()),
+            ("seed", seed.is_some()),
+            ("offset", offset.is_some()),
+            ("scale", scale.is_some()),
+            ("estimator", estimator.is_some()),
+            ("middle", middle.is_some()),
+            ("inner", inner.is_some()),
+        ]
+    }
 
     pub(crate) const fn of(definition: HardSigmoid) -> Self {
         Self {

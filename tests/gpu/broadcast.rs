@@ -2,7 +2,7 @@
 
 use crate::{adapters, cases::Gpu};
 use hard_sigmoid::{
-    BroadcastGate, DType, Difference, Element, HardSigmoid, KinkRule, Op, OpError, Other, Scalar, bf16, cpu, f16,
+    BroadcastGate, DType, Difference, Element, HardSigmoid, KinkRule, Op, OpError, Scalar, bf16, cpu, f16,
     gpu::{Batch, BufferRange, LaunchError},
     plan::Placement,
 };
@@ -16,43 +16,54 @@ const SENTINEL: u8 = 0xed;
 /// Bytes after each tensor.
 const GUARD: usize = 32;
 
-/// The buffer of each tensor; `None` for the first result if it replaces its operand.
+/// The buffer of each tensor; `None` for `y` if it replaces `a`. The placement is that of the gate.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     placement: Placement,
     inputs: [usize; 3],
-    first: Option<usize>,
+    y: Option<usize>,
     db: usize,
+}
+
+impl Layout {
+    /// The buffer of an operation's result, and the placement. Sums replace nothing.
+    fn of(&self, op: Op) -> (Option<usize>, Placement) {
+        match op {
+            Op::GateBroadcastSums(_) if self.inputs.contains(&self.db) => (Some(self.db), Placement::Shared),
+            Op::GateBroadcastSums(_) => (Some(self.db), Placement::Separate),
+            _ => (self.y, self.placement),
+        }
+    }
 }
 
 const LAYOUTS: [Layout; 4] = [
     Layout {
         placement: Placement::Separate,
         inputs: [0, 1, 2],
-        first: Some(3),
+        y: Some(3),
         db: 4,
     },
     Layout {
         placement: Placement::InPlace,
         inputs: [0, 1, 2],
-        first: None,
+        y: None,
         db: 3,
     },
     Layout {
         placement: Placement::InPlace,
         inputs: [0, 0, 0],
-        first: None,
+        y: None,
         db: 0,
     },
     Layout {
         placement: Placement::Shared,
         inputs: [0, 0, 0],
-        first: Some(0),
+        y: Some(0),
         db: 0,
     },
 ];
 
-/// The operands of a gate and of its gradients.
+/// The operands of a gate and of its sums.
 struct Data<T> {
     a: Vec<T>,
     b: Vec<T>,
@@ -77,11 +88,11 @@ fn numbers<T: Scalar>(gate: BroadcastGate, outer: usize) -> Data<T> {
     }
 }
 
-/// Runs forward and backward in each layout, and compares whole buffers with the CPU path's.
+/// Runs the gate and its sums in each layout, and compares whole buffers with the CPU path's.
 fn check<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, data: &Data<T>, layouts: &[Layout]) {
     for layout in layouts {
-        for op in [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)] {
-            run(gpu, gate, op.into(), data, layout);
+        for op in [Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)] {
+            run(gpu, gate, op, data, layout);
         }
     }
 }
@@ -104,14 +115,12 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
         .take(op.inputs().len())
         .map(|(values, buffer)| place(buffer, bytemuck::cast_slice(values)))
         .collect();
-    let size = size_of_val(&data.a[..]);
-    let mut results = vec![match layout.first {
-        Some(buffer) => place(buffer, &vec![SENTINEL; size]),
+    let sizes = op.sizes(T::DTYPE, data.a.len() as u64).unwrap();
+    let (output, placement) = layout.of(op);
+    let result = match output {
+        Some(buffer) => place(buffer, &vec![SENTINEL; *sizes.last().unwrap() as usize]),
         None => inputs[op.replaces().unwrap()],
-    }];
-    if op.outputs().len() == 2 {
-        results.push(place(layout.db, &vec![SENTINEL; size_of_val(&data.b[..])]));
-    }
+    };
     let buffers: Vec<_> = contents
         .iter()
         .map(|content| {
@@ -126,7 +135,7 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
         .collect();
     let ranges = inputs
         .iter()
-        .chain(&results)
+        .chain([&result])
         .map(|&(buffer, offset, size)| BufferRange {
             buffer: &buffers[buffer],
             offset: offset as u64,
@@ -143,14 +152,12 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
     } else {
         let launch = match op.inputs().len() {
             2 => gpu.kernels.gate_broadcast(gate, T::DTYPE, r[0], r[1], r[2]),
-            _ => gpu
-                .kernels
-                .gate_broadcast_backward(gate, T::DTYPE, r[0], r[1], r[2], r[3], r[4]),
+            _ => gpu.kernels.gate_broadcast_sums(gate, T::DTYPE, r[0], r[1], r[2], r[3]),
         };
         let launch = launch.unwrap_or_else(|error| panic!("{}: {error}", what()));
         let is_empty = data.a.is_empty();
         assert!(
-            is_empty || launch.placement() == layout.placement,
+            is_empty || launch.placement() == placement,
             "{:?} for {}",
             launch.placement(),
             what()
@@ -160,23 +167,23 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
     drop(pass);
     gpu.queue.submit([encoder.finish()]);
 
-    let mut expected = [data.a.clone(), data.b.clone()];
-    let [first, second] = &mut expected;
+    let mut expected = data.a.clone();
     if op.inputs().len() == 2 {
-        cpu::gate_broadcast(gate, &data.a, &data.b, first).unwrap();
+        cpu::gate_broadcast(gate, &data.a, &data.b, &mut expected).unwrap();
     } else {
-        cpu::gate_broadcast_backward(gate, &data.a, &data.b, &data.g, first, second).unwrap();
+        expected.clone_from(&data.b);
+        cpu::gate_broadcast_sums(gate, &data.a, &data.b, &data.g, &mut expected).unwrap();
     }
     for (buffer, before) in contents.iter().enumerate().filter(|(_, before)| !before.is_empty()) {
         let mut after: Vec<u8> =
             bytemuck::pod_collect_to_vec(&adapters::read(&gpu.device, &gpu.queue, &buffers[buffer]));
-        for (output, &(_, offset, size)) in results.iter().enumerate().filter(|(_, place)| place.0 == buffer) {
-            let range = offset..offset + size;
+        if result.0 == buffer {
+            let range = result.1..result.1 + result.2;
             let actual: Vec<T> = bytemuck::pod_collect_to_vec(&after[range.clone()]);
-            for (i, (&actual, &expected)) in actual.iter().zip(&expected[output]).enumerate() {
+            for (i, (&actual, &expected)) in actual.iter().zip(&expected).enumerate() {
                 let bits = [actual, expected].map(|value| value.to_f32().to_bits());
-                if bits[0] != bits[1] && !is_allowed(gate, op, data, output, i, actual) {
-                    let name = op.outputs()[output];
+                if bits[0] != bits[1] && !is_allowed(gate, op, data, i, actual) {
+                    let name = op.outputs()[0];
                     panic!(
                         "{name}[{i}] is {:#010x}, expected {:#010x}: {}",
                         bits[0],
@@ -196,15 +203,11 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
 }
 
 /// Whether a result that isn't the CPU path's comes from subnormals that count as zero, as WGSL allows.
-fn is_allowed<T: Scalar>(gate: BroadcastGate, op: Op, data: &Data<T>, output: usize, i: usize, actual: T) -> bool {
+fn is_allowed<T: Scalar>(gate: BroadcastGate, op: Op, data: &Data<T>, i: usize, actual: T) -> bool {
     let (middle, inner) = (gate.middle() as usize, gate.inner() as usize);
-    if output == 0 {
+    if matches!(op, Op::GateBroadcast(_)) {
         let element = Element {
-            operands: [
-                data.a[i],
-                data.b[i / (middle * inner) * inner + i % inner],
-                data.g.get(i).copied().unwrap_or(data.a[i]),
-            ],
+            operands: [data.a[i], data.b[i / (middle * inner) * inner + i % inner], data.a[i]],
             before: T::from_f32(0.0),
             index: i as u64,
         };
@@ -361,14 +364,14 @@ pub fn split(adapter: &wgpu::Adapter) {
             run(
                 &gpu,
                 gate,
-                Other::GateBroadcast(gate).into(),
+                Op::GateBroadcast(gate),
                 &numbers::<f32>(gate, outer),
                 &LAYOUTS[0],
             );
             run(
                 &gpu,
                 gate,
-                Other::GateBroadcast(gate).into(),
+                Op::GateBroadcast(gate),
                 &numbers::<f16>(gate, outer),
                 &LAYOUTS[1],
             );
@@ -409,18 +412,10 @@ pub fn errors(adapter: &wgpu::Adapter) {
         k.gate_broadcast(gate, DType::F32, of(&a, x), of(&b, y), of(&da, z))
             .map(|_| ())
     };
-    let backward = |gate: BroadcastGate, lengths: [u32; 5]| {
-        let [v, w, x, y, z] = lengths;
-        let launch = k.gate_broadcast_backward(
-            gate,
-            DType::F32,
-            of(&a, v),
-            of(&b, w),
-            of(&g, x),
-            of(&da, y),
-            of(&db, z),
-        );
-        launch.map(|_| ())
+    let sums = |gate: BroadcastGate, lengths: [u32; 4]| {
+        let [w, x, y, z] = lengths;
+        k.gate_broadcast_sums(gate, DType::F32, of(&a, w), of(&b, x), of(&g, y), of(&db, z))
+            .map(|_| ())
     };
     let g32 = gate(3, 2);
     assert_eq!(forward(g32, [12, 4, 12]), Ok(()));
@@ -436,23 +431,16 @@ pub fn errors(adapter: &wgpu::Adapter) {
         forward(g32, [12, 4, 6]),
         Err(LaunchError::Op(OpError::LengthMismatch { .. }))
     ));
-    assert_eq!(backward(g32, [12, 4, 12, 12, 4]), Ok(()));
-    for lengths in [[12, 4, 6, 12, 4], [12, 4, 12, 6, 4], [12, 4, 12, 12, 2]] {
-        let error = backward(g32, lengths);
-        assert!(
-            matches!(error, Err(LaunchError::Op(OpError::LengthMismatch { .. }))),
-            "{error:?}"
-        );
-    }
-    let overlapping = k.gate_broadcast_backward(
-        g32,
-        DType::F32,
-        of(&a, 12),
-        of(&b, 4),
-        of(&g, 12),
-        of(&g, 12),
-        of(&g, 4),
-    );
+    assert_eq!(sums(g32, [12, 4, 12, 4]), Ok(()));
+    assert!(matches!(
+        sums(g32, [12, 4, 6, 4]),
+        Err(LaunchError::Op(OpError::LengthMismatch { .. }))
+    ));
+    assert!(matches!(
+        sums(g32, [12, 4, 12, 2]),
+        Err(LaunchError::Op(OpError::BroadcastLength { b: "db", .. }))
+    ));
+    let overlapping = k.gate_broadcast_sums(g32, DType::F32, of(&a, 12), of(&b, 4), of(&g, 12), of(&g, 4));
     assert!(matches!(overlapping, Err(LaunchError::Overlap { .. })));
     let over_b = k.gate_broadcast(gate(1, 4), DType::F32, of(&a, 4), of(&b, 4), of(&b, 4));
     assert!(matches!(over_b, Err(LaunchError::Overlap { .. })));
@@ -460,7 +448,7 @@ pub fn errors(adapter: &wgpu::Adapter) {
     // A row that isn't the only one must fit together with the bytes that its binding may begin before it.
     let alignment = limits.min_storage_buffer_offset_alignment;
     let fits = (binding as u32 - alignment) / 4;
-    let rows = |row: u32| backward(gate(row, 1), [2 * row, 2, 2 * row, 2 * row, 2]);
+    let rows = |row: u32| sums(gate(row, 1), [2 * row, 2, 2 * row, 2]);
     assert_eq!(rows(fits), Ok(()));
     let error = rows(fits + 1).unwrap_err();
     let message = error.to_string();
@@ -470,9 +458,9 @@ pub fn errors(adapter: &wgpu::Adapter) {
     );
     // A single row may be as long as a binding.
     let one = binding as u32 / 4;
-    assert_eq!(backward(gate(one, 1), [one, 1, one, one, 1]), Ok(()));
+    assert_eq!(sums(gate(one, 1), [one, 1, one, 1]), Ok(()));
     assert!(matches!(
-        backward(gate(one + 1, 1), [one + 1, 1, one + 1, one + 1, 1]),
+        sums(gate(one + 1, 1), [one + 1, 1, one + 1, 1]),
         Err(LaunchError::UnsupportedDevice(_))
     ));
     // For the gate a step must fit.
@@ -495,7 +483,7 @@ pub fn errors(adapter: &wgpu::Adapter) {
         size: 64,
     };
     let k = &without.kernels;
-    let launch = k.gate_broadcast_backward(gate(1, 16), DType::F32, at(0), at(1), at(2), at(3), at(4));
+    let launch = k.gate_broadcast_sums(gate(1, 16), DType::F32, at(0), at(1), at(2), at(3));
     let message = launch.unwrap_err().to_string();
     assert!(
         message.contains("max_compute_workgroup_storage_size of at least 1024"),
@@ -503,8 +491,8 @@ pub fn errors(adapter: &wgpu::Adapter) {
     );
     k.gate_broadcast(gate(1, 16), DType::F32, at(0), at(1), at(2)).unwrap();
     // Sums beyond a grid of 16 workgroups.
-    assert_eq!(backward(gate(1, 255), [255; 5]), Ok(()));
-    let message = backward(gate(1, 256), [256; 5]).unwrap_err().to_string();
+    assert_eq!(sums(gate(1, 255), [255; 4]), Ok(()));
+    let message = sums(gate(1, 256), [256; 4]).unwrap_err().to_string();
     assert!(
         message.contains("max_compute_workgroups_per_dimension of at least 5"),
         "{message}"

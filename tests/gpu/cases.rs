@@ -2,7 +2,7 @@
 
 use crate::adapters;
 use hard_sigmoid::{
-    DType, Difference, Element, Finite, HardSigmoid, Op, Other, Scalar,
+    DType, Difference, Element, Finite, HardSigmoid, Op, Scalar,
     gpu::{Batch, BufferRange, Kernels, Launch},
     plan::Placement,
 };
@@ -73,10 +73,16 @@ fn layouts_of(op: Op) -> impl Iterator<Item = &'static Layout> {
     all.filter(move |layout| layout.placement.allows(op))
 }
 
+/// Every operation whose tensors have one length. `broadcast.rs` tests the others.
+pub fn operations(definition: HardSigmoid) -> impl Iterator<Item = Op> {
+    let all = Op::all(definition).into_iter();
+    all.filter(|op| op.broadcast().is_none())
+}
+
 /// Every operation with `definition`, in every layout.
 pub fn cases(definition: HardSigmoid) -> Vec<Case> {
-    let all = Op::all(definition).into_iter();
-    all.flat_map(|op| layouts_of(op).map(move |&layout| Case { op, layout }))
+    operations(definition)
+        .flat_map(|op| layouts_of(op).map(move |&layout| Case { op, layout }))
         .collect()
 }
 
@@ -89,12 +95,12 @@ pub fn separate(op: impl Into<Op>) -> Case {
 
 /// Every operation with `definition`, with every tensor in a buffer of its own.
 pub fn each_separate(definition: HardSigmoid) -> Vec<Case> {
-    Op::all(definition).into_iter().map(separate).collect()
+    operations(definition).map(separate).collect()
 }
 
 /// Asserts that every operation has a case in every placement that it allows.
 pub fn assert_complete() {
-    for op in Op::all(HardSigmoid::PYTORCH) {
+    for op in operations(HardSigmoid::PYTORCH) {
         for placement in Placement::ALL {
             let has_case = layouts_of(op).any(|layout| layout.placement == *placement);
             assert_eq!(has_case, placement.allows(op), "{op:?} {placement:?}");
@@ -112,9 +118,9 @@ impl Case {
         let launch = match self.op {
             Op::Unary(op) => k.unary(op, dtype, i[0], o[0]),
             Op::Binary(op) => k.binary(op, dtype, i[0], i[1], o[0]),
-            Op::Other(Other::GateBackward(d)) => k.gate_backward(d, dtype, i[0], i[1], i[2], o[0], o[1]),
-            Op::Other(Other::Pack(how)) => k.pack(how, dtype, i[0], o[0]),
-            Op::Other(Other::Unpack(scale)) => k.unpack(Finite::get(scale), dtype, i[0], o[0]),
+            Op::GateBackward(d) => k.gate_backward(d, dtype, i[0], i[1], i[2], o[0], o[1]),
+            Op::Pack(how) => k.pack(how, dtype, i[0], o[0]),
+            Op::Unpack(scale) => k.unpack(Finite::get(scale), dtype, i[0], o[0]),
             other => panic!("{other:?} has no method here"),
         };
         launch.unwrap_or_else(|error| panic!("{self:?}: {error}"))
@@ -236,10 +242,10 @@ impl Gpu {
         let len = data[0].len();
         let mut bytes: Vec<&[u8]> = data.iter().map(|values| bytemuck::cast_slice(values)).collect();
         let signs = packed(data[0]);
-        if matches!(case.op, Op::Other(Other::Unpack(_))) {
+        if matches!(case.op, Op::Unpack(_)) {
             bytes[0] = bytemuck::cast_slice(&signs);
         }
-        let packs = matches!(case.op, Op::Other(Other::Pack(_)));
+        let packs = matches!(case.op, Op::Pack(_));
         let size = if packs { size_of_val(&signs[..]) } else { bytes[1].len() };
         let results = self.run(case, T::DTYPE, &bytes, &[size; 2], skip);
         let as_numbers = |bytes: &Vec<u8>| match packs {
@@ -268,7 +274,7 @@ impl Gpu {
         for (output, results) in results.iter().enumerate() {
             let mut wrong = (0..x.len()).filter_map(|i| {
                 let first = match case.op {
-                    Op::Other(Other::Unpack(_)) => sign(data[0][i]),
+                    Op::Unpack(_) => sign(data[0][i]),
                     _ => data[0][i],
                 };
                 let element = Element {

@@ -5,7 +5,7 @@
 
 use crate::{
     adapters,
-    cases::{Case, separate},
+    cases::{Case, operations as all_operations, separate},
 };
 use hard_sigmoid::{
     Binary, DType, Difference, Element, HardSigmoid, Op, Unary,
@@ -78,7 +78,7 @@ fn operations() -> Vec<Op> {
     }
     all.push(Binary::BackwardAccumulate(HardSigmoid::SPARSE).into());
     let mut names = vec!["forward", "backward", "pack", "unpack"];
-    for op in Op::all(HardSigmoid::PYTORCH) {
+    for op in all_operations(HardSigmoid::PYTORCH) {
         if !names.contains(&op.name()) {
             names.push(op.name());
             all.push(op);

@@ -8,10 +8,10 @@ mod common;
 mod exhaustive;
 mod functions;
 
-use cases::{Gpu, cases, each_separate, separate};
+use cases::{Gpu, cases, each_separate, operations, separate};
 use common::{assert_same_bits, definitions, golden, npy};
 use hard_sigmoid::{
-    Binarization, Binary, DType, Difference, Element, HardSigmoid, Op, OpError, Other, Scalar, Unary, bf16, f16,
+    Binarization, Binary, DType, Difference, Element, HardSigmoid, Op, OpError, Scalar, Unary, bf16, f16,
     gpu::{Batch, BufferRange, Kernels, LaunchError},
     offload::{Offload, OffloadError, Target, block_on},
     plan::Placement,
@@ -403,7 +403,7 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
                 let draws = Binarization::stochastic(seed * 0x1_0000_0003, u64::MAX - before_end);
                 for x in [&x, &fair] {
                     gpu.check(&separate(Unary::binarize(draws, 0.5).unwrap()), [&x[..]; 3], 0);
-                    gpu.check(&separate(Other::Pack(draws)), [&x[..]; 3], 0);
+                    gpu.check(&separate(Op::Pack(draws)), [&x[..]; 3], 0);
                 }
             }
         }
@@ -594,7 +594,7 @@ fn offload(adapter: &wgpu::Adapter) {
     assert!(on_device.adapter_info().is_some() && cpu.adapter_info().is_none());
     fn of<T: Scalar + std::fmt::Debug>(on: &Offload, len: usize, definition: HardSigmoid) {
         let [x, g, h] = inputs(len).map(|values| values.into_iter().map(T::from_f32).collect::<Vec<_>>());
-        for op in Op::all(definition) {
+        for op in operations(definition) {
             offloaded(on, op, [&x, &g, &h]);
         }
     }
@@ -692,19 +692,19 @@ fn offloaded<T: Scalar + std::fmt::Debug>(on: &Offload, op: Op, [x, g, h]: [&[T]
                 compare("in place", &[&over]);
             }
         }
-        Op::Other(Other::GateBackward(definition)) => {
+        Op::GateBackward(definition) => {
             let (mut da, mut db) = (vec![seven; len], vec![seven; len]);
             block_on(on.gate_backward(definition, x, g, h, &mut da, &mut db)).unwrap();
             compare("offloaded", &[&da, &db]);
         }
-        Op::Other(Other::Pack(how)) => {
+        Op::Pack(how) => {
             let (mut bits, mut numbers) = (vec![7; len.div_ceil(32)], vec![seven; len]);
             block_on(on.pack(how, x, &mut bits)).unwrap();
             // Unpacking is tested by converting the bits back.
             block_on(on.unpack(1.0, &bits, &mut numbers)).unwrap();
             compare("offloaded", &[&numbers]);
         }
-        Op::Other(Other::Unpack(_)) => {}
+        Op::Unpack(_) => {}
         other => panic!("{other:?} isn't offloaded"),
     }
 }

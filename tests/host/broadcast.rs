@@ -1,7 +1,7 @@
 //! The broadcast gate on the CPU against its definition, element by element and sum by sum.
 
 use crate::common::definitions;
-use hard_sigmoid::{BroadcastGate, Element, HardSigmoid, KinkRule, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{BroadcastGate, Element, HardSigmoid, KinkRule, Op, OpError, Scalar, bf16, cpu, f16};
 use std::fmt::Debug;
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
@@ -89,10 +89,13 @@ fn check<T: Scalar + Debug>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T]) {
     actual.inside().copy_from_slice(a);
     cpu::gate_broadcast_in_place(gate, actual.inside(), b).unwrap();
     assert!(actual.checked() == y, "{what}: y in place");
-    let (mut actual_da, mut actual_db) = (Guarded::new(a.len()), Guarded::new(b.len()));
-    cpu::gate_broadcast_backward(gate, a, b, g, actual_da.inside(), actual_db.inside()).unwrap();
-    assert!(actual_da.checked() == da, "{what}: da");
-    let actual = actual_db.checked();
+    // The gradient of a is the gate of g.
+    let mut actual = Guarded::new(a.len());
+    cpu::gate_broadcast(gate, g, b, actual.inside()).unwrap();
+    assert!(actual.checked() == da, "{what}: da");
+    let mut actual = Guarded::new(b.len());
+    cpu::gate_broadcast_sums(gate, a, b, g, actual.inside()).unwrap();
+    let actual = actual.checked();
     let differs = (0..db.len()).find(|&k| actual[k] != db[k]);
     if let Some(k) = differs {
         panic!("{what}: db {k} is {:#010x}, expected {:#010x}", actual[k], db[k]);
@@ -200,8 +203,8 @@ fn sums_of(middle: u32) -> BroadcastGate {
 }
 
 fn sum_of(a: &[f32], g: &[f32]) -> f32 {
-    let (mut da, mut db) = (vec![7.0; a.len()], [7.0]);
-    cpu::gate_broadcast_backward(sums_of(a.len() as u32), a, &[0.5], g, &mut da, &mut db).unwrap();
+    let mut db = [7.0];
+    cpu::gate_broadcast_sums(sums_of(a.len() as u32), a, &[0.5], g, &mut db).unwrap();
     db[0]
 }
 
@@ -226,9 +229,9 @@ fn a_sum_has_one_zero_and_one_nan() {
     assert_eq!(sum_of(&[f32::MAX, f32::MAX], &[1.0, 1.0]), f32::INFINITY);
     // Outside the linear zone a NaN sum has no effect.
     let gate = BroadcastGate::new(P, 1, 1).unwrap();
-    let (mut da, mut db) = ([7.0], [7.0_f32]);
-    cpu::gate_broadcast_backward(gate, &[f32::NAN], &[4.0], &[1.0], &mut da, &mut db).unwrap();
-    assert_eq!((da, db[0].to_bits()), ([1.0], 0));
+    let mut db = [7.0_f32];
+    cpu::gate_broadcast_sums(gate, &[f32::NAN], &[4.0], &[1.0], &mut db).unwrap();
+    assert_eq!(db[0].to_bits(), 0);
 }
 
 /// The documented bound holds for numbers of one sign and of both. A plain sum breaks it, so the order matters.
@@ -266,20 +269,21 @@ fn a_middle_of_1_is_the_plain_gate() {
     for definition in definitions() {
         let gate = BroadcastGate::new(definition, 1, 10_007).unwrap();
         let [mut da, mut db, mut plain_da, mut plain_db] = [(); 4].map(|()| vec![7.0; a.len()]);
-        cpu::gate_broadcast_backward(gate, &a, &b, &g, &mut da, &mut db).unwrap();
+        cpu::gate_broadcast(gate, &g, &b, &mut da).unwrap();
+        cpu::gate_broadcast_sums(gate, &a, &b, &g, &mut db).unwrap();
         cpu::gate_backward(definition, &a, &b, &g, &mut plain_da, &mut plain_db).unwrap();
         assert!(bits(&da) == bits(&plain_da));
         assert!(db == plain_db);
-        let ops = [Other::GateBroadcastBackward(gate), Other::GateBackward(definition)];
         for i in 0..a.len() {
-            let element = Element {
-                operands: [a[i], b[i], g[i]],
+            let element = |a: f32| Element {
+                operands: [a, b[i], g[i]],
                 before: 0.0,
                 index: i as u64,
             };
-            let [of_broadcast, of_plain] = ops.map(|op| element.expected(op));
-            assert_eq!(bits(&of_broadcast), bits(&[da[i], db[i]]));
-            assert_eq!(of_broadcast, of_plain);
+            let [of_g, _] = element(g[i]).expected(Op::GateBroadcast(gate));
+            let [sum, _] = element(a[i]).expected(Op::GateBroadcastSums(gate));
+            assert_eq!(bits(&[of_g, sum]), bits(&[da[i], db[i]]));
+            assert_eq!(element(a[i]).expected(Op::GateBackward(definition)), [of_g, sum]);
         }
     }
 }
@@ -302,16 +306,11 @@ fn wrong_lengths_write_nothing() {
         }
         assert!(y.iter().chain(&over_a).all(|&value| value == 7.0));
     }
-    for lengths in [
-        [12, 4, 11, 12, 4],
-        [12, 4, 12, 11, 4],
-        [12, 4, 12, 12, 3],
-        [12, 3, 12, 12, 3],
-    ] {
-        let [a, b, g, mut da, mut db] = lengths.map(seven);
-        let error = cpu::gate_broadcast_backward(gate, &a, &b, &g, &mut da, &mut db).unwrap_err();
+    for lengths in [[12, 4, 11, 4], [12, 4, 12, 3], [12, 3, 12, 3]] {
+        let [a, b, g, mut db] = lengths.map(seven);
+        let error = cpu::gate_broadcast_sums(gate, &a, &b, &g, &mut db).unwrap_err();
         let by_length = matches!(error, OpError::LengthMismatch { .. } | OpError::BroadcastLength { .. });
         assert!(by_length, "{error}");
-        assert!(da.iter().chain(&db).all(|&value| value == 7.0));
+        assert!(db.iter().all(|&value| value == 7.0));
     }
 }

@@ -8,3 +8,4 @@ mod cpu;
 mod halves;
 mod identify;
 mod mobilenet;
+mod run;

@@ -6,7 +6,7 @@ mod common;
 
 use common::{golden, npy};
 use hard_sigmoid::{
-    Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Other, Scalar, Unary, bf16, cpu, f16,
+    Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
     plan::{Limits, Operand, Placement, Plan},
     wgsl,
 };
@@ -42,17 +42,13 @@ impl<'a, T: Scalar> Case<'a, T> {
     }
 
     fn packs(&self) -> bool {
-        matches!(self.op, Op::Other(Other::Pack(_)))
+        matches!(self.op, Op::Pack(_))
     }
 
     /// The size of an output in bytes.
     fn size(&self, output: usize) -> usize {
-        match self.op {
-            _ if self.packs() => self.operands[0].len().div_ceil(32) * 4,
-            // The gradient of a gate is as long as the gate.
-            Op::Other(Other::GateBroadcastBackward(_)) if output == 1 => size_of_val(self.operands[1]),
-            _ => size_of_val(self.operands[0]),
-        }
+        let sizes = self.op.sizes(T::DTYPE, self.operands[0].len() as u64).unwrap();
+        sizes[self.operands.len() + output] as usize
     }
 
     /// Writes text, parameters and operands, all as the plan says, and a line about them.
@@ -165,33 +161,27 @@ impl<T: Scalar> Gated<T> {
 
     fn cases<'a>(&'a self) -> [Case<'a, T>; 2] {
         let Self { gate, a, b, g } = self;
-        let case = |op: Other, operands: &[&'a [T]]| Case {
-            name: format!(
-                "{}-{}x{}-{}",
-                Op::from(op).name(),
-                gate.middle(),
-                gate.inner(),
-                T::DTYPE
-            ),
-            op: op.into(),
+        let case = |op: Op, operands: &[&'a [T]]| Case {
+            name: format!("{}-{}x{}-{}", op.name(), gate.middle(), gate.inner(), T::DTYPE),
+            op,
             operands: operands.to_vec(),
         };
         [
-            case(Other::GateBroadcast(*gate), &[a, b]),
-            case(Other::GateBroadcastBackward(*gate), &[a, b, g]),
+            case(Op::GateBroadcast(*gate), &[a, b]),
+            case(Op::GateBroadcastSums(*gate), &[a, b, g]),
         ]
     }
 
     /// Like [`Case::compare`].
     fn compare(&self, folder: &Path) -> [usize; 2] {
         let Self { gate, a, b, g } = self;
-        let [forward, backward] = self.cases();
-        let (mut y, mut da, mut db) = (a.clone(), a.clone(), b.clone());
+        let [forward, sums] = self.cases();
+        let (mut y, mut db) = (a.clone(), b.clone());
         cpu::gate_broadcast(*gate, a, b, &mut y).unwrap();
-        cpu::gate_broadcast_backward(*gate, a, b, g, &mut da, &mut db).unwrap();
+        cpu::gate_broadcast_sums(*gate, a, b, g, &mut db).unwrap();
         let (mut compared, mut wrong) = (0, 0);
-        for (case, output, expected) in [(&forward, 0, y), (&backward, 0, da), (&backward, 1, db)] {
-            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&case.actual(folder, output));
+        for (case, expected) in [(&forward, y), (&sums, db)] {
+            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&case.actual(folder, 0));
             let differ = actual
                 .iter()
                 .zip(&expected)
@@ -247,8 +237,9 @@ fn operations() -> Vec<Op> {
     let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
     let both = presets.flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()]);
     let others = Op::all(HardSigmoid::PYTORCH).into_iter();
-    // Bits aren't numbers, so unpacking has no operands here.
-    let others = others.filter(|op| !["forward", "backward", "unpack"].contains(&op.name()));
+    // Bits aren't numbers, so unpacking has no operands here. Broadcast gates have theirs in `Gated`.
+    let others =
+        others.filter(|op| !["forward", "backward", "unpack"].contains(&op.name()) && op.broadcast().is_none());
     both.chain(others).collect()
 }
 

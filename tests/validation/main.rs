@@ -1,7 +1,7 @@
 //! Every error of the embedding API, on wgpu's noop device with small made-up limits: no GPU needed.
 
 use hard_sigmoid::{
-    Binarization, Binary, BroadcastGate, DType, HardSigmoid, KinkRule, Op, OpError, Other, StraightThrough, Unary,
+    Binarization, Binary, DType, HardSigmoid, KinkRule, Op, OpError, StraightThrough, Unary,
     gpu::{Batch, BufferRange, Kernels, Launch, LaunchError},
     plan::{Placement, UnsupportedDevice},
 };
@@ -241,7 +241,7 @@ fn bad_ranges_of_signs_are_refused() {
     refused(
         k.pack(how, DType::F32, range(&x, 0, 128), range(&x, 0, 4)),
         LaunchError::Overlap {
-            op: Other::Pack(how).into(),
+            op: Op::Pack(how),
             a: "x",
             a_range: [0, 128],
             b: "bits",
@@ -275,7 +275,7 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     let k = kernels();
     let [a, b, c] = [(); 3].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     let (forward, backward) = (Op::from(FORWARD), Op::from(BACKWARD));
-    let (gate, gate_backward) = (Op::from(Binary::Gate(P)), Op::from(Other::GateBackward(P)));
+    let (gate, gate_backward) = (Op::from(Binary::Gate(P)), Op::GateBackward(P));
     let (y_over_x, dx_over_g) = ("y takes exactly the range of x", "dx takes exactly the range of g");
     let (y_over_a, da_over_g) = ("y takes exactly the range of a", "da takes exactly the range of g");
     let at = |b, offset| range(b, offset, 256);
@@ -451,7 +451,7 @@ fn a_batch_keeps_to_the_limits() {
 fn what_binds_too_many_buffers_for_the_device_is_refused() {
     let (device, _queue) = noop_device(|limits| limits.max_storage_buffers_per_shader_stage = 4);
     let k = Kernels::new(&device).unwrap();
-    k.warm_up(Other::GateBackward(P), DType::F32).unwrap();
+    k.warm_up(Op::GateBackward(P), DType::F32).unwrap();
     let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     refused(
         k.gate_backward(P, DType::F32, &a, &b, &g, &da, &db),
@@ -652,23 +652,11 @@ fn every_limit_of_zero_is_refused_or_enough() {
         let launched = Kernels::new(&device).and_then(|k| {
             let mut batch = Batch::new(&k)?;
             let all = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
-            let gate = BroadcastGate::new(P, 4, 4).unwrap();
-            let broadcast = [Other::GateBroadcast(gate), Other::GateBroadcastBackward(gate)];
-            for op in Op::all(P).into_iter().chain(broadcast.map(Op::from)) {
-                let tensors = op.inputs().len() + op.outputs().len();
-                // Signs take a word for every 32 elements.
-                let sizes = match op {
-                    Op::Other(Other::Pack(_)) => [1024, 32, 0, 0, 0],
-                    Op::Other(Other::Unpack(_)) => [32, 1024, 0, 0, 0],
-                    // One b for four numbers of a.
-                    Op::Other(Other::GateBroadcast(_) | Other::GateBroadcastBackward(_)) => {
-                        [1024, 256, 1024, 1024, 256]
-                    }
-                    _ => [1024; 5],
-                };
-                let ranges: Vec<_> = all.iter().zip(sizes).map(|(b, size)| range(b, 0, size)).collect();
+            for op in Op::all(P) {
+                let sizes = op.sizes(DType::F32, 252).unwrap();
+                let ranges: Vec<_> = all.iter().zip(&*sizes).map(|(b, &size)| range(b, 0, size)).collect();
                 k.warm_up(op, DType::F32)?;
-                batch.add(op, DType::F32, &ranges[..tensors])?;
+                batch.add(op, DType::F32, &ranges)?;
             }
             let mut encoder = device.create_command_encoder(&Default::default());
             batch

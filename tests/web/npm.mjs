@@ -127,6 +127,46 @@ for (const dtype of ["f32", "f16", "bf16"]) {
 }
 assert.deepEqual(hs.compute("backward_accumulate", "keras", [[0], [1], [3]].map((one) => Float32Array.from(one))), [Float32Array.of(3.2)]);
 
+// Signs: with one of a number, with bits, and drawn.
+const signs = x.map((value) => (value >= 0 ? 1 : -1));
+for (const [parameters, options] of [[{}], [{ seed: 5, offset: 2n ** 40n + 3n }], [{ seed: 2n ** 64n - 1n, definition: "keras" }]]) {
+  const [drawn] = hs.compute("binarize", parameters, [x], options);
+  const [bits] = hs.compute("pack", parameters, [x]);
+  assert.ok(bits instanceof Uint32Array && bits.length === Math.ceil(x.length / 32));
+  const [unpacked] = hs.compute("unpack", {}, [bits], { length: x.length });
+  assert.equal(differing(unpacked, drawn), 0);
+  assert.equal(differing(drawn, signs) > 500, parameters.seed !== undefined);
+  for (const [operation, results] of [["binarize", [drawn]], ["pack", [bits]]]) {
+    assert.deepEqual(hs.check(operation, parameters, [x], results), { compared: x.length, differing: 0, flushed: 0 });
+  }
+  assert.equal(hs.check("pack", parameters, [x], [bits.map((word) => word ^ 5)]).differing, 2 * bits.length);
+  assert.deepEqual(hs.check("unpack", {}, [bits], [unpacked]), { compared: x.length, differing: 0, flushed: 0 });
+}
+assert.deepEqual(hs.compute("unpack", { scale: 0.5 }, [Uint32Array.of(2)], { dtype: "f16", length: 3 }), [Uint16Array.of(0xb800, 0x3800, 0xb800)]);
+assert.equal(hs.compute("unpack", {}, [Uint32Array.of(2)])[0].length, 32);
+const ones = Float32Array.of(1, 1, 1);
+assert.deepEqual(hs.compute("straight_through", {}, [Float32Array.of(-1, 0.5, 1.1), ones]), [Float32Array.of(1, 1, 0)]);
+assert.deepEqual(hs.compute("straight_through", { estimator: "identity" }, [Float32Array.of(-1, 0.5, 1.1), ones]), [ones]);
+
+// The broadcast gate: the plain one with b repeated, and a sum for each b.
+const shape = { definition: "pytorch", middle: 3, inner: 2 };
+const [a, b, upstream] = [x, g, x.map((value) => value / 3)].map((array) => array.map((value) => Math.fround(value % 7) || 1));
+const whole = 6 * Math.floor(a.length / 6);
+const [ga, gb, gg] = [a.slice(0, whole), b.slice(0, whole / 3), upstream.slice(0, whole)];
+const repeated = ga.map((_, i) => gb[Math.floor(i / 6) * 2 + (i % 2)]);
+const [gated] = hs.compute("gate_broadcast", shape, [ga, gb]);
+assert.equal(differing(gated, hs.compute("gate", "pytorch", [ga, repeated])[0]), 0);
+const [sums] = hs.compute("gate_broadcast_sums", shape, [ga, gb, gg]);
+const products = hs.compute("gate_backward", "pytorch", [ga, repeated, gg])[1];
+for (const [k, sum] of sums.entries()) {
+  const at = (m) => products[Math.floor(k / 2) * 6 + m * 2 + (k % 2)];
+  assert.ok(Math.abs(at(0) + at(1) + at(2) - sum) < 1e-4, `${k}: ${sum}`);
+}
+assert.deepEqual(hs.check("gate_broadcast", shape, [ga, gb], [gated]), { compared: whole, differing: 0, flushed: 0 });
+assert.deepEqual(hs.check("gate_broadcast_sums", shape, [ga, gb, gg], [sums]), { compared: whole / 3, differing: 0, flushed: 0 });
+assert.ok(hs.check("gate_broadcast_sums", shape, [ga, gb, ga], [sums]).differing > 100);
+assert.deepEqual(hs.plan("gate_broadcast_sums", shape, 6).tensors.map(({ name }) => name), ["a", "b", "g", "db"]);
+
 // The same from an ArrayBuffer, a part of one, and a Buffer; and float64, float16, and Fortran's order.
 const file = readFileSync(golden("x.npy"));
 const shifted = new Uint8Array(file.length + 3);
@@ -187,8 +227,22 @@ const complaints = [
   [TypeError, "the inputs are given as a list", () => hs.check("forward", "pytorch", x, x)],
   [TypeError, "the results are given as a list", () => hs.check("forward", "pytorch", [x], x)],
   [TypeError, "different element types: f32, f16", () => pytorch.backward(short, patterns.slice(1, 2), { dtype: "f16" })],
-  [RangeError, `different lengths: ${x.length}, 1`, () => pytorch.backward(x, short)],
-  [RangeError, "different lengths", () => hs.check("forward", "pytorch", [x], [short])],
+  [Error, `x holds ${x.length} elements but g holds 1`, () => pytorch.backward(x, short)],
+  [Error, `y has 4 bytes, but ${x.byteLength} are needed`, () => hs.check("forward", "pytorch", [x], [short])],
+  [Error, "isn't a multiple of middle·inner = 3·2 = 6", () => hs.compute("gate_broadcast", shape, [short, short])],
+  [TypeError, "the parameters are 3, but have to be a hard sigmoid", () => hs.compute("forward", 3, [x])],
+  [TypeError, "no parameter is called sed; use definition", () => hs.compute("binarize", { sed: 1 }, [x])],
+  [TypeError, "scale is 1, but has to be a number", () => hs.compute("binarize", { scale: "1" }, [x])],
+  [RangeError, "seed is -1, but has to be a whole number from 0 to 18446744073709551615", () => hs.compute("pack", { seed: -1 }, [x])],
+  [RangeError, "middle is 4294967296, but has to be", () => hs.plan("gate_broadcast", { ...shape, middle: 2 ** 32 }, 6)],
+  [TypeError, "estimator is 3, but has to be a string", () => hs.wgsl("straight_through", { estimator: 3 })],
+  [TypeError, "input 0 is not a Uint32Array, which holds signs", () => hs.compute("unpack", {}, [x])],
+  [RangeError, "the length is 0.5, but has to be", () => hs.compute("unpack", {}, [Uint32Array.of(1)], { length: 0.5 })],
+  [Error, "forward takes no seed", () => hs.compute("forward", { definition: "jax", seed: 1 }, [x])],
+  [Error, "forward needs a hard sigmoid", () => hs.wgsl("forward", {})],
+  [Error, "binarize draws at random only with a seed", () => hs.compute("binarize", "jax", [x])],
+  [Error, "gate_broadcast needs middle", () => hs.wgsl("gate_broadcast", "jax")],
+  [Error, 'no estimator is called "soft"', () => hs.wgsl("straight_through", { estimator: "soft" })],
   [TypeError, "a definition is a string", () => new hs.HardSigmoid(3)],
   [TypeError, "g and dx belong together", () => hs.identify({ x, y: x, g })],
   [TypeError, "dtype is bf16, but the arrays hold f32", () => pytorch.forward(x, { dtype: "bf16" })],
@@ -292,6 +346,9 @@ const y: Float32Array = definition.forward(x);
 const halves: Uint16Array = new HardSigmoid("pytorch").forward(new Uint16Array(3), { dtype: "bf16" });
 const float16: Float16Array = definition.forward(new Float16Array(3));
 const [dx]: Float32Array[] = compute("backward", "keras", [x, y]);
+const [bits]: Uint32Array[] = compute("pack", { seed: 1n, definition }, [x]);
+const [unpacked] = compute("unpack", { scale: 0.5 }, [bits!], { length: 3 });
+check("pack", {}, [x], [bits!]);
 const { differing }: Comparison = check("forward", definition, [x], [y]);
 identify({ x: readNpy(new ArrayBuffer(9)), y });
 const { definitions, within } = identify({ x: new Float64Array(3), y, g: x, dx: dx! }, { atol: 1e-6 });
@@ -307,9 +364,13 @@ const texts: string[] = [wgsl("forward", "jax"), wgslFunction("backward", "jax",
 const { data, shape } = readNpy(new Uint8Array(9));
 const npy: Npy = readNpy(new Uint8Array(9));
 const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
-console.log(halves, float16, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide);
+console.log(halves, float16, unpacked, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide);
 // @ts-expect-error
 plan("relu", definition, 3);
+// @ts-expect-error
+plan("binarize", { sed: 1 }, 3);
+// @ts-expect-error
+compute("unpack", {}, [x]);
 // @ts-expect-error
 definition.forward([1, 2]);
 // @ts-expect-error

@@ -65,7 +65,8 @@ pub fn gate_backward<B: Backend>(
         let (da, db) = (values_mut::<T>(&mut da), values_mut::<T>(&mut db));
         match op::is_plain(gate) {
             true => cpu::gate_backward(gate.definition(), values(&a), values(&b), values(&g), da, db),
-            false => cpu::gate_broadcast_backward(gate, values(&a), values(&b), values(&g), da, db),
+            false => cpu::gate_broadcast_sums(gate, values(&a), values(&b), values(&g), db)
+                .and_then(|()| cpu::gate_broadcast(gate, values(&g), values(&b), da)),
         }
     }));
     (B::float_from_data(da, &device), B::float_from_data(db, &device))

@@ -1,8 +1,6 @@
 //! Operations with their gradients, for autodiff.
 
-use hard_sigmoid::{
-    Binarization, Binary, BroadcastGate, Finite, HardSigmoid, Op, Other, Signs, StraightThrough, Unary,
-};
+use hard_sigmoid::{Binarization, Binary, BroadcastGate, Finite, HardSigmoid, Op, Signs, StraightThrough, Unary};
 
 /// An operation on one tensor, and the one that computes its gradient from that tensor and the upstream gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,14 +43,6 @@ pub fn is_plain(gate: BroadcastGate) -> bool {
 pub fn gate(gate: BroadcastGate) -> Op {
     match is_plain(gate) {
         true => Binary::Gate(gate.definition()).into(),
-        false => Other::GateBroadcast(gate).into(),
-    }
-}
-
-/// The operation that computes `da` and `db`.
-pub fn gate_backward(gate: BroadcastGate) -> Op {
-    match is_plain(gate) {
-        true => Other::GateBackward(gate.definition()).into(),
-        false => Other::GateBroadcastBackward(gate).into(),
+        false => Op::GateBroadcast(gate),
     }
 }

@@ -31,9 +31,40 @@ export type Operation =
   /** a, b → y = a·hs(b) */
   | "gate"
   /** a, b, g → da, db */
-  | "gate_backward";
+  | "gate_backward"
+  /** x → y = `scale` or -`scale`: by the sign of x, or with a `seed` drawn with the probability hs(x) */
+  | "binarize"
+  /** x, g → dx = g where |x| ≤ 1 (`estimator` "hard_tanh"), or g everywhere ("identity") */
+  | "straight_through"
+  /** x → bits: the signs of `binarize`, 32 to a word of a Uint32Array */
+  | "pack"
+  /** bits → y = `scale` where a bit is 1, else -`scale` */
+  | "unpack"
+  /** a, b → y = a·hs(b), where a has the shape [outer, `middle`, `inner`] and b [outer, `inner`], as in squeeze-and-excitation. Its gradient da is the same of g. */
+  | "gate_broadcast"
+  /** a, b, g → db of `gate_broadcast`, summed in the same order everywhere. If da replaces g, the sums come first. */
+  | "gate_broadcast_sums";
 /** A preset's name or alias, `affine(ALPHA, BETA, RULE)`, or a HardSigmoid. */
 export type Definition = HardSigmoid | string;
+/** What an operation takes besides arrays; those that it doesn't take are refused. Most take a definition alone, which may be given as it is. */
+export type Parameters =
+  | Definition
+  | {
+      /** The hard sigmoid. For a random binarization the probability, `courbariaux` by default. */
+      definition?: Definition;
+      /** Of `binarize` and `pack`: with one, signs are drawn at random. Below 2^64. */
+      seed?: number | bigint;
+      /** Where the seed's stream begins, 0 by default: a part of an array takes the offset of the whole plus its start. */
+      offset?: number | bigint;
+      /** Of `binarize` and `unpack`; 1 by default. */
+      scale?: number;
+      /** Of `straight_through`; "hard_tanh" by default. */
+      estimator?: "hard_tanh" | "identity";
+      /** Of a broadcast gate: how many steps share each b. With channels first it is height·width. */
+      middle?: number;
+      /** How many elements a step has; 1 by default. With channels last it is the number of channels. */
+      inner?: number;
+    };
 
 /** One hard sigmoid: its formula, the order of its roundings, and its gradient at the kinks. */
 export class HardSigmoid {
@@ -67,10 +98,20 @@ export class HardSigmoid {
   hardSwishBackward<T extends Numbers>(x: T, g: T, options?: { dtype?: DType }): T;
 }
 
-/** Any operation on the CPU. `inputs` and results are in the order that Operation gives. Together they may take 3.5 GiB. */
+/**
+ * Any operation on the CPU. `inputs` and results are in the order that Operation gives. Together they may take 3.5 GiB. For `unpack`,
+ * `length` is the number of signs, by default all; it returns a Float32Array, or halves as the `dtype` says in a Uint16Array.
+ */
+export function compute(operation: "pack", parameters: Parameters, inputs: Numbers[], options?: { dtype?: DType }): Uint32Array[];
+export function compute(
+  operation: "unpack",
+  parameters: Parameters,
+  inputs: Uint32Array[],
+  options?: { dtype?: DType; length?: number },
+): (Float32Array | Uint16Array)[];
 export function compute<T extends Numbers>(
-  operation: Operation,
-  definition: Definition,
+  operation: Exclude<Operation, "pack" | "unpack">,
+  parameters: Parameters,
   inputs: T[],
   options?: { dtype?: DType },
 ): T[];
@@ -86,9 +127,9 @@ export interface Comparison {
 /** Compares the results of a GPU with the CPU path, bit for bit. `inputs` are what they were before it wrote any result. */
 export function check(
   operation: Operation,
-  definition: Definition,
-  inputs: Numbers[],
-  results: Numbers[],
+  parameters: Parameters,
+  inputs: (Numbers | Uint32Array)[],
+  results: (Numbers | Uint32Array)[],
   options?: { dtype?: DType },
 ): Comparison;
 
@@ -141,10 +182,13 @@ export interface Plan {
   }[];
 }
 
-/** What to compile, bind and dispatch for tensors of `length` elements. The limits default to WebGPU's. */
+/**
+ * What to compile, bind and dispatch for tensors of `length` elements. The limits default to WebGPU's. `length` is that of the first
+ * tensor: for a broadcast gate of a; for `unpack` of y.
+ */
 export function plan(
   operation: Operation,
-  definition: Definition,
+  parameters: Parameters,
   length: number,
   options?: { dtype?: DType; placement?: Placement; limits?: Limits },
 ): Plan;
@@ -152,7 +196,7 @@ export function plan(
 /** The WGSL module of an operation. */
 export function wgsl(
   operation: Operation,
-  definition: Definition,
+  parameters: Parameters,
   options?: { dtype?: DType; placement?: Placement },
 ): string;
 
@@ -162,7 +206,7 @@ export function wgsl(
  * yours. `backward_accumulate` takes `dx`, to which it adds, before `zero`. With f16 or bf16, `low(words)` and `high(words)` widen the
  * halves of four words, and `packed(low, high, zero)` rounds f32 to halves. One module can have one such function.
  */
-export function wgslFunction(operation: Operation, definition: Definition, options?: { dtype?: DType }): string;
+export function wgslFunction(operation: Operation, parameters: Parameters, options?: { dtype?: DType }): string;
 
 /** WebGPU's own type where TypeScript knows it, else the part of it that is used here. */
 type WebGpu<Name extends string, Part> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : Part;
@@ -185,7 +229,7 @@ export class Kernels {
    */
   prepare(
     operation: Operation,
-    definition: Definition,
+    parameters: Parameters,
     tensors: Record<string, Tensor>,
     options: { length: number; dtype?: DType; placement?: Placement },
   ): Launch;
@@ -196,7 +240,7 @@ export class Kernels {
   encode(
     pass: Pass,
     operation: Operation,
-    definition: Definition,
+    parameters: Parameters,
     tensors: Record<string, Tensor>,
     options: { length: number; dtype?: DType; placement?: Placement },
   ): void;

@@ -25,7 +25,7 @@ function checkTexts(texts) {
 const MEMORY = 3.5 * 2 ** 30;
 
 function checkMemory(arrays, results) {
-  const bytes = (arrays.length + results) * arrays[0].byteLength;
+  const bytes = arrays.reduce((sum, { byteLength }) => sum + byteLength, results);
   if (bytes > MEMORY) throw new RangeError(`inputs and results take ${bytes} bytes, but WebAssembly holds ${MEMORY}: compute them in pieces`);
 }
 
@@ -43,18 +43,51 @@ function dtypeOf(array, name, dtype) {
   throw new TypeError(`${name} is not a Float32Array, a Float16Array or a Uint16Array with the bits of halves`);
 }
 
+/** Which of an operation's arrays hold signs, 32 to a word of a Uint32Array. */
+const SIGNS = { pack: "result", unpack: "input" };
+
 /** The common element type of lists of arrays, given with the name of what each holds. */
-function commonDtype(lists, dtype) {
-  for (const [name, arrays] of Object.entries(lists)) {
-    if (!Array.isArray(arrays) || arrays.length === 0) throw new TypeError(`the ${name}s are given as a list, such as [x]`);
+function commonDtype(operation, lists, dtype) {
+  const all = [];
+  for (const [list, arrays] of Object.entries(lists)) {
+    if (!Array.isArray(arrays) || arrays.length === 0) throw new TypeError(`the ${list}s are given as a list, such as [x]`);
+    for (const [i, array] of arrays.entries()) {
+      if (list !== SIGNS[operation]) all.push(dtypeOf(array, `${list} ${i}`, dtype));
+      else if (!(array instanceof Uint32Array)) throw new TypeError(`${list} ${i} is not a Uint32Array, which holds signs`);
+    }
   }
-  const named = Object.entries(lists).flatMap(([name, arrays]) => arrays.map((array, i) => [`${name} ${i}`, array]));
-  const all = named.map(([name, array]) => dtypeOf(array, name, dtype));
   if (all.some((one) => one !== all[0])) throw new TypeError(`the arrays have different element types: ${all.join(", ")}`);
-  if (dtype && dtype !== all[0]) throw new TypeError(`dtype is ${dtype}, but the arrays hold ${all[0]}`);
-  const lengths = named.map(([, array]) => array.length);
-  if (lengths.some((length) => length !== lengths[0])) throw new RangeError(`the arrays have different lengths: ${lengths.join(", ")}`);
-  return all[0];
+  if (dtype && all.length && dtype !== all[0]) throw new TypeError(`dtype is ${dtype}, but the arrays hold ${all[0]}`);
+  return all[0] ?? dtype ?? "f32";
+}
+
+/** The parameters that are whole numbers, and what they are below. */
+const WHOLE = { seed: 2n ** 64n, offset: 2n ** 64n, middle: 2n ** 32n, inner: 2n ** 32n };
+
+/** The parameters of an operation as WebAssembly takes them, from an object, or from a hard sigmoid alone. */
+function parametersOf(given) {
+  if (typeof given === "string" || given instanceof HardSigmoid) return { definition: textOf(given) };
+  if (Object(given) !== given) throw new TypeError(`the parameters are ${String(given)}, but have to be a hard sigmoid or an object`);
+  const parameters = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const isWhole = Number.isSafeInteger(value) || typeof value === "bigint";
+    if (name === "definition") {
+      parameters.definition = textOf(value);
+    } else if (name === "estimator") {
+      checkTexts({ estimator: value });
+      parameters.estimator = value;
+    } else if (name === "scale") {
+      if (typeof value !== "number") throw new TypeError(`scale is ${String(value)}, but has to be a number`);
+      parameters.scale = value;
+    } else if (Object.hasOwn(WHOLE, name)) {
+      if (!isWhole || value < 0 || value >= WHOLE[name]) throw new RangeError(`${name} is ${String(value)}, but has to be a whole number from 0 to ${WHOLE[name] - 1n}`);
+      parameters[name] = WHOLE[name] > 2n ** 32n ? BigInt(value) : Number(value);
+    } else {
+      throw new TypeError(`no parameter is called ${name}; use definition, estimator, scale, ${Object.keys(WHOLE).join(", ")}`);
+    }
+  }
+  return parameters;
 }
 
 const textOf = (definition) => {
@@ -90,20 +123,29 @@ export class HardSigmoid {
   }
 }
 
-export function compute(operation, definition, inputs, { dtype } = {}) {
+/** The type of the arrays that `compute` returns. */
+function typeOfResults(operation, inputs, dtype) {
+  if (operation === "pack") return Uint32Array;
+  if (operation === "unpack") return dtype === "f32" ? Float32Array : Uint16Array;
+  return inputs[0].constructor;
+}
+
+export function compute(operation, parameters, inputs, { dtype, length } = {}) {
   checkTexts({ operation });
-  const common = commonDtype({ input: inputs }, dtype);
-  checkMemory(inputs, operation === "gate_backward" ? 2 : 1);
-  const results = native.compute(operation, textOf(definition), common, inputs.map(bytesOf));
-  const Typed = inputs[0].constructor;
+  const common = commonDtype(operation, { input: inputs }, dtype);
+  if (length !== undefined) checkLength(length);
+  const largest = operation === "unpack" ? 4 * (length ?? 32 * inputs[0].length) : Math.max(...inputs.map(({ byteLength }) => byteLength));
+  checkMemory(inputs, operation === "gate_backward" ? 2 * largest : largest);
+  const results = native.compute(operation, parametersOf(parameters), common, inputs.map(bytesOf), length);
+  const Typed = typeOfResults(operation, inputs, common);
   return results.map((bytes) => new Typed(bytes.buffer, bytes.byteOffset, bytes.byteLength / Typed.BYTES_PER_ELEMENT));
 }
 
-export function check(operation, definition, inputs, results, { dtype } = {}) {
+export function check(operation, parameters, inputs, results, { dtype } = {}) {
   checkTexts({ operation });
-  const common = commonDtype({ input: inputs, result: results }, dtype);
-  checkMemory(inputs, results.length);
-  return native.check(operation, textOf(definition), common, inputs.map(bytesOf), results.map(bytesOf));
+  const common = commonDtype(operation, { input: inputs, result: results }, dtype);
+  checkMemory([...inputs, ...results], 0);
+  return native.check(operation, parametersOf(parameters), common, inputs.map(bytesOf), results.map(bytesOf));
 }
 
 /** A shape as NumPy spells it. */
@@ -143,29 +185,33 @@ const DEFAULT_LIMITS = {
   maxComputeWorkgroupsPerDimension: 65535,
 };
 
-export function wgsl(operation, definition, { dtype = "f32", placement = "separate" } = {}) {
+export function wgsl(operation, parameters, { dtype = "f32", placement = "separate" } = {}) {
   checkTexts({ operation, dtype, placement });
-  return native.kernel(operation, textOf(definition), dtype, placement);
+  return native.kernel(operation, parametersOf(parameters), dtype, placement);
 }
 
-export function wgslFunction(operation, definition, { dtype = "f32" } = {}) {
+export function wgslFunction(operation, parameters, { dtype = "f32" } = {}) {
   checkTexts({ operation, dtype });
-  return native.function_text(operation, textOf(definition), dtype);
+  return native.function_text(operation, parametersOf(parameters), dtype);
 }
 
-export function plan(operation, definition, length, options) {
-  return { wgsl: wgsl(operation, definition, options), ...launchesOf(operation, definition, length, options) };
+export function plan(operation, parameters, length, options) {
+  return { wgsl: wgsl(operation, parameters, options), ...launchesOf(operation, parameters, length, options) };
+}
+
+function checkLength(length) {
+  if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number below 2^53`);
 }
 
 /** A plan without its text. */
-function launchesOf(operation, definition, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
-  if (!Number.isSafeInteger(length) || length < 0) throw new RangeError(`the length is ${length}, but has to be a whole number below 2^53`);
+function launchesOf(operation, parameters, length, { dtype = "f32", placement = "separate", limits = DEFAULT_LIMITS } = {}) {
+  checkLength(length);
   const values = Object.keys(DEFAULT_LIMITS).map((name) => {
     if (!Number.isSafeInteger(limits[name])) throw new TypeError(`limits.${name} is ${limits[name]}, but has to be a whole number`);
     return limits[name];
   });
   checkTexts({ operation, dtype, placement });
-  const { tensors, parts } = native.plan(operation, textOf(definition), dtype, placement, length, values);
+  const { tensors, parts } = native.plan(operation, parametersOf(parameters), dtype, placement, length, values);
   return { tensors, parts: parts.map((part) => ({ ...part, params: new Uint32Array(part.params) })) };
 }
 
@@ -181,16 +227,18 @@ export class Kernels {
     this.#device = device;
   }
 
-  encode(pass, operation, definition, tensors, options) {
-    this.prepare(operation, definition, tensors, options).encode(pass);
+  encode(pass, operation, parameters, tensors, options) {
+    this.prepare(operation, parameters, tensors, options).encode(pass);
   }
 
-  prepare(operation, definition, tensors, { length, dtype = "f32", placement = "separate" } = {}) {
+  prepare(operation, parameters, tensors, { length, dtype = "f32", placement = "separate" } = {}) {
     const device = this.#device;
-    const planned = launchesOf(operation, definition, length, { dtype, placement, limits: device.limits });
+    const planned = launchesOf(operation, parameters, length, { dtype, placement, limits: device.limits });
     const places = placesOf(operation, placement, planned, tensors, device.limits.minStorageBufferOffsetAlignment);
-    const key = [operation, textOf(definition), dtype, placement].join();
-    if (!this.#known.has(key)) this.#known.set(key, this.#compiled(planned.tensors, wgsl(operation, definition, { dtype, placement })));
+    // The text doesn't have the other parameters, such as a seed that changes at each step.
+    const { definition, seed } = parametersOf(parameters);
+    const key = [operation, definition, seed !== undefined, dtype, placement].join();
+    if (!this.#known.has(key)) this.#known.set(key, this.#compiled(planned.tensors, wgsl(operation, parameters, { dtype, placement })));
     const { layout, pipeline } = this.#known.get(key);
     const parts = planned.parts.map(({ params, bindings, dispatches }) => {
       const uniform = device.createBuffer({ size: params.byteLength, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });

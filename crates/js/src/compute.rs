@@ -1,30 +1,26 @@
 //! The CPU path on the bytes of arrays.
 
 use crate::{Result, dtype, error, operation};
-use hard_sigmoid::{Binary, DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{Binary, DType, Op, cpu};
 use js_sys::Uint8Array;
 use wasm_bindgen::prelude::*;
 
-/// Applies an operation to arrays of one length, and returns its results.
+/// Applies an operation to arrays, and returns its results. `length` is that of `unpack`'s result.
 #[wasm_bindgen]
-pub fn compute(name: &str, definition: &str, dtype_name: &str, inputs: Vec<Uint8Array>) -> Result<Vec<Uint8Array>> {
-    let op = operation(name, definition)?;
-    match dtype(dtype_name)? {
-        DType::F32 => bytes_of(&computed::<f32>(op, &elements(op, &inputs)?)?),
-        DType::F16 => bytes_of(&computed::<f16>(op, &elements(op, &inputs)?)?),
-        DType::Bf16 => bytes_of(&computed::<bf16>(op, &elements(op, &inputs)?)?),
-    }
+pub fn compute(
+    name: &str,
+    parameters: JsValue,
+    dtype_name: &str,
+    inputs: Vec<Uint8Array>,
+    length: Option<f64>,
+) -> Result<Vec<Uint8Array>> {
+    let (op, dtype) = (operation(name, parameters)?, dtype(dtype_name)?);
+    let results = computed(op, dtype, &bytes_of(op, &inputs)?, length)?;
+    Ok(results.iter().map(|result| Uint8Array::from(&result[..])).collect())
 }
 
-fn bytes_of<T: Scalar>(results: &[Vec<T>]) -> Result<Vec<Uint8Array>> {
-    let bytes = results
-        .iter()
-        .map(|result| Uint8Array::from(bytemuck::cast_slice(result)));
-    Ok(bytes.collect())
-}
-
-/// The arrays that an operation reads: its operands, and then what it adds to.
-pub fn elements<T: Scalar>(op: Op, inputs: &[Uint8Array]) -> Result<Vec<Vec<T>>> {
+/// The bytes of the arrays that an operation reads: its operands, and then what it adds to.
+pub fn bytes_of(op: Op, inputs: &[Uint8Array]) -> Result<Vec<Vec<u8>>> {
     let mut names = op.inputs().to_vec();
     if matches!(op, Op::Binary(Binary::BackwardAccumulate(_))) {
         names.extend(op.outputs());
@@ -38,28 +34,26 @@ pub fn elements<T: Scalar>(op: Op, inputs: &[Uint8Array]) -> Result<Vec<Vec<T>>>
             inputs.len()
         )));
     }
-    Ok(inputs.iter().map(values).collect())
+    Ok(inputs.iter().map(Uint8Array::to_vec).collect())
 }
 
-/// The elements of an array, which JavaScript may have put anywhere.
-pub fn values<T: bytemuck::Pod>(bytes: &Uint8Array) -> Vec<T> {
-    let mut values = vec![T::zeroed(); bytes.length() as usize / size_of::<T>()];
-    bytes.copy_to(bytemuck::cast_slice_mut(&mut values));
-    values
-}
-
-pub fn computed<T: Scalar>(op: Op, inputs: &[Vec<T>]) -> std::result::Result<Vec<Vec<T>>, OpError> {
-    let mut out = match inputs.get(op.inputs().len()) {
-        Some(before) => vec![before.clone()],
-        None => vec![vec![T::zeroed(); inputs[0].len()]; op.outputs().len()],
+/// The results of an operation.
+pub fn computed(op: Op, dtype: DType, inputs: &[Vec<u8>], length: Option<f64>) -> Result<Vec<Vec<u8>>> {
+    let (operands, before) = inputs.split_at(op.inputs().len());
+    let len = match (op, length) {
+        (Op::Unpack(_), Some(length)) => length as u64,
+        (Op::Unpack(_), None) => 8 * operands[0].len() as u64,
+        _ => operands[0].len() as u64 / dtype.size(),
     };
-    match (op, inputs, &mut out[..]) {
-        (Op::Unary(op), [x], [y]) => cpu::unary(op, x, y)?,
-        (Op::Binary(op), [first, second, ..], [out]) => cpu::binary(op, first, second, out)?,
-        (Op::Other(Other::GateBackward(definition)), [a, b, g], [da, db]) => {
-            cpu::gate_backward(definition, a, b, g, da, db)?;
-        }
-        _ => unreachable!("`operation` gives no other"),
-    }
-    Ok(out)
+    let sizes = op.sizes(dtype, len)?;
+    let empty = sizes[operands.len()..].iter().map(|&size| vec![0; size as usize]);
+    let mut results: Vec<Vec<u8>> = if before.is_empty() {
+        empty.collect()
+    } else {
+        before.to_vec()
+    };
+    let operands: Vec<&[u8]> = operands.iter().map(Vec::as_slice).collect();
+    let mut slices: Vec<&mut [u8]> = results.iter_mut().map(Vec::as_mut_slice).collect();
+    cpu::run(op, dtype, &operands, &mut slices)?;
+    Ok(results)
 }

@@ -1,6 +1,6 @@
 //! Identifies the hard sigmoid that made some data.
 
-use crate::{Result, compute::values, dtype, object};
+use crate::{Result, dtype, object};
 use hard_sigmoid::{
     DType, HardSigmoid, Scalar, bf16, f16,
     identify::{Gradient, identify_within},
@@ -63,10 +63,16 @@ fn stored(name: &str) -> Result<DType> {
 
 fn numbers(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
     if name == F64 {
-        return Ok(values::<f64>(array).into_iter().map(|value| value as f32).collect());
+        return Ok(bytemuck::pod_collect_to_vec::<u8, f64>(&array.to_vec())
+            .into_iter()
+            .map(|value| value as f32)
+            .collect());
     }
     fn of<T: Scalar>(array: &Uint8Array) -> Vec<f32> {
-        values::<T>(array).into_iter().map(T::to_f32).collect()
+        bytemuck::pod_collect_to_vec::<u8, T>(&array.to_vec())
+            .into_iter()
+            .map(T::to_f32)
+            .collect()
     }
     Ok(match dtype(name)? {
         DType::F32 => of::<f32>(array),

@@ -7,8 +7,8 @@ mod identify;
 mod npy;
 mod plan;
 
-use hard_sigmoid::{DType, HardSigmoid, Op, Other, Unary};
-use serde::Serialize;
+use hard_sigmoid::{DType, HardSigmoid, Op, Parameters};
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use wasm_bindgen::prelude::*;
 
@@ -69,21 +69,29 @@ fn dtype(name: &str) -> Result<DType> {
     Ok(name.parse::<DType>()?)
 }
 
-/// The operation of this name. JavaScript has those that need nothing but a definition.
-fn operation(name: &str, definition: &str) -> Result<Op> {
-    let all = Op::all(parsed(definition)?);
-    let needs_no_more = |op: &&Op| match op {
-        Op::Unary(op) => !matches!(op, Unary::Binarize { .. }),
-        Op::Binary(op) => !matches!(op, hard_sigmoid::Binary::StraightThrough(_)),
-        Op::Other(op) => matches!(op, Other::GateBackward(_)),
+/// What `index.js` gives besides tensors.
+#[derive(Deserialize)]
+struct Given {
+    definition: Option<String>,
+    seed: Option<u64>,
+    offset: Option<u64>,
+    scale: Option<f32>,
+    estimator: Option<String>,
+    middle: Option<u32>,
+    inner: Option<u32>,
+}
+
+/// The operation of this name, with an object of parameters.
+fn operation(name: &str, parameters: JsValue) -> Result<Op> {
+    let given: Given = serde_wasm_bindgen::from_value(parameters).map_err(error)?;
+    let parameters = Parameters {
+        definition: given.definition.as_deref().map(parsed).transpose()?,
+        seed: given.seed,
+        offset: given.offset,
+        scale: given.scale,
+        estimator: given.estimator.map(|text| text.parse()).transpose()?,
+        middle: given.middle,
+        inner: given.inner,
     };
-    let all: Vec<_> = all.iter().filter(needs_no_more).collect();
-    if let Some(op) = all.iter().find(|op| op.name() == name) {
-        return Ok(**op);
-    }
-    let names: Vec<_> = all.iter().map(|op| op.name()).collect();
-    Err(error(format_args!(
-        "no operation is called \"{name}\"; use one of {}",
-        names.join(", ")
-    )))
+    Ok(Op::new(name, &parameters)?)
 }

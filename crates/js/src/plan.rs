@@ -11,15 +11,15 @@ use wasm_bindgen::prelude::*;
 
 /// The module of one kernel, its constants in the text.
 #[wasm_bindgen]
-pub fn kernel(name: &str, definition: &str, dtype_name: &str, placement: &str) -> Result<String> {
-    let op = operation(name, definition)?;
+pub fn kernel(name: &str, parameters: JsValue, dtype_name: &str, placement: &str) -> Result<String> {
+    let op = operation(name, parameters)?;
     Ok(wgsl::kernel(op, dtype(dtype_name)?, allowed(op, placement)?))
 }
 
 /// An operation as a WGSL function, to be called from a kernel of one's own.
 #[wasm_bindgen]
-pub fn function_text(name: &str, definition: &str, dtype_name: &str) -> Result<String> {
-    Ok(wgsl::function(operation(name, definition)?, dtype(dtype_name)?)?)
+pub fn function_text(name: &str, parameters: JsValue, dtype_name: &str) -> Result<String> {
+    Ok(wgsl::function(operation(name, parameters)?, dtype(dtype_name)?)?)
 }
 
 #[derive(Serialize)]
@@ -63,13 +63,13 @@ const MOST_PARTS: usize = 1 << 16;
 #[wasm_bindgen]
 pub fn plan(
     name: &str,
-    definition: &str,
+    parameters: JsValue,
     dtype_name: &str,
     placement: &str,
     length: f64,
     limits: Vec<f64>,
 ) -> Result<JsValue> {
-    let op = operation(name, definition)?;
+    let op = operation(name, parameters)?;
     let [buffers, binding_size, alignment, workgroups] = limits[..] else {
         return Err(error("four limits are needed"));
     };

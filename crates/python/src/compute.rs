@@ -1,8 +1,7 @@
 //! The CPU path on the bytes of contiguous arrays. It takes bytes because NumPy itself has no bfloat16.
 
 use crate::{Operation, dtype, threads::on_living, value_error};
-use bytemuck::{Pod, cast_slice, cast_slice_mut};
-use hard_sigmoid::{DType, Op, OpError, Other, Scalar, bf16, cpu, f16};
+use hard_sigmoid::cpu;
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::{exceptions::PyRuntimeError, prelude::*};
 
@@ -15,7 +14,6 @@ pub fn compute(
     inputs: Vec<Bound<'_, PyArray1<u8>>>,
     outputs: Vec<Bound<'_, PyArray1<u8>>>,
 ) -> PyResult<()> {
-    let op = operation.0;
     let in_use =
         |_| PyRuntimeError::new_err("an array is in use by another thread or given to this call twice: pass a copy");
     let inputs: Vec<_> = inputs
@@ -30,42 +28,7 @@ pub fn compute(
         .iter_mut()
         .map(|one| one.as_slice_mut())
         .collect::<Result<_, _>>()?;
-    let run = match dtype(dtype_name)? {
-        DType::F32 => typed::<f32>,
-        DType::F16 => typed::<f16>,
-        DType::Bf16 => typed::<bf16>,
-    };
-    py.detach(|| on_living(|| run(op, &inputs, &mut outputs)))
+    let dtype = dtype(dtype_name)?;
+    py.detach(|| on_living(|| cpu::run(operation.0, dtype, &inputs, &mut outputs)))
         .map_err(value_error)
-}
-
-fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), OpError> {
-    use Other::{GateBackward, GateBroadcast, GateBroadcastBackward, Pack, Unpack};
-    match (op, inputs, outputs) {
-        (Op::Unary(op), [x], [y]) => cpu::unary::<T>(op, of(x), of_mut(y)),
-        (Op::Binary(op), [first, second], [out]) => cpu::binary::<T>(op, of(first), of(second), of_mut(out)),
-        (Op::Other(GateBackward(d)), [a, b, g], [da, db]) => {
-            cpu::gate_backward::<T>(d, of(a), of(b), of(g), of_mut(da), of_mut(db))
-        }
-        (Op::Other(GateBroadcast(gate)), [a, b], [y]) => cpu::gate_broadcast::<T>(gate, of(a), of(b), of_mut(y)),
-        (Op::Other(GateBroadcastBackward(gate)), [a, b, g], [da, db]) => {
-            cpu::gate_broadcast_backward::<T>(gate, of(a), of(b), of(g), of_mut(da), of_mut(db))
-        }
-        (Op::Other(Pack(how)), [x], [bits]) => cpu::pack::<T>(how, of(x), of_mut(bits)),
-        (Op::Other(Unpack(scale)), [bits], [y]) => cpu::unpack::<T>(scale.get(), of(bits), of_mut(y)),
-        _ => unreachable!("the package's own code gives each operation its tensors"),
-    }
-}
-
-/// The elements of an aligned array. An empty array may be unaligned.
-fn of<T: Pod>(bytes: &[u8]) -> &[T] {
-    if bytes.is_empty() { &[] } else { cast_slice(bytes) }
-}
-
-fn of_mut<T: Pod>(bytes: &mut [u8]) -> &mut [T] {
-    if bytes.is_empty() {
-        &mut []
-    } else {
-        cast_slice_mut(bytes)
-    }
 }

@@ -6,7 +6,7 @@ mod identify;
 mod plan;
 mod threads;
 
-use hard_sigmoid::{Binarization, BroadcastGate, DType, Finite, HardSigmoid, KinkRule, Op, OpError, Other, Unary};
+use hard_sigmoid::{DType, HardSigmoid, KinkRule, Op, OpError, Parameters};
 use pyo3::{
     exceptions::{PyTypeError, PyValueError},
     prelude::*,
@@ -122,73 +122,29 @@ impl Operation {
 }
 
 fn operation(name: &str, definition: Option<&str>, parameters: Option<&Bound<'_, PyDict>>) -> PyResult<Op> {
-    // The probability defaults to that of the paper.
-    let of_definition = definition.map_or(Ok(HardSigmoid::COURBARIAUX), parsed)?;
-    let mut left = Parameters(parameters.map(|given| given.copy()).transpose()?);
-    let mut binarization = || -> PyResult<Binarization> {
-        let offset = left.take("offset")?.unwrap_or(0);
-        Ok(match left.take("seed")? {
-            None if definition.is_some() || offset != 0 => {
-                return Err(PyTypeError::new_err(format!(
-                    "{name} draws at random only with a seed: give one"
-                )));
-            }
-            None => Binarization::Deterministic,
-            Some(seed) => Binarization::Stochastic {
-                probability: of_definition,
-                seed,
-                offset,
-            },
-        })
+    let mut left = Left(parameters.map(|given| given.copy()).transpose()?);
+    let estimator: Option<String> = left.take("estimator")?;
+    let given = Parameters {
+        definition: definition.map(parsed).transpose()?,
+        seed: left.take("seed")?,
+        offset: left.take("offset")?,
+        scale: left.take("scale")?,
+        estimator: estimator.map(|text| text.parse()).transpose().map_err(value_error)?,
+        middle: left.take("middle")?,
+        inner: left.take("inner")?,
     };
-    let needs_definition = || match definition {
-        Some(_) => Ok(of_definition),
-        None => Err(PyTypeError::new_err(format!(
-            "{name} needs a hard sigmoid: give a preset's name"
-        ))),
-    };
-    let op = match name {
-        "binarize" => {
-            let how = binarization()?;
-            Unary::binarize(how, left.scale()?).map_err(value_error)?.into()
-        }
-        "pack" => Other::Pack(binarization()?).into(),
-        "unpack" => Other::Unpack(Finite::new("scale", left.scale()?).map_err(value_error)?).into(),
-        "straight_through" => {
-            let estimator: Option<String> = left.take("estimator")?;
-            let estimator = estimator
-                .as_deref()
-                .unwrap_or("hard_tanh")
-                .parse()
-                .map_err(value_error)?;
-            hard_sigmoid::Binary::StraightThrough(estimator).into()
-        }
-        "gate_broadcast" => Other::GateBroadcast(left.broadcast(needs_definition()?)?).into(),
-        "gate_broadcast_backward" => Other::GateBroadcastBackward(left.broadcast(needs_definition()?)?).into(),
-        _ => {
-            let all = Op::all(of_definition);
-            let found = all.iter().find(|op| op.name() == name).copied();
-            let found = found.ok_or_else(|| {
-                let mut names: Vec<_> = all.iter().map(|op| op.name()).collect();
-                names.dedup();
-                names.extend(["gate_broadcast", "gate_broadcast_backward"]);
-                value_error(format_args!(
-                    "no operation is called {name:?}; use one of {}",
-                    names.join(", ")
-                ))
-            })?;
-            needs_definition()?;
-            found
-        }
-    };
+    let op = Op::new(name, &given).map_err(|error| match error {
+        OpError::MissingParameter { .. } | OpError::ExtraParameter { .. } => PyTypeError::new_err(error.to_string()),
+        error => value_error(error),
+    })?;
     left.check_empty(name)?;
     Ok(op)
 }
 
-/// Keyword arguments that no operation has taken yet.
-struct Parameters<'py>(Option<Bound<'py, PyDict>>);
+/// Keyword arguments that aren't taken yet.
+struct Left<'py>(Option<Bound<'py, PyDict>>);
 
-impl<'py> Parameters<'py> {
+impl<'py> Left<'py> {
     fn take<T: for<'a> FromPyObject<'a, 'py, Error = PyErr>>(&mut self, name: &str) -> PyResult<Option<T>> {
         let Some(given) = &self.0 else { return Ok(None) };
         let Some(value) = given.get_item(name)? else {
@@ -200,15 +156,6 @@ impl<'py> Parameters<'py> {
         }
         let wrong = |error: PyErr| PyValueError::new_err(format!("{name} is {value}: {error}"));
         value.extract().map(Some).map_err(wrong)
-    }
-
-    fn scale(&mut self) -> PyResult<f32> {
-        Ok(self.take("scale")?.unwrap_or(1.0))
-    }
-
-    fn broadcast(&mut self, definition: HardSigmoid) -> PyResult<BroadcastGate> {
-        let (middle, inner) = (self.take("middle")?.unwrap_or(1), self.take("inner")?.unwrap_or(1));
-        BroadcastGate::new(definition, middle, inner).map_err(|error: OpError| value_error(error))
     }
 
     fn check_empty(&self, operation: &str) -> PyResult<()> {

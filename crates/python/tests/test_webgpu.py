@@ -97,8 +97,8 @@ def test_every_operation_on_the_device(example, device, dtype):
     assert on_device("gate_backward", {"a": a, "b": b, "g": g}, {"da": empty(), "db": empty()}) == bytes_of(*expected)
     rows = b[:, :1].copy()
     expected = PYTORCH.gate_backward(a, rows, g)
-    outputs = {"da": empty(), "db": np.full_like(rows, np.nan)}
-    actual = on_device("gate_broadcast_backward", {"a": a, "b": rows, "g": g}, outputs, middle=1001)
+    actual = on_device("gate_broadcast", {"a": g, "b": rows}, {"y": empty()}, middle=1001)
+    actual += on_device("gate_broadcast_sums", {"a": a, "b": rows, "g": g}, {"db": np.full_like(rows, np.nan)}, middle=1001)
     assert actual == bytes_of(*expected)
     expected = hard_sigmoid.binarize(a, seed=5, offset=6, probability="pytorch")
     assert on_device("binarize", {"x": a}, {"y": empty()}, seed=5, offset=6) == bytes_of(expected)

@@ -85,4 +85,5 @@ def _operation(
     name: str, seed: int | None, offset: int, probability: HardSigmoid | str | None, **others: Any
 ) -> _native.Operation:
     definition = None if probability is None else text_of(probability)
-    return _native.Operation(name, definition, seed=seed, offset=offset, **others)
+    # Without a seed there is no stream, and an offset of 0 is the default.
+    return _native.Operation(name, definition, seed=seed, offset=offset or None, **others)

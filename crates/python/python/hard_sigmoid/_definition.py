@@ -255,9 +255,15 @@ class HardSigmoid:
             first, last = a.ndim - len(repeated), a.ndim - 1
         shape = inputs[0].shape
         middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
-        broadcast = {"gate": "gate_broadcast", "gate_backward": "gate_broadcast_backward"}[name]
-        operation = _native.Operation(broadcast, str(self), middle=middle, inner=inner)
-        compute(operation, a.dtype.name, inputs, outputs)
+        operation = lambda of: _native.Operation(of, str(self), middle=middle, inner=inner)
+        if name == "gate":
+            return compute(operation("gate_broadcast"), a.dtype.name, inputs, outputs)
+        # Neither result may be written before the other is computed, since they may overlap the operands.
+        (_, b, g), (da, db) = inputs, outputs
+        sums = np.empty(db.shape, db.dtype)
+        compute(operation("gate_broadcast_sums"), a.dtype.name, inputs, [sums])
+        compute(operation("gate_broadcast"), a.dtype.name, [g, b], [da])
+        db[...] = sums
 
 
 def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any) -> Any:

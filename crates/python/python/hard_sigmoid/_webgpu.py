@@ -86,8 +86,9 @@ def plan(
     - ``"forward"``, ``"backward"``, ``"backward_from_output"``, ``"hard_swish"``, ``"hard_swish_backward"``, ``"gate"``, ``"gate_backward"``:
       the methods of `HardSigmoid`.
     - ``"backward_accumulate"``: adds the gradient from x and g to what dx holds.
-    - ``"gate_broadcast"``, ``"gate_broadcast_backward"``: a has the shape [outer, middle, inner] and b [outer, inner], by the parameters
-      ``middle`` and ``inner``. With channels first, middle = height·width and inner = 1.
+    - ``"gate_broadcast"``, ``"gate_broadcast_sums"``: a has the shape [outer, middle, inner] and b [outer, inner], by the parameters
+      ``middle`` and ``inner``. With channels first, middle = height·width and inner = 1. The sums give db, the gradient of b; da is the gate
+      of g. If da replaces g, the sums come first.
     - ``"binarize"`` (parameters ``seed``, ``offset``, ``scale``), ``"pack"`` (``seed``, ``offset``), ``"unpack"`` (``scale``),
       ``"straight_through"`` (``estimator``). Their definition is None, or with a seed the probability.
 
