@@ -28,7 +28,6 @@ const PLACE: u64 = 32 << 10;
 
 const BY_HAND: &str = "
 struct Mine {
-    zero: u32,
     len: u32,
 }
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
@@ -37,13 +36,13 @@ struct Mine {
 @compute @workgroup_size(256)
 fn by_hand(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < mine.len / 4u {
-        y[id.x] = forward(x[id.x], mine.zero);
+        y[id.x] = forward(x[id.x]);
     }
 }";
 
 /// The words of `Mine`, as many as GL drivers want.
 fn mine(len: usize) -> [u32; 4] {
-    [0, len as u32, 0, 0]
+    [len as u32, 0, 0, 0]
 }
 
 fn main() {

@@ -64,8 +64,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{}: {} elements forward ({:?}) and backward ({:?}) in one pass, {differing} differ from the CPU path",
         adapter.get_info().name,
         data.len(),
-        forward.placement(),
-        backward.placement(),
+        forward.kernel().placement(),
+        backward.kernel().placement(),
     );
     if differing > 0 {
         return Err("the GPU's bits differ from the CPU path's".into());

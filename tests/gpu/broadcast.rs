@@ -4,7 +4,7 @@ use crate::{adapters, cases::Gpu};
 use hard_sigmoid::{
     BroadcastGate, DType, Difference, Element, HardSigmoid, KinkRule, Op, OpError, Scalar, bf16, cpu, f16,
     gpu::{Batch, BufferRange, LaunchError},
-    plan::Placement,
+    plan::{Placement, PlanError},
 };
 use std::fmt::Debug;
 use wgpu::util::DeviceExt;
@@ -157,9 +157,9 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
         let launch = launch.unwrap_or_else(|error| panic!("{}: {error}", what()));
         let is_empty = data.a.is_empty();
         assert!(
-            is_empty || launch.placement() == placement,
+            is_empty || launch.kernel().placement() == placement,
             "{:?} for {}",
-            launch.placement(),
+            launch.kernel().placement(),
             what()
         );
         launch.encode(&mut pass);
@@ -421,24 +421,27 @@ pub fn errors(adapter: &wgpu::Adapter) {
     assert_eq!(forward(g32, [12, 4, 12]), Ok(()));
     assert!(matches!(
         forward(g32, [13, 4, 13]),
-        Err(LaunchError::Op(OpError::PartialRow { .. }))
+        Err(LaunchError::Plan(PlanError::Op(OpError::PartialRow { .. })))
     ));
     assert!(matches!(
         forward(g32, [12, 12, 12]),
-        Err(LaunchError::Op(OpError::BroadcastLength { .. }))
+        Err(LaunchError::Plan(PlanError::Op(OpError::BroadcastLength { .. })))
     ));
     assert!(matches!(
         forward(g32, [12, 4, 6]),
-        Err(LaunchError::Op(OpError::LengthMismatch { .. }))
+        Err(LaunchError::Plan(PlanError::Op(OpError::LengthMismatch { .. })))
     ));
     assert_eq!(sums(g32, [12, 4, 12, 4]), Ok(()));
     assert!(matches!(
         sums(g32, [12, 4, 6, 4]),
-        Err(LaunchError::Op(OpError::LengthMismatch { .. }))
+        Err(LaunchError::Plan(PlanError::Op(OpError::LengthMismatch { .. })))
     ));
     assert!(matches!(
         sums(g32, [12, 4, 12, 2]),
-        Err(LaunchError::Op(OpError::BroadcastLength { b: "db", .. }))
+        Err(LaunchError::Plan(PlanError::Op(OpError::BroadcastLength {
+            b: "db",
+            ..
+        })))
     ));
     let overlapping = k.gate_broadcast_sums(g32, DType::F32, of(&a, 12), of(&b, 4), of(&g, 12), of(&g, 4));
     assert!(matches!(overlapping, Err(LaunchError::Overlap { .. })));
@@ -461,13 +464,13 @@ pub fn errors(adapter: &wgpu::Adapter) {
     assert_eq!(sums(gate(one, 1), [one, 1, one, 1]), Ok(()));
     assert!(matches!(
         sums(gate(one + 1, 1), [one + 1, 1, one + 1, 1]),
-        Err(LaunchError::UnsupportedDevice(_))
+        Err(LaunchError::Plan(PlanError::UnsupportedDevice(_)))
     ));
     // For the gate a step must fit.
     assert_eq!(forward(gate(2, fits), [2 * fits, fits, 2 * fits]), Ok(()));
     assert!(matches!(
         forward(gate(2, fits + 1), [2 * fits + 2, fits + 1, 2 * fits + 2]),
-        Err(LaunchError::UnsupportedDevice(_))
+        Err(LaunchError::Plan(PlanError::UnsupportedDevice(_)))
     ));
     // The sums need workgroup memory, the gate doesn't.
     let without = Gpu::new(adapter, |limits| limits.max_compute_workgroup_storage_size = 1000);

@@ -212,7 +212,7 @@ impl Gpu {
             batch.write(&self.queue).encode(launch, &mut pass).unwrap();
         } else {
             let launch = case.launch(&self.kernels, dtype, &i, &o);
-            let chosen = (launch.op(), launch.placement());
+            let chosen = (launch.kernel().op(), launch.kernel().placement());
             // Empty ranges overlap nothing, so they may count as in place or not.
             assert!(
                 sizes[0] == 0 || chosen == (case.op, case.layout.placement),

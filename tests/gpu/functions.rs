@@ -58,7 +58,9 @@ fn packed_is<T: Scalar>(embedder: &Embedder, of: fn(u16) -> T, bits: fn(T) -> u1
         @group(0) @binding(1) var<uniform> numbers: Numbers;
         @compute @workgroup_size(64)
         fn mine(@builtin(global_invocation_id) id: vec3<u32>) {
-            x[2u * id.x] = packed(x[2u * id.x], x[2u * id.x + 1u], numbers.zero);
+            // So that the layout has it.
+            _ = numbers.seed;
+            x[2u * id.x] = packed(x[2u * id.x], x[2u * id.x + 1u]);
         }";
     let after = embedder.run(op, &text, bytemuck::cast_slice(&x), x.len() / 8);
     let mut compared = 0;
@@ -80,7 +82,7 @@ struct Embedder {
 }
 
 /// What a kernel has in its uniform.
-const NUMBERS: &str = "struct Numbers { seed: vec2<u32>, offset: vec2<u32>, zero: u32 }\n";
+const NUMBERS: &str = "struct Numbers { seed: vec2<u32>, offset: vec2<u32>, scale: f32 }\n";
 
 impl Embedder {
     fn new(adapter: &wgpu::Adapter) -> Self {
@@ -115,13 +117,9 @@ impl Embedder {
 
     /// Runs the entry point `mine` over one buffer, and returns what the buffer holds then.
     fn run(&self, op: Op, text: &str, bytes: &[u8], invocations: usize) -> Vec<u32> {
-        let (seed, offset) = match op {
-            Op::Unary(Unary::Binarize(signs)) => match signs.how {
-                Binarization::Stochastic { seed, offset, .. } => (seed, offset),
-                Binarization::Deterministic => (0, 0),
-            },
-            _ => (0, 0),
-        };
+        let parameters = op.parameters();
+        let [seed, offset] = [parameters.seed, parameters.offset].map(Option::unwrap_or_default);
+        let scale = u64::from(parameters.scale.unwrap_or_default().to_bits());
         let buffer = |contents, usage| {
             let descriptor = wgpu::util::BufferInitDescriptor {
                 label: None,
@@ -131,7 +129,10 @@ impl Embedder {
             self.device.create_buffer_init(&descriptor)
         };
         let all = buffer(bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
-        let numbers = buffer(bytemuck::cast_slice(&[seed, offset, 0, 0]), wgpu::BufferUsages::UNIFORM);
+        let numbers = buffer(
+            bytemuck::cast_slice(&[seed, offset, scale, 0]),
+            wgpu::BufferUsages::UNIFORM,
+        );
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("mine"),
             source: wgpu::ShaderSource::Wgsl([NUMBERS, text].concat().into()),
@@ -174,17 +175,24 @@ fn kernel<T: Scalar>(op: Op, len: usize) -> String {
     if op.name() == "backward_accumulate" {
         arguments.push(operand(2));
     }
-    let draws = matches!(op, Op::Unary(Unary::Binarize(signs)) if signs.how != Binarization::Deterministic);
-    let call = |read: &str, random: &str| {
+    let signs = match op {
+        Op::Unary(Unary::Binarize(signs)) => Some(signs.how),
+        _ => None,
+    };
+    let draws = signs.is_some_and(|how| how != Binarization::Deterministic);
+    let call = |name: &str, read: &str, random: &str| {
         let mut arguments: Vec<_> = arguments.iter().map(|argument| format!("{read}({argument})")).collect();
         if draws {
             arguments.push(random.into());
         }
-        format!("{}({}, numbers.zero)", op.name(), arguments.join(", "))
+        if signs.is_some() {
+            arguments.push("numbers.scale".into());
+        }
+        format!("{name}({})", arguments.join(", "))
     };
-    let fields = match op.outputs() {
-        [_] => &[""][..],
-        _ => &[".da", ".db"],
+    let names: Vec<_> = match op.outputs() {
+        [_] => vec![op.name().to_string()],
+        results => results.iter().map(|result| format!("{}_{result}", op.name())).collect(),
     };
     let random = |element: &str| format!("random4({element}, numbers.seed, numbers.offset)");
     // Without draws the text has no use for random words.
@@ -200,21 +208,16 @@ fn kernel<T: Scalar>(op: Op, len: usize) -> String {
             random("8u * i + 4u")
         ),
     };
-    let results = match T::DTYPE {
-        DType::F32 => format!("let even = {};", call("", "random")),
+    let results = names.iter().enumerate().map(|(output, name)| match T::DTYPE {
+        DType::F32 => format!("let result{output} = {};\n", call(name, "", "random")),
         _ => format!(
-            "let even = {};\nlet odd = {};",
-            call("low", "random_low"),
-            call("high", "random_high")
+            "let result{output} = packed({}, {});\n",
+            call(name, "low", "random_low"),
+            call(name, "high", "random_high")
         ),
-    };
-    let stores = fields.iter().enumerate().map(|(output, field)| {
-        let result = match T::DTYPE {
-            DType::F32 => format!("even{field}"),
-            _ => format!("packed(even{field}, odd{field}, numbers.zero)"),
-        };
-        format!("{} = {result};\n", operand(3 + output))
     });
+    let results: String = results.collect();
+    let stores = (0..names.len()).map(|output| format!("{} = result{output};\n", operand(3 + output)));
     format!(
         "
         @group(0) @binding(0) var<storage, read_write> all: array<vec4<u32>>;
@@ -222,6 +225,8 @@ fn kernel<T: Scalar>(op: Op, len: usize) -> String {
         @compute @workgroup_size(64)
         fn mine(@builtin(global_invocation_id) id: vec3<u32>) {{
             let i = id.x;
+            // So that the layout has it.
+            _ = numbers.seed;
             {drawn}
             {results}
             {}

@@ -14,7 +14,7 @@ use hard_sigmoid::{
     Binarization, Binary, DType, Difference, Element, HardSigmoid, Op, OpError, Scalar, Unary, bf16, f16,
     gpu::{Batch, BufferRange, Kernels, LaunchError},
     offload::{Offload, OffloadError, Target, block_on},
-    plan::Placement,
+    plan::{Placement, PlanError},
 };
 use std::time::Instant;
 use wgpu::util::DeviceExt;
@@ -627,7 +627,7 @@ fn offload(adapter: &wgpu::Adapter) {
             block_on(on.binary_in_place(Binary::BackwardAccumulate(HardSigmoid::JAX), &[0.0], &mut short)),
         ];
         let errors = refused.map(|result| match result {
-            Err(OffloadError::Op(error)) => error,
+            Err(OffloadError::Launch(LaunchError::Plan(PlanError::Op(error)))) => error,
             other => panic!("{other:?}"),
         });
         assert!(matches!(errors[0], OpError::PackedLength { .. }));
@@ -641,7 +641,10 @@ fn offload(adapter: &wgpu::Adapter) {
         let mut half = [f16::ONE];
         let error = block_on(on.unary_in_place(too_large, &mut half)).unwrap_err();
         assert!(
-            matches!(error, OffloadError::Op(OpError::ScaleTooLarge { .. })),
+            matches!(
+                error,
+                OffloadError::Launch(LaunchError::Plan(PlanError::Op(OpError::ScaleTooLarge { .. })))
+            ),
             "{error}"
         );
         assert_eq!((bits, half), ([7], [f16::ONE]));

@@ -7,8 +7,7 @@ mod common;
 use common::{golden, npy};
 use hard_sigmoid::{
     Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
-    plan::{Limits, Operand, Placement, Plan},
-    wgsl,
+    plan::{Device, Kernel, Placement, Plan},
 };
 use std::{fs, path::Path, process::Command};
 
@@ -54,28 +53,25 @@ impl<'a, T: Scalar> Case<'a, T> {
     /// Writes text, parameters and operands, all as the plan says, and a line about them.
     fn write(&self, folder: &Path) -> String {
         let Self { name, op, operands } = self;
-        let (len, placement) = (operands[0].len() as u64, Placement::Separate);
-        let plan = Plan::new(*op, T::DTYPE, placement, len, &Limits::default()).unwrap();
+        let kernel = Kernel::new(*op, T::DTYPE, Placement::Separate).unwrap();
+        let plan = Plan::new(kernel, operands[0].len() as u64, &Device::default()).unwrap();
         let parts: Vec<_> = plan.parts().collect();
         let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
-        put("wgsl", wgsl::kernel(*op, T::DTYPE, placement).as_bytes());
+        put("wgsl", kernel.text().as_bytes());
         for (i, operand) in operands.iter().enumerate() {
             put(&i.to_string(), bytemuck::cast_slice(operand));
         }
-        let inputs = (0..op.inputs().len()).map(Operand::Input);
-        let outputs = (0..op.outputs().len()).map(Operand::Output);
-        let tensors: Vec<_> = inputs.chain(outputs).collect();
         let mut dispatches = vec![];
         for (i, part) in parts.iter().enumerate() {
-            let bound = part.bindings().iter().map(|binding| (binding.operand, binding.offset));
+            let bound = part.bindings().iter().map(|binding| (binding.tensor, binding.offset));
             assert!(
-                bound.eq(tensors.iter().map(|&operand| (operand, 0))),
+                bound.eq((0..op.inputs().len() + op.outputs().len()).map(|tensor| (tensor, 0))),
                 "the script binds whole operands and then results"
             );
             put(&format!("params.{i}"), bytemuck::bytes_of(&part.params));
             dispatches.extend(part.dispatches().map(|dispatch| {
                 let [x, y, z] = dispatch.workgroups;
-                format!("{}:{i}:{x}:{y}:{z}", dispatch.entry_point)
+                format!("{}:{i}:{x}:{y}:{z}", dispatch.entry_point())
             }));
         }
         let sizes: Vec<_> = (0..op.outputs().len())

@@ -3,7 +3,7 @@
 use hard_sigmoid::{
     Binarization, Binary, DType, HardSigmoid, KinkRule, Op, OpError, StraightThrough, Unary,
     gpu::{Batch, BufferRange, Kernels, Launch, LaunchError},
-    plan::{Placement, UnsupportedDevice},
+    plan::{Placement, PlanError, UnsupportedDevice},
 };
 use proptest::prelude::*;
 use wgpu::BufferUsages;
@@ -256,13 +256,14 @@ fn bad_ranges_of_signs_are_refused() {
         "write its result to memory of its own",
     );
     let launch = k.unpack(1.0, DType::F16, range(&x, 0, 4), range(&x, 64, 64)).unwrap();
-    assert_eq!((launch.op().name(), launch.placement()), ("unpack", Placement::Shared));
+    let kernel = launch.kernel();
+    assert_eq!((kernel.op().name(), kernel.placement()), ("unpack", Placement::Shared));
     for (dtype, scale) in [(DType::F16, 1e5), (DType::Bf16, f32::MAX)] {
         let error = k
             .unary(Unary::binarize(how, scale).unwrap(), dtype, &x, &x)
             .unwrap_err();
         assert!(
-            matches!(error, LaunchError::Op(OpError::ScaleTooLarge { .. })),
+            matches!(error, LaunchError::Plan(PlanError::Op(OpError::ScaleTooLarge { .. }))),
             "{error}"
         );
     }
@@ -347,11 +348,11 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     );
 
     use Placement::{InPlace, Separate, Shared};
-    let forward = |x, y| k.unary(FORWARD, DType::F32, x, y).unwrap().placement();
+    let forward = |x, y| k.unary(FORWARD, DType::F32, x, y).unwrap().kernel().placement();
     assert_eq!(forward(at(&a, 0), at(&b, 0)), Separate);
     assert_eq!(forward(at(&a, 64), at(&a, 64)), InPlace);
     assert_eq!(forward(at(&a, 0), at(&a, 256)), Shared);
-    let backward = |x, g, dx| k.binary(BACKWARD, DType::F32, x, g, dx).unwrap().placement();
+    let backward = |x, g, dx| k.binary(BACKWARD, DType::F32, x, g, dx).unwrap().kernel().placement();
     assert_eq!(backward(at(&a, 0), at(&b, 0), at(&c, 0)), Separate);
     assert_eq!(backward(at(&a, 0), at(&a, 64), at(&c, 0)), Separate);
     assert_eq!(backward(at(&a, 0), at(&b, 64), at(&b, 64)), InPlace);
@@ -361,12 +362,18 @@ fn overlaps_are_refused_and_other_sharing_picks_the_kernel() {
     assert_eq!(backward(at(&a, 0), at(&b, 0), at(&a, 256)), Shared);
     // The gated tensor replaces a.
     let gated = |a, b, y| k.binary(Binary::Gate(P), DType::F32, a, b, y);
-    assert_eq!(gated(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().placement(), InPlace);
-    assert_eq!(gated(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().placement(), Separate);
+    assert_eq!(
+        gated(at(&a, 0), at(&b, 0), at(&a, 0)).unwrap().kernel().placement(),
+        InPlace
+    );
+    assert_eq!(
+        gated(at(&a, 0), at(&a, 0), at(&b, 0)).unwrap().kernel().placement(),
+        Separate
+    );
     overlaps(gated(at(&a, 0), at(&a, 0), at(&a, 0)), (gate, "b", "y"), y_over_a);
     // Outputs may share a buffer, and inputs may be one range, if no output shares a buffer with an input.
     let launch = k.gate_backward(P, DType::F32, at(&a, 0), at(&a, 0), at(&a, 0), at(&b, 0), at(&b, 256));
-    assert_eq!(launch.unwrap().placement(), Separate);
+    assert_eq!(launch.unwrap().kernel().placement(), Separate);
 }
 
 /// A batch takes any operation, so the number of tensors is checked when it runs.
@@ -463,7 +470,7 @@ fn what_binds_too_many_buffers_for_the_device_is_refused() {
         "WebGPU's default limits are enough",
     );
     let launch = k.gate_backward(P, DType::F32, &a, &b, &g, &g, &db).unwrap();
-    assert_eq!(launch.placement(), Placement::InPlace);
+    assert_eq!(launch.kernel().placement(), Placement::InPlace);
     encode(&k, &launch);
     // wgpu also counts the parameters.
     let together = "max_buffers_and_acceleration_structures_per_shader_stage";
@@ -584,7 +591,7 @@ fn wgpu_takes_a_buffer_of_another_instance_for_one_of_ours() {
     assert!(x == of_another);
     // Two buffers, but the launch writes y over x.
     let launch = ours.unary(FORWARD, DType::F32, &x, &of_another).unwrap();
-    assert_eq!(launch.placement(), Placement::InPlace);
+    assert_eq!(launch.kernel().placement(), Placement::InPlace);
     // Buffers of two devices of one instance differ, and wgpu sees it.
     let adapter = noop_adapter(wgpu::Limits::default());
     let [ours, theirs] = [(); 2].map(|()| {
@@ -667,7 +674,7 @@ fn every_limit_of_zero_is_refused_or_enough() {
         });
         match launched {
             Ok(()) => {}
-            Err(LaunchError::UnsupportedDevice(error)) => {
+            Err(LaunchError::Plan(PlanError::UnsupportedDevice(error))) => {
                 assert_eq!((error.limit, error.has), (*name, 0));
                 refused.push(*name);
             }
@@ -745,7 +752,7 @@ proptest! {
         ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),
-                Err(error) => prop_assert!(matches!(error, LaunchError::Overlap { .. } | LaunchError::OutOfRange { .. } | LaunchError::Op(OpError::NotInPlace { .. })), "{}", error),
+                Err(error) => prop_assert!(matches!(error, LaunchError::Overlap { .. } | LaunchError::OutOfRange { .. } | LaunchError::Plan(PlanError::Op(OpError::NotInPlace { .. }))), "{}", error),
             }
         }
     }

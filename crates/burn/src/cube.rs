@@ -19,7 +19,7 @@ use burn_cubecl::{
 };
 use hard_sigmoid::{
     Binary, BroadcastGate, DType, Op,
-    plan::{Binding, Limits, Operand, Placement, Plan},
+    plan::{Binding, Device, Kernel, Placement, Plan},
 };
 
 impl HardSigmoidBackend for CubeBackend {
@@ -72,7 +72,7 @@ fn run<const OUTPUTS: usize>(op: impl Into<Op>, inputs: &[&CubeTensor]) -> Optio
     run_within(&limits, op.into(), inputs)
 }
 
-fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
+fn run_within<const OUTPUTS: usize>(limits: &Device, op: Op, inputs: &[&CubeTensor]) -> Option<[CubeTensor; OUTPUTS]> {
     let first = inputs[0];
     let dtype = dtype(first)?;
     assert!(
@@ -86,7 +86,8 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
         None => Placement::Shared,
     };
     let len = first.shape().num_elements() as u64;
-    let plan = Plan::new(op, dtype, placement, len, limits).ok()?;
+    let kernel = Kernel::new(op, dtype, placement).ok()?;
+    let plan = Plan::new(kernel, len, limits).ok()?;
     let outputs = std::array::from_fn(|output| match (replaced, op) {
         (Some(index), _) if output == 0 => inputs[index].clone(),
         // The gradient of a broadcast gate has the shape of the gate.
@@ -99,9 +100,9 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
                 .bindings()
                 .iter()
                 .fold(KernelArguments::new(), |arguments, binding| {
-                    let tensor = match binding.operand {
-                        Operand::Input(index) => inputs[index],
-                        Operand::Output(index) => &outputs[index],
+                    let tensor = match inputs.get(binding.tensor) {
+                        Some(input) => *input,
+                        None => &outputs[binding.tensor - inputs.len()],
                     };
                     arguments.with_buffer(bound(&tensor.handle, binding).binding())
                 });
@@ -111,11 +112,8 @@ fn run_within<const OUTPUTS: usize>(limits: &Limits, op: Op, inputs: &[&CubeTens
             text::launch(
                 &first.client,
                 text::EntryPoint {
-                    op,
-                    dtype,
-                    placement,
-                    constants: plan.constants().map(|(_, value)| value.to_bits()),
-                    name: dispatch.entry_point,
+                    kernel,
+                    stage: dispatch.stage,
                 },
                 CubeCount::Static(x, y, z),
                 arguments.with_info(MetadataBindingInfo::custom(params)),
@@ -159,6 +157,7 @@ mod tests {
         tensor::TensorData,
     };
     use burn_cubecl::CubeDevice;
+    use hard_sigmoid::plan::Limits;
     use hard_sigmoid::{HardSigmoid, Unary};
 
     fn device() -> CubeDevice {
@@ -211,10 +210,12 @@ mod tests {
         // A second owner, so that nothing is overwritten.
         let _held = (a.clone(), b.clone());
         let whole = text::limits(&a.client).unwrap();
-        let small = Limits {
-            max_storage_buffer_binding_size: 32 * u64::from(whole.min_storage_buffer_offset_alignment).max(512),
-            ..whole
-        };
+        let limits = whole.limits();
+        let small = Device::new(Limits {
+            max_storage_buffer_binding_size: 32 * u64::from(limits.min_storage_buffer_offset_alignment).max(512),
+            ..limits
+        })
+        .unwrap();
         let forward = Unary::Forward(HardSigmoid::PYTORCH).into();
         let sums = Op::GateBroadcastSums(BroadcastGate::new(HardSigmoid::PYTORCH, 5, 1).unwrap());
         let [y] = run_within::<1>(&small, forward, &[&a]).unwrap();

@@ -15,11 +15,7 @@ use burn_cubecl::cubecl::{
     wgpu::{AutoCompiler, WgpuServer},
 };
 use cubecl_server::stream::WriteScoped;
-use hard_sigmoid::{
-    DType, Op,
-    plan::{Limits, Placement},
-    wgsl,
-};
+use hard_sigmoid::plan::{Device, Kernel, Limits, Stage};
 use std::{
     collections::{HashMap, HashSet},
     sync::{LazyLock, Mutex, MutexGuard, PoisonError},
@@ -30,7 +26,7 @@ type Server = WgpuServer<AutoCompiler>;
 
 /// The limits and pipelines of a device.
 struct Known {
-    limits: Limits,
+    limits: Device,
     /// Kernels whose pipelines cubecl has created.
     made: HashSet<KernelId>,
 }
@@ -47,8 +43,8 @@ fn server(client: &Client) -> DeviceHandle<Server> {
     DeviceHandle::new(client.service_id().device)
 }
 
-/// The device's limits. `None` if it isn't wgpu's (CUDA and ROCm).
-pub fn limits(client: &Client) -> Option<Limits> {
+/// The device's limits. `None` if it isn't wgpu's (CUDA and ROCm), or if they are below what every kernel needs.
+pub fn limits(client: &Client) -> Option<Device> {
     let id = client.service_id().device;
     if !client.name().starts_with("wgpu<") {
         return None;
@@ -72,7 +68,9 @@ pub fn limits(client: &Client) -> Option<Limits> {
         max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
         min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
         max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+        max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
     };
+    let limits = Device::new(limits).ok()?;
     let made = HashSet::new();
     known().entry(id).or_insert(Known { limits, made });
     Some(limits)
@@ -138,17 +136,13 @@ fn set(server: &DeviceHandle<Server>, compiles: [bool; 2]) -> [bool; 2] {
 
 /// An entry point of a kernel's text, as a cubecl kernel.
 pub struct EntryPoint {
-    pub op: Op,
-    pub dtype: DType,
-    pub placement: Placement,
-    /// The bits of the plan's constants. The text depends on the operation and the element type only through them.
-    pub constants: [u64; 4],
-    pub name: &'static str,
+    pub kernel: Kernel,
+    pub stage: Stage,
 }
 
 impl KernelMetadata for EntryPoint {
     fn id(&self) -> KernelId {
-        KernelId::new::<Self>().info((self.constants, self.name, env!("CARGO_PKG_VERSION")))
+        KernelId::new::<Self>().info((self.kernel.pipeline_key(), self.stage, env!("CARGO_PKG_VERSION")))
     }
 
     fn address_type(&self) -> ElemType {
@@ -169,8 +163,8 @@ impl CubeKernel for EntryPoint {
 
     fn source(&self) -> Option<PrecompiledSource> {
         Some(PrecompiledSource {
-            source: wgsl::kernel(self.op, self.dtype, self.placement),
-            entrypoint_name: self.name.into(),
+            source: self.kernel.text(),
+            entrypoint_name: self.stage.entry_point().into(),
             lang: "wgsl",
         })
     }

@@ -165,10 +165,11 @@ export interface Limits {
   readonly maxStorageBufferBindingSize: number;
   readonly minStorageBufferOffsetAlignment: number;
   readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxComputeWorkgroupStorageSize: number;
 }
 
 export interface Plan {
-  /** The module, with every entry point. Definitions of one formula have equal texts, which need compiling only once. */
+  /** The module, with every entry point. Its constants are in the text: a seed, a scale or the shape of a gate doesn't change it. */
   wgsl: string;
   /** The tensors in the order of their bindings, from 0 on. The uniform buffer is bound after them. */
   tensors: { name: string; type: "storage" | "read-only-storage" }[];
@@ -201,10 +202,10 @@ export function wgsl(
 ): string;
 
 /**
- * An operation as a WGSL function, to be called from a kernel of your own. It has the operation's name, takes the bits of four f32
- * of each operand as a `vec4<u32>`, and then `zero`, a `u32` that is 0 but that the compiler must not know: read it from a buffer of
- * yours. `backward_accumulate` takes `dx`, to which it adds, before `zero`. With f16 or bf16, `low(words)` and `high(words)` widen the
- * halves of four words, and `packed(low, high, zero)` rounds f32 to halves. One module can have one such function.
+ * An operation as a WGSL function, to be called from a kernel of your own. It has the operation's name, and takes the bits of four f32
+ * of each operand as a `vec4<u32>`. `backward_accumulate` also takes `dx`, to which it adds; `binarize` takes random words, if it draws,
+ * and the scale; `gate_backward` is two functions, `gate_backward_da` and `gate_backward_db`. With f16 or bf16, `low(words)` and
+ * `high(words)` widen the halves of four words, and `packed(low, high)` rounds f32 to halves. One module can have one such text.
  */
 export function wgslFunction(operation: Operation, parameters: Parameters, options?: { dtype?: DType }): string;
 

@@ -183,6 +183,7 @@ const DEFAULT_LIMITS = {
   maxStorageBufferBindingSize: 128 << 20,
   minStorageBufferOffsetAlignment: 256,
   maxComputeWorkgroupsPerDimension: 65535,
+  maxComputeWorkgroupStorageSize: 16384,
 };
 
 export function wgsl(operation, parameters, { dtype = "f32", placement = "separate" } = {}) {
@@ -217,7 +218,7 @@ function launchesOf(operation, parameters, length, { dtype = "f32", placement = 
 
 export class Kernels {
   #device;
-  /** By the number of tensors and the module's text: definitions of one formula share it, and so do in place and shared. */
+  /** By the number of tensors and the module's text. */
   #pipelines = new Map();
   /** The same by what was asked for, since the text is long. */
   #known = new Map();
@@ -238,7 +239,7 @@ export class Kernels {
     // The text doesn't have the other parameters, such as a seed that changes at each step.
     const { definition, seed } = parametersOf(parameters);
     const key = [operation, definition, seed !== undefined, dtype, placement].join();
-    if (!this.#known.has(key)) this.#known.set(key, this.#compiled(planned.tensors, wgsl(operation, parameters, { dtype, placement })));
+    if (!this.#known.has(key)) keep(this.#known, key, this.#compiled(planned.tensors, wgsl(operation, parameters, { dtype, placement })));
     const { layout, pipeline } = this.#known.get(key);
     const parts = planned.parts.map(({ params, bindings, dispatches }) => {
       const uniform = device.createBuffer({ size: params.byteLength, usage: GPUBufferUsage.UNIFORM, mappedAtCreation: true });
@@ -274,9 +275,15 @@ export class Kernels {
       return pipelines.get(entryPoint);
     };
     const compiled = { layout, pipeline };
-    this.#pipelines.set(key, compiled);
+    keep(this.#pipelines, key, compiled);
     return compiled;
   }
+}
+
+/** Keeps something in a map, of which the oldest make room: a program may use any number of definitions. */
+function keep(map, key, value) {
+  if (map.size >= 512) map.delete(map.keys().next().value);
+  map.set(key, value);
 }
 
 /** What Kernels.prepare returns. */

@@ -2,18 +2,16 @@
 
 use crate::{Result, dtype, error, object, operation};
 use hard_sigmoid::{
-    Op, OpError,
-    plan::{Access, Limits, Operand, Placement, Plan},
+    plan::{Access, Device, Kernel, Limits, Placement, Plan},
     wgsl,
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
 
-/// The module of one kernel, its constants in the text.
+/// The text of a kernel.
 #[wasm_bindgen]
 pub fn kernel(name: &str, parameters: JsValue, dtype_name: &str, placement: &str) -> Result<String> {
-    let op = operation(name, parameters)?;
-    Ok(wgsl::kernel(op, dtype(dtype_name)?, allowed(op, placement)?))
+    Ok(named(name, parameters, dtype_name, placement)?.text())
 }
 
 /// An operation as a WGSL function, to be called from a kernel of one's own.
@@ -69,29 +67,26 @@ pub fn plan(
     length: f64,
     limits: Vec<f64>,
 ) -> Result<JsValue> {
-    let op = operation(name, parameters)?;
-    let [buffers, binding_size, alignment, workgroups] = limits[..] else {
-        return Err(error("four limits are needed"));
+    let kernel = named(name, parameters, dtype_name, placement)?;
+    let [buffers, binding_size, alignment, workgroups, workgroup_memory] = limits[..] else {
+        return Err(error("five limits are needed"));
     };
     let limits = Limits {
         max_storage_buffers_per_shader_stage: buffers as u32,
         max_storage_buffer_binding_size: binding_size as u64,
         min_storage_buffer_offset_alignment: alignment as u32,
         max_compute_workgroups_per_dimension: workgroups as u32,
+        max_compute_workgroup_storage_size: workgroup_memory as u32,
     };
-    let plan = Plan::new(op, dtype(dtype_name)?, allowed(op, placement)?, length as u64, &limits)?;
+    let plan = Plan::new(kernel, length as u64, &Device::new(limits)?)?;
     if plan.parts().nth(MOST_PARTS).is_some() {
         return Err(error(format_args!(
             "a tensor of {length} elements has more than {MOST_PARTS} parts on this device: split it"
         )));
     }
-    let name = |operand| match operand {
-        Operand::Input(index) => op.inputs()[index],
-        Operand::Output(index) => op.outputs()[index],
-    };
-    let tensors = plan.tensors().map(|(operand, access)| Tensor {
-        name: name(operand),
-        r#type: match access {
+    let tensors = kernel.tensors().map(|tensor| Tensor {
+        name: tensor.name,
+        r#type: match tensor.access {
             Access::Read => "read-only-storage",
             Access::ReadWrite => "storage",
         },
@@ -101,8 +96,9 @@ pub fn plan(
         bindings: part
             .bindings()
             .iter()
-            .map(|one| Binding {
-                tensor: name(one.operand),
+            .zip(kernel.tensors())
+            .map(|(one, tensor)| Binding {
+                tensor: tensor.name,
                 offset: one.offset,
                 size: one.size,
             })
@@ -110,7 +106,7 @@ pub fn plan(
         dispatches: part
             .dispatches()
             .map(|one| Dispatch {
-                entry_point: one.entry_point,
+                entry_point: one.entry_point(),
                 workgroups: one.workgroups,
             })
             .collect(),
@@ -121,10 +117,7 @@ pub fn plan(
     })
 }
 
-fn allowed(op: Op, name: &str) -> Result<Placement> {
-    let placement: Placement = name.parse()?;
-    if !placement.allows(op) {
-        return Err(OpError::NotInPlace { op: op.name() }.into());
-    }
-    Ok(placement)
+fn named(name: &str, parameters: JsValue, dtype_name: &str, placement: &str) -> Result<Kernel> {
+    let op = operation(name, parameters)?;
+    Ok(Kernel::new(op, dtype(dtype_name)?, placement.parse::<Placement>()?)?)
 }

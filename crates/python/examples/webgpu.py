@@ -27,6 +27,7 @@ def launch(device, operation, definition, inputs, outputs, **parameters):
         device.limits["max-storage-buffer-binding-size"],
         device.limits["min-storage-buffer-offset-alignment"],
         device.limits["max-compute-workgroups-per-dimension"],
+        device.limits["max-compute-workgroup-storage-size"],
     )
     plan = hard_sigmoid.plan(operation, definition, first.size, dtype=first.dtype, limits=limits, **parameters)
 

@@ -1,11 +1,7 @@
 //! Returns what a WebGPU program needs to run the kernels: text, parameters and dispatches.
 
 use crate::{Operation, dtype, value_error};
-use hard_sigmoid::{
-    Op,
-    plan::{Access, Limits, Operand, Placement, Plan},
-    wgsl as text,
-};
+use hard_sigmoid::plan::{Access, Device, Kernel, Limits, Placement, Plan};
 use pyo3::{prelude::*, types::PyBytes};
 
 /// A tensor's name, and offset and size of the bytes to bind.
@@ -23,11 +19,10 @@ type Part<'py> = (Bound<'py, PyBytes>, Vec<Range>, Vec<Dispatched>);
 /// More parts than any tensor has that fits a device.
 const MOST_PARTS: usize = 1 << 16;
 
-/// The module of one kernel, with its constants in the text.
+/// The text of a kernel.
 #[pyfunction]
 pub fn wgsl(operation: &Operation, dtype_name: &str, placement: &str) -> PyResult<String> {
-    let placement = allowed(operation.0, placement)?;
-    Ok(text::kernel(operation.0, dtype(dtype_name)?, placement))
+    Ok(named(operation, dtype_name, placement)?.text())
 }
 
 /// The parts, and each tensor's name and how it is bound.
@@ -38,23 +33,21 @@ pub fn plan<'py>(
     length: u64,
     dtype_name: &str,
     placement: &str,
-    limits: (u32, u64, u32, u32),
+    limits: (u32, u64, u32, u32, u32),
 ) -> PyResult<(Vec<Tensor>, Vec<Part<'py>>)> {
-    let op = operation.0;
+    let kernel = named(operation, dtype_name, placement)?;
     let limits = Limits {
         max_storage_buffers_per_shader_stage: limits.0,
         max_storage_buffer_binding_size: limits.1,
         min_storage_buffer_offset_alignment: limits.2,
         max_compute_workgroups_per_dimension: limits.3,
+        max_compute_workgroup_storage_size: limits.4,
     };
-    let plan = Plan::new(op, dtype(dtype_name)?, allowed(op, placement)?, length, &limits).map_err(value_error)?;
-    let name = |operand| match operand {
-        Operand::Input(index) => op.inputs()[index],
-        Operand::Output(index) => op.outputs()[index],
-    };
-    let tensors = plan.tensors().map(|(operand, access)| match access {
-        Access::Read => (name(operand), "read-only-storage"),
-        Access::ReadWrite => (name(operand), "storage"),
+    let device = Device::new(limits).map_err(value_error)?;
+    let plan = Plan::new(kernel, length, &device).map_err(value_error)?;
+    let tensors = kernel.tensors().map(|tensor| match tensor.access {
+        Access::Read => (tensor.name, "read-only-storage"),
+        Access::ReadWrite => (tensor.name, "storage"),
     });
     if plan.parts().nth(MOST_PARTS).is_some() {
         return Err(value_error(format_args!(
@@ -65,8 +58,9 @@ pub fn plan<'py>(
         let bindings = part
             .bindings()
             .iter()
-            .map(|one| (name(one.operand), one.offset, one.size));
-        let dispatches = part.dispatches().map(|one| (one.entry_point, one.workgroups.into()));
+            .zip(kernel.tensors())
+            .map(|(one, tensor)| (tensor.name, one.offset, one.size));
+        let dispatches = part.dispatches().map(|one| (one.entry_point(), one.workgroups.into()));
         (
             PyBytes::new(py, bytemuck::bytes_of(&part.params)),
             bindings.collect(),
@@ -76,10 +70,7 @@ pub fn plan<'py>(
     Ok((tensors.collect(), parts.collect()))
 }
 
-fn allowed(op: Op, name: &str) -> PyResult<Placement> {
-    let placement: Placement = name.parse().map_err(value_error)?;
-    if !placement.allows(op) {
-        return Err(value_error(hard_sigmoid::OpError::NotInPlace { op: op.name() }));
-    }
-    Ok(placement)
+fn named(operation: &Operation, dtype_name: &str, placement: &str) -> PyResult<Kernel> {
+    let placement: Placement = placement.parse().map_err(value_error)?;
+    Kernel::new(operation.0, dtype(dtype_name)?, placement).map_err(value_error)
 }

@@ -38,7 +38,7 @@ def test_a_long_tensor_comes_in_parts():
     one = plan("gate_backward", "jax", 1001, dtype=np.float16)
     assert [name for name, _ in one.tensors] == ["a", "b", "g", "da", "db"]
     assert [kind for _, kind in one.tensors] == ["read-only-storage"] * 3 + ["storage"] * 2
-    assert len(one.parts) == 1 and len(one.parts[0].params) == 96
+    assert len(one.parts) == 1 and len(one.parts[0].params) == 48
     many = plan("forward", "jax", 1 << 20, limits=Limits(max_storage_buffer_binding_size=1 << 20))
     assert len(many.parts) == 4
     assert [part.bindings[0].offset for part in many.parts] == [0, 1 << 20, 2 << 20, 3 << 20]

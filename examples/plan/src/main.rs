@@ -5,7 +5,7 @@
 
 use hard_sigmoid::{
     Binary, DType, Difference, Element, HardSigmoid,
-    plan::{Limits, Operand, Placement, Plan},
+    plan::{Device, Kernel, Limits, Placement, Plan},
 };
 use wgpu29 as wgpu;
 use wgpu29::util::DeviceExt;
@@ -41,25 +41,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         max_storage_buffer_binding_size: has.max_storage_buffer_binding_size,
         min_storage_buffer_offset_alignment: has.min_storage_buffer_offset_alignment,
         max_compute_workgroups_per_dimension: has.max_compute_workgroups_per_dimension,
+        max_compute_workgroup_storage_size: has.max_compute_workgroup_storage_size,
     };
-    let plan = Plan::new(OP, DType::F32, Placement::Separate, x.len() as u64, &limits)?;
+    let kernel = Kernel::new(OP, DType::F32, Placement::Separate)?;
+    let plan = Plan::new(kernel, x.len() as u64, &Device::new(limits)?)?;
 
-    // A program would keep the module, and a pipeline for each entry point and its constants. This example runs once.
+    // A program would keep the module, and a pipeline for each entry point. This example runs once.
     let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
-        source: wgpu::ShaderSource::Wgsl(plan.module().into()),
+        source: wgpu::ShaderSource::Wgsl(kernel.text().into()),
     });
-    let constants = plan.constants();
     let pipeline = |entry_point| {
         device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: None,
             layout: None,
             module: &module,
             entry_point: Some(entry_point),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &constants,
-                ..Default::default()
-            },
+            compilation_options: Default::default(),
             cache: None,
         })
     };
@@ -68,20 +66,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut dispatches = 0;
     for part in plan.parts() {
         let params = buffer(bytemuck::bytes_of(&part.params), wgpu::BufferUsages::UNIFORM);
-        let bound = part.bindings().iter().map(|binding| {
-            let tensor = match binding.operand {
-                Operand::Input(index) => &tensors[index],
-                Operand::Output(index) => &tensors[2 + index],
-            };
-            wgpu::BufferBinding {
-                buffer: tensor,
-                offset: binding.offset,
-                size: wgpu::BufferSize::new(binding.size),
-            }
+        let bound = part.bindings().iter().map(|binding| wgpu::BufferBinding {
+            buffer: &tensors[binding.tensor],
+            offset: binding.offset,
+            size: wgpu::BufferSize::new(binding.size),
         });
         let bound: Vec<_> = bound.chain([params.as_entire_buffer_binding()]).collect();
         for dispatch in part.dispatches() {
-            let pipeline = pipeline(dispatch.entry_point);
+            let pipeline = pipeline(dispatch.entry_point());
             let entries = (0..).zip(&bound).map(|(binding, buffer)| wgpu::BindGroupEntry {
                 binding,
                 resource: wgpu::BindingResource::Buffer(buffer.clone()),

@@ -22,6 +22,7 @@ class Limits:
     max_storage_buffer_binding_size: int = 128 << 20
     min_storage_buffer_offset_alignment: int = 256
     max_compute_workgroups_per_dimension: int = 65535
+    max_compute_workgroup_storage_size: int = 16384
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Part:
     bindings: tuple[Binding, ...]
     """Bindings 0, 1 and so on of group 0. The uniform buffer comes after them."""
     dispatches: tuple[Dispatch, ...]
-    """The dispatches, in this order."""
+    """The dispatches, in any order."""
 
 
 @dataclass(frozen=True)

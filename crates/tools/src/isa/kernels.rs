@@ -76,7 +76,8 @@ impl Module {
             shader_stage: naga::ShaderStage::Compute,
             entry_point: entry_point.into(),
         };
-        let spirv = back::spv::write_vec(&self.module, &self.info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
+        let spirv =
+            back::spv::write_vec(&self.module, &self.info, &options, Some(&pipeline)).map_err(|e| e.to_string())?;
         driver.compile(&spirv, &CString::new(entry_point)?, storage as u32)
     }
 }
@@ -217,7 +218,10 @@ mod tests {
         };
         let both = text(HardSigmoid::PYTORCH) + &text(HardSigmoid::KERAS);
         for (careful, careless) in PRECAUTIONS {
-            assert!(both.contains(careful), "the shader has changed: change PRECAUTIONS alike ({careless})");
+            assert!(
+                both.contains(careful),
+                "the shader has changed: change PRECAUTIONS alike ({careless})"
+            );
         }
         assert_ne!(careless(&both), both);
     }
