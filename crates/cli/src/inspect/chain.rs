@@ -1,7 +1,7 @@
 //! Finds hard sigmoids that are written out as a sum, a product, limits and a quotient. What has been done to a tensor is a chain
 //! of steps, and some chains are hard sigmoids.
 
-use super::Function;
+use super::function::Function;
 use hard_sigmoid::{HardSigmoid, KinkRule};
 use std::fmt;
 

@@ -3,7 +3,7 @@
 //! `tests/models/frameworks.json` has what the frameworks computed.
 
 use super::{
-    How, Way,
+    activation::{How, Way},
     chain::{OnPaper, Scale, Step},
 };
 

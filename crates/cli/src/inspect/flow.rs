@@ -1,8 +1,9 @@
 //! Follows tensors through the operations of a graph, and finds the hard sigmoids among them.
 
 use super::{
-    Activation, Function,
+    activation::Activation,
     chain::{Chain, Comparison, Step},
+    function::Function,
 };
 use std::collections::HashMap;
 

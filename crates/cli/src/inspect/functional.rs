@@ -17,7 +17,7 @@
 //! In all of them ["x", 0, 0] is a tensor: the name of the layer, the number of its call, and the number of that call's result.
 
 use super::{
-    Activation,
+    activation::Activation,
     chain::{Comparison, Step},
     flow::{Flow, Operand, Operation},
 };

@@ -2,9 +2,10 @@
 //! model.json.
 
 use super::{
-    Activation, Function, How, Model, Way,
+    activation::{self, Activation, How, Model, Way},
     chain::{Choice, Comparison, OnPaper, Scale, Step},
     compilers::{self, Backend, EAGER, FUSED_XLA, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
+    function::Function,
     functional::{self, WrittenOut, function_name},
     kinds,
 };
@@ -169,7 +170,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         "it has layers or functions that are code (lambdas, modules of other frameworks, or the model's own), so hard sigmoids in them aren't found"
             .to_owned()
     });
-    let is_lost = lost.map(|layer| super::lost(&layer));
+    let is_lost = lost.map(|layer| activation::lost(&layer));
     let notes: Vec<_> = is_code.into_iter().chain(is_lost).collect();
     let made_by = keras.version.as_ref().map(|version| {
         let backend = keras

@@ -1,9 +1,12 @@
 //! Finds the hard sigmoids in a model file, and says which presets to use when the model is ported.
 
+mod activation;
 mod bits;
 mod chain;
 mod compilers;
+mod computed;
 mod flow;
+mod function;
 mod functional;
 mod keras;
 mod kinds;
@@ -16,9 +19,10 @@ use crate::{
     out::{Out, escaped},
     outcome::{Outcome, complain},
 };
-use bits::{BUT_SIGNS, Computed, NONE, Sample, as_texts};
-use chain::{OnPaper, Recognized, Step};
+use activation::{Activation, Model};
+use bits::Sample;
 use clap::Args;
+use computed::{BUT_SIGNS, Computed, NONE};
 use hard_sigmoid::HardSigmoid;
 use serde::Serialize;
 use std::{
@@ -54,161 +58,6 @@ Exit status:
   0  every file has a hard sigmoid or a hard swish
   1  a file has none
   2  a file can't be read";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Function {
-    HardSigmoid,
-    HardSwish,
-}
-
-impl Function {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::HardSigmoid => "hard_sigmoid",
-            Self::HardSwish => "hard_swish",
-        }
-    }
-
-    /// Its formula, from that of the hard sigmoid.
-    fn of(self, hard_sigmoid: &str) -> String {
-        match self {
-            Self::HardSigmoid => hard_sigmoid.into(),
-            Self::HardSwish => format!("x · {hard_sigmoid}"),
-        }
-    }
-}
-
-/// A hard sigmoid or hard swish in a model.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Activation {
-    /// The name of the node or layer.
-    pub name: String,
-    pub function: Function,
-    /// How the file writes it.
-    pub written: String,
-    /// The definitions that it may have: of an operation with a name in a framework those that the framework has, otherwise those
-    /// with exactly its bits. None if nobody has these bits.
-    #[serde(serialize_with = "as_texts")]
-    pub definitions: Vec<HardSigmoid>,
-    /// What it computes: several if the file doesn't say which.
-    pub computed: Vec<Computed>,
-    /// How its gradient differs from that of the definitions.
-    pub gradient: Option<&'static str>,
-    /// The type in which the model computes it. None if it is float32, or not known.
-    pub dtype: Option<&'static str>,
-    #[serde(skip)]
-    ways: Vec<Way>,
-}
-
-/// A way to compute an activation.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Way {
-    /// Who computes it so. Empty if there is no other way.
-    computed_by: &'static str,
-    on_paper: OnPaper,
-    how: How,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum How {
-    /// By a function of a framework, which has a definition.
-    Defined(HardSigmoid),
-    Steps(Vec<Step>),
-}
-
-impl How {
-    fn text(&self, function: Function) -> String {
-        match *self {
-            // PyTorch divides last.
-            Self::Defined(HardSigmoid::PYTORCH) if function == Function::HardSwish => {
-                "(x · clamp(x + 3, 0, 6)) / 6".into()
-            }
-            Self::Defined(definition) if function == Function::HardSwish => format!("x · ({})", definition.formula()),
-            Self::Defined(definition) => definition.formula(),
-            Self::Steps(ref steps) => chain::text(steps),
-        }
-    }
-}
-
-impl Way {
-    /// A function that a framework has under a name.
-    fn defined(computed_by: &'static str, definition: HardSigmoid) -> Self {
-        Self {
-            computed_by,
-            on_paper: OnPaper::new(definition.slope(), definition.shift()),
-            how: How::Defined(definition),
-        }
-    }
-}
-
-impl Activation {
-    fn new(name: String, function: Function, written: String, ways: Vec<Way>) -> Self {
-        Self {
-            name,
-            function,
-            written,
-            definitions: vec![],
-            computed: vec![],
-            gradient: None,
-            dtype: None,
-            ways,
-        }
-    }
-
-    fn written_out(name: String, found: Recognized) -> Self {
-        let written = chain::text(&found.steps);
-        let way = Way {
-            computed_by: "",
-            on_paper: found.on_paper,
-            how: How::Steps(found.steps),
-        };
-        Self::new(name, found.function, written, vec![way])
-    }
-
-    /// The definitions of what was computed.
-    fn definitions_of(&self) -> Vec<HardSigmoid> {
-        let named = self.ways.iter().filter_map(|way| match way.how {
-            How::Defined(definition) => Some(definition),
-            How::Steps(_) => None,
-        });
-        let is_named = self.ways.iter().any(|way| matches!(way.how, How::Defined(_)));
-        let exact = self
-            .computed
-            .iter()
-            .filter(|_| !is_named)
-            .flat_map(|one| one.exact.iter().copied());
-        let mut definitions = vec![];
-        for definition in named.chain(exact) {
-            if !definitions.contains(&definition) {
-                definitions.push(definition);
-            }
-        }
-        definitions
-    }
-
-    /// Those that differ from all that it may compute in the sign of zero only.
-    fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
-        let of = |computed: &Computed| -> Vec<HardSigmoid> {
-            let signs = computed.roundings.iter().filter(|one| one.is_of_signs());
-            signs.map(|one| one.definition).collect()
-        };
-        let Some((first, rest)) = self.computed.split_first() else {
-            return vec![];
-        };
-        let is_of_all = |one: &HardSigmoid| rest.iter().all(|computed| of(computed).contains(one));
-        of(first).into_iter().filter(is_of_all).collect()
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub struct Model {
-    pub format: String,
-    pub made_by: Option<String>,
-    pub activations: Vec<Activation>,
-    /// What the file may have that this program can't see.
-    pub note: Option<String>,
-}
 
 /// A file and what is in it.
 #[derive(Serialize)]
@@ -305,13 +154,6 @@ fn recognized(bytes: Vec<u8>, path: Option<&Path>) -> Result<Model, String> {
             None => onnx::read(bytes, path),
         },
     }
-}
-
-/// A note on a node or layer.
-fn lost(name: &str) -> String {
-    format!(
-        "{name} chooses by a comparison in a way that isn't followed, so a hard sigmoid written out with it isn't found"
-    )
 }
 
 fn json(bytes: &[u8]) -> &[u8] {

@@ -1,7 +1,12 @@
 //! Files that the real exporters made (`tests/models/make.py`), and what becomes of damaged ones.
 
-use super::{Activation, Function, HardSigmoid, Model, Sample};
+use super::{
+    activation::{Activation, Model},
+    bits::Sample,
+    function::Function,
+};
 use crate::damage::damaged;
+use hard_sigmoid::HardSigmoid;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -24,7 +29,7 @@ fn read(name: &str) -> Vec<u8> {
 
 /// Names, with "swish" for a hard swish, and definitions.
 fn rows(model: &Model) -> Vec<(String, String)> {
-    let row = |one: &super::Activation| {
+    let row = |one: &Activation| {
         let names: Vec<_> = one.definitions.iter().map(ToString::to_string).collect();
         let swish = if one.function == Function::HardSwish {
             "swish "

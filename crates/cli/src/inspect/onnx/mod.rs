@@ -5,9 +5,10 @@ mod inline;
 mod proto;
 
 use super::{
-    Activation, Function, Model,
+    activation::{self, Activation, Model},
     chain::{Comparison, OnPaper, Recognized, Step},
     flow::{Flow, Operand, Operation},
+    function::Function,
 };
 use prost::Message;
 use proto::{
@@ -84,7 +85,7 @@ impl Found {
                 format!("its functions call one another too often or too deep, so {node} and others aren't looked into")
             }
             Miss::Limits => format!("the limits of {node} aren't constants, so a hard sigmoid with them isn't found"),
-            Miss::Where => super::lost(node),
+            Miss::Where => activation::lost(node),
             Miss::NotFinite => {
                 format!("the HardSigmoid of {node} has an alpha or beta that isn't finite, which no definition has")
             }
@@ -1028,7 +1029,7 @@ mod tests {
             graph,
             ..Default::default()
         };
-        let sample = super::super::Sample::new();
+        let sample = super::super::bits::Sample::new();
         let model = super::super::parsed(model.encode_to_vec(), None, &sample).unwrap();
         let [one] = &model.activations[..] else {
             panic!("{:?}", model.activations)
