@@ -56,7 +56,15 @@ impl fmt::Display for OffloadError {
     }
 }
 
-impl std::error::Error for OffloadError {}
+impl std::error::Error for OffloadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Op(error) => Some(error),
+            Self::UnsupportedDevice(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<OpError> for OffloadError {
     fn from(error: OpError) -> Self {
