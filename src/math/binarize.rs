@@ -1,7 +1,8 @@
 //! Binarization: which sign a number gets, and the gradient that is passed through.
 
 use crate::math::{
-    definition::{HardSigmoid, quieted},
+    arithmetic::quieted,
+    definition::HardSigmoid,
     finite::Finite,
     names::named,
     philox::{random_word, random_words},
