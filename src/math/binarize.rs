@@ -64,7 +64,7 @@ impl Binarization {
         }
     }
 
-    /// The same binarization for the part of a tensor that starts `elements` after its beginning.
+    /// This binarization for the part of a tensor that starts `elements` after its beginning.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {

@@ -134,7 +134,8 @@ impl Op {
         usize::from(self.holds_bits(0))
     }
 
-    fn size(self, tensor: usize, dtype: DType, len: u64) -> u64 {
+    /// The bytes that a tensor takes for `len` elements that were checked. Tensors are numbered as in [`Sizes`].
+    pub(crate) fn size(self, tensor: usize, dtype: DType, len: u64) -> u64 {
         match self.holds(tensor) {
             Holds::Elements => len * dtype.size(),
             Holds::Bits => len.div_ceil(32) * 4,

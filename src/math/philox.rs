@@ -1,7 +1,7 @@
 //! The random stream of binarizations: Philox4x32-10.
 
-/// The two halves of `value`, the low half first.
-pub(crate) fn halves(value: u64) -> [u32; 2] {
+/// The two words of `value`, the low one first.
+pub(crate) fn words(value: u64) -> [u32; 2] {
     [value as u32, (value >> 32) as u32]
 }
 
@@ -30,8 +30,8 @@ pub(crate) fn random_words<const N: usize>(seed: u64, position: u64) -> [u32; N]
 
 #[inline(always)]
 fn block(seed: u64, number: u64) -> [u32; 4] {
-    let [low, high] = halves(number);
-    philox([low, high, 0, 0], halves(seed))
+    let [low, high] = words(number);
+    philox([low, high, 0, 0], words(seed))
 }
 
 /// Philox4x32-10.

@@ -7,7 +7,7 @@ use crate::math::{
     dtype::DType,
     finite::Finite,
     op::{Binary, Op},
-    philox::halves,
+    philox,
 };
 use bytemuck::{Pod, Zeroable};
 use half::f16;
@@ -102,8 +102,8 @@ impl Params {
             len: 0,
             row_invocations: 0,
             magnitude: op.scale().map_or(1.0, Finite::get),
-            seed: halves(seed),
-            offset: halves(offset),
+            seed: philox::words(seed),
+            offset: philox::words(offset),
             middle: op.broadcast().map_or(1, BroadcastGate::middle),
             inner: op.broadcast().map_or(1, BroadcastGate::inner),
             first: 0,
@@ -172,7 +172,7 @@ impl Params {
     /// The same for the part of a tensor that starts at element `start`.
     pub(crate) fn of_part(self, start: u64, len: u32, row_invocations: u32) -> Self {
         let [low, high] = self.offset.map(u64::from);
-        let offset = halves((high << 32 | low).wrapping_add(start));
+        let offset = philox::words((high << 32 | low).wrapping_add(start));
         Self {
             len,
             row_invocations,
