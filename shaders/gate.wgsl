@@ -26,13 +26,13 @@ fn gate_db_once4(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
 // dx + backward4(x, g).
 fn composed_backward_accumulate4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>) -> vec4<u32> {
     let gradient = backward4(x, g);
-    return unless_either_nan(sum_of_numbers(dx, gradient), dx, gradient);
+    return unless_either_nan(sum4(dx, gradient), dx, gradient);
 }
 fn backward_accumulate_once4(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>) -> vec4<u32> {
     let zero = vec4<u32>(0u);
     let inside = passes4(x);
     let added = select(zero, bitcast<vec4<u32>>(SLOPE * bitcast<vec4<f32>>(g)), inside);
-    return unless_either_nan(sum_of_numbers(dx, added), dx, select(zero, g, inside));
+    return unless_either_nan(sum4(dx, added), dx, select(zero, g, inside));
 }
 
 // Formulas of factor4, which is value4, kept apart from a product with it if it is a product itself.
@@ -59,11 +59,17 @@ fn settled(product: vec4<f32>, a: vec4<u32>, b: vec4<u32>, other: u32) -> vec4<u
     return unless_either_nan(select(bitcast<vec4<u32>>(product), infinite, larger == vec4<u32>(INFINITE)), a, b);
 }
 
-// The bits of a + b, if neither is NaN.
-fn sum_of_numbers(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+// Formulas of sum4: the bits of a + b, if neither is NaN.
+
+fn plain_sum(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
     let sum = apart(bitcast<vec4<f32>>(a)) + apart(bitcast<vec4<f32>>(b));
     let opposite = (magnitude4(a) == vec4<u32>(INFINITE)) & ((a ^ b) == vec4<u32>(SIGN));
     return select(bitcast<vec4<u32>>(sum), vec4<u32>(INVALID_NAN), opposite);
+}
+
+// If no gradient ever passes, b is the constant 0, and a compiler may return a. But -0 + 0 is 0.
+fn sum_with_zero(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+    return select(plain_sum(a, b), vec4<u32>(0u), (a == vec4<u32>(SIGN)) & (b == vec4<u32>(0u)));
 }
 
 // result, an operation on a and b, unless one of those is NaN: then the first that is, quieted.

@@ -14,7 +14,7 @@ fn divided_hard_swish4(x: vec4<u32>) -> vec4<u32> {
 fn composed_hard_swish_backward4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let da = gate4(g, x);
     let db = gate_db4(x, x, g);
-    return unless_either_nan(sum_of_numbers(da, db), da, db);
+    return unless_either_nan(sum4(da, db), da, db);
 }
 fn hard_swish_backward_once4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let y = factor4(x);

@@ -81,13 +81,14 @@ pub use math::{
     binarize::{Binarization, Signs, StraightThrough},
     broadcast::BroadcastGate,
     contract::{Difference, Element},
-    definition::{HardSigmoid, KinkRule, Preset, Region},
+    definition::{HardSigmoid, KinkRule, Region},
     dtype::{DType, Scalar},
     error::{NotFinite, OpError, ParseError},
     finite::Finite,
     lengths::Sizes,
     op::{Binary, Op, Unary},
     parameters::Parameters,
+    presets::Preset,
 };
 #[doc(inline)]
 pub use plan::wgsl;

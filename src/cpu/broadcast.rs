@@ -4,7 +4,8 @@
 use crate::{
     cpu::{
         check_sizes,
-        elementwise::{STRIP, Specialize, Split, TASK_LEN, apply_converting, tasks},
+        elementwise::{STRIP, Specialize, apply_converting},
+        tasks::{Split, TASK_LEN, tasks},
         vectors::Vectors,
     },
     math::{
@@ -74,7 +75,7 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
         Split::of([y], 1),
         #[inline(always)]
         move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
-            Binary::Gate(gate.definition()).specialize(
+            Binary::Gate(gate.definition()).by_case(
                 #[inline(always)]
                 |op| {
                     let mut tile = [T::zeroed(); TILE];
@@ -130,7 +131,7 @@ fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
 #[inline(always)]
 fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T]; N], b: &[T], y: &mut [T]) {
     match a.first() {
-        Some(a) => apply_converting(
+        Some(a) => apply_converting::<false, _, _, 2, 1>(
             op,
             vectors,
             0,
@@ -139,7 +140,7 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
             #[inline(always)]
             |op: Binary, _, [a, b], _| [op.apply(a, b, 0.0)],
         ),
-        None => apply_converting(
+        None => apply_converting::<true, _, _, 1, 1>(
             op,
             vectors,
             0,
@@ -154,7 +155,7 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
 /// The most sums that are computed at a time. Their partial sums take 64 KiB, and memory is read in long runs.
 const COLUMNS: usize = 256;
 
-/// The same if there are so few sums that some cores would have no work.
+/// The most sums at a time if there are so few that some cores would have no work.
 const FEW_COLUMNS: usize = 64;
 
 fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {

@@ -30,6 +30,8 @@
 mod broadcast;
 mod elementwise;
 mod run;
+mod signs;
+mod tasks;
 mod vectors;
 
 use crate::math::{
@@ -66,7 +68,7 @@ pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> 
     if let Unary::Binarize(signs) = op {
         return binarize([x], y, signs);
     }
-    elementwise::update(
+    elementwise::map(
         cheapest::<T>(op),
         [x],
         [y],
@@ -84,7 +86,7 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
     if let Unary::Binarize(signs) = op {
         return binarize([], x, signs);
     }
-    elementwise::update(
+    elementwise::map_in_place(
         cheapest::<T>(op),
         [],
         [x],
@@ -102,7 +104,7 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
 pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -> Result<(), OpError> {
     let sizes = [size_of_val(first), size_of_val(second), size_of_val(out)];
     check_sizes::<T, _>(op.into(), sizes)?;
-    elementwise::update(
+    elementwise::map(
         op,
         [first, second],
         [out],
@@ -125,7 +127,7 @@ pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) ->
     sizes[index] = size_of_val(replaced);
     check_sizes::<T, _>(op.into(), sizes)?;
     if index == 0 {
-        elementwise::update(
+        elementwise::map_in_place(
             op,
             [kept],
             [replaced],
@@ -133,7 +135,7 @@ pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) ->
             |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
         );
     } else {
-        elementwise::update(
+        elementwise::map_in_place(
             op,
             [kept],
             [replaced],
@@ -164,7 +166,7 @@ pub fn gate_backward<T: Scalar>(
         size_of_val(db),
     ];
     check_sizes::<T, _>(Op::GateBackward(definition), sizes)?;
-    elementwise::update(
+    elementwise::map(
         definition,
         [a, b, g],
         [da, db],
@@ -181,7 +183,7 @@ pub fn gate_backward<T: Scalar>(
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
 pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OpError> {
     check_sizes::<T, _>(Op::Pack(how), [size_of_val(x), size_of_val(bits)])?;
-    elementwise::pack(
+    signs::pack(
         x,
         bits,
         #[inline(always)]
@@ -198,13 +200,13 @@ pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
     let scale = Finite::new("scale", scale)?;
     check_sizes::<T, _>(Op::Unpack(scale), [size_of_val(bits), size_of_val(y)])?;
-    elementwise::unpack(bits, y, signed(scale)?);
+    signs::unpack(bits, y, signed(scale)?);
     Ok(())
 }
 
 fn binarize<T: Scalar, const N: usize>(x: [&[T]; N], y: &mut [T], signs: Signs) -> Result<(), OpError> {
     let Signs { how, scale } = signs;
-    elementwise::choose(
+    signs::choose(
         x,
         y,
         signed(scale)?,
@@ -232,22 +234,18 @@ macro_rules! by_form {
 
 impl Specialize for Unary {
     #[inline(always)]
-    fn specialize(self, run: impl FnOnce(Self)) {
+    fn by_case(self, run: impl FnOnce(Self)) {
         match self {
             Self::Forward(definition) => by_form!(Self::Forward, definition, run),
             Self::HardSwish(definition) => by_form!(Self::HardSwish, definition, run),
             Self::Binarize(signs) => run(Self::Binarize(signs)),
         }
     }
-    #[inline(always)]
-    fn reads_outputs(self, inputs: usize) -> bool {
-        inputs < 1
-    }
 }
 
 impl Specialize for Binary {
     #[inline(always)]
-    fn specialize(self, run: impl FnOnce(Self)) {
+    fn by_case(self, run: impl FnOnce(Self)) {
         use StraightThrough::{HardTanh, Identity};
         match self {
             Self::Backward(definition) => by_form!(Self::Backward, definition, run),
@@ -260,19 +258,15 @@ impl Specialize for Binary {
         }
     }
     #[inline(always)]
-    fn reads_outputs(self, inputs: usize) -> bool {
-        inputs < 2 || matches!(self, Self::BackwardAccumulate(_))
+    fn adds(self) -> bool {
+        matches!(self, Self::BackwardAccumulate(_))
     }
 }
 
 impl Specialize for HardSigmoid {
     #[inline(always)]
-    fn specialize(self, run: impl FnOnce(Self)) {
+    fn by_case(self, run: impl FnOnce(Self)) {
         self.specialize(run);
-    }
-    #[inline(always)]
-    fn reads_outputs(self, _inputs: usize) -> bool {
-        false
     }
 }
 

@@ -1,8 +1,10 @@
 //! A report of what was found, for a person to read.
 
 use super::{
-    Agreement, Identification, KinkCounts, Match, NEAR, Precision, Ranges, Rounding, Separation, Verdict, is_few,
-    names, separation_beyond,
+    data::is_same,
+    precision::{Precision, Rounding},
+    result::{Agreement, Identification, KinkCounts, Match, NEAR, Ranges, Verdict, is_few, names},
+    separation::{Separation, separation_beyond},
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
 use std::fmt;
@@ -244,7 +246,7 @@ fn far_from(nearest: &Match, x: &[f32], y: &[f32], within: f32) -> Option<(usize
     let mut counts = vec![0; limits.len()];
     for (&x, &y) in x.iter().zip(y) {
         let expected = nearest.precision.forward(nearest.definition, x);
-        let is_within = |limit: f32| super::is_same(y, expected, limit);
+        let is_within = |limit: f32| is_same(y, expected, limit);
         if let Some(last) = limits.iter().rposition(|&limit| !is_within(limit)) {
             counts[last] += 1;
         }

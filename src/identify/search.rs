@@ -2,10 +2,11 @@
 
 use crate::{
     identify::{
-        Data, Match, NEAR, Precision, Ranges, Rounding,
         constraints::{Condition, Conditions, Constraints},
-        is_few,
+        data::Data,
         parts::of_parts,
+        precision::{Precision, Rounding},
+        result::{Match, NEAR, Ranges, is_few},
     },
     math::{
         definition::{HardSigmoid, KinkRule},

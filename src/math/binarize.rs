@@ -1,7 +1,8 @@
 //! Binarization: which sign a number gets, and the gradient that is passed through.
 
 use crate::math::{
-    definition::{HardSigmoid, quieted},
+    arithmetic::quieted,
+    definition::HardSigmoid,
     finite::Finite,
     names::named,
     philox::{random_word, random_words},
@@ -63,7 +64,7 @@ impl Binarization {
         }
     }
 
-    /// The same binarization for the part of a tensor that starts `elements` after its beginning.
+    /// This binarization for the part of a tensor that starts `elements` after its beginning.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {

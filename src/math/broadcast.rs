@@ -1,9 +1,6 @@
 //! The broadcast gate: one gate for a whole channel, as in squeeze-and-excitation.
 
-use crate::math::{
-    definition::{HardSigmoid, INVALID_NAN},
-    error::OpError,
-};
+use crate::math::{arithmetic::INVALID_NAN, definition::HardSigmoid, error::OpError};
 
 /// The number of partial sums for the gradient of a gate.
 pub(crate) const PARTIALS: usize = 64;

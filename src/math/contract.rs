@@ -3,8 +3,9 @@
 //! WGSL lets a device treat a subnormal operand or result as zero. Nothing else may differ.
 
 use crate::math::{
+    arithmetic::INVALID_NAN,
     binarize::Binarization,
-    definition::{HardSigmoid, INVALID_NAN, KinkRule, Region},
+    definition::{HardSigmoid, KinkRule, Region},
     dtype::Scalar,
     op::{Binary, Op, Unary},
 };

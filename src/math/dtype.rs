@@ -190,7 +190,7 @@ mod tests {
     fn widened_is_what_half_says() {
         let quieted = |value: f32| {
             if value.is_nan() {
-                crate::math::definition::quieted(value)
+                crate::math::arithmetic::quieted(value)
             } else {
                 value
             }

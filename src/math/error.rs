@@ -142,11 +142,6 @@ pub enum OpError {
         /// Its length in elements.
         b_len: u64,
     },
-    /// The tolerance of a comparison is negative, infinite or NaN.
-    Tolerance {
-        /// What was given.
-        given: f32,
-    },
     /// A tensor has more elements than can be counted in bytes.
     TooLong {
         /// Its length in elements, 2^61 or more.
@@ -208,7 +203,6 @@ impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFinite(error) => error.fmt(f),
-            Self::Tolerance { given } => write!(f, "atol is {given}; it must be a finite number that isn't negative"),
             Self::ScaleTooLarge { scale, dtype, largest } => write!(
                 f,
                 "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}; take a smaller scale or another \

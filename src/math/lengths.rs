@@ -134,7 +134,7 @@ impl Op {
         usize::from(self.holds_bits(0))
     }
 
-    /// The bytes that `len` elements take in a tensor. Tensors are numbered as in [`Sizes`].
+    /// The bytes that a tensor takes for `len` elements that were checked. Tensors are numbered as in [`Sizes`].
     pub(crate) fn size(self, tensor: usize, dtype: DType, len: u64) -> u64 {
         match self.holds(tensor) {
             Holds::Elements => len * dtype.size(),

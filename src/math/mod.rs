@@ -1,5 +1,6 @@
 //! What is computed: definitions, binarizations, element types, and the operations that they make.
 
+pub(crate) mod arithmetic;
 pub(crate) mod binarize;
 pub(crate) mod broadcast;
 mod by_name;
@@ -13,4 +14,6 @@ pub(crate) mod names;
 pub(crate) mod op;
 pub(crate) mod parameters;
 pub(crate) mod philox;
+pub(crate) mod presets;
 mod samples;
+mod text;

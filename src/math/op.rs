@@ -192,7 +192,7 @@ impl Op {
         self.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
     }
 
-    /// The same operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
+    /// This operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {
@@ -243,7 +243,7 @@ impl Unary {
         }
     }
 
-    /// The same operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
+    /// This operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
     #[must_use]
     pub const fn advanced(self, elements: u64) -> Self {
         match self {

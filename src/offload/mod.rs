@@ -18,8 +18,12 @@
 //! # Ok::<(), hard_sigmoid::offload::OffloadError>(())
 //! ```
 
+mod device;
 pub(crate) mod error;
 mod ring;
+mod scopes;
+mod staging;
+mod transfer;
 
 pub use error::OffloadError;
 #[cfg(not(target_family = "wasm"))]
@@ -38,8 +42,9 @@ use crate::{
         op::{Binary, Op, Unary},
     },
 };
-use ring::{Gpu, Output, Transfer};
+use device::Gpu;
 use std::fmt;
+use transfer::{Mode, Transfer};
 
 /// Which device to compute on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -82,7 +87,7 @@ impl Offload {
     ///
     /// # Errors
     /// With [`Target::Gpu`], [`OffloadError::NoAdapter`], [`OffloadError::NoDevice`] or
-    /// [`OffloadError::UnsupportedDevice`]. With [`Target::Auto`] only [`OffloadError::NoAdapter`], if `WGPU_BACKEND`
+    /// [`UnsupportedDevice`](crate::plan::UnsupportedDevice). With [`Target::Auto`] only [`OffloadError::NoAdapter`], if `WGPU_BACKEND`
     /// or `WGPU_ADAPTER_NAME` names something that doesn't exist.
     pub async fn new(target: Target) -> Result<Self, OffloadError> {
         if target == Target::Cpu {
@@ -106,7 +111,7 @@ impl Offload {
     /// Computes on a device of `adapter`, whatever it is.
     ///
     /// # Errors
-    /// [`OffloadError::NoDevice`] or [`OffloadError::UnsupportedDevice`]; [`OffloadError::NoAdapter`] for wgpu's noop
+    /// [`OffloadError::NoDevice`] or [`UnsupportedDevice`](crate::plan::UnsupportedDevice); [`OffloadError::NoAdapter`] for wgpu's noop
     /// backend, which computes nothing.
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self, OffloadError> {
         if adapter.get_info().backend == wgpu::Backend::Noop {
@@ -147,7 +152,7 @@ impl Offload {
     /// See [`OffloadError`].
     pub async fn unary<T: Scalar>(&self, op: Unary, x: &[T], y: &mut [T]) -> Result<(), OffloadError> {
         cpu::check_sizes::<T, _>(op.into(), [size_of_val(x), size_of_val(y)])?;
-        let transfer = elements(op.into(), &[x], [y], Output::Replaced);
+        let transfer = elements(op.into(), &[x], [y], Mode::Replaced);
         let on_cpu = |done: usize, [y]: [&mut [T]; 1]| cpu::unary(op.advanced(done as u64), &x[done..], y);
         self.run(transfer, on_cpu).await
     }
@@ -157,7 +162,7 @@ impl Offload {
     /// # Errors
     /// See [`OffloadError`].
     pub async fn unary_in_place<T: Scalar>(&self, op: Unary, x: &mut [T]) -> Result<(), OffloadError> {
-        let transfer = elements(op.into(), &[], [x], Output::Updated(0));
+        let transfer = elements(op.into(), &[], [x], Mode::Updated(0));
         let on_cpu = |done: usize, [x]: [&mut [T]; 1]| cpu::unary_in_place(op.advanced(done as u64), x);
         self.run(transfer, on_cpu).await
     }
@@ -175,11 +180,11 @@ impl Offload {
     ) -> Result<(), OffloadError> {
         let sizes = [size_of_val(first), size_of_val(second), size_of_val(out)];
         cpu::check_sizes::<T, _>(op.into(), sizes)?;
-        let kind = match op {
-            Binary::BackwardAccumulate(_) => Output::Added,
-            _ => Output::Replaced,
+        let mode = match op {
+            Binary::BackwardAccumulate(_) => Mode::Added,
+            _ => Mode::Replaced,
         };
-        let transfer = elements(op.into(), &[first, second], [out], kind);
+        let transfer = elements(op.into(), &[first, second], [out], mode);
         let on_cpu = |done: usize, [out]: [&mut [T]; 1]| cpu::binary(op, &first[done..], &second[done..], out);
         self.run(transfer, on_cpu).await
     }
@@ -200,7 +205,7 @@ impl Offload {
         let mut sizes = [size_of_val(kept), size_of_val(kept), size_of_val(replaced)];
         sizes[index] = size_of_val(replaced);
         cpu::check_sizes::<T, _>(op.into(), sizes)?;
-        let transfer = elements(op.into(), &[kept], [replaced], Output::Updated(index));
+        let transfer = elements(op.into(), &[kept], [replaced], Mode::Updated(index));
         let on_cpu = |done: usize, [replaced]: [&mut [T]; 1]| cpu::binary_in_place(op, &kept[done..], replaced);
         self.run(transfer, on_cpu).await
     }
@@ -228,7 +233,7 @@ impl Offload {
             size_of_val(db),
         ];
         cpu::check_sizes::<T, _>(op, sizes)?;
-        let transfer = elements(op, &[a, b, g], [da, db], Output::Replaced);
+        let transfer = elements(op, &[a, b, g], [da, db], Mode::Replaced);
         let on_cpu = |done: usize, [da, db]: [&mut [T]; 2]| {
             cpu::gate_backward(definition, &a[done..], &b[done..], &g[done..], da, db)
         };
@@ -248,7 +253,7 @@ impl Offload {
             len: x.len(),
             inputs: vec![bytemuck::cast_slice(x)],
             outputs: [bits],
-            kind: Output::Replaced,
+            mode: Mode::Replaced,
         };
         let on_cpu = |done: usize, [bits]: [&mut [u32]; 1]| cpu::pack(how.advanced(done as u64), &x[done..], bits);
         self.run(transfer, on_cpu).await
@@ -267,7 +272,7 @@ impl Offload {
             len: y.len(),
             inputs: vec![bytemuck::cast_slice(bits)],
             outputs: [y],
-            kind: Output::Replaced,
+            mode: Mode::Replaced,
         };
         let on_cpu = |done: usize, [y]: [&mut [T]; 1]| cpu::unpack(scale, &bits[done / 32..], y);
         self.run(transfer, on_cpu).await
@@ -299,7 +304,7 @@ fn elements<'a, T: Scalar, const M: usize>(
     op: Op,
     inputs: &[&'a [T]],
     outputs: [&'a mut [T]; M],
-    kind: Output,
+    mode: Mode,
 ) -> Transfer<'a, T, M> {
     Transfer {
         op,
@@ -307,7 +312,7 @@ fn elements<'a, T: Scalar, const M: usize>(
         len: outputs[0].len(),
         inputs: inputs.iter().map(|input| bytemuck::cast_slice(input)).collect(),
         outputs,
-        kind,
+        mode,
     }
 }
 

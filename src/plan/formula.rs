@@ -127,7 +127,12 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
     let formula = Formula::of(op, definition, dtype);
     let is_rare = is_rare(formula, definition);
     let is_half = halves_at_kinks(op, definition);
-    let is_composed = is_rare || is_half || formula == Formula::DividedBoth;
+    let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
+    let [passing, whole] = windows(op, definition).map(|window| match compared {
+        DType::F32 => window,
+        DType::F16 | DType::Bf16 => window.of_halves(compared),
+    });
+    let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
     let is_divided = formula == Formula::Divided;
     let slope = match formula {
         Formula::Unscaled => 1.0,
@@ -148,7 +153,7 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
         let _ = writeln!(text, "const CONSTANT: u32 = {value:#010x}u;");
     }
     let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
-    let choices: [(&str, &[&str], &str); 9] = [
+    let choices: [(&str, &[&str], &str); 10] = [
         ("value4", &["x"], formula.value()),
         ("scaled4", &["g"], formula.scaled()),
         (
@@ -157,6 +162,11 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
             either("half_gradient", "plain_gradient", is_half),
         ),
         ("factor4", &["b"], formula.factor()),
+        (
+            "sum4",
+            &["a", "b"],
+            either("sum_with_zero", "plain_sum", passing.is_empty()),
+        ),
         ("gate4", &["a", "b"], either("composed_gate4", "gate_once4", is_rare)),
         (
             "gate_db4",
@@ -195,13 +205,7 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
             operands.join(", ")
         );
     }
-    let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
-    let [passing, whole] = windows(op, definition);
     for (name, window) in [("passes4", passing), ("is_whole4", whole)] {
-        let window = match compared {
-            DType::F32 => window,
-            DType::F16 | DType::Bf16 => window.of_halves(compared),
-        };
         let _ = writeln!(
             text,
             "fn {name}(x: vec4<u32>) -> vec4<bool> {{\n    return {};\n}}",

@@ -59,6 +59,11 @@ impl Window {
         }
     }
 
+    /// Whether it has no number.
+    pub(crate) fn is_empty(self) -> bool {
+        self.positive.count == 0 && self.negative.count == 0
+    }
+
     /// This window for the halves of a type, which are in the upper 16 bits.
     pub(crate) fn of_halves(self, dtype: DType) -> Self {
         let halves = |Bits { first, count }: Bits, sign: u32| {

@@ -2,8 +2,10 @@
 
 use crate::common::{golden, npy};
 use hard_sigmoid::{
-    DType, HardSigmoid, KinkRule, OpError, bf16, f16,
-    identify::{Gradient, Match, Precision, Rounding, Separation, Verdict, identify, identify_within, separation},
+    DType, HardSigmoid, KinkRule, bf16, f16,
+    identify::{
+        Gradient, IdentifyError, Match, Precision, Rounding, Separation, Verdict, identify, identify_within, separation,
+    },
 };
 use proptest::prelude::*;
 
@@ -91,7 +93,10 @@ fn names_what_made_noisy_data_within_a_tolerance() {
     let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
     assert_eq!(identify_within(&x, &y, None, 0.5).unwrap().to_string(), "jax");
     for given in [-1.0, f32::INFINITY] {
-        assert_eq!(identify_within(&x, &y, None, given), Err(OpError::Tolerance { given }));
+        assert_eq!(
+            identify_within(&x, &y, None, given),
+            Err(IdentifyError::Tolerance { given })
+        );
     }
     assert!(identify_within(&x, &y, None, f32::NAN).is_err());
 }

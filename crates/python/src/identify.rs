@@ -53,7 +53,7 @@ pub fn identify<'py>(
             let found = identify_within(x, y, gradient, atol)?;
             let separations = found.separations(x_dtype, y_dtype);
             let report = found.report(x, y, x_dtype, y_dtype);
-            Ok::<_, hard_sigmoid::OpError>((found, separations, report))
+            Ok::<_, core::IdentifyError>((found, separations, report))
         })
         .map_err(value_error)?;
     let (found, separations, report) = found;

@@ -255,7 +255,10 @@ class HardSigmoid:
             first, last = a.ndim - len(repeated), a.ndim - 1
         shape = inputs[0].shape
         middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
-        operation = lambda of: _native.Operation(of, str(self), middle=middle, inner=inner)
+
+        def operation(of: str) -> _native.Operation:
+            return _native.Operation(of, str(self), middle=middle, inner=inner)
+
         if name == "gate":
             return compute(operation("gate_broadcast"), a.dtype.name, inputs, outputs)
         # Neither result may be written before the other is computed, since they may overlap the operands.

@@ -1,0 +1,196 @@
+//! What [`identify`](super::identify) found.
+
+use super::precision::Precision;
+use crate::math::definition::HardSigmoid;
+use std::fmt;
+
+/// Whether so few of the elements that they may be errors in the data.
+pub(super) fn is_few(count: usize, of: usize) -> bool {
+    count <= of / 10
+}
+
+/// A difference beyond roundings to a half float, but too small to tell curves apart.
+pub(super) const NEAR: f32 = 0.01;
+
+/// What [`identify`](super::identify) found. Its `Display` is the verdict in a few words.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub struct Identification {
+    /// What made the data.
+    pub verdict: Verdict,
+    /// By how much `y` and `dx` may be off: 0 if the bits tell, else the given tolerance.
+    pub within: f32,
+    /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were
+    /// found, if any. If the verdict is unknown, they give every `y`, but not `dx`, or they give most `y`.
+    pub matches: Vec<Match>,
+    /// What the gradient does at the kinks.
+    pub kinks: KinkCounts,
+    /// If the verdict is [`Verdict::Affine`] within a tolerance, what else `alpha` and `beta` may be.
+    pub ranges: Option<Ranges>,
+}
+
+/// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by no more.
+/// For each `alpha` in its range there is a `beta` with which every `y` stays within the tolerance, and for each `beta` an
+/// `alpha`. No pair outside the ranges does that. Noise that is smaller than the tolerance makes them too wide, but never too narrow.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranges {
+    /// The smallest and the largest `alpha`.
+    pub alpha: (f64, f64),
+    /// The smallest and the largest `beta`.
+    pub beta: (f64, f64),
+}
+
+/// What made the data of [`identify`](super::identify).
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// This preset and no other.
+    Preset(HardSigmoid),
+    /// Any of these: the data has no element that separates them. [`separation`] tells which element would.
+    OneOf(Vec<HardSigmoid>),
+    /// No preset, but this `alpha` and `beta`: the shortest that give every bit, or, within a tolerance, the shortest that are
+    /// at most twice as far from `y` as the nearest. Without gradients at the kinks the kink rule is unknown, and given as
+    /// strict.
+    Affine(HardSigmoid),
+    /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
+    /// these numbers.
+    Underdetermined,
+    /// No preset, and no `alpha` and `beta` were found.
+    Unknown,
+}
+
+/// How far a definition agrees with the data.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// The definition.
+    pub definition: HardSigmoid,
+    /// The precision with which it agrees best.
+    pub precision: Precision,
+    /// The agreement of `y`.
+    pub forward: Agreement,
+    /// The agreement of `dx`, if there is a gradient.
+    pub backward: Option<Agreement>,
+}
+
+impl Match {
+    /// Whether nothing differs.
+    pub fn fits(&self) -> bool {
+        self.differing() == 0
+    }
+
+    pub(super) fn differing(&self) -> usize {
+        self.forward.differing + self.backward.map_or(0, |agreement| agreement.differing)
+    }
+
+    /// Whether `y` differs in a few elements, or in nothing but roundings.
+    pub(super) fn is_near(&self) -> bool {
+        let Agreement {
+            compared,
+            differing,
+            largest,
+            ..
+        } = self.forward;
+        is_few(differing, compared) || largest.is_some_and(|(largest, _)| largest <= self.precision.output.epsilon())
+    }
+}
+
+/// How many elements agree.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Agreement {
+    /// The number of elements that were compared.
+    pub compared: usize,
+    /// The number of elements that differ by more than [`Identification::within`].
+    pub differing: usize,
+    /// The number of gradients that are zero where the definition has a subnormal; they don't count as differing.
+    pub flushed: usize,
+    /// The largest difference and the element where it is; infinite if only one of the two numbers is NaN.
+    pub largest: Option<(f32, usize)>,
+    /// The mean difference, where each counts as 1 at most.
+    pub(super) mean: f64,
+}
+
+impl Agreement {
+    /// Keeps the earlier one of two that are as large.
+    pub(super) fn add_largest(&mut self, (difference, at): (f32, usize)) {
+        if self.largest.is_none_or(|(largest, _)| difference > largest) {
+            self.largest = Some((difference, at));
+        }
+    }
+}
+
+/// The number of elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be
+/// finite and not tiny.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KinkCounts {
+    /// Where the gradient passes.
+    pub passed: usize,
+    /// Where half of it passes, as at a tie in the minimum and maximum of JAX and candle.
+    pub halved: usize,
+    /// Where none of it passes.
+    pub blocked: usize,
+}
+
+impl fmt::Display for Identification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.verdict.definitions(), self.within) {
+            ([], _) => write!(f, "unknown"),
+            (all, 0.0) => write!(f, "{}", names(all)),
+            (all, within) => write!(f, "{}, within {within:?}", names(all)),
+        }
+    }
+}
+
+pub(super) fn names(definitions: &[HardSigmoid]) -> String {
+    let names: Vec<_> = definitions.iter().map(HardSigmoid::to_string).collect();
+    names.join(" or ")
+}
+
+impl Verdict {
+    /// Its name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `underdetermined` or `unknown`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Preset(_) => "preset",
+            Self::OneOf(_) => "one_of",
+            Self::Affine(_) => "affine",
+            Self::Underdetermined => "underdetermined",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The definitions that made the data: none, one, or several that the data can't tell apart.
+    pub fn definitions(&self) -> &[HardSigmoid] {
+        match self {
+            Self::Preset(definition) | Self::Affine(definition) => std::slice::from_ref(definition),
+            Self::OneOf(all) => all,
+            Self::Underdetermined | Self::Unknown => &[],
+        }
+    }
+}
+
+impl Identification {
+    /// How far a definition agrees, if it is one of [`matches`](Self::matches).
+    pub fn match_with(&self, definition: HardSigmoid) -> Option<&Match> {
+        self.matches.iter().find(|one| one.definition == definition)
+    }
+
+    /// The one of [`matches`](Self::matches) that is nearest to `y` in the mean, where each difference counts as 1 at most,
+    /// so that a few wrong elements don't decide; among several with the same mean but for roundings, the one that differs
+    /// in the fewest elements.
+    pub fn nearest(&self) -> &Match {
+        nearest(&self.matches)
+    }
+}
+
+pub(super) fn nearest(matches: &[Match]) -> &Match {
+    // Noise decides between means that differ by a rounding.
+    let is_nearer = |a: &Match, b: &Match| match a.forward.mean - b.forward.mean {
+        difference if difference.abs() > f32::EPSILON.into() => difference < 0.0,
+        _ => (a.forward.differing, a.differing()) < (b.forward.differing, b.differing()),
+    };
+    let nearer = |best, one| if is_nearer(one, best) { one } else { best };
+    matches.iter().reduce(nearer).expect("there are presets")
+}

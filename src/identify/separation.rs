@@ -1,0 +1,66 @@
+//! Inputs that tell two definitions apart.
+
+use super::precision::Precision;
+use crate::math::{definition::HardSigmoid, dtype::DType};
+use half::{bf16, f16};
+
+/// An input that tells two definitions apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Separation {
+    /// Their `y` differs at this `x`.
+    Forward(f32),
+    /// No `x` was found at which their `y` differs, but their gradients differ at this one.
+    Backward(f32),
+}
+
+/// An `x` at which `a` and `b` differ in the given precision, or `None` if none was found. If `x` is a half float,
+/// every `x` is tried; for f32, a few hundred thousand around the kinks and elsewhere.
+///
+/// ```
+/// use hard_sigmoid::{HardSigmoid, identify::{Precision, Separation, separation}};
+///
+/// let found = separation(HardSigmoid::KERAS, HardSigmoid::ONNX, Precision::EXACT);
+/// assert_eq!(found, Some(Separation::Backward(2.5)));
+/// ```
+pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Option<Separation> {
+    separation_beyond(a, b, precision, 0.0)
+}
+
+/// Like [`separation`], but they differ by more than `least`.
+pub(super) fn separation_beyond(
+    a: HardSigmoid,
+    b: HardSigmoid,
+    precision: Precision,
+    least: f32,
+) -> Option<Separation> {
+    let kinks = [a, b].into_iter().filter_map(HardSigmoid::kinks);
+    let beside = kinks.flat_map(|(low, high)| {
+        [
+            high,
+            low,
+            high.next_down(),
+            low.next_up(),
+            high.next_up(),
+            low.next_down(),
+        ]
+    });
+    // Round numbers first, since a person will type them.
+    let round = (-400..=400).map(|i| i as f32 / 50.0);
+    let others: Box<dyn Iterator<Item = f32>> = match precision.input {
+        DType::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),
+        DType::F16 => Box::new((0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32())),
+        DType::Bf16 => Box::new((0..=u16::MAX).map(|bits| bf16::from_bits(bits).to_f32())),
+    };
+    let tried: Vec<f32> = beside.chain(round).chain(others).collect();
+    let forward = |definition, x| precision.forward(definition, x);
+    let backward = |definition, x| precision.backward(definition, x, 1.0);
+    let first = |of: &dyn Fn(HardSigmoid, f32) -> f32| {
+        let differs = |x: &f32| (of(a, *x) - of(b, *x)).abs() > least;
+        tried.iter().copied().find(differs)
+    };
+    let by_value = first(&forward);
+    let by_gradient = || first(&backward);
+    by_value
+        .map(Separation::Forward)
+        .or_else(|| by_gradient().map(Separation::Backward))
+}
