@@ -32,36 +32,26 @@ impl Op {
     /// [`OpError::ExtraParameter`] if the operation doesn't take one that is given; [`OpError::NotFinite`] and
     /// [`OpError::BroadcastShape`] if a number is wrong.
     pub fn new(name: &str, parameters: &Parameters) -> Result<Self, OpError> {
-        let all = Self::all(HardSigmoid::COURBARIAUX);
+        let all = Self::all(parameters.definition.unwrap_or(HardSigmoid::COURBARIAUX));
         let mut names: Vec<_> = all.iter().map(|op| op.name()).collect();
         names.dedup();
         let name = ParseError::find("operation", name, &names)?;
         let of_this_name = all.iter().find(|op| op.name() == name);
         let given = Given { op: name, parameters };
         let op = match *of_this_name.expect("it is one of the names") {
-            Self::Unary(op) => Self::Unary(match op {
-                Unary::Forward(_) => Unary::Forward(given.definition()?),
-                Unary::HardSwish(_) => Unary::HardSwish(given.definition()?),
-                Unary::Binarize(_) => Unary::Binarize(Signs {
-                    how: given.binarization()?,
-                    scale: given.scale()?,
-                }),
-            }),
-            Self::Binary(op) => Self::Binary(match op {
-                Binary::Backward(_) => Binary::Backward(given.definition()?),
-                Binary::BackwardFromOutput(_) => Binary::BackwardFromOutput(given.definition()?),
-                Binary::BackwardAccumulate(_) => Binary::BackwardAccumulate(given.definition()?),
-                Binary::HardSwishBackward(_) => Binary::HardSwishBackward(given.definition()?),
-                Binary::Gate(_) => Binary::Gate(given.definition()?),
-                Binary::StraightThrough(_) => {
-                    Binary::StraightThrough(parameters.estimator.unwrap_or(StraightThrough::HardTanh))
-                }
-            }),
-            Self::GateBackward(_) => Self::GateBackward(given.definition()?),
+            Self::Unary(Unary::Binarize(_)) => Self::Unary(Unary::Binarize(Signs {
+                how: given.binarization()?,
+                scale: given.scale()?,
+            })),
+            Self::Binary(Binary::StraightThrough(_)) => Self::Binary(Binary::StraightThrough(
+                parameters.estimator.unwrap_or(StraightThrough::HardTanh),
+            )),
             Self::Pack(_) => Self::Pack(given.binarization()?),
             Self::Unpack(_) => Self::Unpack(given.scale()?),
             Self::GateBroadcast(_) => Self::GateBroadcast(given.gate()?),
             Self::GateBroadcastSums(_) => Self::GateBroadcastSums(given.gate()?),
+            // The definition is all that the others have.
+            op => given.definition().map(|_| op)?,
         };
         given.check_all_are_taken(op.parameters())?;
         Ok(op)
