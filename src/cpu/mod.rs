@@ -19,7 +19,7 @@
 //! # Ok::<(), hard_sigmoid::OpError>(())
 //! ```
 //!
-//! [`run`] takes any [`Op`] and the bytes of its tensors.
+//! [`run()`] takes any [`Op`] and the bytes of its tensors.
 //!
 //! [`gate_broadcast`] and [`gate_broadcast_sums`], its gradients, take one gate for many elements, in the shape of a
 //! [`BroadcastGate`](crate::BroadcastGate).

@@ -1,6 +1,6 @@
 //! Which hard sigmoid made these numbers?
 //!
-//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation`] finds an input that
+//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation()`] finds an input that
 //! would tell two definitions apart.
 
 mod constraints;

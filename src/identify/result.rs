@@ -47,7 +47,8 @@ pub struct Ranges {
 pub enum Verdict {
     /// This preset and no other.
     Preset(HardSigmoid),
-    /// Any of these: the data has no element that separates them. [`separation`] tells which element would.
+    /// Any of these: the data has no element that separates them.
+    /// [`separation`](super::separation()) tells which element would.
     OneOf(Vec<HardSigmoid>),
     /// No preset, but this `alpha` and `beta`: the shortest that give every bit, or, within a tolerance, the shortest that are
     /// at most twice as far from `y` as the nearest. Without gradients at the kinks the kink rule is unknown, and given as

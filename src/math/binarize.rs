@@ -23,7 +23,7 @@ use crate::math::{
 /// // Plus with the probability (x + 1) / 2, here 0.15, 0.5, 0.6 and 1.
 /// cpu::unary(Unary::binarize(Binarization::stochastic(42, 0), 1.0)?, &x, &mut y)?;
 /// assert_eq!(y[3], 1.0);
-/// // The same seed and offset give the same signs, wherever they are computed.
+/// // A seed and an offset give the same signs wherever they are computed.
 /// let mut bits = [0];
 /// cpu::pack(Binarization::stochastic(42, 0), &x, &mut bits)?;
 /// assert!((0..4).all(|i| (y[i] == 1.0) == (bits[0] >> i & 1 == 1)));

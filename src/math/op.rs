@@ -76,60 +76,29 @@ pub(crate) struct Row {
     pub(crate) parameters: Parameters,
 }
 
-impl Unary {
-    /// The row of each operation.
-    const fn row(self) -> Row {
-        let [x, y]: [&[&str]; 2] = [&["x"], &["y"]];
-        match self {
-            Self::Forward(of) => row("forward", x, y, Some(0), Parameters::of(of)),
-            Self::HardSwish(of) => row("hard_swish", x, y, Some(0), Parameters::of(of)),
-            Self::Binarize(signs) => row("binarize", x, y, Some(0), Parameters::of_signs(signs)),
-        }
-    }
-
-    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
-    pub const fn name(self) -> &'static str {
-        self.row().name
-    }
-}
-
-impl Binary {
-    /// The row of each operation.
-    const fn row(self) -> Row {
-        use Parameters as P;
-        let [xg, yg, ab]: [&[&str]; 3] = [&["x", "g"], &["y", "g"], &["a", "b"]];
-        let [dx, y]: [&[&str]; 2] = [&["dx"], &["y"]];
-        match self {
-            Self::Backward(of) => row("backward", xg, dx, Some(1), P::of(of)),
-            Self::BackwardFromOutput(of) => row("backward_from_output", yg, dx, Some(1), P::of(of)),
-            Self::BackwardAccumulate(of) => row("backward_accumulate", xg, dx, None, P::of(of)),
-            Self::HardSwishBackward(of) => row("hard_swish_backward", xg, dx, Some(1), P::of(of)),
-            Self::Gate(of) => row("gate", ab, y, Some(0), P::of(of)),
-            Self::StraightThrough(of) => row("straight_through", xg, dx, Some(1), P::of_estimator(of)),
-        }
-    }
-
-    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
-    pub const fn name(self) -> &'static str {
-        self.row().name
-    }
-}
-
 impl Op {
-    /// The row of each operation.
+    /// The row of each operation: its name, operands and results, the operand that the first result may replace, and
+    /// what it carries.
+    #[rustfmt::skip]
     pub(crate) const fn row(self) -> Row {
-        use Parameters as P;
-        let [x, y, bits]: [&[&str]; 3] = [&["x"], &["y"], &["bits"]];
-        let [ab, abg]: [&[&str]; 2] = [&["a", "b"], &["a", "b", "g"]];
-        let [da_db, db]: [&[&str]; 2] = [&["da", "db"], &["db"]];
+        use {Binary as B, Parameters as P, Unary as U};
+        let [x, y, bits, dx, db]: [&[&str]; 5] = [&["x"], &["y"], &["bits"], &["dx"], &["db"]];
+        let [xg, yg, ab, abg, da_db]: [&[&str]; 5] = [&["x", "g"], &["y", "g"], &["a", "b"], &["a", "b", "g"], &["da", "db"]];
         match self {
-            Self::Unary(op) => op.row(),
-            Self::Binary(op) => op.row(),
-            Self::GateBackward(of) => row("gate_backward", abg, da_db, Some(2), P::of(of)),
-            Self::Pack(how) => row("pack", x, bits, None, P::of_binarization(how)),
-            Self::Unpack(scale) => row("unpack", bits, y, None, P::of_scale(scale)),
-            Self::GateBroadcast(of) => row("gate_broadcast", ab, y, Some(0), P::of_gate(of)),
-            Self::GateBroadcastSums(of) => row("gate_broadcast_sums", abg, db, None, P::of_gate(of)),
+            Self::Unary(U::Forward(it)) => row("forward", x, y, Some(0), P::of(it)),
+            Self::Unary(U::HardSwish(it)) => row("hard_swish", x, y, Some(0), P::of(it)),
+            Self::Unary(U::Binarize(it)) => row("binarize", x, y, Some(0), P::of_signs(it)),
+            Self::Binary(B::Backward(it)) => row("backward", xg, dx, Some(1), P::of(it)),
+            Self::Binary(B::BackwardFromOutput(it)) => row("backward_from_output", yg, dx, Some(1), P::of(it)),
+            Self::Binary(B::BackwardAccumulate(it)) => row("backward_accumulate", xg, dx, None, P::of(it)),
+            Self::Binary(B::HardSwishBackward(it)) => row("hard_swish_backward", xg, dx, Some(1), P::of(it)),
+            Self::Binary(B::Gate(it)) => row("gate", ab, y, Some(0), P::of(it)),
+            Self::Binary(B::StraightThrough(it)) => row("straight_through", xg, dx, Some(1), P::of_estimator(it)),
+            Self::GateBackward(it) => row("gate_backward", abg, da_db, Some(2), P::of(it)),
+            Self::Pack(it) => row("pack", x, bits, None, P::of_binarization(it)),
+            Self::Unpack(it) => row("unpack", bits, y, None, P::of_scale(it)),
+            Self::GateBroadcast(it) => row("gate_broadcast", ab, y, Some(0), P::of_gate(it)),
+            Self::GateBroadcastSums(it) => row("gate_broadcast_sums", abg, db, None, P::of_gate(it)),
         }
     }
 
@@ -232,6 +201,11 @@ impl From<Binary> for Op {
 }
 
 impl Unary {
+    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    pub const fn name(self) -> &'static str {
+        Op::Unary(self).name()
+    }
+
     /// [`Unary::Binarize`] to `scale` and `-scale`.
     ///
     /// # Errors
@@ -268,6 +242,11 @@ impl Unary {
 }
 
 impl Binary {
+    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    pub const fn name(self) -> &'static str {
+        Op::Binary(self).name()
+    }
+
     /// The result for a pair of operands. `before` is what the output holds, for an operation that adds to it.
     #[inline(always)]
     pub fn apply(self, first: f32, second: f32, before: f32) -> f32 {

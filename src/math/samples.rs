@@ -41,3 +41,17 @@ impl Op {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Tests, tables and [`Op::new`] know an operation from here.
+    #[test]
+    fn every_row_has_a_sample() {
+        let rows = include_str!("op.rs").matches("=> row(\"").count();
+        let names: BTreeSet<_> = Op::all(HardSigmoid::JAX).iter().map(|op| op.name()).collect();
+        assert_eq!(names.len(), rows, "Op::all lacks an operation: {names:?}");
+    }
+}

@@ -249,7 +249,7 @@ fn draws_are_not_correlated() {
         agree(&format!("{shift} elements on"), &shifted.collect::<Vec<_>>());
     }
     agree("32 elements on", &bits[1..]);
-    // The same draws shifted by one element agree, so the comparison can fail.
+    // Draws that are shifted by one element agree, so the comparison can fail.
     let later = draw(7, 1, 0.0);
     let agreeing = bits
         .windows(2)

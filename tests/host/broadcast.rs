@@ -243,7 +243,7 @@ fn the_error_of_a_sum_is_bounded() {
         for seed in 0..20 {
             let [mut a, mut g] = [2 * seed, 2 * seed + 1].map(|seed| numbers::<f32>(middle, seed));
             match seed % 4 {
-                // The same number again and again is rounded in the same direction.
+                // One number again and again is rounded in the same direction.
                 0 => (a, g) = (vec![0.1 + seed as f32; middle], vec![1.0; middle]),
                 1 => a.iter_mut().chain(&mut g).for_each(|x| *x = x.abs()),
                 _ => {}

@@ -533,36 +533,53 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
     hard_swish_backward: [["x", "g"], ["dx"], "g"],
     gate: [["a", "b"], ["y"], "a"],
     gate_backward: [["a", "b", "g"], ["da", "db"], "g"],
+    binarize: [["x"], ["y"], "x", { seed: 2n ** 40n + 7n, offset: 3, scale: 0.75 }],
+    straight_through: [["x", "g"], ["dx"], "g", { estimator: "hard_tanh" }],
+    pack: [["x"], ["bits"], null, { seed: 9 }],
+    unpack: [["bits"], ["y"], null, { scale: 0.75 }],
+    gate_broadcast: [["a", "b"], ["y"], "a", { middle: 3, inner: 2 }],
+    gate_broadcast_sums: [["a", "b", "g"], ["db"], null, { middle: 3, inner: 2 }],
   };
   const GUARD = 0xa5;
   const EDGE = 256; // bytes of guard before and after each tensor
   let [seed, turn] = [1, 0];
   const word = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) ^ (seed >>> 15);
   const counts = { launches: 0, compared: 0, differing: 0, flushed: 0, guards: 0, parts: 0 };
-  for (const [operation, [inputs, outputs, replaced]] of Object.entries(OPERATIONS)) {
+  for (const [operation, [inputs, outputs, replaced, others]] of Object.entries(OPERATIONS)) {
     for (const dtype of dtypes) {
       const Typed = dtype === "f32" ? Float32Array : Uint16Array;
       const element = Typed.BYTES_PER_ELEMENT;
       for (const placement of replaced ? ["separate", "in_place", "shared"] : ["separate", "shared"]) {
         // Software GPUs take long to compile: one definition each, and they take turns.
         const definition = definitions[turn++ % definitions.length];
-        for (const length of lengths) {
-          // Half of the numbers lie near the curve, half are any bits.
-          const random = () => {
-            const bits = new Uint32Array(Math.ceil((length * element) / 4)).map(word);
-            const data = new Typed(bits.buffer, 0, length);
-            return data.map((value, i) => (i % 2 || dtype !== "f32" ? value : (word() / 2 ** 32) * 8 - 4));
+        const isBroadcast = others?.middle !== undefined;
+        const parameters = { ...others, definition: isBroadcast || !others ? definition : undefined };
+        for (const asked of lengths) {
+          const length = isBroadcast ? asked - (asked % 6) : asked;
+          const isSigns = (name) => name === "bits";
+          const isShort = (name) => isBroadcast && (name === "b" || name === "db");
+          const TypeOf = (name) => (isSigns(name) ? Uint32Array : Typed);
+          const lengthOf = (name) => (isSigns(name) ? Math.ceil(length / 32) : isShort(name) ? length / 3 : length);
+          const sizeOf = (name) => lengthOf(name) * TypeOf(name).BYTES_PER_ELEMENT;
+          // Half of the numbers lie near the curve, half are any bits; but sums have no subnormal on their way.
+          const half = () => (dtype === "f16" ? 0x3c00 | (word() & 0x83ff) : 0x3f80 | (word() & 0x807f));
+          const near = () => (word() / 2 ** 32) * 8 - 4;
+          const random = (name) => {
+            const bits = new Uint32Array(Math.ceil(sizeOf(name) / 4)).map(word);
+            const data = new (TypeOf(name))(bits.buffer, 0, lengthOf(name));
+            if (operation === "gate_broadcast_sums") return data.map(dtype === "f32" ? near : half);
+            return data.map((value, i) => (i % 2 || dtype !== "f32" || isSigns(name) ? value : near()));
           };
           const arrays = inputs.map(random);
           const written = placement === "in_place" ? outputs.slice(1) : outputs;
           const names = [...new Set([...inputs, ...written])];
-          const bound = plan(operation, definition, length, { dtype, placement }).tensors.map(({ name }) => name);
+          const bound = plan(operation, parameters, length, { dtype, placement }).tensors.map(({ name }) => name);
           if (bound.join() !== names.join()) throw new Error(`${operation} ${placement} binds ${bound}`);
           // The tensors' bytes among guards, in one buffer or one for each.
           const stride = EDGE + Math.ceil((length * element) / EDGE + 1) * EDGE;
           const before = names.map((name, i) => {
             const bytes = new Uint8Array(stride).fill(GUARD);
-            const data = i < inputs.length ? new Uint8Array(arrays[i].buffer, 0, length * element) : null;
+            const data = i < inputs.length ? new Uint8Array(arrays[i].buffer, 0, sizeOf(name)) : null;
             if (data) bytes.set(data, EDGE);
             return bytes;
           });
@@ -578,7 +595,7 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
           const read = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
           const encoder = device.createCommandEncoder();
           const pass = encoder.beginComputePass();
-          kernels.encode(pass, operation, definition, tensors, { length, dtype, placement });
+          kernels.encode(pass, operation, parameters, tensors, { length, dtype, placement });
           pass.end();
           places.forEach(({ buffer, at }, i) => encoder.copyBufferToBuffer(buffer, at, read, i * stride, stride));
           device.queue.submit([encoder.finish()]);
@@ -590,7 +607,7 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
           const results = outputs.map((output) => (written.includes(output) ? output : replaced)).map(named);
           for (const i of names.keys()) {
             const isResult = results.includes(i);
-            const kept = (byte) => !isResult || byte < EDGE || byte >= EDGE + length * element;
+            const kept = (byte) => !isResult || byte < EDGE || byte >= EDGE + sizeOf(names[i]);
             for (let byte = 0; byte < stride; byte++) {
               if (!kept(byte)) continue;
               counts.guards++;
@@ -599,12 +616,13 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
               }
             }
           }
-          const typed = results.map((i) => new Typed(after[i].slice(EDGE, EDGE + length * element).buffer));
-          const found = check(operation, definition, arrays, typed, { dtype });
+          const typed = results.map((i) => new (TypeOf(names[i]))(after[i].slice(EDGE, EDGE + sizeOf(names[i])).buffer));
+          const found = check(operation, parameters, arrays, typed, { dtype });
           for (const name of ["compared", "differing", "flushed"]) counts[name] += found[name];
           if (found.differing) throw new Error(`${operation} ${definition} ${dtype} ${placement} ${length}: ${found.differing}`);
           const options = { dtype, placement, limits: claimed.limits };
-          counts.parts = Math.max(counts.parts, plan(operation, definition, length, options).parts.length);
+          // The parts of sums are limited by the grid.
+          if (operation !== "gate_broadcast_sums") counts.parts = Math.max(counts.parts, plan(operation, parameters, length, options).parts.length);
           counts.launches++;
         }
       }
@@ -612,16 +630,17 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
   }
   return counts;
 }
-// Seven operations have one result, one has two, and one of the seven isn't in place.
-const RESULTS = 3 * (7 * 3 - 1 + 2 * 3);
+// Nine operations have one result, one has two, and one of the nine isn't in place, nor are pack and unpack. The broadcast gate, of
+// whole rows, has one for each a; its sums, never in place, one for each b.
+const resultsOf = (length) => (9 * 3 - 1 + 2 * 3 + 2 * 2) * length + (3 + 2 / 3) * (length - (length % 6));
 const lengths = [0, 1, 2, 3, 255, 1001, 70001];
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 await visit("/empty.html", async (page) => {
   const definitions = ["pytorch", "keras", "jax", "keras3", "affine(1e30, -2, half)"];
   const counts = await page.evaluate(everyOperation, { lengths, definitions });
   console.log("every operation, element type and placement:", counts);
-  assert.equal(counts.launches, 3 * (8 * 3 - 1) * lengths.length);
-  assert.equal(counts.compared, RESULTS * sum(lengths));
+  assert.equal(counts.launches, 3 * (11 * 3 - 1 + 3 * 2) * lengths.length);
+  assert.equal(counts.compared, 3 * Math.round(sum(lengths.map(resultsOf))));
   assert.equal(counts.differing, 0);
   assert.equal(counts.parts, 1);
 });
@@ -630,7 +649,7 @@ await visit("/empty.html", async (page) => {
   Object.assign(limits, { minStorageBufferOffsetAlignment: 256, maxComputeWorkgroupsPerDimension: 7, maxComputeWorkgroupStorageSize: 16384 });
   const counts = await page.evaluate(everyOperation, { lengths: [70001], definitions: ["keras"], dtypes: ["f16"], limits });
   console.log("in parts:", counts);
-  assert.equal(counts.compared, (RESULTS / 3) * 70001);
+  assert.equal(counts.compared, Math.round(resultsOf(70001)));
   assert.equal(counts.differing, 0);
   assert.equal(counts.parts, 9);
 });
