@@ -8,3 +8,5 @@ mod cpu;
 mod halves;
 mod identify;
 mod mobilenet;
+#[path = "../common/slice.rs"]
+mod slice;
