@@ -3,16 +3,17 @@
 
 use crate::{
     cpu::{
-        elementwise::{STRIP, Specialize, Split, TASK_LEN, apply_converting, tasks},
+        elementwise::{STRIP, Split, TASK_LEN, apply_converting, tasks},
         vectors::Vectors,
     },
     math::{
         broadcast::{BroadcastGate, PARTIALS},
-        dtype::Scalar,
+        dtype::{DType, Scalar},
         error::OpError,
         op::Binary,
     },
 };
+use half::{bf16, f16};
 use std::ops::Range;
 
 /// `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`: see [`BroadcastGate`].
@@ -23,7 +24,7 @@ use std::ops::Range;
 pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut [T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
     OpError::check_lengths(("a", a.len() as u64), ("y", y.len() as u64))?;
-    gated(gate, [a], b, y);
+    compiled_here!(T: gated_copy(gate: BroadcastGate)[a: T, b: T][y: T]);
     Ok(())
 }
 
@@ -33,7 +34,7 @@ pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut 
 /// See [`gate_broadcast`].
 pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &[T]) -> Result<(), OpError> {
     gate.check(("a", a.len() as u64), ("b", b.len() as u64))?;
-    gated(gate, [], b, a);
+    compiled_here!(T: gated_in_place(gate: BroadcastGate)[b: T][a: T]);
     Ok(())
 }
 
@@ -54,9 +55,16 @@ pub fn gate_broadcast_backward<T: Scalar>(
     OpError::check_lengths(named("a", a), named("g", g))?;
     OpError::check_lengths(named("a", a), named("da", da))?;
     OpError::check_lengths(named("b", b), named("db", db))?;
-    sums(gate, a, b, g, db);
-    gated(gate, [g], b, da);
-    Ok(())
+    compiled_here!(T: sums(gate: BroadcastGate)[a: T, b: T, g: T][db: T]);
+    gate_broadcast(gate, g, b, da)
+}
+
+fn gated_copy<T: Scalar>(gate: BroadcastGate, [a, b]: [&[T]; 2], [y]: [&mut [T]; 1]) {
+    gated(gate, [a], b, y);
+}
+
+fn gated_in_place<T: Scalar>(gate: BroadcastGate, [b]: [&[T]; 1], [a]: [&mut [T]; 1]) {
+    gated(gate, [], b, a);
 }
 
 /// The length of a tile, which repeats the numbers of `b`.
@@ -72,9 +80,10 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
         Split::of([y], 1),
         #[inline(always)]
         move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
-            Binary::Gate(gate.definition()).specialize(
+            gate.specialize(
                 #[inline(always)]
-                |op| {
+                |gate| {
+                    let op = Binary::Gate(gate.definition());
                     let mut tile = [T::zeroed(); TILE];
                     let mut at = 0;
                     while at < y.len() {
@@ -155,7 +164,7 @@ const COLUMNS: usize = 256;
 /// The same if there are so few sums that some cores would have no work.
 const FEW_COLUMNS: usize = 64;
 
-fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {
+fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1]) {
     let (row, inner) = (gate.row() as usize, gate.inner() as usize);
     let most = if db.len() < 4 * COLUMNS { FEW_COLUMNS } else { COLUMNS };
     let task = (TASK_LEN / gate.middle() as usize)

@@ -25,6 +25,27 @@
 //! A function fails with [`OpError::LengthMismatch`] if the lengths of its slices don't match, and with
 //! [`OpError::ScaleTooLarge`] if `T` can't hold the scale of a binarization. A call that fails has written nothing.
 
+/// Calls `$compute` with values, inputs and outputs. The functions in between aren't generic, so that the loops are compiled
+/// here, once, and not in every crate that calls them.
+macro_rules! compiled_here {
+    ($T:ident: $compute:ident($($value:ident: $Value:ty),*)[$($input:ident: $Input:ty),*][$($output:ident: $Output:ty),*]) => {
+        compiled_here!(@ $T: F32 f32, F16 f16, Bf16 bf16, {
+            fn compiled($($value: $Value,)* $($input: &[$Input],)* $($output: &mut [$Output],)*) {
+                $compute($($value,)* [$($input),*], [$($output),*]);
+            }
+            compiled($($value,)* $(bytemuck::cast_slice($input),)* $(bytemuck::cast_slice_mut($output),)*)
+        })
+    };
+    (@ $T:ident: $($Variant:ident $Element:ident,)* $call:block) => {
+        match $T::DTYPE {
+            $(DType::$Variant => {
+                type $T = $Element;
+                $call
+            })*
+        }
+    };
+}
+
 mod broadcast;
 mod elementwise;
 mod vectors;
@@ -39,6 +60,7 @@ use crate::math::{
 };
 pub use broadcast::{gate_broadcast, gate_broadcast_backward, gate_broadcast_in_place};
 use elementwise::Specialize;
+use half::{bf16, f16};
 
 /// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
 /// give the same number. (`tests/host/halves.rs` tests all of them.)
@@ -60,15 +82,11 @@ fn cheapest<T: Scalar>(op: Unary) -> Unary {
 pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> {
     check_lengths(op.into(), &[x.len(), y.len()])?;
     if let Unary::Binarize(signs) = op {
-        return binarize([x], y, signs);
+        T::DTYPE.check_scale(signs.scale)?;
+        compiled_here!(T: binarize(signs: Signs)[x: T][y: T]);
+    } else {
+        compiled_here!(T: update_unary(op: Unary)[x: T][y: T]);
     }
-    elementwise::update(
-        cheapest::<T>(op),
-        [x],
-        [y],
-        #[inline(always)]
-        |op: Unary, i, [x], _| [op.apply(x, i as u64)],
-    );
     Ok(())
 }
 
@@ -78,16 +96,23 @@ pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> 
 /// [`OpError::ScaleTooLarge`]: see the [module](self).
 pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> {
     if let Unary::Binarize(signs) = op {
-        return binarize([], x, signs);
+        T::DTYPE.check_scale(signs.scale)?;
+        compiled_here!(T: binarize(signs: Signs)[][x: T]);
+    } else {
+        compiled_here!(T: update_unary(op: Unary)[][x: T]);
     }
+    Ok(())
+}
+
+/// In place if there is no `x`.
+fn update_unary<T: Scalar, const N: usize>(op: Unary, x: [&[T]; N], y: [&mut [T]; 1]) {
     elementwise::update(
         cheapest::<T>(op),
-        [],
-        [x],
+        x,
+        y,
         #[inline(always)]
-        |op: Unary, i, [], [x]| [op.apply(x, i as u64)],
+        |op: Unary, i, x: [f32; N], [before]| [op.apply(*x.first().unwrap_or(&before), i as u64)],
     );
-    Ok(())
 }
 
 /// `out[i] = op(first[i], second[i])`, with the operands in the order of [`Op::inputs`]. [`Binary::BackwardAccumulate`]
@@ -97,14 +122,18 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
 /// See the [module](self).
 pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -> Result<(), OpError> {
     check_lengths(op.into(), &[first.len(), second.len(), out.len()])?;
+    compiled_here!(T: update_binary(op: Binary)[first: T, second: T][out: T]);
+    Ok(())
+}
+
+fn update_binary<T: Scalar>(op: Binary, inputs: [&[T]; 2], out: [&mut [T]; 1]) {
     elementwise::update(
         op,
-        [first, second],
-        [out],
+        inputs,
+        out,
         #[inline(always)]
         |op: Binary, _, [first, second], [before]| [op.apply(first, second, before)],
     );
-    Ok(())
 }
 
 /// Replaces the operand that [`Op::replaces`] names with the result: `g` with `dx`, or `a` with the gated tensor.
@@ -113,31 +142,31 @@ pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -
 /// # Errors
 /// [`OpError::NotInPlace`] for [`Binary::BackwardAccumulate`]; for the rest see the [module](self).
 pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) -> Result<(), OpError> {
-    match Op::from(op).replaces() {
-        None => Err(OpError::NotInPlace { op: op.name() }),
-        Some(0) => {
-            check_lengths(op.into(), &[replaced.len(), kept.len()])?;
-            elementwise::update(
-                op,
-                [kept],
-                [replaced],
-                #[inline(always)]
-                |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
-            );
-            Ok(())
-        }
-        Some(_) => {
-            check_lengths(op.into(), &[kept.len(), replaced.len()])?;
-            elementwise::update(
-                op,
-                [kept],
-                [replaced],
-                #[inline(always)]
-                |op: Binary, _, [first], [second]| [op.apply(first, second, 0.0)],
-            );
-            Ok(())
-        }
-    }
+    let Some(index) = Op::from(op).replaces() else {
+        return Err(OpError::NotInPlace { op: op.name() });
+    };
+    let mut lengths = [kept.len(); 2];
+    lengths[index] = replaced.len();
+    check_lengths(op.into(), &lengths)?;
+    compiled_here!(T: update_binary_in_place(op: Binary)[kept: T][replaced: T]);
+    Ok(())
+}
+
+fn update_binary_in_place<T: Scalar>(op: Binary, kept: [&[T]; 1], replaced: [&mut [T]; 1]) {
+    elementwise::update(
+        op,
+        kept,
+        replaced,
+        // The operation's variant is known in each loop, so the compiler knows this too.
+        #[inline(always)]
+        |op: Binary, _, [kept], [replaced]| {
+            let [first, second] = match op {
+                Binary::Gate(_) => [replaced, kept],
+                _ => [kept, replaced],
+            };
+            [op.apply(first, second, 0.0)]
+        },
+    );
 }
 
 /// Both gradients of a gate: `(da[i], db[i])` is [`HardSigmoid::gate_backward`] of `(a[i], b[i], g[i])`.
@@ -154,14 +183,18 @@ pub fn gate_backward<T: Scalar>(
 ) -> Result<(), OpError> {
     let op = Other::GateBackward(definition);
     check_lengths(op.into(), &[a.len(), b.len(), g.len(), da.len(), db.len()])?;
+    compiled_here!(T: update_gate_backward(definition: HardSigmoid)[a: T, b: T, g: T][da: T, db: T]);
+    Ok(())
+}
+
+fn update_gate_backward<T: Scalar>(definition: HardSigmoid, inputs: [&[T]; 3], outputs: [&mut [T]; 2]) {
     elementwise::update(
         definition,
-        [a, b, g],
-        [da, db],
+        inputs,
+        outputs,
         #[inline(always)]
         |definition: HardSigmoid, _, [a, b, g], _| definition.gate_backward(a, b, g).into(),
     );
-    Ok(())
 }
 
 /// Packs signs into bits. Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus
@@ -171,13 +204,17 @@ pub fn gate_backward<T: Scalar>(
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
 pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OpError> {
     check_packed_length("x", x.len() as u64, size_of_val(bits) as u64)?;
+    compiled_here!(T: pack_signs(how: Binarization)[x: T][bits: u32]);
+    Ok(())
+}
+
+fn pack_signs<T: Scalar>(how: Binarization, [x]: [&[T]; 1], [bits]: [&mut [u32]; 1]) {
     elementwise::pack(
         x,
         bits,
         #[inline(always)]
         move |start, x| how.are_plus(start as u64, x),
     );
-    Ok(())
 }
 
 /// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: the reverse of [`pack`].
@@ -187,26 +224,31 @@ pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(
 /// [module](self).
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
     check_packed_length("y", y.len() as u64, size_of_val(bits) as u64)?;
-    elementwise::unpack(bits, y, signed(Finite::new("scale", scale)?)?);
+    let scale = Finite::new("scale", scale)?;
+    T::DTYPE.check_scale(scale)?;
+    compiled_here!(T: unpack_signs(scale: Finite)[bits: u32][y: T]);
     Ok(())
 }
 
-fn binarize<T: Scalar, const N: usize>(x: [&[T]; N], y: &mut [T], signs: Signs) -> Result<(), OpError> {
+fn unpack_signs<T: Scalar>(scale: Finite, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1]) {
+    elementwise::unpack(bits, y, signed(scale));
+}
+
+/// In place if there is no `x`.
+fn binarize<T: Scalar, const N: usize>(signs: Signs, x: [&[T]; N], [y]: [&mut [T]; 1]) {
     let Signs { how, scale } = signs;
     elementwise::choose(
         x,
         y,
-        signed(scale)?,
+        signed(scale),
         #[inline(always)]
         move |start, x| how.are_plus(start as u64, x),
     );
-    Ok(())
 }
 
 /// `-scale` and `scale`.
-fn signed<T: Scalar>(scale: Finite) -> Result<[T; 2], OpError> {
-    T::DTYPE.check_scale(scale)?;
-    Ok([-scale.get(), scale.get()].map(T::from_f32))
+fn signed<T: Scalar>(scale: Finite) -> [T; 2] {
+    [-scale.get(), scale.get()].map(T::from_f32)
 }
 
 /// Runs `$run` with an operation, specialized by the form of its definition. Code that isn't inlined isn't vectorized.
@@ -225,7 +267,7 @@ impl Specialize for Unary {
         match self {
             Self::Forward(definition) => by_form!(Self::Forward, definition, run),
             Self::HardSwish(definition) => by_form!(Self::HardSwish, definition, run),
-            Self::Binarize(signs) => run(Self::Binarize(signs)),
+            Self::Binarize(_) => unreachable!("`binarize` computes it"),
         }
     }
     #[inline(always)]
