@@ -80,10 +80,10 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
         Split::of([y], 1),
         #[inline(always)]
         move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
-            gate.specialize(
+            gate.definition().specialize_forward(
                 #[inline(always)]
-                |gate| {
-                    let op = Binary::Gate(gate.definition());
+                |definition| {
+                    let op = Binary::Gate(definition);
                     let mut tile = [T::zeroed(); TILE];
                     let mut at = 0;
                     while at < y.len() {
@@ -177,26 +177,28 @@ fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1
         Split::of([db], 1),
         #[inline(always)]
         move |vectors, start, [b]: [&[T]; 1], [db]: [&mut [T]; 1]| {
-            gate.specialize(
-                #[inline(always)]
-                |gate| {
-                    // Partial sums that would stay +0 are left out: they change nothing.
-                    let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
-                    let mut partials = vec![0.0; lanes * inner.min(most)];
-                    let mut at = 0;
-                    while at < db.len() {
-                        let (outer, column) = ((start + at) / inner, (start + at) % inner);
-                        let columns = (inner - column).min(db.len() - at).min(most);
-                        let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
-                        let partials = &mut partials[..lanes * columns];
-                        column_sums(vectors, inner, column..column + columns, [g, a], partials);
-                        for i in 0..columns {
-                            db[at + i] = T::narrowed(gate.db(b[at + i].widened(), partials[i]));
+            // Partial sums that would stay +0 are left out: they change nothing.
+            let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
+            let mut partials = vec![0.0; lanes * inner.min(most)];
+            let mut at = 0;
+            while at < db.len() {
+                let (outer, column) = ((start + at) / inner, (start + at) % inner);
+                let columns = (inner - column).min(db.len() - at).min(most);
+                let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
+                let partials = &mut partials[..lanes * columns];
+                column_sums(vectors, inner, column..column + columns, [g, a], partials);
+                // Only this depends on the form.
+                let (b, db) = (&b[at..][..columns], &mut db[at..][..columns]);
+                gate.specialize(
+                    #[inline(always)]
+                    |gate| {
+                        for ((db, b), sum) in db.iter_mut().zip(b).zip(partials) {
+                            *db = T::narrowed(gate.db(b.widened(), *sum));
                         }
-                        at += columns;
-                    }
-                },
-            );
+                    },
+                );
+                at += columns;
+            }
         },
     );
 }

@@ -253,8 +253,11 @@ fn signed<T: Scalar>(scale: Finite) -> [T; 2] {
 
 /// Runs `$run` with an operation, specialized by the form of its definition. Code that isn't inlined isn't vectorized.
 macro_rules! by_form {
-    ($Op:path, $definition:expr, $run:expr) => {
-        $definition.specialize(
+    ($Op:path, $definition:ident, $run:ident) => {
+        by_form!($Op, $definition.specialize, $run)
+    };
+    ($Op:path, $definition:ident.$specialize:ident, $run:ident) => {
+        $definition.$specialize(
             #[inline(always)]
             |definition| $run($Op(definition)),
         )
@@ -265,8 +268,8 @@ impl Specialize for Unary {
     #[inline(always)]
     fn specialize(self, run: impl FnOnce(Self)) {
         match self {
-            Self::Forward(definition) => by_form!(Self::Forward, definition, run),
-            Self::HardSwish(definition) => by_form!(Self::HardSwish, definition, run),
+            Self::Forward(definition) => by_form!(Self::Forward, definition.specialize_forward, run),
+            Self::HardSwish(definition) => by_form!(Self::HardSwish, definition.specialize_forward, run),
             Self::Binarize(_) => unreachable!("`binarize` computes it"),
         }
     }
@@ -285,7 +288,7 @@ impl Specialize for Binary {
             Self::BackwardFromOutput(definition) => by_form!(Self::BackwardFromOutput, definition, run),
             Self::BackwardAccumulate(definition) => by_form!(Self::BackwardAccumulate, definition, run),
             Self::HardSwishBackward(definition) => by_form!(Self::HardSwishBackward, definition, run),
-            Self::Gate(definition) => by_form!(Self::Gate, definition, run),
+            Self::Gate(definition) => by_form!(Self::Gate, definition.specialize_forward, run),
             Self::StraightThrough(HardTanh) => run(Self::StraightThrough(HardTanh)),
             Self::StraightThrough(Identity) => run(Self::StraightThrough(Identity)),
         }

@@ -334,6 +334,23 @@ impl HardSigmoid {
         }
     }
 
+    /// [`specialize`](Self::specialize) for what has no gradient: its gradient rule changes nothing.
+    #[inline(always)]
+    pub(crate) fn specialize_forward(self, run: impl FnOnce(Self)) {
+        match self.form {
+            Form::Affine { alpha, beta, .. } => run(Self {
+                form: Form::Affine {
+                    alpha,
+                    beta,
+                    kinks: KinkRule::Strict,
+                },
+            }),
+            Form::Relu6Divide => run(Self::PYTORCH),
+            Form::Relu6DivideBoth => run(Self::KERAS3),
+            Form::Relu6Multiply => run(Self::JAX),
+        }
+    }
+
     /// The slope of the linear zone. The gradient there is `fl(slope·g)`, but with [`KERAS3`](Self::KERAS3) `fl(g / 6)`:
     ///
     /// ```
