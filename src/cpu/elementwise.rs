@@ -37,6 +37,10 @@ pub(super) fn update<D: Specialize, T: Scalar, const N: usize, const M: usize>(
         Split::of(outputs, 1),
         #[inline(always)]
         move |vectors, start, inputs, outputs| {
+            // See `HardSigmoid::specialize`.
+            if cfg!(debug_assertions) {
+                return apply_converting(op, vectors, start, inputs, outputs, of);
+            }
             op.specialize(
                 #[inline(always)]
                 |op| apply_converting(op, vectors, start, inputs, outputs, of),
