@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Runs the tests. GPU tests have to run, on a software driver if there is no GPU.
 #
-#   ./test.sh              all tests except the sweep over all inputs
+#   ./test.sh              the tests of the library, except what follows
+#   ./test.sh cli          the tests of the command `hard-sigmoid`, and of the docs' pictures and tables
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
 #                          kernels, on every adapter (about an hour for each on two cores), and a
-#                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one
+#                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one,
+#                          HARD_SIGMOID_SLICE=3/16 takes the third sixteenth of the inputs
 #   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
 #                          validation layer; it writes docs/portability.md (about 15 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
@@ -52,13 +54,19 @@ export XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-${TMPDIR:-/tmp}}"
 case "${1:-}" in
 "")
     # --release shares its build with the examples, and the tests go through millions of elements.
-    cargo test --release
-    cargo test --release -p hard-sigmoid-tools
+    cargo test --release --lib --test structure --test gpu --test host --test shaders --test tint --test validation
+    cargo test --release --doc
+    cargo build --release --examples
+    ;;
+cli)
+    # One call: `-p hard-sigmoid-tools` alone has other features, and would build wgpu and 30 crates more once again.
+    cargo test --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test tool --test pages
+    cargo test --release -p hard-sigmoid-cli --lib
     ;;
 *)
     # Each of the others has a folder.
     if ! [[ $1 =~ ^[a-z0-9]+$ && -x tests/$1/run.sh ]]; then
-        echo "usage: ./test.sh [exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
+        echo "usage: ./test.sh [cli|exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
         exit 2
     fi
     "tests/$1/run.sh"

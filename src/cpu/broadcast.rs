@@ -4,17 +4,18 @@
 use crate::{
     cpu::{
         check_sizes,
-        elementwise::{STRIP, Specialize, apply_converting},
+        elementwise::{STRIP, apply_converting},
         tasks::{Split, TASK_LEN, tasks},
         vectors::Vectors,
     },
     math::{
         broadcast::{BroadcastGate, PARTIALS},
-        dtype::Scalar,
+        dtype::{DType, Scalar},
         error::OpError,
         op::{Binary, Op},
     },
 };
+use half::{bf16, f16};
 use std::ops::Range;
 
 /// `y = a·forward(b)`, where each number of `b` is the gate of many numbers of `a`: see [`BroadcastGate`].
@@ -27,7 +28,7 @@ pub fn gate_broadcast<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], y: &mut 
         Op::GateBroadcast(gate),
         [size_of_val(a), size_of_val(b), size_of_val(y)],
     )?;
-    gated(gate, [a], b, y);
+    compiled_here!(T: gated_copy(gate: BroadcastGate)[a: T, b: T][y: T]);
     Ok(())
 }
 
@@ -40,7 +41,7 @@ pub fn gate_broadcast_in_place<T: Scalar>(gate: BroadcastGate, a: &mut [T], b: &
         Op::GateBroadcast(gate),
         [size_of_val(a), size_of_val(b), size_of_val(a)],
     )?;
-    gated(gate, [], b, a);
+    compiled_here!(T: gated_in_place(gate: BroadcastGate)[b: T][a: T]);
     Ok(())
 }
 
@@ -58,8 +59,16 @@ pub fn gate_broadcast_sums<T: Scalar>(
 ) -> Result<(), OpError> {
     let sizes = [size_of_val(a), size_of_val(b), size_of_val(g), size_of_val(db)];
     check_sizes::<T, _>(Op::GateBroadcastSums(gate), sizes)?;
-    sums(gate, a, b, g, db);
+    compiled_here!(T: sums(gate: BroadcastGate)[a: T, b: T, g: T][db: T]);
     Ok(())
+}
+
+fn gated_copy<T: Scalar>(gate: BroadcastGate, [a, b]: [&[T]; 2], [y]: [&mut [T]; 1]) {
+    gated(gate, [a], b, y);
+}
+
+fn gated_in_place<T: Scalar>(gate: BroadcastGate, [b]: [&[T]; 1], [a]: [&mut [T]; 1]) {
+    gated(gate, [], b, a);
 }
 
 /// The length of a tile, which repeats the numbers of `b`.
@@ -75,9 +84,10 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
         Split::of([y], 1),
         #[inline(always)]
         move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
-            Binary::Gate(gate.definition()).by_case(
+            gate.definition().specialize_forward(
                 #[inline(always)]
-                |op| {
+                |definition| {
+                    let op = Binary::Gate(definition);
                     let mut tile = [T::zeroed(); TILE];
                     let mut at = 0;
                     while at < y.len() {
@@ -158,7 +168,7 @@ const COLUMNS: usize = 256;
 /// The most sums at a time if there are so few that some cores would have no work.
 const FEW_COLUMNS: usize = 64;
 
-fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T]) {
+fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1]) {
     let (row, inner) = (gate.row() as usize, gate.inner() as usize);
     let most = if db.len() < 4 * COLUMNS { FEW_COLUMNS } else { COLUMNS };
     let task = (TASK_LEN / gate.middle() as usize)
@@ -171,26 +181,28 @@ fn sums<T: Scalar>(gate: BroadcastGate, a: &[T], b: &[T], g: &[T], db: &mut [T])
         Split::of([db], 1),
         #[inline(always)]
         move |vectors, start, [b]: [&[T]; 1], [db]: [&mut [T]; 1]| {
-            gate.specialize(
-                #[inline(always)]
-                |gate| {
-                    // Partial sums that would stay +0 are left out: they change nothing.
-                    let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
-                    let mut partials = vec![0.0; lanes * inner.min(most)];
-                    let mut at = 0;
-                    while at < db.len() {
-                        let (outer, column) = ((start + at) / inner, (start + at) % inner);
-                        let columns = (inner - column).min(db.len() - at).min(most);
-                        let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
-                        let partials = &mut partials[..lanes * columns];
-                        column_sums(vectors, inner, column..column + columns, [g, a], partials);
-                        for i in 0..columns {
-                            db[at + i] = T::narrowed(gate.db(b[at + i].widened(), partials[i]));
+            // Partial sums that would stay +0 are left out: they change nothing.
+            let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
+            let mut partials = vec![0.0; lanes * inner.min(most)];
+            let mut at = 0;
+            while at < db.len() {
+                let (outer, column) = ((start + at) / inner, (start + at) % inner);
+                let columns = (inner - column).min(db.len() - at).min(most);
+                let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
+                let partials = &mut partials[..lanes * columns];
+                column_sums(vectors, inner, column..column + columns, [g, a], partials);
+                // Only this depends on the form.
+                let (b, db) = (&b[at..][..columns], &mut db[at..][..columns]);
+                gate.specialize(
+                    #[inline(always)]
+                    |gate| {
+                        for ((db, b), sum) in db.iter_mut().zip(b).zip(partials) {
+                            *db = T::narrowed(gate.db(b.widened(), *sum));
                         }
-                        at += columns;
-                    }
-                },
-            );
+                    },
+                );
+                at += columns;
+            }
         },
     );
 }

@@ -53,6 +53,10 @@ fn map_slices<const IN_PLACE: bool, D: Specialize, T: Scalar, const N: usize, co
         Split::of(outputs, 1),
         #[inline(always)]
         move |vectors, start, inputs, outputs| {
+            // See `HardSigmoid::specialize`.
+            if cfg!(debug_assertions) {
+                return apply_converting::<IN_PLACE, D, T, N, M>(op, vectors, start, inputs, outputs, of);
+            }
             op.by_case(
                 #[inline(always)]
                 |op| apply_converting::<IN_PLACE, D, T, N, M>(op, vectors, start, inputs, outputs, of),

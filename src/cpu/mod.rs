@@ -27,6 +27,27 @@
 //! A function fails with [`OpError::LengthMismatch`] if the lengths of its slices don't match, and with
 //! [`OpError::ScaleTooLarge`] if `T` can't hold the scale of a binarization. A call that fails has written nothing.
 
+/// Calls `$compute` with values, inputs and outputs. The functions in between aren't generic, so that the loops are compiled
+/// here, once, and not in every crate that calls them.
+macro_rules! compiled_here {
+    ($T:ident: $compute:ident($($value:ident: $Value:ty),*)[$($input:ident: $Input:ty),*][$($output:ident: $Output:ty),*]) => {
+        compiled_here!(@ $T: F32 f32, F16 f16, Bf16 bf16, {
+            fn compiled($($value: $Value,)* $($input: &[$Input],)* $($output: &mut [$Output],)*) {
+                $compute($($value,)* [$($input),*], [$($output),*]);
+            }
+            compiled($($value,)* $(bytemuck::cast_slice($input),)* $(bytemuck::cast_slice_mut($output),)*)
+        })
+    };
+    (@ $T:ident: $($Variant:ident $Element:ident,)* $call:block) => {
+        match $T::DTYPE {
+            $(DType::$Variant => {
+                type $T = $Element;
+                $call
+            })*
+        }
+    };
+}
+
 mod broadcast;
 mod elementwise;
 mod run;
@@ -44,6 +65,7 @@ use crate::math::{
 };
 pub use broadcast::{gate_broadcast, gate_broadcast_in_place, gate_broadcast_sums};
 use elementwise::Specialize;
+use half::{bf16, f16};
 pub use run::run;
 
 /// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
@@ -66,16 +88,22 @@ fn cheapest<T: Scalar>(op: Unary) -> Unary {
 pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> {
     check_sizes::<T, _>(op.into(), [size_of_val(x), size_of_val(y)])?;
     if let Unary::Binarize(signs) = op {
-        return binarize([x], y, signs);
+        T::DTYPE.check_scale(signs.scale)?;
+        compiled_here!(T: binarize(signs: Signs)[x: T][y: T]);
+    } else {
+        compiled_here!(T: map_unary(op: Unary)[x: T][y: T]);
     }
+    Ok(())
+}
+
+fn map_unary<T: Scalar>(op: Unary, x: [&[T]; 1], y: [&mut [T]; 1]) {
     elementwise::map(
         cheapest::<T>(op),
-        [x],
-        [y],
+        x,
+        y,
         #[inline(always)]
         |op: Unary, i, [x], _| [op.apply(x, i as u64)],
     );
-    Ok(())
 }
 
 /// `x[i] = op(x[i])`.
@@ -84,16 +112,22 @@ pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> 
 /// [`OpError::ScaleTooLarge`]: see the [module](self).
 pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> {
     if let Unary::Binarize(signs) = op {
-        return binarize([], x, signs);
+        T::DTYPE.check_scale(signs.scale)?;
+        compiled_here!(T: binarize(signs: Signs)[][x: T]);
+    } else {
+        compiled_here!(T: map_unary_in_place(op: Unary)[][x: T]);
     }
+    Ok(())
+}
+
+fn map_unary_in_place<T: Scalar>(op: Unary, none: [&[T]; 0], x: [&mut [T]; 1]) {
     elementwise::map_in_place(
         cheapest::<T>(op),
-        [],
-        [x],
+        none,
+        x,
         #[inline(always)]
         |op: Unary, i, [], [x]| [op.apply(x, i as u64)],
     );
-    Ok(())
 }
 
 /// `out[i] = op(first[i], second[i])`, with the operands in the order of [`Op::inputs`]. [`Binary::BackwardAccumulate`]
@@ -104,14 +138,18 @@ pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> 
 pub fn binary<T: Scalar>(op: Binary, first: &[T], second: &[T], out: &mut [T]) -> Result<(), OpError> {
     let sizes = [size_of_val(first), size_of_val(second), size_of_val(out)];
     check_sizes::<T, _>(op.into(), sizes)?;
+    compiled_here!(T: map_binary(op: Binary)[first: T, second: T][out: T]);
+    Ok(())
+}
+
+fn map_binary<T: Scalar>(op: Binary, inputs: [&[T]; 2], out: [&mut [T]; 1]) {
     elementwise::map(
         op,
-        [first, second],
-        [out],
+        inputs,
+        out,
         #[inline(always)]
         |op: Binary, _, [first, second], [before]| [op.apply(first, second, before)],
     );
-    Ok(())
 }
 
 /// Replaces the operand that [`Op::replaces`] names with the result: `g` with `dx`, or `a` with the gated tensor.
@@ -126,24 +164,25 @@ pub fn binary_in_place<T: Scalar>(op: Binary, kept: &[T], replaced: &mut [T]) ->
     let mut sizes = [size_of_val(kept), size_of_val(kept), size_of_val(replaced)];
     sizes[index] = size_of_val(replaced);
     check_sizes::<T, _>(op.into(), sizes)?;
-    if index == 0 {
-        elementwise::map_in_place(
-            op,
-            [kept],
-            [replaced],
-            #[inline(always)]
-            |op: Binary, _, [second], [first]| [op.apply(first, second, 0.0)],
-        );
-    } else {
-        elementwise::map_in_place(
-            op,
-            [kept],
-            [replaced],
-            #[inline(always)]
-            |op: Binary, _, [first], [second]| [op.apply(first, second, 0.0)],
-        );
-    }
+    compiled_here!(T: map_binary_in_place(op: Binary)[kept: T][replaced: T]);
     Ok(())
+}
+
+fn map_binary_in_place<T: Scalar>(op: Binary, kept: [&[T]; 1], replaced: [&mut [T]; 1]) {
+    elementwise::map_in_place(
+        op,
+        kept,
+        replaced,
+        // The operation's variant is known in each loop, so the compiler knows this too.
+        #[inline(always)]
+        |op: Binary, _, [kept], [replaced]| {
+            let [first, second] = match op {
+                Binary::Gate(_) => [replaced, kept],
+                _ => [kept, replaced],
+            };
+            [op.apply(first, second, 0.0)]
+        },
+    );
 }
 
 /// Both gradients of a gate: `(da[i], db[i])` is [`HardSigmoid::gate_backward`] of `(a[i], b[i], g[i])`.
@@ -166,14 +205,18 @@ pub fn gate_backward<T: Scalar>(
         size_of_val(db),
     ];
     check_sizes::<T, _>(Op::GateBackward(definition), sizes)?;
+    compiled_here!(T: map_gate_backward(definition: HardSigmoid)[a: T, b: T, g: T][da: T, db: T]);
+    Ok(())
+}
+
+fn map_gate_backward<T: Scalar>(definition: HardSigmoid, inputs: [&[T]; 3], outputs: [&mut [T]; 2]) {
     elementwise::map(
         definition,
-        [a, b, g],
-        [da, db],
+        inputs,
+        outputs,
         #[inline(always)]
         |definition: HardSigmoid, _, [a, b, g], _| definition.gate_backward(a, b, g).into(),
     );
-    Ok(())
 }
 
 /// Packs signs into bits. Bit `i % 32` of `bits[i / 32]`, counted from the lowest, is 1 where element `i` gets the plus
@@ -183,13 +226,17 @@ pub fn gate_backward<T: Scalar>(
 /// [`OpError::PackedLength`] unless `bits` is one word for every 32 elements, rounded up.
 pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(), OpError> {
     check_sizes::<T, _>(Op::Pack(how), [size_of_val(x), size_of_val(bits)])?;
+    compiled_here!(T: pack_signs(how: Binarization)[x: T][bits: u32]);
+    Ok(())
+}
+
+fn pack_signs<T: Scalar>(how: Binarization, [x]: [&[T]; 1], [bits]: [&mut [u32]; 1]) {
     signs::pack(
         x,
         bits,
         #[inline(always)]
         move |start, x| how.are_plus(start as u64, x),
     );
-    Ok(())
 }
 
 /// `y[i]` is `scale` where bit `i` of `bits` is 1, else `-scale`: the reverse of [`pack`].
@@ -200,32 +247,39 @@ pub fn pack<T: Scalar>(how: Binarization, x: &[T], bits: &mut [u32]) -> Result<(
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
     let scale = Finite::new("scale", scale)?;
     check_sizes::<T, _>(Op::Unpack(scale), [size_of_val(bits), size_of_val(y)])?;
-    signs::unpack(bits, y, signed(scale)?);
+    T::DTYPE.check_scale(scale)?;
+    compiled_here!(T: unpack_signs(scale: Finite)[bits: u32][y: T]);
     Ok(())
 }
 
-fn binarize<T: Scalar, const N: usize>(x: [&[T]; N], y: &mut [T], signs: Signs) -> Result<(), OpError> {
+fn unpack_signs<T: Scalar>(scale: Finite, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1]) {
+    signs::unpack(bits, y, signed(scale));
+}
+
+/// In place if there is no `x`.
+fn binarize<T: Scalar, const N: usize>(signs: Signs, x: [&[T]; N], [y]: [&mut [T]; 1]) {
     let Signs { how, scale } = signs;
     signs::choose(
         x,
         y,
-        signed(scale)?,
+        signed(scale),
         #[inline(always)]
         move |start, x| how.are_plus(start as u64, x),
     );
-    Ok(())
 }
 
 /// `-scale` and `scale`.
-fn signed<T: Scalar>(scale: Finite) -> Result<[T; 2], OpError> {
-    T::DTYPE.check_scale(scale)?;
-    Ok([-scale.get(), scale.get()].map(T::from_f32))
+fn signed<T: Scalar>(scale: Finite) -> [T; 2] {
+    [-scale.get(), scale.get()].map(T::from_f32)
 }
 
 /// Runs `$run` with an operation, specialized by the form of its definition. Code that isn't inlined isn't vectorized.
 macro_rules! by_form {
-    ($Op:path, $definition:expr, $run:expr) => {
-        $definition.specialize(
+    ($Op:path, $definition:ident, $run:ident) => {
+        by_form!($Op, $definition.specialize, $run)
+    };
+    ($Op:path, $definition:ident.$specialize:ident, $run:ident) => {
+        $definition.$specialize(
             #[inline(always)]
             |definition| $run($Op(definition)),
         )
@@ -236,9 +290,9 @@ impl Specialize for Unary {
     #[inline(always)]
     fn by_case(self, run: impl FnOnce(Self)) {
         match self {
-            Self::Forward(definition) => by_form!(Self::Forward, definition, run),
-            Self::HardSwish(definition) => by_form!(Self::HardSwish, definition, run),
-            Self::Binarize(signs) => run(Self::Binarize(signs)),
+            Self::Forward(definition) => by_form!(Self::Forward, definition.specialize_forward, run),
+            Self::HardSwish(definition) => by_form!(Self::HardSwish, definition.specialize_forward, run),
+            Self::Binarize(_) => unreachable!("`binarize` computes it"),
         }
     }
 }
@@ -252,7 +306,7 @@ impl Specialize for Binary {
             Self::BackwardFromOutput(definition) => by_form!(Self::BackwardFromOutput, definition, run),
             Self::BackwardAccumulate(definition) => by_form!(Self::BackwardAccumulate, definition, run),
             Self::HardSwishBackward(definition) => by_form!(Self::HardSwishBackward, definition, run),
-            Self::Gate(definition) => by_form!(Self::Gate, definition, run),
+            Self::Gate(definition) => by_form!(Self::Gate, definition.specialize_forward, run),
             Self::StraightThrough(HardTanh) => run(Self::StraightThrough(HardTanh)),
             Self::StraightThrough(Identity) => run(Self::StraightThrough(Identity)),
         }

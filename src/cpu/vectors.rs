@@ -1,8 +1,8 @@
 //! The machine's vectors: what a loop is compiled for, and the processor's own conversions of f16.
 
 use crate::math::dtype::{DType, Scalar};
-#[cfg(feature = "parallel")]
-use fearless_simd::{Level, Simd, dispatch};
+#[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use fearless_simd::{Level, Simd};
 
 /// What converts f16. A loop is compiled separately for each, so that the choice is made outside of it.
 #[derive(Clone, Copy)]
@@ -16,32 +16,32 @@ pub(super) enum Vectors {
     Neon(fearless_simd::Neon),
 }
 
-/// Runs `run` on the machine's widest vectors. Code that isn't inlined into it isn't compiled for them.
+/// Runs `run` on the machine's widest vectors. Code that isn't inlined into it isn't compiled for them. Each level is one
+/// more copy of all loops, so x86 without AVX2 has what every machine of the target has.
 #[cfg(feature = "parallel")]
 #[inline(always)]
 pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
-    let level = Level::new();
-    match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512(avx512) => avx512.vectorize(
-            #[inline(always)]
-            || run(level.as_avx2().map_or(Vectors::Compiled, Vectors::Avx2)),
-        ),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2(avx2) => avx2.vectorize(
-            #[inline(always)]
-            || run(Vectors::Avx2(avx2)),
-        ),
-        #[cfg(target_arch = "aarch64")]
-        Level::Neon(neon) => neon.vectorize(
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx2) = Level::new().as_avx2() {
+        return match Level::new().as_avx512() {
+            Some(avx512) => avx512.vectorize(
+                #[inline(always)]
+                || run(Vectors::Avx2(avx2)),
+            ),
+            None => avx2.vectorize(
+                #[inline(always)]
+                || run(Vectors::Avx2(avx2)),
+            ),
+        };
+    }
+    #[cfg(target_arch = "aarch64")]
+    if let Some(neon) = Level::new().as_neon() {
+        return neon.vectorize(
             #[inline(always)]
             || run(Vectors::Neon(neon)),
-        ),
-        level => dispatch!(level, simd => simd.vectorize(
-            #[inline(always)]
-            || run(Vectors::Compiled),
-        )),
+        );
     }
+    run(Vectors::Compiled);
 }
 
 /// Runs `run` on one core, with the vectors that every machine of the target has.

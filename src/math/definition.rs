@@ -168,28 +168,55 @@ impl HardSigmoid {
         self.slope() >= 1.0 / 16384.0 && self.slope() <= 1.0 && self.shift() == 0.5
     }
 
-    /// Runs `run` with this definition, compiled separately for each form and gradient rule.
+    /// Runs `run` with this definition, compiled separately for each form and gradient rule. A debug build compiles it
+    /// once: it would take a minute and 2.5 GB for loops that it doesn't optimize.
     #[inline(always)]
     pub(crate) fn specialize(self, run: impl FnOnce(Self)) {
+        if cfg!(debug_assertions) {
+            return run(self);
+        }
         use KinkRule::{Half, Inclusive, Strict};
-        let affine = |alpha, beta, kinks| Self {
-            form: Form::Affine { alpha, beta, kinks },
-        };
+        let with = |form| Self { form };
         match self.form {
             Form::Affine { alpha, beta, kinks } => match kinks {
-                Strict => run(affine(alpha, beta, Strict)),
-                Inclusive => run(affine(alpha, beta, Inclusive)),
-                Half => run(affine(alpha, beta, Half)),
+                Strict => run(with(Form::Affine {
+                    alpha,
+                    beta,
+                    kinks: Strict,
+                })),
+                Inclusive => run(with(Form::Affine {
+                    alpha,
+                    beta,
+                    kinks: Inclusive,
+                })),
+                Half => run(with(Form::Affine {
+                    alpha,
+                    beta,
+                    kinks: Half,
+                })),
             },
-            Form::Relu6Divide => run(Self {
-                form: Form::Relu6Divide,
-            }),
-            Form::Relu6DivideBoth => run(Self {
-                form: Form::Relu6DivideBoth,
-            }),
-            Form::Relu6Multiply => run(Self {
-                form: Form::Relu6Multiply,
-            }),
+            Form::Relu6Divide => run(with(Form::Relu6Divide)),
+            Form::Relu6DivideBoth => run(with(Form::Relu6DivideBoth)),
+            Form::Relu6Multiply => run(with(Form::Relu6Multiply)),
+        }
+    }
+
+    /// [`specialize`](Self::specialize) for what has no gradient: its gradient rule changes nothing.
+    #[inline(always)]
+    pub(crate) fn specialize_forward(self, run: impl FnOnce(Self)) {
+        if cfg!(debug_assertions) {
+            return run(self);
+        }
+        let with = |form| Self { form };
+        match self.form {
+            Form::Affine { alpha, beta, .. } => run(with(Form::Affine {
+                alpha,
+                beta,
+                kinks: KinkRule::Strict,
+            })),
+            Form::Relu6Divide => run(with(Form::Relu6Divide)),
+            Form::Relu6DivideBoth => run(with(Form::Relu6DivideBoth)),
+            Form::Relu6Multiply => run(with(Form::Relu6Multiply)),
         }
     }
 }

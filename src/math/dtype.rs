@@ -205,40 +205,4 @@ mod tests {
             );
         }
     }
-
-    /// Every 251st pattern, which combines every exponent with all endings of mantissas; `./test.sh exhaustive` tests
-    /// all patterns.
-    #[test]
-    fn narrowed_is_what_half_says() {
-        assert_eq!(narrowed_like_half(251), (1 << 32) / 251 + 1);
-    }
-
-    #[test]
-    #[ignore = "takes a minute: ./test.sh exhaustive"]
-    fn narrowed_is_what_half_says_of_all_numbers() {
-        assert_eq!(narrowed_like_half(1), 1 << 32);
-    }
-
-    fn narrowed_like_half(step: usize) -> u64 {
-        let mut count = 0;
-        for bits in (0..=u32::MAX).step_by(step) {
-            let value = f32::from_bits(bits);
-            assert_eq!(
-                f16::narrowed(value).to_bits(),
-                f16::from_f32(value).to_bits(),
-                "{bits:#010x}"
-            );
-            // Operations on bf16 give no other NaN.
-            let is_possible = !value.is_nan() || bits & 0x0040_ffff == 0x0040_0000;
-            if is_possible {
-                assert_eq!(
-                    bf16::narrowed(value).to_bits(),
-                    bf16::from_f32(value).to_bits(),
-                    "{bits:#010x}"
-                );
-            }
-            count += 1;
-        }
-        count
-    }
 }

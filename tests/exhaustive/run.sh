@@ -2,5 +2,5 @@
 # Runs all 2^32 inputs, on the CPU and on every adapter. Run by `./test.sh exhaustive`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-cargo test --release -p hard-sigmoid --lib --test host -- --ignored
+cargo test --release --test host -- --ignored --nocapture
 cargo test --release --test gpu -- --ignored --nocapture --test-threads=1

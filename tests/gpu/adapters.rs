@@ -8,7 +8,10 @@ pub type Test = (&'static str, fn(&wgpu::Adapter));
 /// Runs each test on each adapter. Without an adapter the tests show as ignored, with the reason in their name; with
 /// `HARD_SIGMOID_REQUIRE_GPU=1` they fail.
 pub fn run(tests: &[Test]) -> Conclusion {
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A test computes and then waits for the device, so one a core would leave cores idle.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(2 * cores);
     let adapters = adapters();
     let required = std::env::var("HARD_SIGMOID_REQUIRE_GPU").is_ok_and(|value| value == "1");
     let mut trials = Vec::new();

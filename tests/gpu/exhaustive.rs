@@ -6,6 +6,7 @@
 use crate::{
     adapters,
     cases::{Case, operations as all_operations, separate},
+    slice::{CHUNK, chunks},
 };
 use hard_sigmoid::{
     Binary, DType, Difference, Element, HardSigmoid, Op, Unary,
@@ -13,9 +14,6 @@ use hard_sigmoid::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use rayon::prelude::*;
-
-const TOTAL: u64 = 1 << 32;
-const CHUNK: u64 = 1 << 24;
 
 /// The counts of a sweep for one definition and kernel.
 #[derive(Clone, Copy, Default)]
@@ -87,17 +85,17 @@ fn operations() -> Vec<Op> {
     all
 }
 
-/// Compares all inputs.
+/// Compares all inputs, or those of a slice.
 pub fn sweep(adapter: &wgpu::Adapter) {
-    compare(adapter, TOTAL, |i| i);
+    compare(adapter, &chunks(), |i| i);
 }
 
 /// Compares 2^24 inputs, spread over all, for the table of drivers.
 pub fn sample(adapter: &wgpu::Adapter) {
-    compare(adapter, CHUNK, |i| i.wrapping_mul(257));
+    compare(adapter, &[0], |i| i.wrapping_mul(257));
 }
 
-fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
+fn compare(adapter: &wgpu::Adapter, chunks: &[u64], pattern: impl Fn(u32) -> u32) {
     if cfg!(debug_assertions) {
         panic!("run this with --release");
     }
@@ -137,10 +135,10 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
     let mut totals = vec![Seen::default(); rows.len()];
 
     let style = "{msg} [{bar:40}] {percent}% {elapsed} (ETA {eta}), {pos} row chunks";
-    let bar = ProgressBar::new(total / CHUNK * rows.len() as u64)
+    let bar = ProgressBar::new((chunks.len() * rows.len()) as u64)
         .with_style(ProgressStyle::with_template(style).unwrap())
         .with_message(format!("{:?}", adapter.get_info().backend));
-    for start in (0..total).step_by(CHUNK as usize) {
+    for (done, &start) in (1..).zip(chunks) {
         let start = start as u32;
         let patterns: Vec<u32> = (start..=start | (CHUNK as u32 - 1)).map(&pattern).collect();
         let others: Vec<[u32; 2]> = patterns.iter().copied().map(other_bits).collect();
@@ -192,12 +190,9 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
             bar.inc(1);
         }
         // A log shows no progress bar, so it gets a line for each sixteenth.
-        if bar.is_hidden() && (u64::from(start) + CHUNK).is_multiple_of(TOTAL / 16) {
-            println!(
-                "{:?}: {}% without a difference",
-                adapter.get_info().backend,
-                (u64::from(start) + CHUNK) * 100 / TOTAL
-            );
+        if bar.is_hidden() && done * 16 / chunks.len() > (done - 1) * 16 / chunks.len() {
+            let backend = adapter.get_info().backend;
+            println!("{backend:?}: {}% without a difference", done * 100 / chunks.len());
         }
     }
     bar.finish_and_clear();
@@ -222,7 +217,7 @@ fn compare(adapter: &wgpu::Adapter, total: u64, pattern: impl Fn(u32) -> u32) {
         report += &format!("{of}\t{name}\t{inputs}\t{differing}\t{flushed}\n");
         assert_eq!(
             *inputs,
-            total * row.case.op.outputs().len() as u64,
+            chunks.len() as u64 * CHUNK * row.case.op.outputs().len() as u64,
             "the sweep has shrunk"
         );
         assert_eq!(*differing, 0);

@@ -7,6 +7,8 @@ mod cases;
 mod common;
 mod exhaustive;
 mod functions;
+#[path = "../common/slice.rs"]
+mod slice;
 
 use cases::{Gpu, cases, each_separate, operations, separate};
 use common::{assert_same_bits, definitions, golden, npy};

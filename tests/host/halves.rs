@@ -1,7 +1,11 @@
 //! The CPU path in half floats against the frameworks, on all 65,536 values of each type.
 
-use crate::common::golden;
+use crate::{
+    common::golden,
+    slice::{CHUNK, chunks},
+};
 use hard_sigmoid::{Binary, HardSigmoid, Scalar, Unary, bf16, cpu, f16};
+use rayon::prelude::*;
 
 /// The bits of a uint16 `.npy` file.
 fn npy_u16(name: &str) -> Vec<u16> {
@@ -177,6 +181,45 @@ fn a_sixth_of_a_half_is_a_product() {
 fn halves_round_to_nearest_even() {
     rounds_to_nearest_even(f16::from_bits, f16::to_bits, 0x7c00);
     rounds_to_nearest_even(bf16::from_bits, bf16::to_bits, 0x7f80);
+}
+
+/// Compares the fast rounding with the `half` crate's own, and counts the inputs.
+fn narrowed_like_half(all: impl Iterator<Item = u64>) -> u64 {
+    let mut count = 0;
+    for bits in all {
+        let value = f32::from_bits(bits as u32);
+        assert_eq!(
+            f16::narrowed(value).to_bits(),
+            f16::from_f32(value).to_bits(),
+            "{bits:#010x}"
+        );
+        // Operations on bf16 give no other NaN.
+        let is_possible = !value.is_nan() || bits & 0x0040_ffff == 0x0040_0000;
+        if is_possible {
+            assert_eq!(
+                bf16::narrowed(value).to_bits(),
+                bf16::from_f32(value).to_bits(),
+                "{bits:#010x}"
+            );
+        }
+        count += 1;
+    }
+    count
+}
+
+/// Every 251st pattern, which combines every exponent with all endings of mantissas; `./test.sh exhaustive` tests all
+/// patterns.
+#[test]
+fn narrowed_is_what_half_says() {
+    assert_eq!(narrowed_like_half((0..1 << 32).step_by(251)), (1 << 32) / 251 + 1);
+}
+
+#[test]
+#[ignore = "takes a minute: ./test.sh exhaustive"]
+fn narrowed_is_what_half_says_of_all_numbers() {
+    let chunks = chunks();
+    let seen = chunks.par_iter().map(|&start| narrowed_like_half(start..start + CHUNK));
+    assert_eq!(seen.sum::<u64>(), chunks.len() as u64 * CHUNK, "the sweep has shrunk");
 }
 
 #[test]

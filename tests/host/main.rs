@@ -9,3 +9,5 @@ mod halves;
 mod identify;
 mod mobilenet;
 mod run;
+#[path = "../common/slice.rs"]
+mod slice;
