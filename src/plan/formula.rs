@@ -34,6 +34,12 @@ impl Formula {
             // In f16 a product with 1/6 gives the halves that a division gives. In bf16 the division matters where the
             // product overflows.
             (Op::Unary(Unary::HardSwish(_)), Form::Relu6Divide) if dtype == DType::F16 => Self::Multiplied,
+            // In halves the gradient too: see `HardSigmoid::hides_roundings_in_halves`.
+            (Op::Binary(Binary::Backward(_) | Binary::BackwardFromOutput(_)), Form::Relu6DivideBoth)
+                if dtype != DType::F32 =>
+            {
+                Self::Divided
+            }
             (_, Form::Affine { alpha, .. }) if alpha.get() == 0.0 => Self::Flat,
             (_, Form::Affine { alpha, .. }) if alpha.get().is_subnormal() => Self::Tiny,
             (_, Form::Affine { .. }) => Self::Affine,

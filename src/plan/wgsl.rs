@@ -136,8 +136,12 @@ fn elementwise(op: Op, dtype: DType) -> String {
     let results = results(op, dtype);
     let mut text = String::from(
         "@compute @workgroup_size(WORKGROUP)\nfn body(@builtin(global_invocation_id) id: vec3<u32>) {\n    \
-         let i = vector_index(id);\n    if in_body(i) {\n        let word = 4u * i;\n",
+         let i = vector_index(id);\n    if in_body(i) {\n",
     );
+    let uses_word = matches!(op, Op::Unary(Unary::Binarize(_)));
+    if uses_word {
+        text += "        let word = 4u * i;\n";
+    }
     for name in &read {
         let _ = writeln!(text, "        let {name} = load_{name}(i);");
     }
@@ -148,7 +152,10 @@ fn elementwise(op: Op, dtype: DType) -> String {
         let _ = writeln!(text, "        store_{name}(i, new_{name});");
     }
     text += "    }\n}\n@compute @workgroup_size(4)\nfn tail(@builtin(local_invocation_index) lane: u32) {\n    \
-             let i = tail_index(lane);\n    if in_tail(i) {\n        let word = i;\n";
+             let i = tail_index(lane);\n    if in_tail(i) {\n";
+    if uses_word {
+        text += "        let word = i;\n";
+    }
     for name in &read {
         let _ = writeln!(text, "        let {name} = vec4<u32>(load_{name}_word(i));");
     }

@@ -139,7 +139,10 @@ impl Pipeline {
     pub fn name(&self) -> String {
         match self.op().definition() {
             Some(definition) => format!("{definition} {}", self.op().name()),
-            None => self.op().name().into(),
+            None => match self.op().parameters().estimator {
+                Some(estimator) => format!("{} {estimator}", self.op().name()),
+                None => self.op().name().into(),
+            },
         }
     }
 
