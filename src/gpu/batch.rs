@@ -397,3 +397,36 @@ impl Written<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        gpu::tests::noop_device,
+        math::{definition::HardSigmoid, op::Unary},
+    };
+
+    /// A launch and a batch of one kernel share its pipelines, and a batch that lets go keeps nothing alive.
+    #[test]
+    fn pipelines_are_shared_and_bind_groups_are_released() {
+        let kernels = Kernels::new(&noop_device()).unwrap();
+        let buffer = kernels.device().create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: 1024,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        });
+        let forward = Unary::Forward(HardSigmoid::PYTORCH);
+        let tensors = [BufferRange::from(&buffer); 2];
+        let launch = kernels.prepare(forward, DType::F32, &tensors).unwrap();
+        let mut batch = Batch::new(&kernels).unwrap();
+        batch.add(forward, DType::F32, &tensors).unwrap();
+        let compiled = kernels.pipelines().get(launch.kernel());
+        assert!(Arc::ptr_eq(&compiled, &batch.parts[0].compiled));
+        batch.clear();
+        assert_eq!((batch.parts.len(), batch.groups.all.len()), (0, 1));
+        batch.release();
+        assert_eq!((batch.parts.len(), batch.groups.all.len()), (0, 0));
+        assert!(batch.groups.by_hash.is_empty());
+    }
+}

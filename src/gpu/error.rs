@@ -1,5 +1,5 @@
 use crate::{
-    math::{dtype::DType, error::OpError, op::Op},
+    math::{error::OpError, op::Op},
     plan::{PlanError, UnsupportedDevice},
 };
 use std::fmt;
@@ -31,15 +31,6 @@ pub enum LaunchError {
         end: u64,
         /// The device's `max_buffer_size`.
         limit: u64,
-    },
-    /// The size of a range is not a multiple of the element's size.
-    PartialElement {
-        /// Name of the operand.
-        operand: &'static str,
-        /// Size of the range in bytes.
-        size: u64,
-        /// The element type.
-        dtype: DType,
     },
     /// A range starts where the device can't bind a storage buffer.
     Misaligned {
@@ -118,12 +109,6 @@ impl fmt::Display for LaunchError {
                 f,
                 "{operand} ends at byte {end} of its buffer, but this device's buffers hold at most {limit} bytes (max_buffer_size); \
                  ask for more in DeviceDescriptor::required_limits, or use several buffers"
-            ),
-            Self::PartialElement { operand, size, dtype } => write!(
-                f,
-                "{operand} is {size} bytes, which is not a whole number of {dtype} elements of {} bytes each; give the size of \
-                 the elements alone",
-                dtype.size()
             ),
             Self::Misaligned {
                 operand,

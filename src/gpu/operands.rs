@@ -128,7 +128,8 @@ impl Tensors<'_, '_> {
             return Err(LaunchError::BufferTooLarge { operand, end, limit });
         }
         if !self.op.holds_bits(index) && size % dtype.size() != 0 {
-            return Err(LaunchError::PartialElement { operand, size, dtype });
+            let element = dtype.size();
+            return Err(OpError::PartialElement { operand, size, element }.into());
         }
         let alignment = limits.min_storage_buffer_offset_alignment;
         if offset % u64::from(alignment) != 0 {

@@ -228,7 +228,8 @@ impl fmt::Display for OpError {
             ),
             Self::PartialElement { operand, size, element } => write!(
                 f,
-                "{operand} has {size} bytes, but an element has {element}; give whole elements"
+                "{operand} is {size} bytes, which is not a whole number of elements of {element} bytes each; give the size of the elements \
+                 alone"
             ),
             Self::LengthMismatch { a, a_len, b, b_len } => write!(
                 f,

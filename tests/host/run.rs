@@ -112,7 +112,7 @@ fn wrong_tensors_are_refused_and_nothing_is_written() {
     let error = refused(gates, DType::F16, &[4, 4, 4], &[4, 3]);
     assert_eq!(
         error.to_string(),
-        "db has 3 bytes, but an element has 2; give whole elements"
+        "db is 3 bytes, which is not a whole number of elements of 2 bytes each; give the size of the elements alone"
     );
     let error = refused(forward, DType::F32, &[8], &[4]);
     assert_eq!(

@@ -111,12 +111,13 @@ fn bad_ranges_are_refused() {
     }
     refused(
         k.binary(BACKWARD, DType::F32, &b, range(&c, 0, 1022), &c),
-        LaunchError::PartialElement {
+        OpError::PartialElement {
             operand: "g",
             size: 1022,
-            dtype: DType::F32,
-        },
-        "whole number of f32 elements of 4 bytes",
+            element: 4,
+        }
+        .into(),
+        "whole number of elements of 4 bytes",
     );
     refused(
         k.binary(BACKWARD, DType::F32, &b, &c, range(&b, 32, 64)),
@@ -194,12 +195,13 @@ fn bad_ranges_of_halves_are_refused() {
     );
     refused(
         forward(0, 7),
-        LaunchError::PartialElement {
+        OpError::PartialElement {
             operand: "x",
             size: 7,
-            dtype: DType::F16,
-        },
-        "7 bytes, which is not a whole number of f16 elements of 2 bytes",
+            element: 2,
+        }
+        .into(),
+        "7 bytes, which is not a whole number of elements of 2 bytes",
     );
     refused(
         forward(2, 8),
@@ -383,15 +385,14 @@ fn a_batch_refuses_what_a_launch_refuses() {
     let k = Kernels::new(&device).unwrap();
     let mut batch = Batch::new(&k).unwrap();
     let b = buffer(&k, 1024, BufferUsages::STORAGE);
-    let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 2]).unwrap_err();
-    assert_eq!(
-        error,
-        LaunchError::TensorCount {
-            op: "backward",
-            needed: 3,
-            given: 2
-        }
-    );
+    let wrong_count = LaunchError::TensorCount {
+        op: "backward",
+        needed: 3,
+        given: 2,
+    };
+    let two = [(&b).into(); 2];
+    assert_eq!(batch.add(BACKWARD, DType::F32, &two).unwrap_err(), wrong_count);
+    assert_eq!(k.prepare(BACKWARD, DType::F32, &two).unwrap_err(), wrong_count);
     let error = batch.add(BACKWARD, DType::F32, &[(&b).into(); 3]).unwrap_err();
     overlaps(Err(error), (BACKWARD.into(), "x", "dx"), "bytes 0 to 1024");
     let error = batch
