@@ -545,7 +545,9 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
   let [seed, turn] = [1, 0];
   const word = () => (seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) ^ (seed >>> 15);
   const counts = { launches: 0, compared: 0, differing: 0, flushed: 0, guards: 0, parts: 0 };
-  for (const [operation, [inputs, outputs, replaced, others]] of Object.entries(OPERATIONS)) {
+  // With other parameters one operation has another kernel.
+  const both = [...Object.entries(OPERATIONS), ["straight_through", [["x", "g"], ["dx"], "g", { estimator: "identity" }]]];
+  for (const [operation, [inputs, outputs, replaced, others]] of both) {
     for (const dtype of dtypes) {
       const Typed = dtype === "f32" ? Float32Array : Uint16Array;
       const element = Typed.BYTES_PER_ELEMENT;
@@ -630,16 +632,16 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
   }
   return counts;
 }
-// Nine operations have one result, one has two, and one of the nine isn't in place, nor are pack and unpack. The broadcast gate, of
-// whole rows, has one for each a; its sums, never in place, one for each b.
-const resultsOf = (length) => (9 * 3 - 1 + 2 * 3 + 2 * 2) * length + (3 + 2 / 3) * (length - (length % 6));
+// Ten operations have one result (straight_through counts twice), one has two, and one of the ten isn't in place, nor are pack and
+// unpack. The broadcast gate, of whole rows, has one for each a; its sums, never in place, one for each b.
+const resultsOf = (length) => (10 * 3 - 1 + 2 * 3 + 2 * 2) * length + (3 + 2 / 3) * (length - (length % 6));
 const lengths = [0, 1, 2, 3, 255, 1001, 70001];
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 await visit("/empty.html", async (page) => {
   const definitions = ["pytorch", "keras", "jax", "keras3", "affine(1e30, -2, half)"];
   const counts = await page.evaluate(everyOperation, { lengths, definitions });
   console.log("every operation, element type and placement:", counts);
-  assert.equal(counts.launches, 3 * (11 * 3 - 1 + 3 * 2) * lengths.length);
+  assert.equal(counts.launches, 3 * (12 * 3 - 1 + 3 * 2) * lengths.length);
   assert.equal(counts.compared, 3 * Math.round(sum(lengths.map(resultsOf))));
   assert.equal(counts.differing, 0);
   assert.equal(counts.parts, 1);

@@ -236,9 +236,9 @@ export class Kernels {
     const device = this.#device;
     const planned = launchesOf(operation, parameters, length, { dtype, placement, limits: device.limits });
     const places = placesOf(operation, placement, planned, tensors, device.limits.minStorageBufferOffsetAlignment);
-    // The text doesn't have the other parameters, such as a seed that changes at each step.
-    const { definition, seed } = parametersOf(parameters);
-    const key = [operation, definition, seed !== undefined, dtype, placement].join();
+    // The text doesn't have these parameters, such as a seed that changes at each step; but whether there is a seed matters.
+    const { seed, offset, scale, middle, inner, ...inText } = parametersOf(parameters);
+    const key = JSON.stringify([operation, inText, seed !== undefined, dtype, placement]);
     if (!this.#known.has(key)) keep(this.#known, key, this.#compiled(planned.tensors, wgsl(operation, parameters, { dtype, placement })));
     const { layout, pipeline } = this.#known.get(key);
     const parts = planned.parts.map(({ params, bindings, dispatches }) => {
