@@ -190,7 +190,8 @@ impl Kernel {
             Op::Unpack(_) => Op::Unpack(Finite::ONE),
             Op::GateBroadcast(gate) => Op::GateBroadcast(smallest(gate)),
             Op::GateBroadcastSums(gate) => Op::GateBroadcastSums(smallest(gate)),
-            Op::Unary(Unary::Forward(_) | Unary::HardSwish(_)) | Op::Binary(_) | Op::GateBackward(_) => self.op,
+            // All that the others carry is in the text.
+            op => op,
         };
         Self { op, ..self }
     }

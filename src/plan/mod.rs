@@ -48,7 +48,9 @@ use crate::{
 use std::fmt;
 
 pub use device::Device;
-pub(crate) use grid::{WORD, WORKGROUP};
+pub(crate) use grid::WORD;
+#[cfg(feature = "wgpu")]
+pub(crate) use grid::WORKGROUP;
 pub use kernel::{Access, Kernel, Placement, Stage, Tensor};
 pub use limits::{Limits, UnsupportedDevice};
 pub use params::Params;

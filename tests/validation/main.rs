@@ -111,12 +111,11 @@ fn bad_ranges_are_refused() {
     }
     refused(
         k.binary(BACKWARD, DType::F32, &b, range(&c, 0, 1022), &c),
-        OpError::PartialElement {
+        LaunchError::from(OpError::PartialElement {
             operand: "g",
             size: 1022,
             element: 4,
-        }
-        .into(),
+        }),
         "whole number of elements of 4 bytes",
     );
     refused(
@@ -195,12 +194,11 @@ fn bad_ranges_of_halves_are_refused() {
     );
     refused(
         forward(0, 7),
-        OpError::PartialElement {
+        LaunchError::from(OpError::PartialElement {
             operand: "x",
             size: 7,
             element: 2,
-        }
-        .into(),
+        }),
         "7 bytes, which is not a whole number of elements of 2 bytes",
     );
     refused(
