@@ -227,8 +227,9 @@ impl Kernels {
         let tensors = Tensors { op, dtype, ranges };
         let checked = tensors.check(&self.limits(), self.0.max_buffer_size)?;
         let kernel = Kernel::new(op, dtype, checked.placement)?;
-        self.check(kernel)?;
-        Ok((kernel, Plan::new(kernel, checked.len, &self.0.device)?))
+        let plan = Plan::new(kernel, checked.len, &self.0.device)?;
+        self.check_buffers(kernel)?;
+        Ok((kernel, plan))
     }
 
     /// A bind group of the tensors, and of the parameters after them.

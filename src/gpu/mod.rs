@@ -155,6 +155,11 @@ impl Kernels {
     /// Checks what the kernel needs beyond what `Kernels::new` has checked.
     pub(crate) fn check(&self, kernel: Kernel) -> Result<(), UnsupportedDevice> {
         self.0.device.check(kernel)?;
+        self.check_buffers(kernel)
+    }
+
+    /// Checks wgpu's own limit, which a plan doesn't know.
+    fn check_buffers(&self, kernel: Kernel) -> Result<(), UnsupportedDevice> {
         // The tensors and the parameters.
         let needed = kernel.tensors().len() as u64 + 1;
         UnsupportedDevice::check(MAX_BUFFERS, needed, self.0.max_buffers.into())

@@ -100,16 +100,19 @@ impl Op {
     }
 
     /// Whether a tensor holds bits instead of elements. Tensors are numbered as in [`Sizes`].
+    #[inline]
     pub(crate) fn holds_bits(self, tensor: usize) -> bool {
         self.holds(tensor) == Holds::Bits
     }
 
     /// The number of operands and results.
+    #[inline]
     pub(crate) const fn tensors(self) -> usize {
         self.inputs().len() + self.outputs().len()
     }
 
     /// The name of a tensor. Tensors are numbered as in [`Sizes`].
+    #[inline]
     pub(crate) const fn tensor_name(self, tensor: usize) -> &'static str {
         let inputs = self.inputs();
         if tensor < inputs.len() {
@@ -119,6 +122,7 @@ impl Op {
         }
     }
 
+    #[inline]
     fn holds(self, tensor: usize) -> Holds {
         match (self, tensor) {
             (Self::Pack(_), 1) | (Self::Unpack(_), 0) => Holds::Bits,
@@ -135,6 +139,7 @@ impl Op {
     }
 
     /// The bytes that a tensor takes for `len` elements that were checked. Tensors are numbered as in [`Sizes`].
+    #[inline]
     pub(crate) fn size(self, tensor: usize, dtype: DType, len: u64) -> u64 {
         match self.holds(tensor) {
             Holds::Elements => len * dtype.size(),

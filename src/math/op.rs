@@ -79,6 +79,7 @@ pub(crate) struct Row {
 impl Op {
     /// The row of each operation: its name, operands and results, the operand that the first result may replace, and
     /// what it carries.
+    #[inline]
     #[rustfmt::skip]
     pub(crate) const fn row(self) -> Row {
         use {Binary as B, Parameters as P, Unary as U};
@@ -103,21 +104,25 @@ impl Op {
     }
 
     /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    #[inline]
     pub const fn name(self) -> &'static str {
         self.row().name
     }
 
     /// Names of the operands, in the order in which every call and every kernel takes them.
+    #[inline]
     pub const fn inputs(self) -> &'static [&'static str] {
         self.row().inputs
     }
 
     /// Names of the results.
+    #[inline]
     pub const fn outputs(self) -> &'static [&'static str] {
         self.row().outputs
     }
 
     /// Which of the operands the first result may replace.
+    #[inline]
     pub const fn replaces(self) -> Option<usize> {
         self.row().replaces
     }
@@ -133,6 +138,7 @@ impl Op {
     }
 
     /// The shape of a broadcast gate or of its sums; `None` if all tensors have one length.
+    #[inline]
     pub const fn broadcast(self) -> Option<BroadcastGate> {
         match self {
             Self::GateBroadcast(gate) | Self::GateBroadcastSums(gate) => Some(gate),
@@ -141,6 +147,7 @@ impl Op {
     }
 
     /// The binarization, if the operation makes signs of numbers.
+    #[inline]
     pub(crate) const fn binarization(self) -> Option<Binarization> {
         match self {
             Self::Unary(Unary::Binarize(Signs { how, .. })) | Self::Pack(how) => Some(how),
@@ -149,6 +156,7 @@ impl Op {
     }
 
     /// The number that a plus sign stands for, if the operation makes numbers of signs.
+    #[inline]
     pub(crate) const fn scale(self) -> Option<Finite> {
         match self {
             Self::Unary(Unary::Binarize(Signs { scale, .. })) | Self::Unpack(scale) => Some(scale),
@@ -202,6 +210,7 @@ impl From<Binary> for Op {
 
 impl Unary {
     /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    #[inline]
     pub const fn name(self) -> &'static str {
         Op::Unary(self).name()
     }
@@ -243,6 +252,7 @@ impl Unary {
 
 impl Binary {
     /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    #[inline]
     pub const fn name(self) -> &'static str {
         Op::Binary(self).name()
     }
