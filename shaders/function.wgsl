@@ -1,7 +1,7 @@
-// What the functions for kernels of others begin with.
+// What a text of `wgsl::function` in Rust begins with. Such a text is for a kernel that somebody else writes.
 
-// An operand that may come out of arithmetic: the select keeps that apart from what uses the operand. NaN is quieted, as every
-// operation does.
+// Returns an operand of that kernel, quieted if it is NaN. The operand may come straight out of arithmetic. The select keeps
+// that arithmetic apart from the operation's own.
 fn from_outside(x: vec4<u32>) -> vec4<u32> {
     return unless_nan(x, x);
 }
