@@ -51,7 +51,7 @@ impl BufferRange<'_> {
         self.same_buffer(other) && self.offset == other.offset && self.size == other.size
     }
 
-    /// The size in whole words, in bytes.
+    /// The size in bytes, rounded up to whole words.
     fn bound_size(&self) -> u64 {
         self.size.next_multiple_of(WORD)
     }
@@ -189,7 +189,7 @@ impl Tensors<'_, '_> {
         if !inputs.clone().any(shares) {
             return Ok(Placement::Separate);
         }
-        // All are bound read-write, so not even two operands may overlap.
+        // Every tensor is bound read-write, so not even two operands may overlap.
         for first in inputs.clone() {
             for second in first + 1..inputs.end {
                 disjoint(first, second)?;

@@ -49,7 +49,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// The value whose `Display` is `given`, whatever its case, or an error that lists all of them.
+    /// The value whose `Display` is `given`, whatever its case, or an error that lists all values.
     pub(crate) fn find<T: Copy + fmt::Display>(what: &'static str, given: &str, all: &[T]) -> Result<T, Self> {
         let found = all
             .iter()
@@ -192,7 +192,8 @@ pub enum OpError {
         /// Name of the operation.
         op: &'static str,
     },
-    /// The result isn't a function of one element of each operand, so WGSL has no function of four of them.
+    /// The result isn't a function of one element of each operand, so WGSL text has no function of four elements for
+    /// it.
     NotElementwise {
         /// Name of the operation.
         op: &'static str,

@@ -146,7 +146,7 @@ impl Gpu {
             submission_index: Some(chunk.submission),
             timeout: None,
         };
-        // Does nothing in a browser, whose event loop reports by itself. A failure also reaches the callbacks.
+        // In a browser this poll does nothing: its event loop reports by itself. A failure also reaches the callbacks.
         let _ = self.kernels.device().poll(wait);
         for mapped in chunk.mapped {
             let never = |_| self.failure("a buffer was never mapped");
