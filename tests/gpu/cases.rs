@@ -26,13 +26,13 @@ pub struct Layout {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Output {
-    /// In place of the operand that it may replace.
+    /// The result goes in place of the operand that it may replace.
     Over,
-    /// In a buffer, after what is already there.
+    /// The result goes into a buffer, after what is already there.
     In(usize),
 }
 
-/// Every layout of this number of operands and results, the plainest first.
+/// Every layout of this number of operands and results. The plainest comes first.
 fn layouts(inputs: usize, outputs: usize) -> &'static [Layout] {
     use Output::{In, Over};
     use Placement::{InPlace, Separate, Shared};

@@ -194,7 +194,7 @@ fn every_definition(adapter: &wgpu::Adapter) {
         for case in &cases(definition) {
             gpu.check(case, [&x, &g, &h], 0);
         }
-        // The same inputs with other gradients, which include all special values.
+        // The inputs again, with other gradients, which include all special values.
         let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
         for case in &each_separate(definition) {
             gpu.check(case, [&x, &rolled, &g], 0);

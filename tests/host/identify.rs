@@ -243,14 +243,14 @@ fn a_few_wrong_elements_are_named() {
             assert!(report.starts_with(&expected), "{expected}\n{report}");
         }
     }
-    // As many as are few.
+    // So many wrong elements still count as few.
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
     y[450..550].fill(f32::NAN);
     let (_, report) = said(&x, &y, 0.0);
     let expected =
         "unknown\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
     assert!(report.starts_with(expected), "{report}");
-    // The last of many, which no sample has.
+    // The last of many elements is wrong, which no sample has.
     let x: Vec<f32> = (0..200_002).map(|i| noise(i) * 3.0).collect();
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
     y[200_001] = 0.6;

@@ -168,7 +168,7 @@ impl<T: Scalar> Gated<T> {
         ]
     }
 
-    /// Like [`Case::compare`].
+    /// Compares what the script wrote, as [`Case::compare`] does.
     fn compare(&self, folder: &Path) -> [usize; 2] {
         let Self { gate, a, b, g } = self;
         let [forward, sums] = self.cases();
