@@ -116,7 +116,7 @@ for (const [dtype, infinity] of [["f16", 0x7c00], ["bf16", 0x7f80]]) {
 }
 console.log("halves: 8 × 65536 results of PyTorch, 0 differ");
 
-// What is added to, on the CPU.
+// Gradients that are added to what dx holds, on the CPU.
 for (const dtype of ["f32", "f16", "bf16"]) {
   const make = (numbers, which) => (dtype === "f32" ? numbers : Uint16Array.from(numbers, (_, i) => i * 7 + 0x3333 * which));
   const [at, upstream, before] = [x, g, x.map((value) => value / 3)].map(make);
@@ -127,7 +127,7 @@ for (const dtype of ["f32", "f16", "bf16"]) {
 }
 assert.deepEqual(hs.compute("backward_accumulate", "keras", [[0], [1], [3]].map((one) => Float32Array.from(one))), [Float32Array.of(3.2)]);
 
-// Signs: with one of a number, with bits, and drawn.
+// Signs as numbers, as bits, and drawn.
 const signs = x.map((value) => (value >= 0 ? 1 : -1));
 for (const [parameters, options] of [[{}], [{ seed: 5, offset: 2n ** 40n + 3n }], [{ seed: 2n ** 64n - 1n, definition: "keras" }]]) {
   const [drawn] = hs.compute("binarize", parameters, [x], options);
@@ -167,7 +167,7 @@ assert.deepEqual(hs.check("gate_broadcast_sums", shape, [ga, gb, gg], [sums]), {
 assert.ok(hs.check("gate_broadcast_sums", shape, [ga, gb, ga], [sums]).differing > 100);
 assert.deepEqual(hs.plan("gate_broadcast_sums", shape, 6).tensors.map(({ name }) => name), ["a", "b", "g", "db"]);
 
-// The same from an ArrayBuffer, a part of one, and a Buffer; and float64, float16, and Fortran's order.
+// A file comes out alike from an ArrayBuffer, a part of one, and a Buffer. Float64, float16 and Fortran's order are read too.
 const file = readFileSync(golden("x.npy"));
 const shifted = new Uint8Array(file.length + 3);
 shifted.set(file, 3);
@@ -313,7 +313,7 @@ for (const [type, text, call] of complaints) {
     return true;
   });
 }
-// As in a browser, whose server doesn't have the file, or has a page for it.
+// The module is loaded as in a browser whose server doesn't have the file, or has a page for it.
 const { fetch } = globalThis;
 const { getBuiltinModule } = process;
 process.getBuiltinModule = undefined;

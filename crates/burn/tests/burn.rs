@@ -84,7 +84,7 @@ fn forward_and_gradient<T: Scalar + Element>(device: &Device) {
             cpu::unary_in_place(Unary::Forward(definition), &mut y).unwrap();
             cpu::binary_in_place(Binary::Backward(definition), &x, &mut dx).unwrap();
 
-            // In place, and with the input still held.
+            // The result may replace the input, unless the input is still held.
             assert_bits(&what, &values(hard_sigmoid(tensor(&x, device), definition)), &y);
             let held = tensor(&x, device);
             assert_bits(&what, &values(hard_sigmoid(held.clone(), definition)), &y);
@@ -130,7 +130,7 @@ fn the_other_operations<T: Scalar + Element>(device: &Device) {
         let [y, da, db] = &mut expected;
         cpu::binary(Binary::Gate(definition), &a, &b, y).unwrap();
         cpu::gate_backward(definition, &a, &b, &g, da, db).unwrap();
-        // In place, and with the operand still held.
+        // The result may replace the operand, unless the operand is still held.
         let gated = gate(tensor(&a, device), tensor(&b, device), definition);
         assert_bits("gate in place", &values(gated), y);
         let held = tensor(&a, device);

@@ -218,9 +218,9 @@ function launchesOf(operation, parameters, length, { dtype = "f32", placement = 
 
 export class Kernels {
   #device;
-  /** By the number of tensors and the module's text. */
+  /** Pipelines, by the number of tensors and the module's text. */
   #pipelines = new Map();
-  /** The same by what was asked for, since the text is long. */
+  /** Pipelines, by what was asked for: to make the long text only to find them would take time. */
   #known = new Map();
 
   constructor(device) {
@@ -236,7 +236,7 @@ export class Kernels {
     const device = this.#device;
     const planned = launchesOf(operation, parameters, length, { dtype, placement, limits: device.limits });
     const places = placesOf(operation, placement, planned, tensors, device.limits.minStorageBufferOffsetAlignment);
-    // The text doesn't have the other parameters, such as a seed that changes at each step.
+    // The other parameters aren't in the text, such as a seed that changes at each step.
     const { definition, seed } = parametersOf(parameters);
     const key = [operation, definition, seed !== undefined, dtype, placement].join();
     if (!this.#known.has(key)) keep(this.#known, key, this.#compiled(planned.tensors, wgsl(operation, parameters, { dtype, placement })));
@@ -350,7 +350,7 @@ export function readNpy(file) {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const { dtype: stored, shape, isFortran, start } = native.npy(bytes.subarray(0, LONGEST_HEADER), bytes.length);
   const [dtype, Typed] = NPY[stored];
-  // A copy, since the elements may begin anywhere. (The slice of a Buffer is none.)
+  // The elements are copied, since they may begin anywhere. (The slice of a Buffer is no copy.)
   const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);
   return { dtype, shape, isFortran, data, start };
 }

@@ -849,7 +849,7 @@ mod tests {
         let all = || vec![both.clone(), limit.clone(), shift.clone()];
         let nodes = vec![call, node("Mul", &["same", "h"], "y")];
         assert_eq!(read(graph(nodes, constants()), all()).0, ["y"]);
-        // In a branch of a function.
+        // The call may be in a branch of a function.
         let branch = Attribute {
             name: "then_branch".into(),
             g: Some(Box::new(graph(
@@ -1063,13 +1063,13 @@ mod tests {
                 assert_eq!(one["written"], format!("+ 3, clip 0 to 6, * {of_x}"));
                 assert_eq!(one["computed"][0]["curve"], "x · clamp(0.16666667·x + 0.5, 0, 1)");
             }
-            // With steps before it.
+            // Steps may come before it.
             assert_eq!(
                 said("b", scaling, c, false)["written"],
                 format!("+ 3, clip 0 to 6, * {of_x}")
             );
         }
-        // Of another tensor, or with another scale.
+        // A product with another tensor, or with another scale, is no hard swish.
         let nodes = |of: &str, c: &str| {
             vec![
                 node("Div", &[of, c], "s"),
