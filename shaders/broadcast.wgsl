@@ -3,7 +3,7 @@
 //
 // The kernel works on words as elementwise.wgsl says. The part of a begins params.first elements into a row. The binding of b
 // begins where a buffer can be bound, perhaps before the first number that the part uses. params.b_first is where the first
-// row of b begins in the binding. If that is before the binding, params.b_first wraps, and so do the sums with it.
+// row of b begins in the binding. If that is before the binding, params.b_first wraps, and the additions below wrap back.
 
 // Where the number of b is that gates an element of a: `column` numbers after `b_row`, where its row begins in the binding of
 // b. `in_row` is the index of the element in its row of a.

@@ -113,8 +113,8 @@ fn tiny_product(v: vec4<u32>) -> vec4<f32> {
 const TWO_MINUS_64: f32 = 5.42101086242752217003726400434970855712890625e-20;
 
 // t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6. Other t don't occur: x + 3 gives none. WGSL's own division may be
-// off by 2.5 ulp. q is off by one ulp at most. The remainder t - 6q is exact, because both differences that make it are. t /
-// 6 is never near the middle between two floats, so q + (t - 6q) / 6 may be rounded once or twice.
+// off by 2.5 ulp. q is off by one ulp at most. The remainder t - 6q is exact, because both differences that make it are. The
+// quotient is never near the middle between two floats, so q + (t - 6q) / 6 may be rounded once or twice.
 //
 // Two integer operations keep q and the first difference apart from what uses them. Each changes one number, so no compiler
 // can leave it out: q is below 1 for t = 6 too, and the difference is above 0 for t = 0 too. The last sum takes both changes

@@ -18,7 +18,7 @@ pub struct BufferRange<'a> {
     pub buffer: &'a wgpu::Buffer,
     /// Where the range starts, in bytes.
     pub offset: u64,
-    /// How long it is, in bytes.
+    /// How long the range is, in bytes.
     pub size: u64,
 }
 

@@ -38,7 +38,7 @@ pub struct Element<T> {
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
     pub before: T,
-    /// Its index in the tensor.
+    /// The element's index in the tensor.
     pub index: u64,
 }
 

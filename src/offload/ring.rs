@@ -24,9 +24,9 @@ const RING: usize = 3;
 
 /// A part of a transfer on its way through the device.
 struct Chunk {
-    /// Its first element.
+    /// The first element of the chunk.
     start: usize,
-    /// The number of its elements.
+    /// The number of elements of the chunk.
     len: usize,
     slot: Slot,
     submission: wgpu::SubmissionIndex,

@@ -64,11 +64,11 @@ pub enum Access {
 /// A tensor that a kernel binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Its index among the operation's operands and then its results, as in [`Op::sizes`].
+    /// The tensor's index among the operation's operands and then its results, as in [`Op::sizes`].
     pub index: usize,
-    /// Its name: see [`Op::inputs`] and [`Op::outputs`].
+    /// The tensor's name: see [`Op::inputs`] and [`Op::outputs`].
     pub name: &'static str,
-    /// How the kernel sees it.
+    /// How the kernel sees the tensor.
     pub access: Access,
 }
 

@@ -179,7 +179,7 @@ fn calls(op: Op) -> &'static [Call] {
     match op {
         Op::Unary(Unary::Forward(_)) => &[("forward4", &["x"])],
         Op::Unary(Unary::HardSwish(_)) => &[("hard_swish4", &["x"])],
-        // It takes words: see `results`.
+        // `binarize4` takes words: see `results`.
         Op::Unary(Unary::Binarize(_)) => &[("binarize4", &["x"])],
         Op::Binary(Binary::Backward(_) | Binary::StraightThrough(_)) => &[("backward4", &["x", "g"])],
         Op::Binary(Binary::BackwardFromOutput(_)) => &[("backward4", &["y", "g"])],

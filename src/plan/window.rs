@@ -64,7 +64,7 @@ impl Window {
         self.positive.count == 0 && self.negative.count == 0
     }
 
-    /// This window for the halves of a type, which are in the upper 16 bits.
+    /// This window as a window of halves of a type, which are in the upper 16 bits.
     pub(crate) fn of_halves(self, dtype: DType) -> Self {
         let halves = |Bits { first, count }: Bits, sign: u32| {
             let [first, end] = [first, first.saturating_add(count)].map(|bits| halves_below(dtype, bits));

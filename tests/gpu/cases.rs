@@ -127,7 +127,7 @@ impl Case {
     }
 }
 
-/// Fills everything except operands, so that a missing or a stray write shows.
+/// The byte that fills everything except operands, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
 /// Bytes between and after the tensors.
 const GUARD: usize = 32;

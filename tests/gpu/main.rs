@@ -416,7 +416,7 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
     of::<bf16>(&gpu);
 }
 
-/// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
+/// The second launch reads what the first wrote, with other parameters. The first launch is recorded twice.
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let forward = Unary::Forward(HardSigmoid::PYTORCH);

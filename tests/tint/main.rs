@@ -18,7 +18,7 @@ struct Case<'a, T> {
     operands: Vec<&'a [T]>,
 }
 
-/// What the script fills outputs with, and what follows them.
+/// The byte with which the script fills outputs and what follows them.
 const SENTINEL: u8 = 0xab;
 const GUARD: usize = 16;
 

@@ -55,7 +55,7 @@ assert.equal(inNode, values(ofNode));
 assert.ok(inNode >= 10);
 console.log(`README.md: ${inNode} values in Node`);
 
-// Bits of the frameworks.
+// The results have the bits of the frameworks.
 const npy = (name) => hs.readNpy(readFileSync(golden(name)));
 /** Counts elements that differ in a bit, apart from the payload of NaN. */
 function differing(actual, expected, isNan = Number.isNaN) {
@@ -96,7 +96,7 @@ for (const name of presets) {
 assert.equal(compared, 15 * x.length);
 console.log(`presets: ${compared} results of frameworks, 0 differ (apart from ${own} flushed or masked gradients)`);
 
-// All halves.
+// Every half is computed.
 const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i);
 const gradients = patterns.map((i) => i * 0x9e37 + 0x1234);
 const pytorch = new hs.HardSigmoid("pytorch");
@@ -199,7 +199,7 @@ const fitted = hs.identify({ x, y: x.map((x, i) => Math.min(Math.max(0.37 * x + 
 assert.deepEqual(fitted.definitions, ["affine(0.37, 0.41, strict)"]);
 assert.ok(fitted.ranges.alpha[0] < 0.37 && 0.37 < fitted.ranges.alpha[1]);
 
-// Definitions.
+// Definitions made by alpha and beta, and what they tell.
 assert.equal(hs.HardSigmoid.affine(0.2, 0.5).text, "onnx");
 assert.equal(hs.HardSigmoid.affine(1.5, 0.25, "half").text, "affine(1.5, 0.25, half)");
 assert.deepEqual(new hs.HardSigmoid(pytorch), pytorch);
@@ -416,7 +416,7 @@ console.log("types: tsc has no complaint");
 const { chromium } = createRequire(join(modules, "/"))("playwright-core");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 const IMPORTS = '<script type="importmap">{ "imports": { "hard-sigmoid": "/node_modules/hard-sigmoid/index.js" } }</script>';
-// README's own kernel, run.
+// README's own kernel runs.
 const BIASED = `
 {
   const data = device.createBuffer({ size: (read.size + 12) & ~15, usage: GPUBufferUsage.STORAGE | 12 });

@@ -135,7 +135,7 @@ impl Pipeline {
         }
     }
 
-    /// Its name in the tables.
+    /// The pipeline's name in the tables.
     pub fn name(&self) -> String {
         match self.op().definition() {
             Some(definition) => format!("{definition} {}", self.op().name()),
