@@ -146,8 +146,8 @@ impl Kernels {
 
     /// Checks that the device isn't lost. wgpu doesn't tell, but it refuses to map a buffer of a lost device.
     pub(crate) fn check_alive(&self) -> Result<(), LaunchError> {
-        // Making a buffer may fail for lack of memory. This scope catches that, since the caller's own scopes are for
-        // the caller's calls.
+        // If memory is exhausted, the error that is returned says so. This scope keeps it from the caller's own scopes,
+        // which are for the caller's calls.
         let _scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         self.upload(&Params::zeroed()).map(drop)
     }
