@@ -257,7 +257,7 @@ impl<'a> Single<'a> {
         difference(Unary::Forward(DEFINITION), 0, &actual, |i| [self.values[i]; 3])
     }
 
-    /// Seconds of `LAUNCHES` calls in one pass, and until the device has done them.
+    /// The seconds that `LAUNCHES` calls take in one pass, and the seconds until the device has done them.
     fn time(&self, record: &dyn Fn(&mut wgpu::ComputePass<'_>)) -> [f64; 2] {
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let start = Instant::now();

@@ -39,8 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     block_on(offload.unary(Unary::binarize(Binarization::Deterministic, 1.0)?, &x, &mut y))?;
     println!("deterministic: {:.3} % are +1", plus(&y));
 
-    // The same seed and offset give the same signs on any device. Each element takes one random word, so another draw needs
-    // another seed or an offset that is at least `len` larger.
+    // A seed and an offset give the same signs on every device. Each element takes one random word, so another draw
+    // needs another seed, or an offset that is at least `len` larger.
     let stochastic = Binarization::Stochastic {
         probability: HardSigmoid::COURBARIAUX,
         seed: 42,
@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         100.0 * mean_p
     );
 
-    // Pack the same signs, 32 to a word.
+    // Pack the signs of this draw, 32 to a word.
     let mut bits = vec![0; len.div_ceil(32)];
     block_on(offload.pack(stochastic, &x, &mut bits))?;
     let mut unpacked = vec![0.0; len];

@@ -1,29 +1,31 @@
-// The broadcast gate: b has one number for many numbers of a. a is seen as rows of params.middle steps of params.inner
-// elements, b as rows of params.inner.
+// The broadcast gate, whose b has one number for many numbers of a. A row of a has params.middle steps of params.inner
+// elements. A row of b has params.inner numbers, which every step of the row of a uses.
 //
-// The kernel works on words as elementwise.wgsl says. A binding may begin before its part of b does, where a buffer can be
-// bound: params.b_first says where its first row begins. The part of a begins params.first elements into a row.
+// The kernel works on words as elementwise.wgsl says. The part of a begins params.first elements into a row. The binding of b
+// begins where a buffer can be bound, perhaps before the first number that the part uses. params.b_first is where the first
+// row of b begins in the binding. If that is before the binding, params.b_first wraps, and the additions below wrap back.
 
-// Where an element's number of b is: the first one of its row, its column, and where the element is in its own row.
+// Where the number of b is that gates an element of a: `column` numbers after `b_row`, where its row begins in the binding of
+// b. `in_row` is the index of the element in its row of a.
 struct Place {
     b_row: u32,
     in_row: u32,
     column: u32,
 }
-// Places in the binding of b, of consecutive elements.
+// Where the numbers of b are that gate consecutive elements of a.
 struct Places {
     first: Place,
     row: u32,      // elements in a row of a
-    is_run: bool,  // whether all the elements that are asked for lie in one step, or share one number
-    stride: u32,   // in a run, from one element's place to the next
+    is_run: bool,  // whether all these elements lie in one step, or share one number of b
+    stride: u32,   // in a run, from one element's number of b to the next one's
 }
 fn places(element: u32, count: u32) -> Places {
     let row = params.middle * params.inner;
     let outer = element / row;
     let in_row = element - outer * row;
     var first = Place(params.b_first + outer * params.inner, in_row, 0u);
-    // The elements that are left in the step. If a step is one element, all steps of the row share its gate, so they are
-    // those left in the row.
+    // A run ends with its step. If a step has one element, all steps of the row share one number of b, so the run ends with
+    // the row.
     var run = row - in_row;
     if params.inner > 1u {
         first.column = in_row % params.inner;
@@ -43,7 +45,7 @@ fn next_place(at: Place, row: u32) -> Place {
         select(at.column + 1u, 0u, ends_step),
     );
 }
-// The places of four elements, and the place after them.
+// Where the numbers of b are that gate four elements of a, and where the next element's number is.
 struct Four {
     places: vec4<u32>,
     next: Place,

@@ -1,19 +1,21 @@
-// The gradient of a broadcast gate's b: the sums of g * a over the elements that share a number of b, times its gradient.
-// `BroadcastGate` in Rust says in which order they are added.
+// db, the gradient of a broadcast gate's b: backward4(b, S), where S is the sum of g * a over the elements that share the
+// number of b. `BroadcastGate` in Rust says in which order the products are added.
 //
-// All bindings may begin before their parts, which are whole rows: a and g begin at params.first, b and db at
-// params.b_first, and params.len is the number of sums. The grid is ceil(params.len / 16) workgroups for f32,
-// ceil((params.len + params.b_first % 2) / 16) for halves, in rows of params.row_invocations / 256.
+// A part is whole rows, and params.len is the number of its sums. Each binding may begin before its part does. The part
+// begins at index params.first in a and g, and at index params.b_first in b and db.
+//
+// The grid has ceil(params.len / 16) workgroups for f32, and ceil((params.len + params.b_first % 2) / 16) for halves. A row
+// of the grid has params.row_invocations / 256 workgroups.
 
 // A workgroup computes SUMS sums, whose numbers of b and db lie in whole words. An invocation computes four of the 64 partial
-// sums of one sum: those of its lane, and of the lanes LANES, 2 * LANES and 3 * LANES after it.
+// sums of one sum: those with the number of its lane, and with that number plus LANES, 2 * LANES and 3 * LANES.
 const SUMS: u32 = 16u;
 const LANES: u32 = 16u;
 
-// If `inner` is at least this, neighbouring invocations take neighbouring columns; if not, neighbouring steps.
+// If `inner` is at least this, neighbouring invocations take neighbouring columns. Otherwise they take neighbouring steps.
 const WIDE: u32 = 8u;
 
-// Each invocation's four partial sums added up, as bits: SUMS times LANES numbers.
+// For each invocation the sum of its four partial sums, as bits: SUMS * LANES numbers.
 var<workgroup> partials: array<u32, 256>;
 
 @compute @workgroup_size(WORKGROUP)
@@ -39,7 +41,7 @@ fn body(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
 }
 
-// What an invocation adds up.
+// Which sum an invocation works on, and which elements it adds up.
 struct Share {
     sum: u32,   // number of the sum in its workgroup
     lane: u32,
@@ -60,8 +62,8 @@ fn share_of(first: u32, invocation: u32) -> Share {
     return Share(sum, lane, begin, is_sum(place));
 }
 
-// The elements of a and g that four partial sums add next, and which of them exist: the others are replaced by the column's
-// first one.
+// The elements of a and g that an invocation's four partial sums add next. Where `exist` is false, the column has no more
+// elements, and its first element stands in.
 struct Step {
     elements: vec4<u32>,
     exist: vec4<bool>,
@@ -72,10 +74,10 @@ fn step_at(share: Share, start: u32) -> Step {
     return Step(vec4<u32>(share.begin) + select(vec4<u32>(0u), m, exist) * params.inner, exist);
 }
 
-// g * a in the lanes that exist, and +0 in the others, which changes no partial sum: none is -0, since all start at +0.
+// g * a where an element exists, and +0 elsewhere. Adding +0 changes no partial sum: each starts at +0, so none is -0.
 fn products(g: vec4<u32>, a: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
     let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(a));
-    // Infinity is settled on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
+    // Infinity is decided on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
     let larger = max(magnitude4(a), magnitude4(g));
     let smaller = min(magnitude4(a), magnitude4(g));
     let signed_infinite = ((a ^ g) & vec4<u32>(SIGN)) | vec4<u32>(INFINITE);
@@ -84,17 +86,18 @@ fn products(g: vec4<u32>, a: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
     return opaque(bitcast<vec4<f32>>(select(vec4<u32>(0u), settled, exist)));
 }
 
-// Returns v. It keeps additions in their order, which a compiler that takes floats for real numbers may change.
+// Returns v, since params.zero is 0. A compiler that takes floats for real numbers may reorder additions, but not across this
+// operation, since it doesn't know the zero.
 fn opaque(v: vec4<f32>) -> vec4<f32> {
     return bitcast<vec4<f32>>(bitcast<vec4<u32>>(v) ^ vec4<u32>(params.zero));
 }
 
-// The first two steps of the tree: 16 lanes are left of 64.
+// Two steps of the tree, in bits: x + z and y + w, and then the sum of these two.
 fn four_lanes(sums: vec4<f32>) -> u32 {
     let two = opaque(sums + sums.zwxy);
     return bitcast<u32>(opaque(two + two.yxwz).x);
 }
-// The other four steps of the tree, for one sum of the workgroup, as bits.
+// One of the workgroup's sums, in bits, after the last four steps of the tree. A NaN becomes INVALID_NAN.
 fn tree(sum: u32) -> u32 {
     let at = sum * LANES;
     let bits = four_lanes(opaque(eight_lanes(at) + eight_lanes(at + 4u)));

@@ -1,10 +1,10 @@
-// f16.
+// What halves.wgsl needs to know of f16.
 
-// The f32 of halves in the upper bits, as bits. Exact, and NaN keeps its payload.
+// Widens halves in the upper bits to f32, and returns its bits. That is exact, and a NaN keeps its payload.
 fn widened(x: vec4<u32>) -> vec4<u32> {
     let magnitude = extractBits(x, 16u, 15u);
     let finite = widened_finite(magnitude);
-    // Infinity and NaN have exponent 31 in f16 and 255 in f32: 224 apart, twice 112.
+    // The exponent of infinity and NaN is 31 in f16 and 255 in f32, so it grows by 224, which is twice 112.
     let special = (magnitude << vec4<u32>(13u)) + vec4<u32>(0x70000000u);
     return (x & vec4<u32>(SIGN)) | select(finite, special, magnitude >= vec4<u32>(0x7c00u));
 }
@@ -12,13 +12,13 @@ fn widened(x: vec4<u32>) -> vec4<u32> {
 fn widened_finite(h: vec4<u32>) -> vec4<u32> {
     // 112 is the difference of the exponents' biases.
     let normal = (h << vec4<u32>(13u)) + vec4<u32>(0x38000000u);
-    // Floats next to 0.5 have steps of 2^-24, as the subnormals do.
+    // Subnormal halves are multiples of 2^-24, and floats from 0.5 on are 2^-24 apart.
     let subnormal = bitcast<vec4<u32>>(bitcast<vec4<f32>>(h + vec4<u32>(0x3f000000u)) - 0.5);
     return select(normal, subnormal, h < vec4<u32>(0x0400u));
 }
 
-// The bits of f32, rounded to halves and packed, to nearest, ties to even. A NaN has to be quiet and widened from a half: its
-// lower 13 bits are 0.
+// Rounds f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
+// its lower 13 bits have to be 0, as they are after widening a half.
 fn packed_results(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
     let magnitudes = narrowed_magnitude(low) | (narrowed_magnitude(high) << vec4<u32>(16u));
     return magnitudes | ((low >> vec4<u32>(16u)) & vec4<u32>(0x8000u)) | (high & vec4<u32>(SIGN));
@@ -26,15 +26,15 @@ fn packed_results(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
 fn narrowed_magnitude(bits: vec4<u32>) -> vec4<u32> {
     let magnitude = magnitude4(bits);
     let normal = narrowed_normal(magnitude);
-    // 65520 and more is infinity. The last ten bits of a NaN are its payload.
+    // Numbers from 65520 on round to infinity. The last ten bits of a NaN are its payload.
     let finite = min(narrowed_finite(magnitude), vec4<u32>(0x7c00u));
     let nan = (normal & vec4<u32>(0x03ffu)) | vec4<u32>(0x7c00u);
     return select(finite, nan, magnitude > vec4<u32>(INFINITE));
 }
-// Rounds an f32 that has no sign to f16; beyond the largest f16 the result is infinity or more.
+// Rounds an f32 that has no sign to f16. Beyond the largest f16 the result is the bits of infinity, or more.
 fn narrowed_finite(bits: vec4<u32>) -> vec4<u32> {
-    // Below 2^-14: a float next to 0.5 has steps of 2^-24, so the sum rounds to a whole number of them. The limit keeps the
-    // operation that made the number apart from the sum.
+    // Below 2^-14 a half is a multiple of 2^-24. Floats from 0.5 on are 2^-24 apart, so the sum rounds to such a multiple.
+    // The minimum keeps the operation that made the number apart from the sum.
     let smallest = vec4<u32>(0x38800000u);
     let sum = bitcast<vec4<u32>>(bitcast<vec4<f32>>(min(bits, smallest)) + 0.5);
     return select(narrowed_normal(bits), sum - vec4<u32>(0x3f000000u), bits < smallest);
@@ -43,8 +43,8 @@ fn narrowed_normal(bits: vec4<u32>) -> vec4<u32> {
     return (rounded(bits, 13u) - vec4<u32>(0x38000000u)) >> vec4<u32>(13u);
 }
 
-// y of a preset, for halves in the upper bits; y is in the upper bits too. Shifted, an f16 is an f32 2^112 times smaller:
-// finite, whatever the half is.
+// y of a preset. The halves of x are in the upper bits, and so are those of y. The bits of an f16, shifted to the right by 3,
+// are those of an f32 that is 2^112 times smaller. It is finite, whatever the half is.
 fn forward_half(x: vec4<u32>) -> vec4<u32> {
     let small = bitcast<vec4<f32>>(bitcast<vec4<u32>>(bitcast<vec4<i32>>(x) >> vec4<u32>(3u)) & vec4<u32>(0x8fffe000u));
     let v = SLOPE * small + SHIFT * TWO_MINUS_112;
@@ -53,16 +53,17 @@ fn forward_half(x: vec4<u32>) -> vec4<u32> {
 }
 const TWO_MINUS_112: f32 = 1.925929944387235853055977942584927318538e-34;
 
-// dx of a preset, halves in and out. It rounds twice, which narrowed_finite keeps.
+// dx of a preset, two halves in each word of x, g and dx. It rounds the product to f32 and then to a half, as the CPU path
+// does; narrowed_finite keeps the two roundings apart.
 fn backward_halves(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let first = backward_half(x << vec4<u32>(16u), g);
     let dx = first | (backward_half(x, g >> vec4<u32>(16u)) << vec4<u32>(16u));
-    // The NaNs of both halves of a word are quieted at once: a sum sets the upper bit where the magnitude is above
-    // infinity's.
+    // The NaNs of both halves of a word are quieted at once. Adding 0x03ff to a half's magnitude sets the half's upper bit
+    // only if the magnitude is above infinity's, 0x7c00.
     let sums = (dx & vec4<u32>(0x7fff7fffu)) + vec4<u32>(0x03ff03ffu);
     return dx | ((sums >> vec4<u32>(6u)) & vec4<u32>(0x02000200u));
 }
-// dx in the lower 16 bits, from x in the upper and g in the lower ones; a NaN stays as it is.
+// dx of a preset in the lower 16 bits, from x in the upper 16 bits and g in the lower 16 bits. A NaN in g isn't quieted.
 fn backward_half(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let magnitude = g & vec4<u32>(0x7fffu);
     let product = SLOPE * bitcast<vec4<f32>>(widened_finite(magnitude));
@@ -76,5 +77,5 @@ fn is_plus_half(x: vec4<u32>) -> vec4<bool> {
     return (x <= vec4<u32>(0x7c00ffffu)) | ((x & vec4<u32>(0xffff0000u)) == vec4<u32>(SIGN));
 }
 
-// The bits of an f32 NaN that fit.
+// The bits of an f32 NaN for which a half has room.
 const ROOM: u32 = 0xffffe000u;

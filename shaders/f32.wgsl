@@ -1,4 +1,4 @@
-// What the kernels for f32 have in place of halves.wgsl: each word is an element.
+// The functions on words for f32, where each word is an element. halves.wgsl has those for halves.
 
 fn whole_words() -> u32 {
     return params.len;
@@ -10,7 +10,7 @@ fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
     return result.x;
 }
 
-// Binarization of four words of x, from word number `word` of a part on: to numbers, and to bits.
+// Binarizes four words of x. `word` is the index of the first one in its part, which the draws need.
 fn binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
     return signed4(is_plus4(x), params.scale);
 }
@@ -24,12 +24,12 @@ fn signs_of_words(x: vec4<u32>, word: u32) -> u32 {
 fn drawn_signs_of_words(x: vec4<u32>, word: u32) -> u32 {
     return bits4(is_drawn_plus4(x, random_of_f32(word)), vec4<u32>(1u, 2u, 4u, 8u));
 }
-// The numbers of the lowest signs in `bits`, in four words.
+// Four words of numbers, whose signs are the lowest bits of `bits`.
 fn words_of_signs(bits: u32) -> vec4<u32> {
     return signed4((vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u), params.scale);
 }
 
-// Gates four words of a, from word number `word` of a part on: see broadcast.wgsl.
+// Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
     return gate4(a, vec4<u32>(load_b_word(at.x), load_b_word(at.y), load_b_word(at.z), load_b_word(at.w)));
@@ -45,7 +45,7 @@ fn places_of_words(word: u32) -> vec4<u32> {
     return four_places(at.first, at.row).places;
 }
 
-// Where a workgroup's first sum lies, and what an invocation writes: see broadcast_sums.wgsl.
+// Where the sums of workgroup number `number` begin in the bindings of b and db: see broadcast_sums.wgsl.
 fn first_place(number: u32) -> u32 {
     return params.b_first + number * SUMS;
 }

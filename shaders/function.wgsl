@@ -1,6 +1,7 @@
-// What the functions for kernels of others begin with.
+// What a text of `wgsl::function` in Rust begins with. Such a text is for a kernel that somebody else writes.
 
-// An operand that may come out of arithmetic, kept apart from what uses it. NaN is quieted, as every operation does.
+// Returns an operand of that kernel, kept apart from the arithmetic that it may come straight out of. A NaN is quieted, as every
+// operation does.
 fn from_outside(x: vec4<u32>) -> vec4<u32> {
     return unless_nan(bitcast<vec4<u32>>(apart(bitcast<vec4<f32>>(x))), x);
 }

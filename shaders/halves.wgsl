@@ -1,49 +1,53 @@
-// Half floats, two to a word. They are widened to f32 to compute, and rounded once. f16.wgsl and bf16.wgsl have what differs
-// between the two types.
+// The functions on words for halves, which lie two to a word. Halves are widened to f32, computed there, and rounded once.
+// f16.wgsl and bf16.wgsl have what differs between the two types.
 //
-// "A half in the upper bits" is in the upper 16 bits of its lane; the lower ones don't matter.
+// "Halves in the upper bits" lie in the upper 16 bits of their lanes. The lower 16 bits don't matter.
 
-// The first and the second half of each of four words, as f32 bits.
+// The first half of each of four words, widened to f32, in bits.
 fn low(words: vec4<u32>) -> vec4<u32> {
     return widened(words << vec4<u32>(16u));
 }
+// The second half of each of four words, widened to f32, in bits.
 fn high(words: vec4<u32>) -> vec4<u32> {
     return widened(words);
 }
 
-// The bits of f32, any NaN among them, rounded to halves and packed: the low ones in the lower half of each word.
+// Rounds f32 numbers, given as bits, to halves and packs them: `low` into the lower half of each word, `high` into the upper
+// half. A NaN may have any payload.
 fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
     return packed_results(short_nan(low), short_nan(high));
 }
-// A NaN is quieted and keeps only the bits that a half has room for, so that rounding it can't overflow.
+// Returns v, but quiets a NaN and cuts it to the bits for which a half has room, so that rounding it can't overflow.
 fn short_nan(v: vec4<u32>) -> vec4<u32> {
     return select(v, (v | vec4<u32>(QUIET)) & vec4<u32>(ROOM), magnitude4(v) > vec4<u32>(INFINITE));
 }
 
-// y of a preset: halves in, halves out. It may be fused and may flush subnormals: only its last rounding can be seen.
+// y of a preset, two halves in each word of x and y. A compiler may fuse its operations, and a GPU may flush its subnormals:
+// only the last rounding shows in a half.
 fn forward_halves(x: vec4<u32>) -> vec4<u32> {
     let first = forward_half(x << vec4<u32>(16u));
     return (first >> vec4<u32>(16u)) | (forward_half(x) & vec4<u32>(0xffff0000u));
 }
 
-// bits rounded to a multiple of 2^places, ties to even; the bits below that have yet to be cut off.
+// Rounds bits to a multiple of 2^places, ties to even. The caller cuts off the bits below that.
 fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
     return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
 }
 
-// The number of words that belong wholly to the tensor; half of the next one may belong to it too.
+// The number of words that belong wholly to the tensor. Half of the next word may belong to it too.
 fn whole_words() -> u32 {
     return params.len / 2u;
 }
 fn in_tail(i: u32) -> bool {
     return i < whole_words() || (i == whole_words() && (params.len & 1u) == 1u);
 }
-// The word to store at i: the result, or its low half and the neighbour's half as it was.
+// The word to store at index i. It is `result`, but if the tensor ends in the middle of the word, its upper half is that of
+// `before`.
 fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
     return select((before & 0xffff0000u) | (result.x & 0xffffu), result.x, i < whole_words());
 }
 
-// Binarization of four words of x, from word number `word` of a part on: to numbers, and to bits.
+// Binarizes four words of x. `word` is the index of the first one in its part, which the draws need.
 fn binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
     return signed_halves(is_plus_half(x << vec4<u32>(16u)), is_plus_half(x), params.scale);
 }
@@ -62,14 +66,14 @@ fn drawn_signs_of_words(x: vec4<u32>, word: u32) -> u32 {
 fn bits8(low: vec4<bool>, high: vec4<bool>) -> u32 {
     return bits4(low, vec4<u32>(1u, 4u, 16u, 64u)) | bits4(high, vec4<u32>(2u, 8u, 32u, 128u));
 }
-// The numbers of the lowest signs in `bits`, in four words.
+// Four words of numbers, whose signs are the lowest bits of `bits`.
 fn words_of_signs(bits: u32) -> vec4<u32> {
     let low = (vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u);
     let high = (vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u);
     return signed_halves(low, high, params.scale);
 }
 
-// Gates four words of a, from word number `word` of a part on: see broadcast.wgsl.
+// Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
     let i = at.low >> vec4<u32>(1u);
@@ -87,7 +91,8 @@ fn gate_tail(a: u32, word: u32) -> vec4<u32> {
 fn gated(a: vec4<u32>, b_of_low: vec4<u32>, b_of_high: vec4<u32>) -> vec4<u32> {
     return packed_results(gate4(low(a), b_of_low), gate4(high(a), b_of_high));
 }
-// Indices, in the binding of b, of the gates of the first and of the second half of each word.
+// Where the numbers of b are in their binding: `low` for those that gate the first half of each word, `high` for those that
+// gate the second half.
 struct PlacesOfHalves {
     low: vec4<u32>,
     high: vec4<u32>,
@@ -102,13 +107,13 @@ fn places_of_words(word: u32) -> PlacesOfHalves {
     let second = four_places(first.next, at.row).places;
     return PlacesOfHalves(vec4<u32>(first.places.xz, second.xz), vec4<u32>(first.places.yw, second.yw));
 }
-// The numbers at some places, as f32 bits, from the words that hold them.
+// The halves at `places`, widened to f32, in bits. `words` has the words in which they lie.
 fn numbers(words: vec4<u32>, places: vec4<u32>) -> vec4<u32> {
-    // The first half of a word goes to the upper 16 bits, the second is already there.
+    // The first half of a word moves to the upper 16 bits. The second half is there already.
     return widened(words << ((vec4<u32>(1u) - (places & vec4<u32>(1u))) << vec4<u32>(4u)));
 }
 
-// Where a workgroup's first sum lies, and what an invocation writes: see broadcast_sums.wgsl.
+// Where the sums of workgroup number `number` begin in the bindings of b and db: see broadcast_sums.wgsl.
 fn first_place(number: u32) -> u32 {
     return (params.b_first & 0xfffffffeu) + number * SUMS;
 }

@@ -22,7 +22,7 @@ fn hard_swish_backward_once4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let da = apart(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(y));
     let db = apart(SLOPE * apart(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(x)));
     let sum = bitcast<vec4<u32>>(da + bitcast<vec4<f32>>(select(vec4<u32>(0u), bitcast<vec4<u32>>(db), inside)));
-    // If g is infinite the sum is g, or NaN where x or y is zero or the products have opposite signs.
+    // If g is infinite, the sum is g. It is NaN if x or y is zero, or if the two products have opposite signs.
     let db_has_sign_of_g = bitcast<vec4<i32>>(x ^ vec4<u32>(bitcast<u32>(SLOPE) & SIGN)) > vec4<i32>(0);
     let infinite = select(vec4<u32>(INVALID_NAN), g, (y != vec4<u32>(0u)) & (db_has_sign_of_g | !inside));
     return unless_either_nan(select(sum, infinite, magnitude4(g) == vec4<u32>(INFINITE)), g, x);
@@ -39,7 +39,7 @@ fn divided_hard_swish_backward4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     return select(vec4<u32>(0u), dx, passes4(x) | is_above | is_nan);
 }
 
-// x / 3, correctly rounded if the quotient is normal, in the way of `sixth`.
+// x / 3, correctly rounded if the quotient is normal. It works as `sixth` does.
 fn third(x: vec4<f32>) -> vec4<f32> {
     let q = apart(x * THIRD);
     let remainder = apart(x - 2.0 * q) - q;

@@ -1,5 +1,5 @@
-// Packs signs as bits, 32 to a word. An invocation makes one word of bits: the grid is ceil(whole words of bits / 256)
-// workgroups, and it has a tail if the length isn't a multiple of 32. WORDS is how many words of x have 32 signs.
+// Packs signs as bits, 32 to a word. An invocation makes one word of bits, so the grid has ceil(whole words of bits / 256)
+// workgroups. There is a tail if the length isn't a multiple of 32. WORDS is the number of words of x that have 32 signs.
 
 @compute @workgroup_size(WORKGROUP)
 fn body(@builtin(global_invocation_id) id: vec3<u32>) {

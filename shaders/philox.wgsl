@@ -1,4 +1,4 @@
-// The random stream that draws signs, and the random words of consecutive words of a tensor.
+// The random stream that draws signs, and the random words that consecutive words of a tensor take.
 
 // The upper half of a * b.
 fn product_high(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
@@ -23,8 +23,8 @@ fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
     return counter;
 }
 
-// The random words of four elements in a row, the first of which is number `element` of the tensor. seed and offset:
-// the low word first.
+// The random words of four consecutive elements, the first of which is number `element` of the tensor. `seed` and `offset`
+// have their low word first.
 fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
     let low = offset.x + element;
     let high = offset.y + select(0u, 1u, low < element);
@@ -46,11 +46,11 @@ fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
     return vec4<u32>(words.w, next.xyz);
 }
 
-// The random words for the elements in four consecutive words of the tensor, from word number `word` of a part on.
+// The random words for four consecutive words of f32. `word` is the index of the first one in its part.
 fn random_of_f32(word: u32) -> vec4<u32> {
     return random4(word, params.seed, params.offset);
 }
-// For halves: those of the first and of the second half of each word.
+// The random words for four consecutive words of halves: `low` for the first half of each, `high` for the second half.
 struct RandomOfHalves {
     low: vec4<u32>,
     high: vec4<u32>,

@@ -1,4 +1,4 @@
-// Makes numbers of packed signs, in the grid of elementwise.wgsl. WORDS is how many words of y take 32 signs.
+// Makes numbers of packed signs, in the grid of elementwise.wgsl. WORDS is the number of words of y that have 32 signs.
 
 @compute @workgroup_size(WORKGROUP)
 fn body(@builtin(global_invocation_id) id: vec3<u32>) {

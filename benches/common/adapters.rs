@@ -1,6 +1,6 @@
 //! The adapters of a benchmark.
 
-/// Those that `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose, all by default.
+/// The adapters that `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose, all by default.
 pub fn adapters() -> Vec<wgpu::Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let wanted = std::env::var("WGPU_ADAPTER_NAME").unwrap_or_default().to_lowercase();

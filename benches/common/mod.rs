@@ -9,10 +9,10 @@ use hard_sigmoid::{Element, HardSigmoid, Op, Scalar};
 /// The definition that is timed.
 pub const DEFINITION: HardSigmoid = HardSigmoid::PYTORCH;
 
-/// A wrong one, whose results differ in every type.
+/// A wrong definition, whose results differ in every type.
 const PLANTED: HardSigmoid = HardSigmoid::KERAS;
 
-/// What outputs hold before.
+/// What outputs hold before a run.
 pub const BEFORE: f32 = 7.0;
 
 /// Names of results, and the first element of each that has other bits than it should.

@@ -1,5 +1,5 @@
-//! The broadcast gate: the plain gate with `b` repeated over a few vectors. `db` sums in the order that
-//! [`BroadcastGate`] promises, which suits vectors too.
+//! The broadcast gate. Forward it is the plain gate, with the numbers of `b` repeated in a tile. `db` adds in the order
+//! that [`BroadcastGate`] promises, in which vectors can add too.
 
 use crate::{
     cpu::{
@@ -74,7 +74,7 @@ fn gated_in_place<T: Scalar>(gate: BroadcastGate, [b]: [&[T]; 1], [a]: [&mut [T]
 /// The length of a tile, which repeats the numbers of `b`.
 const TILE: usize = 1024;
 
-/// The plain gate of `a`, or in place if there is no `a`.
+/// Gates `a` into `y`, or `y` in place if there is no `a`.
 fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], y: &mut [T]) {
     let (row, inner) = (gate.row() as usize, gate.inner() as usize);
     tasks(
@@ -95,7 +95,7 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
                         let left = (row - in_row).min(y.len() - at);
                         let b = &b[outer * inner..][..inner];
                         let from = in_row % inner;
-                        // Either a part of one step, or a tile of whole steps, or what is left of the row.
+                        // A run is a piece of one step, a tile of whole steps, or what is left of the row.
                         let (b, run) = if inner > TILE / 2 {
                             let step = (inner - from).min(left);
                             (&b[from..][..step], step)
@@ -122,7 +122,7 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
     );
 }
 
-/// Fills a tile with repetitions of `b`, starting at its number `from`.
+/// Fills a tile with repetitions of `b`, from its number `from` on.
 #[inline(always)]
 fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
     if let [only] = b {
@@ -165,7 +165,7 @@ fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T];
 /// The most sums that are computed at a time. Their partial sums take 64 KiB, and memory is read in long runs.
 const COLUMNS: usize = 256;
 
-/// The most sums at a time if there are so few that some cores would have no work.
+/// The most sums that are computed at a time if there are so few sums that some cores would have no work.
 const FEW_COLUMNS: usize = 64;
 
 fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1]) {
@@ -181,7 +181,7 @@ fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1
         Split::of([db], 1),
         #[inline(always)]
         move |vectors, start, [b]: [&[T]; 1], [db]: [&mut [T]; 1]| {
-            // Partial sums that would stay +0 are left out: they change nothing.
+            // Partial sums that would stay +0 are left out, since they change nothing.
             let lanes = (gate.middle() as usize).min(PARTIALS).next_power_of_two();
             let mut partials = vec![0.0; lanes * inner.min(most)];
             let mut at = 0;
@@ -191,7 +191,7 @@ fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1
                 let [a, g] = [a, g].map(|values| &values[outer * row..][..row]);
                 let partials = &mut partials[..lanes * columns];
                 column_sums(vectors, inner, column..column + columns, [g, a], partials);
-                // Only this depends on the form.
+                // Only the step from the sums to `db` depends on the form of the definition.
                 let (b, db) = (&b[at..][..columns], &mut db[at..][..columns]);
                 gate.specialize(
                     #[inline(always)]
@@ -207,8 +207,8 @@ fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1
     );
 }
 
-/// Sums the products in some columns of a row. The sums become the first numbers of `partials`, which holds partial sum
-/// 0 of all these columns, then partial sum 1, and so on.
+/// Sums the products in some columns of a row. The sums become the first numbers of `partials`. Before that, `partials`
+/// holds partial sum 0 of all these columns, then partial sum 1 of all, and so on.
 #[inline(always)]
 fn column_sums<T: Scalar>(
     vectors: Vectors,
@@ -221,7 +221,7 @@ fn column_sums<T: Scalar>(
     partials.fill(0.0);
     let [g, a] = factors;
     if columns.len() == inner {
-        // All columns are contiguous, step after step.
+        // These are all columns of the row, so its steps follow one another without a gap.
         for (g, a) in g.chunks(partials.len()).zip(a.chunks(partials.len())) {
             add_products(vectors, [g, a], partials);
         }

@@ -1,4 +1,5 @@
-//! One function applied to every element of some slices, each widened to `f32` and rounded back.
+//! One function applied to every element of some slices. Each element is widened to `f32`, and each result rounded
+//! back.
 
 use crate::{
     cpu::{
@@ -9,7 +10,8 @@ use crate::{
 };
 use std::hint::black_box;
 
-/// An operation whose cases are worth a loop each. In one loop, vectors would compute every case for every element.
+/// An operation with several cases, such as the forms of a definition. Each case gets a loop of its own: a loop for all
+/// of them would compute every case for every element, since vectors can't branch.
 pub(super) trait Specialize: Copy + Sync {
     /// Runs `run` with this operation; the compiler sees each case separately.
     fn by_case(self, run: impl FnOnce(Self));
@@ -19,8 +21,8 @@ pub(super) trait Specialize: Copy + Sync {
     }
 }
 
-/// Each output becomes what `of` returns for the operation, the element's index, the inputs, and what the outputs hold, if
-/// the operation adds to it. All slices have the same length.
+/// Sets each element of the outputs to what `of` returns. `of` gets the operation, the element's index and the inputs
+/// there, and what the outputs hold if the operation adds to it. All slices have the same length.
 pub(super) fn map<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     inputs: [&[T]; N],
@@ -30,7 +32,7 @@ pub(super) fn map<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     map_slices::<false, D, T, N, M>(op, inputs, outputs, of);
 }
 
-/// [`map`], where `of` also gets what the outputs hold: operands that they replace.
+/// [`map`] in place: the outputs hold operands, which `of` gets too.
 pub(super) fn map_in_place<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
     inputs: [&[T]; N],
@@ -65,8 +67,8 @@ fn map_slices<const IN_PLACE: bool, D: Specialize, T: Scalar, const N: usize, co
     );
 }
 
-/// The number of half floats that are converted before the next step. They stay in registers; with fewer of them the
-/// compiler doesn't vectorize.
+/// The number of half floats that are converted before the next step. So many stay in registers; for fewer of them the
+/// compiler makes no vectors.
 pub(super) const STRIP: usize = 64;
 
 /// Computes every element. It converts f16 in strips with the processor's own instructions; other types are left to the
@@ -84,8 +86,8 @@ pub(super) fn apply_converting<const IN_PLACE: bool, D: Specialize, T: Scalar, c
         return apply(op, start, inputs, outputs, of);
     }
     let len = outputs[0].len();
-    // The compiler doesn't know this zero. Otherwise it sees that the numbers come from f16 and compares them as f16,
-    // slowly.
+    // This is zero, but the compiler doesn't know. If it did, it would see that the numbers come from f16, and compare
+    // them as f16, which is slow.
     let zero = black_box(0_u32);
     let opaque = |wide: f32| f32::from_bits(wide.to_bits() ^ zero);
     let whole = len / STRIP * STRIP;
@@ -126,7 +128,7 @@ pub(super) fn apply_converting<const IN_PLACE: bool, D: Specialize, T: Scalar, c
     );
 }
 
-/// One loop from slices to slices. Copying blocks in between would keep a core from reading ahead.
+/// Computes with one loop from slices to slices. Copying blocks in between would keep a core from reading ahead.
 #[inline(always)]
 fn apply<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     op: D,
@@ -135,7 +137,7 @@ fn apply<D: Specialize, T: Scalar, const N: usize, const M: usize>(
     outputs: [&mut [T]; M],
     of: impl Fn(D, usize, [f32; N], [f32; M]) -> [f32; M],
 ) {
-    // The compiler then knows that the lengths are equal, and leaves out the checks of indices.
+    // With slices of this length the compiler knows that the lengths are equal, and leaves out the checks of indices.
     let len = outputs[0].len();
     let inputs = inputs.map(|input| &input[..len]);
     let outputs = outputs.map(|output| &mut output[..len]);

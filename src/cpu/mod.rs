@@ -68,8 +68,8 @@ use elementwise::Specialize;
 use half::{bf16, f16};
 pub use run::run;
 
-/// The fastest operation with the same bits in `T`: rounded to a half float, a product with 1/6 and a division by 6
-/// give the same number. (`tests/host/halves.rs` tests all of them.)
+/// The fastest operation that has the bits of `op` in `T`. Rounded to a half float, a product with 1/6 and a division
+/// by 6 give the same number; `tests/host/halves.rs` tries all halves.
 fn cheapest<T: Scalar>(op: Unary) -> Unary {
     match op {
         Unary::Forward(HardSigmoid::PYTORCH | HardSigmoid::KERAS3) if T::DTYPE != DType::F32 => {
@@ -173,7 +173,7 @@ fn map_binary_in_place<T: Scalar>(op: Binary, kept: [&[T]; 1], replaced: [&mut [
         op,
         kept,
         replaced,
-        // The operation's variant is known in each loop, so the compiler knows this too.
+        // Each loop knows the operation's variant, so the compiler knows the answer in each.
         #[inline(always)]
         |op: Binary, _, [kept], [replaced]| {
             let [first, second] = match op {
@@ -256,7 +256,7 @@ fn unpack_signs<T: Scalar>(scale: Finite, [bits]: [&[u32]; 1], [y]: [&mut [T]; 1
     signs::unpack(bits, y, signed(scale));
 }
 
-/// In place if there is no `x`.
+/// Binarizes `x` into `y`, or `y` in place if there is no `x`.
 fn binarize<T: Scalar, const N: usize>(signs: Signs, x: [&[T]; N], [y]: [&mut [T]; 1]) {
     let Signs { how, scale } = signs;
     signs::choose(
@@ -268,7 +268,7 @@ fn binarize<T: Scalar, const N: usize>(signs: Signs, x: [&[T]; N], [y]: [&mut [T
     );
 }
 
-/// `-scale` and `scale`.
+/// The numbers `-scale` and `scale`.
 fn signed<T: Scalar>(scale: Finite) -> [T; 2] {
     [-scale.get(), scale.get()].map(T::from_f32)
 }

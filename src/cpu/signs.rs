@@ -11,8 +11,8 @@ const BLOCK: usize = 64;
 /// A block of a slice. Lanes past the slice's end are unspecified.
 pub(super) type WideBlock = [f32; BLOCK];
 
-/// `y[i]` becomes `values[1]` where `of` is true, else `values[0]`. `of` gets the index of a block's first element and
-/// the block. The block is one of `x`, or of `y` if there is no `x` (in place).
+/// Sets `y[i]` to `values[1]` where `of` is true, else to `values[0]`. `of` gets the index of a block's first element,
+/// and the block: one of `x`, or of `y` if there is no `x` (in place).
 pub(super) fn choose<T: Scalar, const N: usize>(
     x: [&[T]; N],
     y: &mut [T],
@@ -38,7 +38,7 @@ pub(super) fn choose<T: Scalar, const N: usize>(
     );
 }
 
-/// Fills `bits` with one bit for each element, 32 to a word, and with 0 after the last.
+/// Fills `bits` with one bit for each element, 32 to a word. The bits after the last element are 0.
 pub(super) fn pack<T: Scalar>(
     x: &[T],
     bits: &mut [u32],

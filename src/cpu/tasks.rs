@@ -1,5 +1,5 @@
-//! Slices split among the cores. With the feature `parallel` each part runs on the machine's widest vectors and on a core of
-//! its own.
+//! Slices split into tasks among the cores. With the feature `parallel` each task runs on a core of its own, with the
+//! machine's widest vectors.
 
 use crate::cpu::vectors::{Vectors, vectorized};
 #[cfg(feature = "parallel")]
@@ -27,8 +27,8 @@ impl<S, const N: usize> Split<S, N> {
 /// The number of elements that a core takes at a time: about 10 microseconds of work.
 pub(super) const TASK_LEN: usize = 1 << 15;
 
-/// Runs `run` on all of `len` elements, at most `task` of them at a time, split among the cores. `run` gets the index of its
-/// part's first element.
+/// Runs `run` on all of `len` elements, at most `task` of them at a time, split among the cores. `run` gets the index
+/// of its task's first element.
 #[cfg(not(feature = "parallel"))]
 pub(super) fn tasks<I, O, const N: usize, const M: usize>(
     _len: usize,
@@ -48,7 +48,7 @@ const PARALLEL_MIN_TASKS: usize = 4;
 #[cfg(feature = "parallel")]
 const LAST_SPINS: usize = 1 << 11;
 
-/// Runs `run` on a part. Inlined, it would be compiled twice: here and in what rayon calls.
+/// Runs `run` on a task. Inlined, it would be compiled twice: here and in what rayon calls.
 #[cfg(feature = "parallel")]
 #[inline(never)]
 fn run_part<I, O, const N: usize, const M: usize>(
@@ -63,8 +63,8 @@ fn run_part<I, O, const N: usize, const M: usize>(
     );
 }
 
-/// Runs `run` on all of `len` elements, at most `task` of them at a time, split among the cores. `run` gets the index of its
-/// part's first element.
+/// Runs `run` on all of `len` elements, at most `task` of them at a time, split among the cores. `run` gets the index
+/// of its task's first element.
 #[cfg(feature = "parallel")]
 pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
     len: usize,
@@ -109,7 +109,7 @@ pub(super) fn tasks<I: Sync, O: Send, const N: usize, const M: usize>(
             });
         }
         work();
-        // A sleeping thread takes longer to wake than the others need for their last parts.
+        // A sleeping thread takes longer to wake than the others need for their last tasks.
         for _ in 0..LAST_SPINS {
             if helpers.load(Ordering::Relaxed) == 0 {
                 break;

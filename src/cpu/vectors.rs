@@ -16,8 +16,8 @@ pub(super) enum Vectors {
     Neon(fearless_simd::Neon),
 }
 
-/// Runs `run` on the machine's widest vectors. Code that isn't inlined into it isn't compiled for them. Each level is one
-/// more copy of all loops, so x86 without AVX2 has what every machine of the target has.
+/// Runs `run` on the machine's widest vectors. Code that isn't inlined into it isn't compiled for them. Each level
+/// takes one more copy of all loops, so x86 without AVX2 gets the vectors that every machine of the target has.
 #[cfg(feature = "parallel")]
 #[inline(always)]
 pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
@@ -52,7 +52,7 @@ pub(super) fn vectorized(run: impl FnOnce(Vectors)) {
 }
 
 impl Vectors {
-    /// Whether these convert numbers of this type faster than compiled code does.
+    /// Whether the processor converts numbers of the type `dtype` faster than compiled code does.
     #[inline(always)]
     pub(super) fn converts(self, dtype: DType) -> bool {
         dtype == DType::F16 && !matches!(self, Self::Compiled)

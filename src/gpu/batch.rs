@@ -14,7 +14,7 @@ use std::{
 ///
 /// A [`Launch`](crate::gpu::Launch) has a parameter buffer and a bind group of its own, which is right for a launch
 /// that is recorded again and again. A batch writes the parameters of all its launches at once, and keeps its bind
-/// groups: tensors of a pool are bound with offsets that change from step to step. The checks are the same.
+/// groups: tensors of a pool are bound with offsets that change from step to step. It checks tensors as a launch does.
 ///
 /// ```
 /// use hard_sigmoid::{DType, HardSigmoid, Unary, gpu::{Batch, LaunchError}};
@@ -35,9 +35,9 @@ use std::{
 /// }
 /// ```
 ///
-/// Submit a step's commands before the batch is written again; to record several steps before submitting, use one batch
-/// for each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch that is made doesn't notice
-/// a later loss of the device; the device's own callback reports it.
+/// Submit a step's commands before you write the batch again. To record several steps before submitting, use one batch
+/// for each. A bind group keeps its buffers alive until it hasn't been used for 16 steps. A batch that is made doesn't
+/// notice a later loss of the device; the device's own callback reports it.
 #[derive(Debug)]
 pub struct Batch {
     kernels: Kernels,
@@ -82,13 +82,13 @@ const KEPT: u64 = 16;
 /// The smallest binding if the buffer has room, so that small tensors of all lengths find the same bind group.
 const MIN_BINDING: u64 = 4096;
 
-/// A part of a launch.
+/// A part of a launch, which one bind group covers.
 #[derive(Debug)]
 struct Recorded {
     compiled: Arc<Compiled>,
-    /// Index of its bind group.
+    /// The index of its bind group.
     group: usize,
-    /// The dynamic offset of every binding, in order; those of the tensors only if they are dynamic.
+    /// The dynamic offset of every binding, in order. Those of the tensors are there only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
     dispatches: [Option<Dispatch>; Stage::ALL.len()],
@@ -98,14 +98,14 @@ struct Recorded {
 #[derive(Debug, Default)]
 struct Groups {
     all: Vec<Group>,
-    /// Indices by hash.
+    /// The indices of groups, by the hash of what they are made of.
     by_hash: FxHashMap<u64, Vec<usize>>,
 }
 
 #[derive(Debug)]
 struct Group {
     hash: u64,
-    /// Whether operands are read only; the number of tensors tells the rest.
+    /// Whether operands are bound read-only. This and the number of tensors tell the layout.
     reads: bool,
     page: usize,
     /// Buffer, offset and size of each tensor's binding.
@@ -253,7 +253,7 @@ impl Batch {
 }
 
 impl Groups {
-    /// The index of the group of these bindings, which is made if there is none.
+    /// The index of the bind group of these bindings. It is made if there is none.
     fn find(
         &mut self,
         reads: bool,
@@ -291,7 +291,7 @@ impl Groups {
         self.all.len() - 1
     }
 
-    /// Keeps the groups that were used in step `since` or later.
+    /// Keeps the bind groups that were used in step `since` or later.
     fn keep(&mut self, since: u64) {
         if self.all.iter().all(|group| group.used >= since) {
             return;
@@ -326,7 +326,7 @@ impl<'a> Bound<'a> {
             *bound = (range.buffer, range.offset + binding.offset, binding.size);
         }
         let is_countable = |(_, offset, _): &(&wgpu::Buffer, u64, u64)| u32::try_from(*offset).is_ok();
-        // Otherwise the offsets stay in the bind group, and dynamic ones are 0.
+        // If they can't be dynamic, the offsets stay in the bind group, and the dynamic ones are 0.
         if are_dynamic && bound.bindings().iter().all(is_countable) {
             bound.grow(kernels.limits().max_storage_buffer_binding_size);
             for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {

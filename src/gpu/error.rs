@@ -16,7 +16,7 @@ pub enum LaunchError {
         operand: &'static str,
         /// Where the range starts, in bytes.
         offset: u64,
-        /// How long it is, in bytes.
+        /// How long the range is, in bytes.
         size: u64,
         /// Size of the buffer in bytes.
         buffer_size: u64,
@@ -52,18 +52,18 @@ pub enum LaunchError {
         op: Op,
         /// Name of the first operand or result.
         a: &'static str,
-        /// Its range in the buffer, in bytes.
+        /// The range of the first one in the buffer, in bytes.
         a_range: [u64; 2],
-        /// Name of the second one.
+        /// Name of the second operand or result.
         b: &'static str,
-        /// Its range in the same buffer, in bytes.
+        /// The range of the second one in the same buffer, in bytes.
         b_range: [u64; 2],
     },
     /// A different number of tensors was given than the operation has.
     TensorCount {
         /// Name of the operation.
         op: &'static str,
-        /// The number of its operands and results.
+        /// The number of the operation's operands and results.
         needed: usize,
         /// How many tensors were given.
         given: usize,

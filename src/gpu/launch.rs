@@ -25,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Launch {
     kernel: Kernel,
-    /// One, or several for a tensor that exceeds a binding or a grid, or none for an empty tensor.
+    /// The parts of the tensors: one, several if a tensor exceeds a binding or a grid, or none for an empty tensor.
     parts: Vec<Recorded>,
 }
 
@@ -35,7 +35,7 @@ struct Recorded {
     bind_group: wgpu::BindGroup,
     /// The number of its dynamic offsets, which are all 0.
     dynamic: usize,
-    /// A pipeline and its grid, by stage.
+    /// The pipeline and the grid of each stage.
     dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; Stage::ALL.len()],
 }
 
@@ -128,8 +128,8 @@ impl Kernels {
         self.prepare(Op::GateBroadcast(gate), dtype, &ranges)
     }
 
-    /// Prepares `db`, the gradient of [`Kernels::gate_broadcast`]'s `b`. The sums have the order that [`BroadcastGate`] promises.
-    /// The gradient of `a` is `gate_broadcast` of `g` by `b`; record it after the sums if it replaces `g`.
+    /// Prepares `db`, the gradient of [`Kernels::gate_broadcast`]'s `b`. The sums have the order that [`BroadcastGate`]
+    /// promises. The gradient of `a` is `gate_broadcast` of `g` by `b`; record it after the sums if it replaces `g`.
     ///
     /// # Errors
     /// See [`Kernels::gate_broadcast`]; a row of `middle·inner` elements has to fit into one binding, together with
@@ -178,8 +178,8 @@ impl Kernels {
         self.prepare(Op::Unpack(scale), dtype, &[bits.into(), y.into()])
     }
 
-    /// Prepares any operation. `tensors` are the operands and then the results, in the order of [`Op::inputs`] and
-    /// [`Op::outputs`]: what a runtime whose graph holds an [`Op`] calls.
+    /// Prepares any operation, for a runtime whose graph holds an [`Op`]. `tensors` are the operands and then the
+    /// results, in the order of [`Op::inputs`] and [`Op::outputs`].
     ///
     /// ```
     /// # use hard_sigmoid::{DType, Op, gpu::{BufferRange, Kernels, Launch, LaunchError}};
@@ -232,7 +232,7 @@ impl Kernels {
         Ok((kernel, plan))
     }
 
-    /// A bind group of the tensors, and of the parameters after them.
+    /// A bind group of the tensors, with the parameters after them.
     pub(super) fn bind_group<'a>(
         &self,
         kernel: Kernel,

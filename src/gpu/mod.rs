@@ -48,8 +48,8 @@ use std::sync::Arc;
 /// # Tensors
 ///
 /// A tensor is a [`BufferRange`]. Tensors may have any length, 0 included; one beyond the device's
-/// `max_storage_buffer_binding_size` takes several dispatches, all in one launch. The [`Placement`](crate::plan::Placement) is detected from
-/// the ranges:
+/// `max_storage_buffer_binding_size` takes several dispatches, all in one launch. The
+/// [`Placement`](crate::plan::Placement) is detected from the ranges:
 ///
 /// - no result shares a buffer with an operand: operands may overlap each other, or be one range;
 /// - the first result is exactly the range of the operand that it may replace ([`Op::replaces`]);
@@ -74,7 +74,7 @@ pub struct Kernels(Arc<Inner>);
 struct Inner {
     device: plan::Device,
     max_buffer_size: u64,
-    /// wgpu's own limit, which WebGPU doesn't have: storage and uniform buffers together.
+    /// The most storage and uniform buffers together, a limit of wgpu's own that WebGPU doesn't have.
     max_buffers: u32,
     params_alignment: u32,
     pipelines: Pipelines,
@@ -86,9 +86,12 @@ impl Kernels {
     /// # Errors
     /// [`LaunchError::DeviceLost`] if the device is already lost (a browser doesn't tell).
     /// [`LaunchError::UnsupportedDevice`] if it was made with limits below what the kernels need;
-    /// `wgpu::Limits::downlevel_defaults()` is enough. Tensors beyond a binding are cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
-    /// least 512 and at least 32 times `min_storage_buffer_offset_alignment`. One dispatch has to hold a piece of that size,
-    /// which takes two workgroups in each dimension for an alignment of 256, and one up to 128.
+    /// `wgpu::Limits::downlevel_defaults()` is enough.
+    ///
+    /// A tensor beyond a binding is cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
+    /// least 512 and at least 32 times `min_storage_buffer_offset_alignment`. One dispatch has to cover the elements of
+    /// such a binding. That takes two workgroups in each dimension for an alignment of 256, and one for an alignment up
+    /// to 128.
     pub fn new(device: &wgpu::Device) -> Result<Self, LaunchError> {
         Self::with_pipeline_cache(device, None)
     }
@@ -143,7 +146,8 @@ impl Kernels {
 
     /// Checks that the device isn't lost. wgpu doesn't tell, but it refuses to map a buffer of a lost device.
     pub(crate) fn check_alive(&self) -> Result<(), LaunchError> {
-        // If memory is exhausted, this error says so. It isn't one of the caller's own calls.
+        // If memory is exhausted, the error that is returned says so. This scope keeps it from the caller's own scopes,
+        // which are for the caller's calls.
         let _scope = self.device().push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         self.upload(&Params::zeroed()).map(drop)
     }

@@ -18,7 +18,7 @@ pub struct BufferRange<'a> {
     pub buffer: &'a wgpu::Buffer,
     /// Where the range starts, in bytes.
     pub offset: u64,
-    /// How long it is, in bytes.
+    /// How long the range is, in bytes.
     pub size: u64,
 }
 
@@ -51,7 +51,7 @@ impl BufferRange<'_> {
         self.same_buffer(other) && self.offset == other.offset && self.size == other.size
     }
 
-    /// The size in whole words, in bytes.
+    /// The size in bytes, rounded up to whole words.
     fn bound_size(&self) -> u64 {
         self.size.next_multiple_of(WORD)
     }
@@ -190,7 +190,7 @@ impl Tensors<'_, '_> {
         if !inputs.clone().any(shares) {
             return Ok(Placement::Separate);
         }
-        // All are bound read-write, so not even two operands may overlap.
+        // Every tensor is bound read-write, so not even two operands may overlap.
         for first in inputs.clone() {
             for second in first + 1..inputs.end {
                 disjoint(first, second)?;

@@ -19,11 +19,11 @@ pub(crate) struct Pipelines {
     device: wgpu::Device,
     cache: Option<wgpu::PipelineCache>,
     max_dynamic_storage_buffers: usize,
-    /// By the number of tensors that are read only, and of the others.
+    /// Layouts, by the number of tensors that are bound read-only and the number of the others.
     layouts: [[OnceLock<Layout>; MAX_TENSORS + 1]; MAX_TENSORS + 1],
-    /// By [`Kernel::pipeline_key`].
+    /// Compiled kernels, by [`Kernel::pipeline_key`].
     kernels: Mutex<FxHashMap<Kernel, Arc<Compiled>>>,
-    /// Counts the uses of kernels.
+    /// The number of uses of kernels so far.
     clock: AtomicU64,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct Compiled {
     kernel: Kernel,
     module: OnceLock<wgpu::ShaderModule>,
     pipelines: [OnceLock<wgpu::ComputePipeline>; Stage::ALL.len()],
-    /// When it was last used.
+    /// The value of `Pipelines::clock` when it was last used.
     used: AtomicU64,
 }
 
@@ -42,8 +42,8 @@ pub(crate) struct Compiled {
 pub(crate) struct Layout {
     pub(crate) bindings: wgpu::BindGroupLayout,
     pipeline: wgpu::PipelineLayout,
-    /// The number of bindings with an offset that each dispatch gives: all, or only the parameters, which come last, if the
-    /// device allows too few dynamic offsets.
+    /// The number of bindings whose offset each dispatch gives. These are all bindings, or only the parameters, which
+    /// come last, if the device allows too few dynamic offsets.
     pub(crate) dynamic: usize,
 }
 
@@ -133,7 +133,7 @@ impl Pipelines {
                 read_only: tensor.access == Access::Read,
             },
             has_dynamic_offset: are_dynamic,
-            // A vec4 for the body, one word for the tail: wgpu checks it at the dispatch.
+            // The body needs a vector of four words, the tail one word. wgpu checks that at the dispatch.
             min_binding_size: None,
         });
         let params = wgpu::BindingType::Buffer {

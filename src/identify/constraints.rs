@@ -1,14 +1,14 @@
 //! What the data say of `alpha` and `beta`.
 
-/// The conditions of some elements: `low <= alpha·x + beta <= high` for each. A condition that others imply is left out,
-/// so a few are left of any number of elements.
+/// The conditions of some elements: `low <= alpha·x + beta <= high` for each. A condition that others imply is left
+/// out, so only a few remain of any number of elements.
 #[derive(Clone)]
 pub(super) struct Conditions {
     lows: Vec<Point>,
     highs: Vec<Point>,
 }
 
-/// An `x`, and the end of a range at it.
+/// An `x`, and an end of the range of `alpha·x + beta` at this `x`.
 type Point = (f64, f64);
 
 /// The ends of the range of `alpha·x + beta` at one `x`; infinite where there is none.
@@ -48,12 +48,13 @@ impl Conditions {
 #[derive(Clone)]
 pub(super) struct Constraints {
     conditions: Conditions,
-    /// Every `alpha` is between these.
+    /// The smallest and the largest `alpha` that they leave.
     pub alpha: (f64, f64),
 }
 
 impl Constraints {
-    /// Those of all parts of the data, and of two elements, `first` at the smaller `x`, with finite ranges.
+    /// Makes the constraints of the conditions of all parts of the data, and of two elements with finite ranges,
+    /// `first` at the smaller `x`.
     pub fn new(parts: impl IntoIterator<Item = Conditions>, first: Condition, last: Condition) -> Self {
         let run = last.x - first.x;
         let (mut lows, mut highs) = (vec![], vec![]);
@@ -67,7 +68,7 @@ impl Constraints {
         }
     }
 
-    /// The range of `beta` that fits `alpha`; it is empty if its first end is larger.
+    /// The range of `beta` that fits `alpha`. It is empty if its first end is larger than its second.
     pub fn beta(&self, alpha: f64) -> (f64, f64) {
         let at = |&(x, end): &Point| end - alpha * x;
         (
@@ -111,7 +112,7 @@ impl Constraints {
         (low(peak(self.alpha, |alpha| -low(alpha))), high(peak(self.alpha, high)))
     }
 
-    /// These conditions with each range shorter by `by` at both ends.
+    /// Copies the constraints with each range shorter by `by` at both ends.
     pub fn shortened(&self, by: f64) -> Self {
         let mut shorter = self.clone();
         shorter.conditions.lows.iter_mut().for_each(|(_, low)| *low += by);
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(upper_hull(points), [(0.0, 0.0), (2.0, 1.0), (4.0, 0.0)]);
     }
 
-    /// All elements, in parts, give the same ranges as the two that matter.
+    /// The conditions of all elements, in parts, give the same ranges as the two elements that matter.
     #[test]
     fn the_ranges_are_those_of_all_elements() {
         let at = |x: f64| Condition {

@@ -77,7 +77,8 @@ impl<'a> Data<'a> {
         any_index(self.x.len(), is_other).is_none()
     }
 
-    /// The match in the first precision in which everything agrees, or else the fewest elements of a sample differ.
+    /// The match in the first precision in which every element agrees. If there is none, the match in the precision in
+    /// which the fewest elements of a sample differ.
     fn best_match(&self, definition: HardSigmoid) -> Match {
         let differing = |precision| {
             let sample = (0..self.x.len()).step_by(self.sample_step());
@@ -92,7 +93,8 @@ impl<'a> Data<'a> {
             .filter(|(_, count)| Some(*count) == fewest);
         let mut best = best.map(|(&precision, _)| precision);
         let first = best.clone().next().expect("f32 is always among them");
-        // Where the sample differs already, no precision fits, and a look at each would take a while for long data.
+        // Where the sample differs already, no precision fits. Looking at all of long data in each precision would take
+        // a while.
         let mut suspect = 0;
         let mut fits = |precision: &Precision| {
             let differs = |i: usize| !self.agrees(i, definition, *precision, true);

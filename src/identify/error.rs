@@ -8,7 +8,7 @@ pub enum IdentifyError {
     LengthMismatch {
         /// `"y"`, `"g"` or `"dx"`.
         name: &'static str,
-        /// Its length.
+        /// The length of the slice.
         len: usize,
         /// The length of `x`.
         x_len: usize,

@@ -111,7 +111,7 @@ impl Precision {
 
     /// The value before clamping, and its upper limit.
     fn before_limits(self, definition: HardSigmoid, x: f32) -> (f32, f32) {
-        // A product or sum of halves, rounded to f32 and then to a half, is the same as rounded once.
+        // A product or a sum of halves that is rounded to f32 and then to a half has the bits of one rounding.
         let r = |value| self.output.rounded(value);
         match definition.form() {
             Form::Affine { alpha, beta, .. } if self.rounding == Rounding::Fused => {

@@ -194,7 +194,7 @@ fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
     format!("No alpha and beta were found that give these numbers. The nearest found is {name}{how_near}\n")
 }
 
-/// To two digits.
+/// Rounds up to two digits.
 fn rounded_up(difference: f32) -> f32 {
     let difference = f64::from(difference);
     let unit = 10f64.powf(difference.log10().floor() - 1.0);
@@ -206,7 +206,7 @@ fn rounded_up(difference: f32) -> f32 {
     }
 }
 
-/// The definitions of which something holds.
+/// The definitions whose matches satisfy `is_it`.
 fn definitions_where(found: &Identification, is_it: impl Fn(&Match) -> bool) -> Vec<HardSigmoid> {
     let those = found.matches.iter().filter(|one| is_it(one));
     those.map(|one| one.definition).collect()
@@ -321,7 +321,7 @@ fn table(matches: &[Match], x: &[f32]) -> String {
     text
 }
 
-/// A number that fits its column.
+/// A number as text that fits its column.
 fn short(x: f32) -> String {
     match x.abs() {
         0.0 | 1e-4..1e7 => x.to_string(),

@@ -4,12 +4,12 @@ use super::precision::Precision;
 use crate::math::definition::HardSigmoid;
 use std::fmt;
 
-/// Whether so few of the elements that they may be errors in the data.
+/// Whether `count` elements of `of` are so few that they may be errors in the data.
 pub(super) fn is_few(count: usize, of: usize) -> bool {
     count <= of / 10
 }
 
-/// A difference beyond roundings to a half float, but too small to tell curves apart.
+/// Differences below this are too small to tell curves apart. Roundings to a half float are smaller still.
 pub(super) const NEAR: f32 = 0.01;
 
 /// What [`identify`](super::identify) found. Its `Display` is the verdict in a few words.
@@ -21,7 +21,7 @@ pub struct Identification {
     /// By how much `y` and `dx` may be off: 0 if the bits tell, else the given tolerance.
     pub within: f32,
     /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were
-    /// found, if any. If the verdict is unknown, they give every `y`, but not `dx`, or they give most `y`.
+    /// found, if any. If the verdict is unknown, this pair gives every `y` but not `dx`, or it gives most `y`.
     pub matches: Vec<Match>,
     /// What the gradient does at the kinks.
     pub kinks: KinkCounts,
@@ -29,9 +29,10 @@ pub struct Identification {
     pub ranges: Option<Ranges>,
 }
 
-/// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by no more.
-/// For each `alpha` in its range there is a `beta` with which every `y` stays within the tolerance, and for each `beta` an
-/// `alpha`. No pair outside the ranges does that. Noise that is smaller than the tolerance makes them too wide, but never too narrow.
+/// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by
+/// no more. For each `alpha` in its range there is a `beta` with which every `y` stays within the tolerance, and for
+/// each `beta` an `alpha`. No pair outside the ranges does that. If the noise is smaller than the tolerance, the ranges
+/// are too wide, but they are never too narrow.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranges {
@@ -45,14 +46,14 @@ pub struct Ranges {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// This preset and no other.
+    /// One preset and no other.
     Preset(HardSigmoid),
-    /// Any of these: the data has no element that separates them.
-    /// [`separation`](super::separation()) tells which element would.
+    /// Any of these presets: the data has no element that separates them. [`separation`](super::separation()) tells
+    /// which element would.
     OneOf(Vec<HardSigmoid>),
-    /// No preset, but this `alpha` and `beta`: the shortest that give every bit, or, within a tolerance, the shortest that are
-    /// at most twice as far from `y` as the nearest. Without gradients at the kinks the kink rule is unknown, and given as
-    /// strict.
+    /// No preset, but this `alpha` and `beta`. They are the shortest numbers that give every bit. Within a tolerance
+    /// they are the shortest of the pairs that are at most twice as far from `y` as the nearest pair. Without gradients
+    /// at the kinks the kink rule is unknown, and given as strict.
     Affine(HardSigmoid),
     /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
     /// these numbers.
@@ -114,7 +115,7 @@ pub struct Agreement {
 }
 
 impl Agreement {
-    /// Keeps the earlier one of two that are as large.
+    /// Keeps the larger difference, and the earlier one of two that are equal.
     pub(super) fn add_largest(&mut self, (difference, at): (f32, usize)) {
         if self.largest.is_none_or(|(largest, _)| difference > largest) {
             self.largest = Some((difference, at));
@@ -122,16 +123,16 @@ impl Agreement {
     }
 }
 
-/// The number of elements where the rules for the kinks differ: x is exactly at a kink, and the gradient there would be
-/// finite and not tiny.
+/// Counts of the elements where the kink rules differ: x is exactly at a kink, and the gradient there would be finite
+/// and not tiny.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KinkCounts {
-    /// Where the gradient passes.
+    /// The number of elements where the gradient passes.
     pub passed: usize,
-    /// Where half of it passes, as at a tie in the minimum and maximum of JAX and candle.
+    /// The number of elements where half of it passes, as at a tie in the minimum and maximum of JAX and candle.
     pub halved: usize,
-    /// Where none of it passes.
+    /// The number of elements where none of it passes.
     pub blocked: usize,
 }
 
@@ -151,7 +152,8 @@ pub(super) fn names(definitions: &[HardSigmoid]) -> String {
 }
 
 impl Verdict {
-    /// Its name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `underdetermined` or `unknown`.
+    /// The verdict's name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `underdetermined` or
+    /// `unknown`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Preset(_) => "preset",
@@ -178,9 +180,9 @@ impl Identification {
         self.matches.iter().find(|one| one.definition == definition)
     }
 
-    /// The one of [`matches`](Self::matches) that is nearest to `y` in the mean, where each difference counts as 1 at most,
-    /// so that a few wrong elements don't decide; among several with the same mean but for roundings, the one that differs
-    /// in the fewest elements.
+    /// The one of [`matches`](Self::matches) that is nearest to `y` in the mean. Each difference counts as 1 at most,
+    /// so that a few wrong elements don't decide. Of several whose means differ by roundings only, it is the one that
+    /// differs in the fewest elements.
     pub fn nearest(&self) -> &Match {
         nearest(&self.matches)
     }

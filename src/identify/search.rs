@@ -17,7 +17,7 @@ use half::{bf16, f16};
 use std::{collections::HashSet, ops::Range};
 
 pub(super) enum Found {
-    /// The shortest `alpha` and `beta` that give every bit; if none do, every bit of `y`.
+    /// The shortest `alpha` and `beta` that give every bit. If no pair does, the shortest that give every bit of `y`.
     One(Match),
     /// Fewer than two elements lie on the slope.
     TooFew,
@@ -42,7 +42,7 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
     let mut ends = vec![];
     let mut searched = vec![];
     for &precision in precisions.filter(differs) {
-        // The ends of long data take a while.
+        // To find the ends of the slope takes a while in long data, so it is done once for each input type.
         let known = ends.iter().find(|(input, _)| *input == precision.input);
         let found = known.map_or_else(|| ends_of_slope(data, precision.input), |(_, found)| *found);
         ends.push((precision.input, found));
@@ -64,8 +64,8 @@ pub(super) fn affine(data: &Data, for_y_alone: bool) -> Found {
 /// Searches for `alpha` and `beta` that give `dx` too within the tolerance of `data`; if there are none and
 /// `for_y_alone` is set, for those that give `y`.
 ///
-/// Among the pairs at most twice as far from `y` as the nearest pair, it takes the shortest. Noise that the data don't
-/// have would make the numbers shorter than the data allow.
+/// It takes the shortest of the pairs that are at most twice as far from `y` as the nearest pair. A tolerance above the
+/// data's noise would otherwise give shorter numbers than the data allow.
 pub(super) fn affine_within(data: &Data, for_y_alone: bool) -> (Found, Option<Ranges>) {
     shortest_within(data, for_y_alone, 2.0)
 }
@@ -101,7 +101,7 @@ fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool, t
         finite.map(|i| condition((data.x[i], data.y[i]))).collect()
     };
     let narrowed = |parts| Constraints::new(parts, condition(first), condition(last)).narrowed();
-    // A sample shows soon where nothing fits.
+    // A sample soon shows that nothing fits.
     narrowed(vec![of(&mut (0..data.x.len()).step_by(data.sample_step()))])?;
     let (constraints, room) = narrowed(of_parts(data.x.len(), |mut part| of(&mut part)))?;
     let nearest = atol - 0.5 * room;
@@ -117,8 +117,8 @@ fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool, t
     Some((data.match_of(definition, precision), ranges))
 }
 
-/// The `alpha` and `beta` that most elements are near to, if a few aren't, or if no tolerance was given that all keep.
-/// It looks at a sample.
+/// The `alpha` and `beta` that most elements are near to. This is for data in which a few elements are wrong, and for
+/// data that came without a tolerance, or with one that is too small. It looks at a sample.
 pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
     let sample: Vec<_> = data.inputs(DType::F32).step_by(data.sample_step()).collect();
     let (alpha, beta) = median_line(&sample)?;
@@ -127,7 +127,7 @@ pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
         if x.is_nan() && y.is_nan() { 0.0 } else { difference }
     };
     let is_near = |element: &&(f32, f32)| far(element) <= f64::from(NEAR);
-    // All but a few are near; of these, all but a few are nearer still.
+    // All elements but a few are near the line. All but a few of these are nearer still.
     let mut distances: Vec<_> = sample.iter().filter(is_near).map(far).collect();
     if !is_few(sample.len() - distances.len(), sample.len()) {
         return None;
@@ -143,7 +143,7 @@ pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
         Found::One(found) => Some(found),
         _ => {
             most.atol = (largest as f32).max(data.atol);
-            // It is called the nearest, so it has to be near it.
+            // The report calls this pair the nearest, so it has to be near the nearest pair.
             match shortest_within(&most, false, 1.05) {
                 (Found::One(found), _) => Some(found),
                 _ => None,
@@ -153,10 +153,10 @@ pub(super) fn affine_of_most(data: &Data) -> Option<Match> {
     found.map(|found| data.match_of(found.definition, found.precision))
 }
 
-/// A line through the elements of the slope that few of them can't move: its slope is the median of those between two
-/// elements, its height the median of theirs (the method of Theil and Sen).
+/// A line through the elements of the slope, which a few of them can't move. Its slope is the median of the slopes
+/// between two elements, and its height is the median of the elements' heights (the method of Theil and Sen).
 fn median_line(sample: &[(f32, f32)]) -> Option<(f64, f64)> {
-    // Near 0 and 1 are those that were clamped, and may be noisy.
+    // Elements near 0 and 1 may be clamped ones with noise.
     let slope = NEAR..1.0 - NEAR;
     let on_slope = sample.iter().filter(|(x, y)| x.is_finite() && slope.contains(y));
     let mut on_slope: Vec<_> = on_slope.map(|&(x, y)| (f64::from(x), f64::from(y))).collect();
@@ -173,8 +173,8 @@ fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.get(numbers.len() / 2).copied()
 }
 
-/// The first pair that fits `dx` too, with the kink rule that does; if there is none and `for_y_alone` is set, the first
-/// that fits `y`.
+/// The first pair that fits `dx` too, with the kink rule that fits. If there is none and `for_y_alone` is set, the
+/// first pair that fits `y`.
 fn first_that_fits(
     data: &Data,
     searched: &[(Precision, Constraints)],
@@ -199,14 +199,14 @@ fn first_that_fits(
 struct Trial<'a> {
     data: &'a Data<'a>,
     heeds_gradient: bool,
-    /// The element that differed last: it's likely to do so again.
+    /// The element that differed last, which is likely to differ again.
     suspect: usize,
     /// Comparisons that are left.
     left: u64,
 }
 
 impl Trial<'_> {
-    /// The first definition that fits. Short numbers are tried first.
+    /// The first definition that fits. Pairs of short numbers are tried first.
     fn of(mut self, searched: &[(Precision, Constraints)], rules: &[KinkRule]) -> Option<(HardSigmoid, Precision)> {
         for numbers in [short_within, all_within] {
             for (precision, constraints) in searched {
@@ -296,7 +296,7 @@ fn exact(data: &Data, precision: Precision, first: (f32, f32), last: (f32, f32))
     Constraints::new([sample], condition(first), condition(last))
 }
 
-/// Every pair of the numbers that `numbers` finds in a range.
+/// Every pair of an `alpha` and a `beta` that `numbers` finds in their ranges.
 fn pairs(constraints: &Constraints, numbers: fn((f64, f64)) -> Vec<f32>) -> impl Iterator<Item = (f32, f32)> {
     numbers(constraints.alpha).into_iter().flat_map(move |alpha| {
         let betas = numbers(constraints.beta(f64::from(alpha)));
@@ -304,7 +304,7 @@ fn pairs(constraints: &Constraints, numbers: fn((f64, f64)) -> Vec<f32>) -> impl
     })
 }
 
-/// The numbers next to `y`.
+/// The numbers below and above `y`.
 fn neighbours(element: DType, y: f32) -> (f64, f64) {
     let y = y + 0.0;
     let bits_of = |y: f32| match element {
@@ -347,8 +347,8 @@ fn all_within(range: (f64, f64)) -> Vec<f32> {
     once_each(range, short.chain(longer).chain(every.map(f64::from)))
 }
 
-/// Decimals within the range, with `digits` significant digits in the end of larger magnitude; only the middle ones if there
-/// are many.
+/// Decimals within the range. They are multiples of a power of ten, chosen so that the end of larger magnitude has
+/// `digits` significant digits. If there are many, only the middle ones are given.
 fn decimals_within((low, high): (f64, f64), digits: i32) -> Vec<f64> {
     const MANY: f64 = 64.0;
     let largest = low.abs().max(high.abs());

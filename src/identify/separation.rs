@@ -26,7 +26,7 @@ pub fn separation(a: HardSigmoid, b: HardSigmoid, precision: Precision) -> Optio
     separation_beyond(a, b, precision, 0.0)
 }
 
-/// Like [`separation`], but they differ by more than `least`.
+/// An input that tells `a` and `b` apart, as [`separation`] finds it, at which they differ by more than `least`.
 pub(super) fn separation_beyond(
     a: HardSigmoid,
     b: HardSigmoid,
@@ -44,7 +44,7 @@ pub(super) fn separation_beyond(
             low.next_down(),
         ]
     });
-    // Round numbers first, since a person will type them.
+    // Round numbers are tried first, since a person will type them.
     let round = (-400..=400).map(|i| i as f32 / 50.0);
     let others: Box<dyn Iterator<Item = f32>> = match precision.input {
         DType::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),

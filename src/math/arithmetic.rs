@@ -24,7 +24,7 @@ impl HardSigmoid {
     /// The gradient with respect to `x`, from the saved input `x` and the upstream gradient `g`.
     #[inline(always)]
     pub fn backward(self, x: f32, g: f32) -> f32 {
-        // Computed always: inside a branch it keeps some loops from being vectorized.
+        // Computed always, since a branch around it would keep some loops from being vectorized.
         let dx = self.scaled(g);
         let dx = match self.kink_rule() {
             KinkRule::Half if self.is_kink(x) => product(0.5, dx),

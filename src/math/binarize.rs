@@ -220,7 +220,7 @@ mod tests {
                     _ => word == 0 && m > 0,
                 }
             };
-            // Anywhere in [0, 1], at any exponent, and next to the word.
+            // p is anywhere in [0, 1], at any exponent, and next to the word.
             let beside = (f64::from(word) / 4_294_967_296.0) as f32;
             let beside = f32::from_bits(beside.to_bits().saturating_add_signed(near));
             for p in [p, f32::from_bits(small % 0x3f80_0001), beside] {

@@ -5,10 +5,11 @@ use crate::math::{arithmetic::INVALID_NAN, definition::HardSigmoid, error::OpErr
 /// The number of partial sums for the gradient of a gate.
 pub(crate) const PARTIALS: usize = 64;
 
-/// The limit of a row's length, which is below this, so that positions in two rows fit 32 bits.
+/// A row's length is below this limit, so that positions in two rows fit 32 bits.
 const MAX_ROW: u64 = 1 << 31;
 
-/// A shared gate: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as `[outer, inner]`.
+/// A gate that many elements share: `y = a·hs(b)`, where `a` is seen as `[outer, middle, inner]` (row-major) and `b` as
+/// `[outer, inner]`.
 ///
 /// This is the gate of squeeze-and-excitation, where `b` has one number for each image and channel. With channels first,
 /// `[n, c, h, w]`, use `middle = h·w` and `inner = 1`. With channels last, `[n, h, w, c]`, use `middle = h·w` and
@@ -56,10 +57,10 @@ pub struct BroadcastGate {
 }
 
 impl BroadcastGate {
-    /// Makes the gate of `definition`, which is the same for `middle` steps of `inner` elements.
+    /// Makes the gate of `definition`, with a number of `b` for each of `inner` columns, which `middle` steps share.
     ///
     /// # Errors
-    /// [`OpError::BroadcastShape`] if one of them is 0, or `middle·inner` is 2^31 or more.
+    /// [`OpError::BroadcastShape`] if `middle` or `inner` is 0, or `middle·inner` is 2^31 or more.
     pub const fn new(definition: HardSigmoid, middle: u32, inner: u32) -> Result<Self, OpError> {
         let row = middle as u64 * inner as u64;
         if row == 0 || row >= MAX_ROW {

@@ -50,7 +50,7 @@ impl Op {
             Self::Unpack(_) => Self::Unpack(given.scale()?),
             Self::GateBroadcast(_) => Self::GateBroadcast(given.gate()?),
             Self::GateBroadcastSums(_) => Self::GateBroadcastSums(given.gate()?),
-            // The definition is all that the others have.
+            // The other operations have no parameter but a definition.
             op => given.definition().map(|_| op)?,
         };
         given.check_all_are_taken(op.parameters())?;

@@ -33,12 +33,12 @@ pub enum Difference {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operands, in the order of [`Op::inputs`]; numbers after them are ignored. A packed sign is given as 1 or -1. For a broadcast gate
-    /// they are the operands of one `a`, and `db` is what it would be if `middle` were 1.
+    /// The operands, in the order of [`Op::inputs`]; numbers after them are ignored. A packed sign is given as 1 or -1.
+    /// For a broadcast gate they are the operands of one `a`, and `db` is what it would be if `middle` were 1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
     pub before: T,
-    /// Its index in the tensor.
+    /// The element's index in the tensor.
     pub index: u64,
 }
 
@@ -158,7 +158,7 @@ impl Flush {
         let gate = |definition, a, b| self.product(zero(a), zero(self.forward(definition, b)));
         // The kernels compare x with the kinks as an integer, which keeps subnormals.
         let backward = |definition: HardSigmoid, x, g| match definition.region(x) {
-            // They also divide with integers.
+            // The kernels also divide with integers.
             Some(Region::Linear) if definition == HardSigmoid::KERAS3 => zero(definition.backward(x, g)),
             Some(Region::Linear) => {
                 let whole = self.product(definition.slope(), zero(g));

@@ -201,7 +201,8 @@ impl HardSigmoid {
         }
     }
 
-    /// [`specialize`](Self::specialize) for what has no gradient: its gradient rule changes nothing.
+    /// [`specialize`](Self::specialize) for an operation without a gradient, in which the gradient rule changes
+    /// nothing.
     #[inline(always)]
     pub(crate) fn specialize_forward(self, run: impl FnOnce(Self)) {
         if cfg!(debug_assertions) {

@@ -66,7 +66,7 @@ pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
     fn to_f32(self) -> f32;
     /// Rounds to the nearest number of this type, ties to even.
     fn from_f32(value: f32) -> Self;
-    /// [`to_f32`](Self::to_f32) for vectorized loops; it may not quiet a signalling NaN.
+    /// [`to_f32`](Self::to_f32) for vectorized loops. It may leave a signalling NaN as it is, without quieting it.
     #[doc(hidden)]
     fn widened(self) -> f32;
     /// [`from_f32`](Self::from_f32) for vectorized loops. `value` is the result of an operation on numbers of this

@@ -49,7 +49,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// The value whose `Display` is `given`, whatever its case, or an error that lists all of them.
+    /// The value whose `Display` is `given`, whatever its case, or an error that lists all values.
     pub(crate) fn find<T: Copy + fmt::Display>(what: &'static str, given: &str, all: &[T]) -> Result<T, Self> {
         let found = all
             .iter()
@@ -94,7 +94,7 @@ pub enum OpError {
         scale: f32,
         /// Name of the element type.
         dtype: &'static str,
-        /// Its largest number.
+        /// The largest number of the element type.
         largest: f32,
     },
     /// No operation has this name.
@@ -126,7 +126,7 @@ pub enum OpError {
     PartialElement {
         /// Name of the tensor.
         operand: &'static str,
-        /// Its size in bytes.
+        /// The size of the tensor in bytes.
         size: u64,
         /// The size of an element in bytes.
         element: u64,
@@ -135,39 +135,39 @@ pub enum OpError {
     LengthMismatch {
         /// Name of the first operand.
         a: &'static str,
-        /// Its length in elements.
+        /// Length of the first operand, in elements.
         a_len: u64,
         /// Name of the second operand.
         b: &'static str,
-        /// Its length in elements.
+        /// Length of the second operand, in elements.
         b_len: u64,
     },
     /// A tensor has more elements than can be counted in bytes.
     TooLong {
-        /// Its length in elements, 2^61 or more.
+        /// The length of the tensor in elements, 2^61 or more.
         len: u64,
     },
     /// Packed signs don't take one 4-byte word for every 32 elements, rounded up.
     PackedLength {
         /// Name of the operand whose signs they are.
         operand: &'static str,
-        /// Its length in elements.
+        /// The length of this operand in elements.
         len: u64,
         /// Size of the packed signs in bytes.
         bits_size: u64,
     },
     /// A broadcast gate has no elements in a row of `a`, or too many.
     BroadcastShape {
-        /// What was given.
+        /// The `middle` that was given.
         middle: u32,
-        /// What was given.
+        /// The `inner` that was given.
         inner: u32,
     },
     /// A tensor of a broadcast gate doesn't consist of whole rows.
     PartialRow {
         /// Name of the operand.
         operand: &'static str,
-        /// Its length in elements.
+        /// The length of the operand in elements.
         len: u64,
         /// The number of steps that share a gate.
         middle: u32,
@@ -178,11 +178,11 @@ pub enum OpError {
     BroadcastLength {
         /// Name of the gated tensor.
         a: &'static str,
-        /// Its length in elements.
+        /// The length of the gated tensor in elements.
         a_len: u64,
         /// Name of the gate or of its gradient.
         b: &'static str,
-        /// Its length in elements.
+        /// The length of the gate, or of its gradient, in elements.
         b_len: u64,
         /// The number of steps that share a gate.
         middle: u32,
@@ -192,7 +192,8 @@ pub enum OpError {
         /// Name of the operation.
         op: &'static str,
     },
-    /// The result isn't a function of one element of each operand, so WGSL has no function of four of them.
+    /// The result isn't a function of one element of each operand, so WGSL text has no function of four elements for
+    /// it.
     NotElementwise {
         /// Name of the operation.
         op: &'static str,

@@ -66,7 +66,7 @@ pub enum Op {
 /// What is known of an operation wherever it is computed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
-    /// The name of the function that computes it.
+    /// The operation's name. Most operations have a scalar function of this name, in [`HardSigmoid`].
     pub(crate) name: &'static str,
     pub(crate) inputs: &'static [&'static str],
     pub(crate) outputs: &'static [&'static str],
@@ -77,8 +77,8 @@ pub(crate) struct Row {
 }
 
 impl Op {
-    /// The row of each operation: its name, operands and results, the operand that the first result may replace, and
-    /// what it carries.
+    /// The row of each operation in the table: its name, its operands and results, the operand that the first result
+    /// may replace, and the numbers that it carries.
     #[inline]
     #[rustfmt::skip]
     pub(crate) const fn row(self) -> Row {
@@ -103,7 +103,7 @@ impl Op {
         }
     }
 
-    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    /// The operation's name. Most operations have a scalar function of this name, in [`HardSigmoid`].
     #[inline]
     pub const fn name(self) -> &'static str {
         self.row().name
@@ -132,7 +132,7 @@ impl Op {
         self.row().parameters.definition
     }
 
-    /// The numbers that it carries: [`Op::new`] makes the operation of them and its name.
+    /// The numbers that it carries. [`Op::new`] makes the operation of them and its name.
     pub const fn parameters(self) -> Parameters {
         self.row().parameters
     }
@@ -209,7 +209,7 @@ impl From<Binary> for Op {
 }
 
 impl Unary {
-    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    /// The operation's name. Most operations have a scalar function of this name, in [`HardSigmoid`].
     #[inline]
     pub const fn name(self) -> &'static str {
         Op::Unary(self).name()
@@ -251,7 +251,7 @@ impl Unary {
 }
 
 impl Binary {
-    /// Its name. Most have a scalar function of this name, in [`HardSigmoid`].
+    /// The operation's name. Most operations have a scalar function of this name, in [`HardSigmoid`].
     #[inline]
     pub const fn name(self) -> &'static str {
         Op::Binary(self).name()

@@ -18,7 +18,8 @@ use crate::math::{
 /// | `straight_through` | `estimator` |
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Parameters {
-    /// The hard sigmoid; of a random binarization the probability, [`HardSigmoid::COURBARIAUX`] if none is given.
+    /// The hard sigmoid. For a random binarization it is the probability, [`HardSigmoid::COURBARIAUX`] if none is
+    /// given.
     pub definition: Option<HardSigmoid>,
     /// The seed of a random binarization. Without one a binarization is deterministic.
     pub seed: Option<u64>,
@@ -35,7 +36,7 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// None of them.
+    /// No parameter at all.
     pub(crate) const NONE: Self = Self {
         definition: None,
         seed: None,
@@ -46,7 +47,7 @@ impl Parameters {
         inner: None,
     };
 
-    /// The name of each, and whether there is one.
+    /// The name of each parameter, and whether it is given.
     pub(crate) fn present(&self) -> [(&'static str, bool); 7] {
         let Self {
             definition,

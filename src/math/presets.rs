@@ -22,63 +22,68 @@ pub struct Preset {
 impl HardSigmoid {
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 <= v <= 1`.
     ///
-    /// The formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. Kinks at ±2.5. Bits
-    /// compared with TensorFlow 2.21.0 on the CPU. (Theano's C code may fuse the two roundings into one.)
+    /// This is the formula of Theano's `hard_sigmoid`, Keras 1 and 2, `tf.keras` and TensorFlow.js. The kinks are at
+    /// ±2.5. The bits were compared with TensorFlow 2.21.0 on the CPU. (Theano's C code may fuse the two roundings into
+    /// one.)
     pub const KERAS: Self = Self::plain(0.2, KinkRule::Inclusive);
 
     /// `y = clamp(fl(fl(0.2·x) + 0.5), 0, 1)`, `dx = fl(0.2·g)` where `0 < v < 1`.
     ///
-    /// The `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; for other
-    /// values use [`HardSigmoid::affine`]. ONNX defines no gradient; the rule here is oneDNN's and MXNet's. Bits
-    /// compared with ONNX Runtime 1.32.0 on the CPU.
+    /// This is the `HardSigmoid` operator of ONNX (opsets 1, 6 and 22) and WebNN at its default alpha and beta; for
+    /// other values use [`HardSigmoid::affine`]. The kinks are at ±2.5. ONNX defines no gradient, so the rule is that
+    /// of oneDNN and MXNet. The bits were compared with ONNX Runtime 1.32.0 on the CPU.
     pub const ONNX: Self = Self::plain(0.2, KinkRule::Strict);
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 <= v <= 1`.
     ///
-    /// Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et al. 2016 (BinaryNet, arXiv
-    /// 1602.02830), eq. 3. Kinks at ±1. Halving is exact, so `0.5·x + 0.5` has the same bits. Bits compared with the
-    /// same expression in TensorFlow 2.21.0 on the CPU, the gradient with its autodiff.
+    /// This is the hard sigmoid of Courbariaux, Bengio, David 2015 (BinaryConnect, arXiv 1511.00363) and Courbariaux et
+    /// al. 2016 (BinaryNet, arXiv 1602.02830), eq. 3. The kinks are at ±1. Halving is exact, so `0.5·x + 0.5` has the
+    /// same bits. The bits were compared with this expression in TensorFlow 2.21.0 on the CPU, the gradient with its
+    /// autodiff.
     pub const COURBARIAUX: Self = Self::plain(0.5, KinkRule::Inclusive);
 
     /// `y = clamp((x + 2) / 4, 0, 1)`, `dx = fl(0.25·g)` where `0 < v < 1`.
     ///
-    /// The tangent of the logistic sigmoid at 0, where both have the value 1/2 and the slope 1/4 (Noisy Activation
-    /// Functions, arXiv 1603.00391). Kinks at ±2.
+    /// This is the tangent of the logistic sigmoid at 0, where both have the value 1/2 and the slope 1/4 (Noisy
+    /// Activation Functions, arXiv 1603.00391). The kinks are at ±2.
     pub const TANGENT: Self = Self::plain(0.25, KinkRule::Strict);
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g·fl(1/6))` where `-3 < x < 3`.
     ///
-    /// `torch.nn.functional.hardsigmoid`, and so Keras 3 on torch. Bits compared with PyTorch 2.15.0 on the CPU and
-    /// Keras 3.15.1 on it. By its source, PyTorch on CUDA has this gradient and the `y` of [`JAX`](Self::JAX). Its hard
-    /// swish is `torch.nn.functional.hardswish`.
+    /// This is `torch.nn.functional.hardsigmoid`, and so the hard sigmoid of Keras 3 on torch. The kinks are at ±3. The
+    /// bits were compared with PyTorch 2.15.0 on the CPU, and with Keras 3.15.1 on it. By its source, PyTorch on CUDA
+    /// has this gradient and the `y` of [`JAX`](Self::JAX). The hard swish is `torch.nn.functional.hardswish`.
     pub const PYTORCH: Self = Self {
         form: Form::Relu6Divide,
     };
 
     /// `y = fl(clamp(fl(x + 3), 0, 6)·fl(1/6))`, `dx = fl(g·fl(1/6))` where `0 < fl(x + 3) < 6`.
     ///
-    /// `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so Keras 3 on JAX. Keras 3 on
-    /// TensorFlow has these bits in `fit` and `predict`, where TensorFlow compiles it. Bits compared with JAX 0.10.2 on the
-    /// CPU. Its hard swish is `jax.nn.hard_silu`.
+    /// This is `jax.nn.hard_sigmoid` under XLA, which turns the division into a product, and so the hard sigmoid of
+    /// Keras 3 on JAX. Keras 3 on TensorFlow has these bits in `fit` and `predict`, where TensorFlow compiles it. The
+    /// kinks are at ±3. The bits were compared with JAX 0.10.2 on the CPU. The hard swish is `jax.nn.hard_silu`.
     pub const JAX: Self = Self {
         form: Form::Relu6Multiply,
     };
 
     /// `y = fl(clamp(fl(x + 3), 0, 6) / 6)`, `dx = fl(g / 6)` where `0 < fl(x + 3) < 6`.
     ///
-    /// `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode: where a model is
-    /// called, and with `run_eagerly=True`. In `fit` and `predict` it is [`JAX`](Self::JAX). It has PyTorch's `y`, JAX's rule
-    /// at the kinks, and a gradient that is divided by 6. Bits compared with Keras 3.15.1 on TensorFlow 2.21.0 on
-    /// the CPU, except that TensorFlow multiplies by a mask: outside the kinks it gives a zero with the sign of `g`, or
-    /// NaN where `g` isn't finite. Its hard swish is `keras.activations.hard_silu`.
+    /// This is `keras.activations.hard_sigmoid` of Keras 3 on TensorFlow, its default backend, in eager mode: where a
+    /// model is called, and with `run_eagerly=True`. In `fit` and `predict` it is [`JAX`](Self::JAX). The kinks are at
+    /// ±3. It has PyTorch's `y`, JAX's rule at the kinks, and a gradient that is divided by 6. The hard swish is
+    /// `keras.activations.hard_silu`.
+    ///
+    /// The bits were compared with Keras 3.15.1 on TensorFlow 2.21.0 on the CPU. One difference is left: TensorFlow
+    /// multiplies by a mask, so outside the kinks it gives a zero with the sign of `g`, or NaN where `g` isn't finite.
     pub const KERAS3: Self = Self {
         form: Form::Relu6DivideBoth,
     };
 
     /// `y = clamp((x + 1) / 2, 0, 1)`, `dx = fl(0.5·g)` where `0 < v < 1`, and half of that at the kinks.
     ///
-    /// `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. Bits compared with JAX
-    /// 0.10.2 on the CPU, except that JAX multiplies by a mask, as TensorFlow does for [`KERAS3`](Self::KERAS3).
+    /// This is `jax.nn.sparse_sigmoid`: [`COURBARIAUX`](Self::COURBARIAUX) with JAX's gradient of a tie. The kinks are
+    /// at ±1. The bits were compared with JAX 0.10.2 on the CPU. One difference is left: JAX multiplies by a mask, as
+    /// TensorFlow does for [`KERAS3`](Self::KERAS3).
     pub const SPARSE: Self = Self::plain(0.5, KinkRule::Half);
 
     /// Every named definition.
@@ -153,8 +158,8 @@ impl HardSigmoid {
         self.preset().map_or("affine", |preset| preset.name)
     }
 
-    /// Whether every order of roundings gives the same halves, fused and flushed ones too. `tests/host/halves.rs` tries every
-    /// half with the presets; it isn't known of other definitions.
+    /// Whether every order of roundings gives the same halves, also if operations are fused or subnormals flushed.
+    /// `tests/host/halves.rs` tries every half with the presets. Of other definitions it isn't known.
     pub(crate) fn hides_roundings_in_halves(self) -> bool {
         self.is_moderate() && self.preset().is_some()
     }

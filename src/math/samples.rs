@@ -13,10 +13,10 @@ impl Op {
         let drawn = Binarization::Stochastic {
             probability: definition,
             seed: 0x0123_4567_89ab_cdef,
-            // Not at the start of a block, and across 32 bits.
+            // The draws begin within a block, and go on beyond a multiple of 2^32.
             offset: (1 << 33) - 1001,
         };
-        // Exact in half floats.
+        // The scale is exact in half floats.
         let scale = Finite::known(0.75);
         let signs = |how| Unary::Binarize(Signs { how, scale });
         let gate = BroadcastGate::new(definition, 3, 2).expect("rows of 6 elements");

@@ -23,7 +23,7 @@ pub(super) struct Gpu {
     pub(super) is_unified: bool,
     /// Buffers that no call is using.
     pub(super) idle: Mutex<Vec<Slot>>,
-    /// The device is lost before the chunk that starts here is sent.
+    /// The first element of a chunk. The device is lost before this chunk is sent.
     #[cfg(test)]
     pub(super) lose_at: std::sync::OnceLock<usize>,
 }
@@ -38,7 +38,7 @@ impl Gpu {
             label: Some("hard_sigmoid::offload::device"),
             required_features: if is_unified { mappable } else { wgpu::Features::empty() },
             required_limits: wgpu::Limits {
-                // For both gradients of a gate, if the adapter allows it.
+                // Both gradients of a gate bind five buffers, so more than four are asked for if the adapter has them.
                 max_storage_buffers_per_shader_stage: adapter.limits().max_storage_buffers_per_shader_stage.clamp(4, 8),
                 ..wgpu::Limits::downlevel_defaults()
             },

@@ -60,8 +60,8 @@ pub enum Target {
 
 named!(Target, "device", Auto => "auto", Gpu => "gpu", Cpu => "cpu");
 
-/// A chosen device, and the operations on host slices there, except the broadcast gate. Each method is the function of the
-/// same name in [`cpu`].
+/// A chosen device, and the operations on host slices there, except the broadcast gate. Each method computes what the
+/// function of that name in [`cpu`] computes.
 ///
 /// Slices of any length go through in chunks of 2^20 elements, three at a time: the host fills one and empties another
 /// while the device computes. In f32 the buffers of a call take 24 MiB for each operand and result on a device with its own
@@ -87,8 +87,8 @@ impl Offload {
     ///
     /// # Errors
     /// With [`Target::Gpu`], [`OffloadError::NoAdapter`], [`OffloadError::NoDevice`] or
-    /// [`UnsupportedDevice`](crate::plan::UnsupportedDevice). With [`Target::Auto`] only [`OffloadError::NoAdapter`], if `WGPU_BACKEND`
-    /// or `WGPU_ADAPTER_NAME` names something that doesn't exist.
+    /// [`UnsupportedDevice`](crate::plan::UnsupportedDevice). With [`Target::Auto`] only [`OffloadError::NoAdapter`],
+    /// if `WGPU_BACKEND` or `WGPU_ADAPTER_NAME` names something that doesn't exist.
     pub async fn new(target: Target) -> Result<Self, OffloadError> {
         if target == Target::Cpu {
             return Ok(Self::cpu("asked for"));
@@ -111,8 +111,8 @@ impl Offload {
     /// Computes on a device of `adapter`, whatever it is.
     ///
     /// # Errors
-    /// [`OffloadError::NoDevice`] or [`UnsupportedDevice`](crate::plan::UnsupportedDevice); [`OffloadError::NoAdapter`] for wgpu's noop
-    /// backend, which computes nothing.
+    /// [`OffloadError::NoDevice`] or [`UnsupportedDevice`](crate::plan::UnsupportedDevice); [`OffloadError::NoAdapter`]
+    /// for wgpu's noop backend, which computes nothing.
     pub async fn from_adapter(adapter: &wgpu::Adapter) -> Result<Self, OffloadError> {
         if adapter.get_info().backend == wgpu::Backend::Noop {
             return Err(OffloadError::NoAdapter {
@@ -278,8 +278,8 @@ impl Offload {
         self.run(transfer, on_cpu).await
     }
 
-    /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from the given one on, and gets
-    /// their outputs.
+    /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from a given one on, and gets their
+    /// outputs.
     async fn run<R: bytemuck::Pod, const M: usize>(
         &self,
         mut transfer: Transfer<'_, R, M>,

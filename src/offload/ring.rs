@@ -24,9 +24,9 @@ const RING: usize = 3;
 
 /// A part of a transfer on its way through the device.
 struct Chunk {
-    /// Its first element.
+    /// The first element of the chunk.
     start: usize,
-    /// The number of its elements.
+    /// The number of elements of the chunk.
     len: usize,
     slot: Slot,
     submission: wgpu::SubmissionIndex,
@@ -146,7 +146,7 @@ impl Gpu {
             submission_index: Some(chunk.submission),
             timeout: None,
         };
-        // Does nothing in a browser, whose event loop reports by itself. A failure also reaches the callbacks.
+        // In a browser this poll does nothing: its event loop reports by itself. A failure also reaches the callbacks.
         let _ = self.kernels.device().poll(wait);
         for mapped in chunk.mapped {
             let never = |_| self.failure("a buffer was never mapped");

@@ -13,7 +13,7 @@ impl Scopes {
 
     pub(super) fn pop(self) -> impl Future<Output = Result<(), OffloadError>> {
         let [validation, internal, memory] = self.0;
-        // Innermost first.
+        // Scopes are popped in reverse order.
         let (memory, internal, validation) = (memory.pop(), internal.pop(), validation.pop());
         async move {
             let errors = [memory.await, internal.await, validation.await];

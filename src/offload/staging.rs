@@ -9,8 +9,8 @@ pub(super) struct Slot {
     pub(super) outputs: Vec<Tensor>,
 }
 
-/// What the host maps and what kernels bind: one buffer if possible. A tensor to be filled is mapped except while it is
-/// under way; one to be read is mapped only after it has come back.
+/// A tensor as the host maps it and as kernels bind it: one buffer if possible. A tensor to be filled is mapped except
+/// while it is under way; one to be read is mapped only after it has come back.
 #[derive(Debug)]
 pub(super) struct Tensor {
     mapped: wgpu::Buffer,
@@ -58,7 +58,7 @@ impl Tensor {
     }
 
     pub(super) fn fill(&self, bytes: &[u8]) -> Result<(), wgpu::MapRangeError> {
-        // The rest of a last word stays as it is.
+        // The bytes of the last word beyond the tensor stay as they are.
         let mut view = self.mapped.get_mapped_range_mut(..whole_words(bytes.len() as u64))?;
         view.slice(..bytes.len()).copy_from_slice(bytes);
         drop(view);
@@ -81,7 +81,7 @@ impl Tensor {
     pub(super) fn map(&self) -> oneshot::Receiver<Result<(), wgpu::BufferAsyncError>> {
         let (report, mapped) = oneshot::channel();
         self.mapped.map_async(self.mode, .., move |result| {
-            // Fails only if nobody waits any more.
+            // Sending fails only if nobody waits any more.
             let _ = report.send(result);
         });
         mapped

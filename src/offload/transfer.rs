@@ -14,14 +14,14 @@ pub(super) struct Transfer<'a, R, const M: usize> {
     pub(super) mode: Mode,
 }
 
-/// What becomes of what an output holds.
+/// What a call does with the previous content of an output.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Its previous content is ignored.
+    /// The content is ignored.
     Replaced,
-    /// It is the operand of this index too.
+    /// The content is the operand of this index too, and is replaced.
     Updated(usize),
-    /// The operation adds to it.
+    /// The operation adds to the content.
     Added,
 }
 

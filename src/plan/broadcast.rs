@@ -1,5 +1,5 @@
-//! How the tensors of a broadcast gate are cut and bound. `b` and `db` are shorter than `a`, so the binding of their
-//! part begins where a buffer can be bound, at or before its first number, and the parameters say how far before.
+//! How the tensors of a broadcast gate are cut and bound. A part may need numbers of `b` and `db` that begin where no
+//! buffer can be bound. Then the binding begins before them, and the parameters say how far before.
 
 use crate::{
     math::{broadcast::BroadcastGate, dtype::DType, lengths::MAX_TENSORS, op::Op},
@@ -82,13 +82,15 @@ impl Cut {
         u64::from(self.limits.min_storage_buffer_offset_alignment).max(WORD)
     }
 
-    /// Whether one binding holds a whole tensor, which begins where a buffer can be bound.
+    /// Whether one binding holds a whole tensor. It begins with the tensor then, since a tensor begins where a buffer
+    /// can be bound.
     fn is_one_part(self) -> bool {
         let size = (self.len * self.dtype.size()).next_multiple_of(WORD);
         self.len <= MAX_ELEMENTS && size <= self.limits.max_storage_buffer_binding_size
     }
 
-    /// The most workgroups of a dispatch in each dimension. More aren't needed, and this number fits 32 bits.
+    /// The most workgroups of a dispatch in each dimension. A device may allow more, which aren't needed, and this
+    /// number fits 32 bits.
     fn workgroups(self) -> u64 {
         u64::from(self.limits.max_compute_workgroups_per_dimension).min(65535)
     }
@@ -98,12 +100,13 @@ impl Cut {
         (self.workgroups().pow(2) * SUMS).saturating_sub(1)
     }
 
-    /// Refuses a device whose bindings or grids are too small for what isn't cut: a row of the sums, a step of a gate.
+    /// Refuses a device whose bindings or grids are too small. A part of the sums has at least one row of `a`. A part
+    /// of a gate may need all `inner` numbers of a row of `b`.
     pub(super) fn check_limits(self) -> Result<(), UnsupportedDevice> {
         let whole = match self.kernel.op() {
             _ if self.is_one_part() || self.len == 0 => 0,
             Op::GateBroadcastSums(_) => self.row(),
-            // A part within one step needs no more of b than of a.
+            // If `middle` is 1, a part needs as many numbers of `b` as of `a`.
             _ if self.gate.middle() == 1 => 0,
             _ => self.inner(),
         };
@@ -144,7 +147,8 @@ impl Cut {
         let [first_step, last_step] = [part.start, last].map(|element| element / inner);
         let [first_column, last_column] = [part.start, last].map(|element| element % inner);
         let same_step = first_step == last_step;
-        // The last step of a row repeats no earlier column, and its first step follows no later one.
+        // A part that begins in the last step of its row uses no earlier column of that row. A part that ends in the
+        // first step of its row uses no later column.
         let from = if same_step || (first_row < last_row && (first_step + 1) % middle == 0) {
             first_column
         } else {
@@ -162,7 +166,7 @@ impl Cut {
         }
     }
 
-    /// The binding of a part, and how many elements the binding begins before it.
+    /// The binding that holds a span of a tensor, and how many elements before the span the binding begins.
     fn binding(self, tensor: usize, part: Span) -> (Binding, u32) {
         let size = self.dtype.size();
         let (start, end) = (part.start * size, (part.start + part.len) * size);
@@ -175,7 +179,8 @@ impl Cut {
         (binding, ((start - offset) / size) as u32)
     }
 
-    /// Binds what a part of elements needs instead of the same elements of every tensor, and completes its parameters.
+    /// Binds the numbers of `b` that a part of `a` needs, instead of those with the indices of the part, and completes
+    /// its parameters.
     pub(super) fn bind_elements(
         self,
         start: u64,
@@ -187,7 +192,8 @@ impl Cut {
         let gates = self.gates(part);
         let (of_b, skipped) = self.binding(B, gates);
         bindings[B] = of_b;
-        // Where the row of the first number of b begins. That may be before the binding; additions in the shader wrap.
+        // b_first is where the row of the first number of b begins in the binding. If that is before the binding,
+        // b_first wraps, and so do the additions in the shader.
         let b_first = skipped.wrapping_sub((gates.start % self.inner()) as u32);
         params.broadcast_from((start % self.row()) as u32, b_first)
     }
@@ -378,7 +384,7 @@ mod tests {
             let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
             match check(gate, dtype, outer, &limits) {
                 Ok(parts) => prop_assert!(parts > 0 || outer == 0),
-                // Only if a row, or its sums, isn't small compared with the limits.
+                // This happens only if a row, or its sums, isn't small compared with the limits.
                 Err(PlanError::UnsupportedDevice(error)) => prop_assert!(match error.limit {
                     "max_storage_buffer_binding_size" => u64::from(gate.row()) * dtype.size() + 256 > binding,
                     _ => u64::from(inner) >= 16 * u64::from(workgroups).pow(2) - 1,

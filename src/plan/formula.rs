@@ -11,7 +11,7 @@ use crate::{
 };
 use std::fmt::Write;
 
-/// How a definition is computed.
+/// Which formulas of the shader compute with a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Formula {
     Affine,
@@ -20,7 +20,7 @@ enum Formula {
     /// The slope is zero.
     Flat,
     Divided,
-    /// The gradient is divided too.
+    /// Not only y but the gradient too is divided by 6.
     DividedBoth,
     Multiplied,
     /// A gradient that is passed straight through.
@@ -34,7 +34,8 @@ impl Formula {
             // In f16 a product with 1/6 gives the halves that a division gives. In bf16 the division matters where the
             // product overflows.
             (Op::Unary(Unary::HardSwish(_)), Form::Relu6Divide) if dtype == DType::F16 => Self::Multiplied,
-            // In halves the gradient too: see `HardSigmoid::hides_roundings_in_halves`.
+            // In halves a product gives the gradient that a division gives: see
+            // `HardSigmoid::hides_roundings_in_halves`.
             (Op::Binary(Binary::Backward(_) | Binary::BackwardFromOutput(_)), Form::Relu6DivideBoth)
                 if dtype != DType::F32 =>
             {
@@ -77,10 +78,9 @@ impl Formula {
     }
 }
 
-/// Whether infinity has to be settled at each step, because y may be subnormal or the slope is.
+/// Whether each function has to decide about infinity for itself, because y or the slope may be subnormal.
 fn is_rare(formula: Formula, definition: HardSigmoid) -> bool {
-    // Where the sum with the shift cancels it is exact, and a multiple of half of the shift's last place: 0, or at least
-    // 2^-124.
+    // A sum that cancels is exact, and a multiple of half of the shift's last place. So it is 0, or at least 2^-124.
     let is_never_subnormal = definition.shift().abs() >= 2.0f32.powi(-100);
     matches!(formula, Formula::Tiny | Formula::Flat) || !is_never_subnormal
 }
@@ -98,7 +98,7 @@ fn halves_at_kinks(op: Op, definition: HardSigmoid) -> bool {
     uses_kinks && definition.kink_rule() == KinkRule::Half
 }
 
-/// Whether the functions for halves of a preset compute the operation.
+/// Whether the shader computes the operation with functions for words of two halves, such as `forward_halves`.
 pub(crate) fn is_of_halves(op: Op, dtype: DType) -> bool {
     match (op, dtype) {
         (_, DType::F32) => false,

@@ -50,7 +50,8 @@ impl Work {
         }
     }
 
-    /// Parts start at a multiple of this number of elements, because there every operand can be bound.
+    /// The start of each part is a multiple of this number of elements, a step, because there every operand can be
+    /// bound.
     fn step(self, alignment: u32) -> u64 {
         let alignment = u64::from(alignment).max(u64::from(WIDTH) * WORD);
         match self {
@@ -60,7 +61,8 @@ impl Work {
     }
 }
 
-/// Some elements of a tensor. One dispatch covers them, except for the last ones, which a second one covers.
+/// The elements of a part, the same ones in each tensor. The grid of the body covers all but the last ones, and the
+/// tail covers those.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Piece {
     /// The first element.
@@ -68,12 +70,12 @@ pub(crate) struct Piece {
     /// The number of elements.
     pub(crate) len: u32,
     pub(crate) grid: Grid,
-    /// Whether there are elements that the grid doesn't reach.
+    /// Whether there are elements after those that the grid covers.
     pub(crate) has_tail: bool,
 }
 
-/// Cuts a tensor of `len` elements into parts. All but the last are whole steps, so that each starts where a buffer can
-/// be bound and only the last has a tail.
+/// Cuts a tensor of `len` elements into parts. All but the last are whole steps (`Work::step`), so that each part
+/// starts where a buffer can be bound, and only the last one has a tail.
 pub(crate) fn pieces(limits: Limits, len: u64, work: Work) -> impl Iterator<Item = Piece> {
     let workgroups = limits.max_compute_workgroups_per_dimension;
     let groups = u64::from(workgroups).pow(2);
@@ -134,7 +136,7 @@ fn min_workgroups(alignment: u32) -> u32 {
 pub(crate) struct Grid {
     pub(crate) x: u32,
     pub(crate) y: u32,
-    /// Invocations in one row.
+    /// Invocations in one row of the grid.
     pub(crate) row: u32,
 }
 

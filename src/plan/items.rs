@@ -1,4 +1,4 @@
-//! The declarations of WGSL text: those that some of them need are kept.
+//! The declarations of a WGSL text. Those that a kernel needs are kept.
 
 use std::collections::{HashMap, HashSet};
 

@@ -64,11 +64,11 @@ pub enum Access {
 /// A tensor that a kernel binds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor {
-    /// Its index among the operation's operands and then its results, as in [`Op::sizes`].
+    /// The tensor's index among the operation's operands and then its results, as in [`Op::sizes`].
     pub index: usize,
-    /// Its name: see [`Op::inputs`] and [`Op::outputs`].
+    /// The tensor's name: see [`Op::inputs`] and [`Op::outputs`].
     pub name: &'static str,
-    /// How the kernel sees it.
+    /// How the kernel sees the tensor.
     pub access: Access,
 }
 
@@ -97,7 +97,7 @@ impl Stage {
 const SUMS_MEMORY: u32 = 4 * 256;
 
 impl Kernel {
-    /// Names a kernel.
+    /// The kernel of an operation, for an element type and a placement of the tensors.
     ///
     /// # Errors
     /// [`OpError::NotInPlace`] if the operation doesn't allow the placement, [`OpError::ScaleTooLarge`] if the element type
@@ -168,9 +168,9 @@ impl Kernel {
         wgsl::kernel(self)
     }
 
-    /// A kernel with the same text, for a cache of pipelines: what only [`Params`](crate::plan::Params) has is left out
-    /// (the length, the seed and the offset of random signs, a scale, the shape of a broadcast gate). A definition's alpha and
-    /// beta are in the text, so a program that changes them at every step should limit its cache.
+    /// A kernel with the same text, as the key of a cache of pipelines. What [`Params`](crate::plan::Params) carries is
+    /// left out: the seed and the offset of random signs, a scale, the shape of a broadcast gate. A definition's alpha
+    /// and beta are in the text, so a program that changes them at every step should limit its cache.
     #[must_use]
     pub fn pipeline_key(self) -> Self {
         let how = |how| match how {

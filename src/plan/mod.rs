@@ -153,7 +153,7 @@ impl Plan {
     }
 }
 
-/// The part of the tensors that has some elements, the same ones of each tensor.
+/// The part of the tensors that has the elements of a piece.
 fn elements_of(kernel: Kernel, cut: Option<Cut>, piece: grid::Piece) -> Part {
     let (op, dtype) = (kernel.op(), kernel.dtype());
     let tensors = kernel.tensors();

@@ -3,8 +3,8 @@
 use crate::math::{binarize::Binarization, broadcast::BroadcastGate, finite::Finite, op::Op, philox::words};
 use bytemuck::{Pod, Zeroable};
 
-/// The uniform block of the kernels, `Params` in WGSL, for an operation and a part of a tensor. The shader explains
-/// each field.
+/// The uniform block of the kernels, `Params` in WGSL, for an operation and a part of a tensor. `shaders/params.wgsl`
+/// explains each field.
 ///
 /// `bytemuck::bytes_of` gives its bytes.
 #[repr(C)]

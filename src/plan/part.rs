@@ -20,8 +20,8 @@ pub struct Binding {
     pub tensor: usize,
     /// Where the range starts, in bytes from the start of the tensor.
     pub offset: u64,
-    /// How long it is, in bytes. These are whole words, so after an odd number of halves it includes the half that
-    /// follows.
+    /// How long the range is, in bytes. It consists of whole words, so after an odd number of halves it includes the
+    /// half that follows.
     pub size: u64,
 }
 

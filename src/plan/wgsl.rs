@@ -179,7 +179,7 @@ fn calls(op: Op) -> &'static [Call] {
     match op {
         Op::Unary(Unary::Forward(_)) => &[("forward4", &["x"])],
         Op::Unary(Unary::HardSwish(_)) => &[("hard_swish4", &["x"])],
-        // It takes words: see `results`.
+        // `binarize4` takes words: see `results`.
         Op::Unary(Unary::Binarize(_)) => &[("binarize4", &["x"])],
         Op::Binary(Binary::Backward(_) | Binary::StraightThrough(_)) => &[("backward4", &["x", "g"])],
         Op::Binary(Binary::BackwardFromOutput(_)) => &[("backward4", &["y", "g"])],
@@ -191,8 +191,8 @@ fn calls(op: Op) -> &'static [Call] {
     }
 }
 
-/// For each result of an operation the expression that computes four words of it, from those of its operands and the index
-/// `word` of the first one.
+/// For each result of an operation, the expression of four words of it. It uses four words of each operand, and `word`,
+/// the index of the first of them.
 fn results(op: Op, dtype: DType) -> Vec<String> {
     if let Op::Unary(Unary::Binarize(_)) = op {
         return vec!["binarize4(x, word)".into()];
@@ -244,8 +244,9 @@ fn results(op: Op, dtype: DType) -> Vec<String> {
 /// some names, such as `value4` and `rounded`: give yours a prefix. Don't define a function that has the name of a built-in one
 /// that the text calls, such as `clamp` or `max`.
 ///
-/// **Halves.** With `dtype` f16 or bf16 the text also has these. Of eight elements in a row, which are in four words, `low` gives
-/// the first, third, fifth and seventh, and `high` the others. `packed` rounds any `f32` to halves.
+/// **Halves.** With `dtype` f16 or bf16 the text also has these functions. Of eight consecutive elements, which are in
+/// four words, `low` gives the first, third, fifth and seventh, and `high` the others. `packed` rounds any `f32` to
+/// halves.
 ///
 /// ```wgsl
 /// fn low(words: vec4<u32>) -> vec4<u32>
@@ -253,9 +254,10 @@ fn results(op: Op, dtype: DType) -> Vec<String> {
 /// fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32>
 /// ```
 ///
-/// **Signs.** A stochastic `binarize` takes random words too. Its seed and offset aren't in the text, so that they may change: pass
-/// those of the [`Binarization`], the low word of each first. For halves, call `random4` with `element` and `element + 4`, here `a`
-/// and `b`: `low` takes `vec4(a.xz, b.xz)`, `high` takes `vec4(a.yw, b.yw)`. The numbers are plus and minus `scale`.
+/// **Signs.** A stochastic `binarize` takes random words too. Its seed and offset aren't in the text, so that they may
+/// change: pass those of the [`Binarization`], the low word of each first. Halves take the words of two calls,
+/// `a = random4(element, …)` and `b = random4(element + 4, …)`. The signs of the `low` halves take `vec4(a.xz, b.xz)`,
+/// and those of the `high` halves `vec4(a.yw, b.yw)`. The numbers are plus and minus `scale`.
 ///
 /// ```wgsl
 /// fn binarize(x: vec4<u32>, scale: f32) -> vec4<u32>

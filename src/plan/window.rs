@@ -6,8 +6,8 @@ use crate::math::{
 };
 use half::f16;
 
-/// An interval of floats, in bits: those in `[first, first + count)` of each sign. Of halves, which are in the upper 16 bits,
-/// the lower bits don't matter.
+/// An interval of floats. For each sign it has the bit patterns in `[first, first + count)`. Halves are in the upper 16
+/// bits, and their lower bits don't matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Window {
     positive: Bits,
@@ -59,12 +59,12 @@ impl Window {
         }
     }
 
-    /// Whether it has no number.
+    /// Whether it has no number at all.
     pub(crate) fn is_empty(self) -> bool {
         self.positive.count == 0 && self.negative.count == 0
     }
 
-    /// This window for the halves of a type, which are in the upper 16 bits.
+    /// This window as a window of halves of a type, which are in the upper 16 bits.
     pub(crate) fn of_halves(self, dtype: DType) -> Self {
         let halves = |Bits { first, count }: Bits, sign: u32| {
             let [first, end] = [first, first.saturating_add(count)].map(|bits| halves_below(dtype, bits));

@@ -46,7 +46,7 @@ while read -r paths; do
     done
 done < <(sed -nE 's/^    suite \S+ [0-9]+ \S+ "([^"]*)".*/\1/p' .ci/run)
 
-# Everything.
+# CI_REQUIRE_ALL=1 runs everything.
 runs 0 CI_REQUIRE_ALL=1 CI_NUMBER=3
 sort -u "$NOTES" >"$work/all"
 says 'all that ran has passed'
@@ -71,7 +71,7 @@ says '^ +[0-9]+s  format +ok'
 says '^ +[0-9]+s  test +FAILED with status 1'
 says 'FAILED with status 1'
 ran_not main-job
-# What can't be fetched is left out, and the rest runs, but not if everything is asked for.
+# A suite that can't fetch what it needs is left out, and the rest runs, but not if everything is asked for.
 runs 0 CI_NUMBER=0 FAILING="tint 3"
 says "tint +it can't fetch"
 says '^ +\./test.sh tint'
@@ -80,12 +80,12 @@ runs 1 CI_NUMBER=0 FAILING="matrix 1"
 ran_not exhaustive
 runs 1 CI_REQUIRE_ALL=1 FAILING="tint 3"
 says 'CI_REQUIRE_ALL is set'
-# What doesn't fit is left out.
+# A suite that can't end in time is left out.
 runs 0 CI_NUMBER=0 CI_LIMIT_S=500
 says 'matrix +it may need 1000s'
 ran tint
 ran_not matrix
-# What changed runs in any turn, and first.
+# A suite whose files changed runs in any turn, and first.
 first=$(git rev-list --max-parents=0 HEAD | tail -1)
 runs 0 CI_NUMBER=3 CI_LIMIT_S=100000 CI_SINCE="$first"
 ran tint

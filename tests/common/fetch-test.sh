@@ -26,7 +26,8 @@ repository named stable bookworm Debian
 repository named bookworm-backports bookworm-backports 'Debian Backports'
 repository other bookworm bookworm Other
 
-# The same sources as stanzas and as lines, with what is legal between them. Nothing is signed here, so that an option that is lost shows.
+# Writes the sources of these repositories as stanzas and as lines, with what is legal between them. Nothing is signed here, so that
+# an option that is lost shows.
 mkdir "$work"/{stanzas,lines}
 cat >"$work/stanzas/all.sources" <<END
 # a comment alone

@@ -181,7 +181,7 @@ def around_the_hard_sigmoid(x, g):
 
 
 def straight_through(x, g):
-    """The gradient that BinaryNet's code takes: that of clip(x, -1, 1), both ends included. The same by PyTorch."""
+    """The gradient that BinaryNet's code takes: that of clip(x, -1, 1), both ends included. PyTorch has to give it too."""
     dx = with_tf(lambda x: tf.clip_by_value(x, -1.0, 1.0))(x, g)[1]
     by_torch = torch.where(torch.from_numpy(x).abs() <= 1, torch.from_numpy(g), 0).numpy()
     differ = dx.view(np.uint32) != by_torch.view(np.uint32)

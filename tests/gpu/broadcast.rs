@@ -11,7 +11,7 @@ use wgpu::util::DeviceExt;
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
 
-/// Fills everything except operands, so that a missing or a stray write shows.
+/// The byte that fills everything except operands, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
 /// Bytes after each tensor.
 const GUARD: usize = 32;

@@ -26,13 +26,13 @@ pub struct Layout {
 
 #[derive(Clone, Copy, Debug)]
 pub enum Output {
-    /// In place of the operand that it may replace.
+    /// The result goes in place of the operand that it may replace.
     Over,
-    /// In a buffer, after what is already there.
+    /// The result goes into a buffer, after what is already there.
     In(usize),
 }
 
-/// Every layout of this number of operands and results, the plainest first.
+/// Every layout of this number of operands and results. The plainest comes first.
 fn layouts(inputs: usize, outputs: usize) -> &'static [Layout] {
     use Output::{In, Over};
     use Placement::{InPlace, Separate, Shared};
@@ -127,7 +127,7 @@ impl Case {
     }
 }
 
-/// Fills everything except operands, so that a missing or a stray write shows.
+/// The byte that fills everything except operands, so that a missing or a stray write shows.
 const SENTINEL: u8 = 0xed;
 /// Bytes between and after the tensors.
 const GUARD: usize = 32;

@@ -194,7 +194,7 @@ fn every_definition(adapter: &wgpu::Adapter) {
         for case in &cases(definition) {
             gpu.check(case, [&x, &g, &h], 0);
         }
-        // The same inputs with other gradients, which include all special values.
+        // The inputs again, with other gradients, which include all special values.
         let rolled: Vec<f32> = g.iter().cycle().skip(1).take(g.len()).copied().collect();
         for case in &each_separate(definition) {
             gpu.check(case, [&x, &rolled, &g], 0);
@@ -416,7 +416,7 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
     of::<bf16>(&gpu);
 }
 
-/// The second launch reads what the first wrote, with other parameters; the first is recorded twice.
+/// The second launch reads what the first wrote, with other parameters. The first launch is recorded twice.
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let forward = Unary::Forward(HardSigmoid::PYTORCH);

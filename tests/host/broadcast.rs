@@ -227,7 +227,7 @@ fn a_sum_has_one_zero_and_one_nan() {
         assert_eq!(sum_of(&a, &g).to_bits(), 0xffc0_0000);
     }
     assert_eq!(sum_of(&[f32::MAX, f32::MAX], &[1.0, 1.0]), f32::INFINITY);
-    // Outside the linear zone a NaN sum has no effect.
+    // Where the gradient doesn't pass, a NaN sum has no effect.
     let gate = BroadcastGate::new(P, 1, 1).unwrap();
     let mut db = [7.0_f32];
     cpu::gate_broadcast_sums(gate, &[f32::NAN], &[4.0], &[1.0], &mut db).unwrap();
@@ -262,7 +262,7 @@ fn the_error_of_a_sum_is_bounded() {
     assert!(plain_breaks_it);
 }
 
-/// With a middle of 1 it is the plain gate, except for the sign of a zero and the NaN of a sum.
+/// With a middle of 1 the broadcast gate is the plain gate, except for the sign of a zero and the NaN of a sum.
 #[test]
 fn a_middle_of_1_is_the_plain_gate() {
     let [a, b, g] = [1, 2, 3].map(|seed| numbers::<f32>(10_007, seed));

@@ -345,8 +345,8 @@ fn nan_comes_through_the_operations_around_it() {
     assert_eq!(opposite.to_bits(), 0xffc0_0000);
 }
 
-/// Where the gradient from the saved output differs from that of the saved input: only at the kinks that `y` can't tell
-/// from saturation. `y` is monotone, so only the inputs at the kinks and a million to either side matter.
+/// The gradient from the saved output differs from that of the saved input only at the kinks that `y` can't tell from
+/// saturation. `y` is monotone, so only the inputs at the kinks and a million to either side matter.
 #[test]
 fn the_saved_output_differs_only_at_the_kinks() {
     let near = |kink: f32| {

@@ -141,7 +141,8 @@ fn seen_in_halves(definition: HardSigmoid, slope: f32) -> [usize; 2] {
     ]
 }
 
-/// Therefore the kernels take no precautions with halves. For other definitions this isn't known.
+/// Every order of roundings gives the same halves, so the kernels take no precautions with them. Of other definitions
+/// that isn't known.
 #[test]
 fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
     for preset in HardSigmoid::PRESETS {
@@ -160,7 +161,7 @@ fn the_order_of_a_presets_roundings_is_not_seen_in_halves() {
     );
 }
 
-/// Therefore the kernels multiply where `KERAS3` divides the gradient.
+/// A product gives the halves that `KERAS3`'s division of the gradient gives, so the kernels multiply.
 #[test]
 fn a_sixth_of_a_half_is_a_product() {
     fn differing<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, sixth: f32) -> usize {

@@ -243,14 +243,14 @@ fn a_few_wrong_elements_are_named() {
             assert!(report.starts_with(&expected), "{expected}\n{report}");
         }
     }
-    // As many as are few.
+    // So many wrong elements still count as few.
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
     y[450..550].fill(f32::NAN);
     let (_, report) = said(&x, &y, 0.0);
     let expected =
         "unknown\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
     assert!(report.starts_with(expected), "{report}");
-    // The last of many, which no sample has.
+    // The last of many elements is wrong, which no sample has.
     let x: Vec<f32> = (0..200_002).map(|i| noise(i) * 3.0).collect();
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
     y[200_001] = 0.6;
@@ -260,7 +260,7 @@ fn a_few_wrong_elements_are_named() {
             .starts_with("unknown\n200001 of 200002 elements agree with affine(0.3, 0.45, strict), but x[200001] does"),
         "{report}"
     );
-    // A gradient too.
+    // A wrong gradient is named too.
     let x: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.3) / 125.0).collect();
     let y: Vec<f32> = x.iter().map(|&x| HardSigmoid::JAX.forward(x)).collect();
     let g = vec![1.0; x.len()];
@@ -271,7 +271,7 @@ fn a_few_wrong_elements_are_named() {
     assert!(report.starts_with("unknown\nEvery y is that of jax. 999 of 1000 dx agree with jax, too, but the others\ndo not. The farthest is dx[17], by 0.5."), "{report}");
 }
 
-/// What isn't wrong isn't said.
+/// The report doesn't complain of noise as if another function had made the data.
 #[test]
 fn noise_is_no_other_function() {
     let x: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 250.0).collect();
@@ -296,7 +296,7 @@ fn noise_is_no_other_function() {
     ] {
         assert!(report.contains(part), "{part}\n{report}");
     }
-    // A noisy step.
+    // The data are a noisy step.
     let elements = x.iter().enumerate();
     let y: Vec<f32> = elements.map(|(i, &x)| f32::from(x > 0.1) + 1e-5 * noise(i)).collect();
     let (verdict, report) = said(&x, &y, 1e-4);
@@ -305,7 +305,7 @@ fn noise_is_no_other_function() {
         report.contains("two different x have a y between 0 and 1 by more than 0.0001."),
         "{report}"
     );
-    // Beyond what noise may be.
+    // These numbers are beyond what noise may be.
     let y: Vec<f32> = x.iter().map(|x| x.max(0.0)).collect();
     let (_, report) = said(&x, &y, 1e-4);
     assert!(
@@ -411,7 +411,7 @@ fn verdicts() {
         (one_wrong.nearest().forward.differing, largest),
         (1, Some((0.25, 3000)))
     );
-    // One rounding instead of two.
+    // A fused multiply-add has one rounding instead of two.
     let fused = of(&|x| 0.2f32.mul_add(x, 0.5).clamp(0.0, 1.0));
     assert_eq!(fused.to_string(), "keras or onnx");
     assert_eq!(

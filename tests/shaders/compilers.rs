@@ -49,7 +49,7 @@ fn fused_in_dxil(listing: &str) -> Vec<&str> {
             }
             "fadd" | "fsub" => {
                 let terms = &words[words.len() - 2..];
-                // DXIL's way to negate.
+                // DXIL negates by subtracting from -0.
                 let negates = terms[0] == "-0.000000e+00";
                 if !negates && terms.iter().any(|term| products.get(term) == Some(&false)) {
                     found.push(line);
@@ -75,7 +75,7 @@ fn component_of(operand: &str, at: char) -> Option<(String, char)> {
     register.starts_with('r').then(|| (register.to_string(), component))
 }
 
-/// Like `fused_in_dxil`, for FXC's listing.
+/// The lines of FXC's listing that round once where two roundings are required.
 fn fused_in_dxbc(listing: &str) -> Vec<&str> {
     // Components that hold a rounded product.
     let mut products: HashMap<(String, char), bool> = HashMap::new();

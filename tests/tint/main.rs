@@ -18,7 +18,7 @@ struct Case<'a, T> {
     operands: Vec<&'a [T]>,
 }
 
-/// What the script fills outputs with, and what follows them.
+/// The byte with which the script fills outputs and what follows them.
 const SENTINEL: u8 = 0xab;
 const GUARD: usize = 16;
 
@@ -168,7 +168,7 @@ impl<T: Scalar> Gated<T> {
         ]
     }
 
-    /// Like [`Case::compare`].
+    /// Compares what the script wrote, as [`Case::compare`] does.
     fn compare(&self, folder: &Path) -> [usize; 2] {
         let Self { gate, a, b, g } = self;
         let [forward, sums] = self.cases();

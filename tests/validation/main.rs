@@ -573,7 +573,7 @@ fn a_destroyed_device_is_an_error() {
     ];
     for error in errors.map(Result::unwrap_err) {
         assert!(matches!(error, LaunchError::DeviceLost { .. }), "{error}");
-        // One line.
+        // The message is one line.
         assert_eq!(
             error.to_string(),
             "the device is lost or out of memory (its parameter buffer can't be written: Buffer with '' label is \

@@ -55,7 +55,7 @@ assert.equal(inNode, values(ofNode));
 assert.ok(inNode >= 10);
 console.log(`README.md: ${inNode} values in Node`);
 
-// Bits of the frameworks.
+// The results have the bits of the frameworks.
 const npy = (name) => hs.readNpy(readFileSync(golden(name)));
 /** Counts elements that differ in a bit, apart from the payload of NaN. */
 function differing(actual, expected, isNan = Number.isNaN) {
@@ -96,7 +96,7 @@ for (const name of presets) {
 assert.equal(compared, 15 * x.length);
 console.log(`presets: ${compared} results of frameworks, 0 differ (apart from ${own} flushed or masked gradients)`);
 
-// All halves.
+// Every half is computed.
 const patterns = Uint16Array.from({ length: 65536 }, (_, i) => i);
 const gradients = patterns.map((i) => i * 0x9e37 + 0x1234);
 const pytorch = new hs.HardSigmoid("pytorch");
@@ -116,7 +116,7 @@ for (const [dtype, infinity] of [["f16", 0x7c00], ["bf16", 0x7f80]]) {
 }
 console.log("halves: 8 × 65536 results of PyTorch, 0 differ");
 
-// What is added to, on the CPU.
+// Gradients that are added to what dx holds, on the CPU.
 for (const dtype of ["f32", "f16", "bf16"]) {
   const make = (numbers, which) => (dtype === "f32" ? numbers : Uint16Array.from(numbers, (_, i) => i * 7 + 0x3333 * which));
   const [at, upstream, before] = [x, g, x.map((value) => value / 3)].map(make);
@@ -127,7 +127,7 @@ for (const dtype of ["f32", "f16", "bf16"]) {
 }
 assert.deepEqual(hs.compute("backward_accumulate", "keras", [[0], [1], [3]].map((one) => Float32Array.from(one))), [Float32Array.of(3.2)]);
 
-// Signs: with one of a number, with bits, and drawn.
+// Signs as numbers, as bits, and drawn.
 const signs = x.map((value) => (value >= 0 ? 1 : -1));
 for (const [parameters, options] of [[{}], [{ seed: 5, offset: 2n ** 40n + 3n }], [{ seed: 2n ** 64n - 1n, definition: "keras" }]]) {
   const [drawn] = hs.compute("binarize", parameters, [x], options);
@@ -167,7 +167,7 @@ assert.deepEqual(hs.check("gate_broadcast_sums", shape, [ga, gb, gg], [sums]), {
 assert.ok(hs.check("gate_broadcast_sums", shape, [ga, gb, ga], [sums]).differing > 100);
 assert.deepEqual(hs.plan("gate_broadcast_sums", shape, 6).tensors.map(({ name }) => name), ["a", "b", "g", "db"]);
 
-// The same from an ArrayBuffer, a part of one, and a Buffer; and float64, float16, and Fortran's order.
+// A file comes out alike from an ArrayBuffer, a part of one, and a Buffer. Float64, float16 and Fortran's order are read too.
 const file = readFileSync(golden("x.npy"));
 const shifted = new Uint8Array(file.length + 3);
 shifted.set(file, 3);
@@ -199,7 +199,7 @@ const fitted = hs.identify({ x, y: x.map((x, i) => Math.min(Math.max(0.37 * x + 
 assert.deepEqual(fitted.definitions, ["affine(0.37, 0.41, strict)"]);
 assert.ok(fitted.ranges.alpha[0] < 0.37 && 0.37 < fitted.ranges.alpha[1]);
 
-// Definitions.
+// Definitions made by alpha and beta, and what they tell.
 assert.equal(hs.HardSigmoid.affine(0.2, 0.5).text, "onnx");
 assert.equal(hs.HardSigmoid.affine(1.5, 0.25, "half").text, "affine(1.5, 0.25, half)");
 assert.deepEqual(new hs.HardSigmoid(pytorch), pytorch);
@@ -313,7 +313,7 @@ for (const [type, text, call] of complaints) {
     return true;
   });
 }
-// As in a browser, whose server doesn't have the file, or has a page for it.
+// The module is loaded as in a browser whose server doesn't have the file, or has a page for it.
 const { fetch } = globalThis;
 const { getBuiltinModule } = process;
 process.getBuiltinModule = undefined;
@@ -416,7 +416,7 @@ console.log("types: tsc has no complaint");
 const { chromium } = createRequire(join(modules, "/"))("playwright-core");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm" };
 const IMPORTS = '<script type="importmap">{ "imports": { "hard-sigmoid": "/node_modules/hard-sigmoid/index.js" } }</script>';
-// README's own kernel, run.
+// README's own kernel runs.
 const BIASED = `
 {
   const data = device.createBuffer({ size: (read.size + 12) & ~15, usage: GPUBufferUsage.STORAGE | 12 });
@@ -719,7 +719,7 @@ async function launches() {
   const [x, y] = [0, 1].map(() => device.createBuffer({ size: 400, usage: GPUBufferUsage.STORAGE }));
   const kernels = new Kernels(device);
   const prepare = (definition) => kernels.prepare("forward", definition, { x, y }, { length: 100 });
-  // Definitions of one formula, and the same again.
+  // Two definitions, each with a text of its own, and the first one again.
   const [launch] = ["affine(0.3, 0.5, strict)", "affine(0.4, 0.5, strict)", "affine(0.3, 0.5, strict)"].map(prepare);
   const encoded = () => {
     device.pushErrorScope("validation");
@@ -736,8 +736,8 @@ async function launches() {
   return { compiled, before: before?.message ?? null, after: /destroyed/.test(after?.message) };
 }
 await visit("/empty.html", async (page) => {
-  assert.deepEqual(await page.evaluate(launches), { compiled: 1, before: null, after: true });
-  console.log("launches: one module for three, and no parameters left");
+  assert.deepEqual(await page.evaluate(launches), { compiled: 2, before: null, after: true });
+  console.log("launches: two modules for three, and no parameters left");
 });
 await browser.close();
 server.close();

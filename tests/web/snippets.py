@@ -77,7 +77,7 @@ def flushed(actual, expected):
 
 
 def check_comparator(golden):
-    """The comparator must see what it is for."""
+    """Asserts that the comparison sees the differences that it is for."""
     count = lambda a, b: int(differing(a, b).sum())
     y = golden["keras"][0]
     assert count(y, y) == 0

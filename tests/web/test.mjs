@@ -143,7 +143,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     const expected = readFileSync(golden(`${name}.y.npy`));
     assert.ok(elements(bytes).length > 4000 && equal(elements(bytes), elements(expected)), `${name}: y of the framework`);
   }
-  // The gradient for g = 1.
+  // The page shows the gradient for g = 1.
   await page.getByRole("button", { name: "jax", exact: true }).click();
   await page.locator("#wanted").selectOption("gradient");
   const { name, bytes } = await roundTrip(page, golden("x.npy"));
@@ -178,7 +178,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     assert.ok(!isLeft, `${type} is left to the browser`);
   }
 
-  // A drag of the dot at (0, beta) upwards, and of the upper kink inwards.
+  // The dot at (0, beta) is dragged upwards, and the upper kink inwards.
   await page.getByRole("button", { name: "pytorch" }).click();
   const before = await curve(page);
   await drag(page, "#beta-handle", 0, 40);
@@ -195,7 +195,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(page.url(), /#affine\(/);
   await page.locator("#values").hover();
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}/);
-  // Keys read it too.
+  // Keys read the curve too.
   const reader = page.getByRole("slider", { name: "x at which the curve is read" });
   await reader.focus();
   for (const [key, x] of [["Home", "−5"], ["ArrowRight", "−4.9921875"], ["PageUp", "−4.4921875"], ["End", "5"], ["ArrowLeft", "4.9921875"]]) {
@@ -215,7 +215,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     assert.ok(low >= 0 && high <= tall && high - low > tall / 5, `gradient of ${steep} from ${low} to ${high} of ${tall}`);
     await checked(page);
   }
-  // A slider moved faster than browsers let an address be written.
+  // A slider moves faster than browsers let an address be written.
   await page.locator("#alpha").evaluate((slider) => {
     for (let step = 1; step <= 300; step++) {
       slider.value = step / 200;
@@ -268,7 +268,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await alphaDot.focus();
   for (let press = 0; press < 5; press++) await page.keyboard.press("ArrowDown");
   assert.ok(await alphaDot.evaluate((dot) => dot === document.activeElement));
-  // Where the two coincide, there is one.
+  // Where the two dots coincide, there is one.
   await type(page, "#affine(0.25, 1, strict)");
   assert.ok(!(await alphaDot.isVisible()));
   await drag(page, "#beta-handle", 0, -40);
@@ -337,7 +337,7 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.locator("#copy").click();
   await page.getByText("Copying was refused; the line is selected.").waitFor();
   assert.equal(await page.evaluate(() => String(getSelection())), await text(page, "#snippet"));
-  // What they promise, in words.
+  // Notes say in words what the one-liners promise.
   const note = async (preset, language) => {
     await page.getByRole("button", { name: preset, exact: true }).click();
     await page.locator("#language").selectOption(language);
@@ -378,13 +378,13 @@ await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, a
   assert.match(await text(page, "#identify-report"), /Every element agrees, and no other preset does\./);
   await give("y", golden("jax.y.npy"));
   await says(/^unknown — from/);
-  // Another shape, and no file of NumPy.
+  // A file of another shape, and one that isn't NumPy's, are refused.
   await give("y", golden("pytorch.f16.y.npy"));
   await says(/^y has 65536 elements, but x has \d+$/);
   await give("y", { name: "text.npy", mimeType: "", buffer: Buffer.from("no array") });
   await says(/^text\.npy: not a \.npy file/);
   assert.ok(await page.locator("#identify-report").isHidden());
-  // Emptied, and asked for again.
+  // The slots are emptied, and filled again.
   await page.getByRole("button", { name: "Clear" }).click();
   assert.deepEqual([await text(page, "#identify-status"), await text(page, "#identify-files")], ["", ""]);
   assert.deepEqual(await page.locator(".slots .button").allTextContents(), ["x", "y", "g", "dx"]);
@@ -401,11 +401,11 @@ await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, a
   assert.equal(await text(page, "#identify-files"), "first.npy is x. second.npy is y.");
   assert.deepEqual(await page.locator(".slots .button").allTextContents(), ["x: first.npy", "y: second.npy", "g", "dx"]);
   await says(/^jax — from/);
-  // uint16 is named.
+  // The page says what it took uint16 for.
   const halves = (name, ...bits) => npy(name, "<u2", Uint16Array.from(bits));
   await drop(page, "#identify", [halves("x.npy", 0, 0x3f80, 0xc020, 0x4000), halves("y.npy", 0x3f00, 0x3f33, 0, 0x3f66)]);
   await says(/ — from 4 elements; uint16 of x, y was read as bfloat16$/);
-  // With noise they need a tolerance.
+  // Noisy data need a tolerance.
   const noisy = readFileSync(golden("tangent.y.npy"));
   const start = 10 + noisy.readUInt16LE(8);
   for (let at = start; at < noisy.length; at += 4) noisy.writeFloatLE(noisy.readFloatLE(at) * (1 + 1e-6), at);
@@ -456,7 +456,7 @@ await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
     assert.equal(await text(page, "#check"), REFERENCE);
     assert.ok(await page.locator("#status").isHidden());
     if (ask.startsWith("#presets")) assert.notEqual(await curve(page), before);
-    // Another try, which fails, and one that doesn't.
+    // Another try fails, and the next one doesn't.
     await page.locator("#use-gpu").click();
     await page.locator("#use-gpu:enabled").waitFor();
     await page.getByText(/^The CPU, in WebAssembly, because .*(lost|destroyed)/).waitFor();
@@ -467,7 +467,7 @@ await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
   }
 });
 
-// Two runs at a time, of which one fails: the other doesn't take its error.
+// If one of two runs at a time fails, the other doesn't take its error.
 await visit("at-once", { args: GPU }, async (page) => {
   await checked(page);
   const ends = await page.evaluate(async () => {
@@ -508,7 +508,7 @@ await visit("failed-identify", { args: GPU, prepare: failOnFiles, expected: /^Ru
   for (const slot of ["x", "y"]) await page.locator(`[data-slot=${slot}]`).setInputFiles(golden("x.npy"));
   await page.getByText("Comparing… failed").waitFor();
 });
-// It fails at the start: nothing is said to go on.
+// If the module fails at the start, the page doesn't say that anything goes on.
 await visit("failed-start", { args: GPU, isSlow: true, expected: /404|CompileError|WebAssembly|wasm/ }, async (page) => {
   await page.route("**/*.wasm", (route) => route.fulfill({ status: 404, body: "" }));
   await page.reload();
@@ -527,7 +527,7 @@ await visit("no-snippets", { args: GPU, isSlow: true, expected: /404/ }, async (
   assert.ok(await page.locator("#status").isHidden());
   assert.match(await text(page, "#device"), /through WebGPU/);
 });
-// Opened as a file it says what it needs.
+// A page that is opened as a file says what it needs.
 {
   const browser = await launch(modules, []);
   const page = await browser.newPage();
@@ -608,7 +608,7 @@ await visit("slow", { args: GPU, isSlow: true, hash: "#affine(1.5, 0.25, half)" 
   const sketched = await curve(page);
   assert.equal(sketched.split(" ").length, 1281);
   assert.equal(await text(page, "#name"), "your own (alpha, beta)");
-  // It can be read already, without the bits.
+  // The curve can be read already, without the bits.
   await page.getByRole("slider", { name: "x at which the curve is read" }).press("End");
   assert.equal(await text(page, "#readout"), "x 5: logistic 0.993307");
   assert.ok(await page.locator("#measure").isDisabled());

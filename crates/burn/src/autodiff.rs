@@ -17,7 +17,7 @@ use hard_sigmoid::{Binary, BroadcastGate};
 struct UnaryBackward(Binary);
 
 impl<B: HardSigmoidBackend> Backward<B, 1> for UnaryBackward {
-    /// The input.
+    /// The node of the input.
     type State = NodeId;
 
     fn backward(self, ops: Ops<NodeId, 1>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
@@ -30,7 +30,7 @@ impl<B: HardSigmoidBackend> Backward<B, 1> for UnaryBackward {
 struct GateBackward(BroadcastGate);
 
 impl<B: HardSigmoidBackend> Backward<B, 2> for GateBackward {
-    /// `a` and `b`.
+    /// The nodes of `a` and `b`.
     type State = [NodeId; 2];
 
     fn backward(self, ops: Ops<[NodeId; 2], 2>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {

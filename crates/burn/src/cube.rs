@@ -171,7 +171,7 @@ mod tests {
         B::float_from_data(TensorData::new(values.to_vec(), [values.len()]), device)
     }
 
-    /// Bits alone don't show it: the host gives the same.
+    /// The results don't show whether the kernels ran, since the host gives the same bits.
     #[test]
     fn wgpu_takes_the_kernels() {
         let device = device();

@@ -1,4 +1,4 @@
-//! The operations on any other backend: the tensors travel to the host, where the CPU path computes, and back.
+//! The operations on any other backend. The tensors travel to the host, where the CPU path computes, and back.
 
 use crate::op;
 use burn::{

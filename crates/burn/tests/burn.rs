@@ -24,7 +24,7 @@ fn wgpu() -> Device {
     Device::wgpu(DeviceKind::DefaultDevice)
 }
 
-/// Kinks and their neighbours, NaN, both zeros and infinities; then a walk over the curve.
+/// Kinks and their neighbours, NaN, both zeros and both infinities, and then a walk over the curve.
 fn inputs<T: Scalar>(len: usize) -> Vec<T> {
     let kinks = [1.0f32, 2.0, 2.5, 3.0];
     let near = kinks.map(|k| [k, -k, k.next_up(), k.next_down(), -k.next_up(), -k.next_down()]);
@@ -84,7 +84,7 @@ fn forward_and_gradient<T: Scalar + Element>(device: &Device) {
             cpu::unary_in_place(Unary::Forward(definition), &mut y).unwrap();
             cpu::binary_in_place(Binary::Backward(definition), &x, &mut dx).unwrap();
 
-            // In place, and with the input still held.
+            // The result may replace the input, unless the input is still held.
             assert_bits(&what, &values(hard_sigmoid(tensor(&x, device), definition)), &y);
             let held = tensor(&x, device);
             assert_bits(&what, &values(hard_sigmoid(held.clone(), definition)), &y);
@@ -130,7 +130,7 @@ fn the_other_operations<T: Scalar + Element>(device: &Device) {
         let [y, da, db] = &mut expected;
         cpu::binary(Binary::Gate(definition), &a, &b, y).unwrap();
         cpu::gate_backward(definition, &a, &b, &g, da, db).unwrap();
-        // In place, and with the operand still held.
+        // The result may replace the operand, unless the operand is still held.
         let gated = gate(tensor(&a, device), tensor(&b, device), definition);
         assert_bits("gate in place", &values(gated), y);
         let held = tensor(&a, device);
@@ -367,7 +367,7 @@ fn mobilenet_is_torchvision() {
     assert_eq!(gates, 9);
 }
 
-/// The block computes the same as its parts, and keeps its parameters in a record.
+/// The block computes what its parts compute, and keeps its parameters in a record.
 #[test]
 fn squeeze_and_excitation() {
     let device = wgpu().autodiff();
@@ -498,7 +498,7 @@ fn other_types_are_refused() {
     hard_sigmoid(x, HardSigmoid::KERAS).into_data();
 }
 
-/// On a backend that doesn't fuse product and sum, they have the bits of an affine definition.
+/// On a backend that doesn't fuse product and sum, the approximate functions have the bits of an affine definition.
 #[test]
 fn approximations_are_burns_own_operations() {
     let device = Device::flex();

@@ -4,7 +4,7 @@
 pub fn damaged(whole: &[u8], count: usize) -> impl Iterator<Item = Vec<u8>> {
     let mut state = 0x9e37_79b9_u64;
     let mut random = move |below: usize| {
-        // Knuth's MMIX.
+        // The factor and the summand are those of Knuth's MMIX.
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);

@@ -15,14 +15,15 @@ pub struct Output {
 }
 
 enum Place {
-    /// Written beside the target, and renamed to it at the end. If that isn't reached, nothing is left of it.
+    /// A file that is written beside the target, and renamed to it at the end. If the end isn't reached, nothing is
+    /// left of it.
     Beside(NamedTempFile, PathBuf),
     /// Standard output, or a device or a pipe, which must not be replaced.
     Through(Box<dyn Write + Send>),
 }
 
 impl Output {
-    /// A program may create only one, because Ctrl-C removes only that one.
+    /// Begins an output. A program may create only one, because Ctrl-C removes only that one.
     pub fn create(path: &Path) -> io::Result<Self> {
         let place = Place::of(path).map_err(|error| at(path, error))?;
         if let Place::Beside(file, _) = &place {
@@ -46,7 +47,7 @@ impl Output {
         matches!(self.place, Place::Beside(..))
     }
 
-    /// The kind of error tells whether a reader has closed the pipe.
+    /// Writes bytes. The kind of an error tells whether a reader has closed the pipe.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let written = match &mut self.place {
             Place::Beside(file, _) => file.write_all(bytes),
@@ -108,7 +109,7 @@ impl Place {
     }
 }
 
-/// Ctrl-C (and SIGTERM) end the process at once, even while it waits for a pipe.
+/// Makes Ctrl-C (and SIGTERM) remove a file and end the process at once, even while it waits for a pipe.
 fn remove_when_interrupted(path: &Path) -> Result<(), ctrlc::Error> {
     let path = path.to_owned();
     let handler = move || {

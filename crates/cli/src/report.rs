@@ -159,7 +159,7 @@ enum Format {
 }
 
 impl Format {
-    /// A device, a pipe and standard output take SVG.
+    /// The format that a path names. A device, a pipe and standard output take SVG.
     fn of(path: &Path) -> Result<Self, String> {
         match extension(path).as_deref() {
             None | Some("svg") => Ok(Self::Svg),
@@ -177,7 +177,7 @@ struct Features {
 }
 
 impl Features {
-    /// None in an array of one dimension, unless its axis is named.
+    /// The features of an array. There are none in an array of one dimension, unless its axis is named.
     fn along(axis: Option<i64>, shape: &[u64]) -> Result<Option<Self>, String> {
         let axes = shape.len() as i64;
         let axis = match axis {

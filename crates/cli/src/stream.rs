@@ -17,16 +17,16 @@ use std::{
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// Elements of a piece: 16 MiB of `f32`.
+/// The number of elements of a piece: 16 MiB of `f32`.
 const PIECE: u64 = 1 << 22;
 
-/// Pieces under way.
+/// The number of pieces that are under way at a time.
 const PIECES: usize = 3;
 
 pub struct FileJob<T> {
     definition: HardSigmoid,
     x: npy::Reader,
-    /// For the backward pass.
+    /// The upstream gradient, for the backward pass.
     g: Option<npy::Reader>,
     y: Output,
     to: PathBuf,

@@ -45,7 +45,7 @@ pub fn print<T: Scalar>(
 ) -> Result<usize> {
     let &Input { shape, x, g, forward } = input;
     let passes: Vec<_> = [forward.then_some(None), g.map(Some)].into_iter().flatten().collect();
-    // The first ones wait for buffers, threads and pages.
+    // The first runs wait for buffers, threads and pages.
     for _ in 0..4 {
         compute(offload, HardSigmoid::PYTORCH, x, None)?;
     }
@@ -92,7 +92,7 @@ fn print_head<T: Scalar>(out: &mut Out, offload: &Offload, input: &Input<'_, T>)
     Ok(())
 }
 
-/// Arrays up to this size may stay in the caches of large processors.
+/// The most bytes of an array that may stay in the caches of large processors.
 const CACHES: usize = 256 << 20;
 
 fn print_legend(out: &mut Out, rows: &[Row], bytes: usize) -> Result<()> {

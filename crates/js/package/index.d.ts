@@ -20,7 +20,7 @@ export type Operation =
   | "forward"
   /** x, g → dx, where g is the upstream gradient */
   | "backward"
-  /** x, g → dx, which is added to what dx holds; `compute` and `check` take that as a third input */
+  /** x, g → dx, which is added to what dx holds; `compute` and `check` take what it holds as a third input */
   | "backward_accumulate"
   /** y, g → dx */
   | "backward_from_output"
@@ -40,27 +40,27 @@ export type Operation =
   | "pack"
   /** bits → y = `scale` where a bit is 1, else -`scale` */
   | "unpack"
-  /** a, b → y = a·hs(b), where a has the shape [outer, `middle`, `inner`] and b [outer, `inner`], as in squeeze-and-excitation. Its gradient da is the same of g. */
+  /** a, b → y = a·hs(b), where a has the shape [outer, `middle`, `inner`] and b [outer, `inner`], as in squeeze-and-excitation. Its gradient da is `gate_broadcast` of g and b. */
   | "gate_broadcast"
   /** a, b, g → db of `gate_broadcast`, summed in the same order everywhere. If da replaces g, the sums come first. */
   | "gate_broadcast_sums";
 /** A preset's name or alias, `affine(ALPHA, BETA, RULE)`, or a HardSigmoid. */
 export type Definition = HardSigmoid | string;
-/** What an operation takes besides arrays; those that it doesn't take are refused. Most take a definition alone, which may be given as it is. */
+/** What an operation takes besides arrays. What it doesn't take is refused. Most take only a definition, which may be given as it is. */
 export type Parameters =
   | Definition
   | {
       /** The hard sigmoid. For a random binarization the probability, `courbariaux` by default. */
       definition?: Definition;
-      /** Of `binarize` and `pack`: with one, signs are drawn at random. Below 2^64. */
+      /** The seed of `binarize` and `pack`, below 2^64. With a seed, signs are drawn at random. */
       seed?: number | bigint;
       /** Where the seed's stream begins, 0 by default: a part of an array takes the offset of the whole plus its start. */
       offset?: number | bigint;
-      /** Of `binarize` and `unpack`; 1 by default. */
+      /** The number that a plus sign stands for in `binarize` and `unpack`; 1 by default. */
       scale?: number;
-      /** Of `straight_through`; "hard_tanh" by default. */
+      /** The gradient that `straight_through` takes; "hard_tanh" by default. */
       estimator?: "hard_tanh" | "identity";
-      /** Of a broadcast gate: how many steps share each b. With channels first it is height·width. */
+      /** How many steps share each number of a broadcast gate's b. With channels first it is height·width. */
       middle?: number;
       /** How many elements a step has; 1 by default. With channels last it is the number of channels. */
       inner?: number;
@@ -78,7 +78,7 @@ export class HardSigmoid {
   /** The preset's name, or `affine`. */
   readonly name: string;
   readonly formula: string;
-  /** Of the linear zone. The gradient is g times it, but with `keras3` g / 6. */
+  /** The slope of the linear zone. The gradient is g times it, but with `keras3` g / 6. */
   readonly slope: number;
   /** The value at 0, before it is limited to 0 and 1. */
   readonly shift: number;

@@ -218,9 +218,9 @@ function launchesOf(operation, parameters, length, { dtype = "f32", placement = 
 
 export class Kernels {
   #device;
-  /** By the number of tensors and the module's text. */
+  /** Pipelines, by the number of tensors and the module's text. */
   #pipelines = new Map();
-  /** The same by what was asked for, since the text is long. */
+  /** Pipelines, by what was asked for: to make the long text only to find them would take time. */
   #known = new Map();
 
   constructor(device) {
@@ -350,7 +350,7 @@ export function readNpy(file) {
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
   const { dtype: stored, shape, isFortran, start } = native.npy(bytes.subarray(0, LONGEST_HEADER), bytes.length);
   const [dtype, Typed] = NPY[stored];
-  // A copy, since the elements may begin anywhere. (The slice of a Buffer is none.)
+  // The elements are copied, since they may begin anywhere. (The slice of a Buffer is no copy.)
   const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);
   return { dtype, shape, isFortran, data, start };
 }

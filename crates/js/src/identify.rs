@@ -26,7 +26,7 @@ struct Ranges {
     beta: (f64, f64),
 }
 
-/// x and y, and g and dx unless they are missing. Dtypes are those of x and y.
+/// Identifies x and y, and g and dx unless they are missing. Dtypes are those of x and y.
 #[wasm_bindgen]
 pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Result<JsValue> {
     let arrays = arrays
@@ -54,7 +54,7 @@ pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Resu
     })
 }
 
-/// float64 is rounded to float32.
+/// The name of float64, which is rounded to float32.
 const F64: &str = "f64";
 
 fn stored(name: &str) -> Result<DType> {

@@ -54,7 +54,7 @@ struct Dispatch {
     workgroups: [u32; 3],
 }
 
-/// No tensor that fits a device has as many.
+/// No tensor that fits a device has as many parts.
 const MOST_PARTS: usize = 1 << 16;
 
 /// What to bind and dispatch on a device of these limits.

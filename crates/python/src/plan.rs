@@ -16,7 +16,7 @@ type Dispatched = (&'static str, (u32, u32, u32));
 /// Parameters, bindings and dispatches.
 type Part<'py> = (Bound<'py, PyBytes>, Vec<Range>, Vec<Dispatched>);
 
-/// More parts than any tensor has that fits a device.
+/// No tensor that fits a device has as many parts.
 const MOST_PARTS: usize = 1 << 16;
 
 /// The text of a kernel.
@@ -25,7 +25,7 @@ pub fn wgsl(operation: &Operation, dtype_name: &str, placement: &str) -> PyResul
     Ok(named(operation, dtype_name, placement)?.text())
 }
 
-/// The parts, and each tensor's name and how it is bound.
+/// Each tensor's name and how it is bound, and the parts.
 #[pyfunction]
 pub fn plan<'py>(
     py: Python<'py>,

@@ -81,7 +81,7 @@ function summary(operation, a, b) {
   return found;
 }
 
-/** Below this the difference is one of roundings, and is drawn in steps of float32. */
+/** A difference below this is one of roundings, and is drawn in steps of float32. */
 const ROUNDINGS = 1e-5;
 
 function drawDifference(plot, operation, a, b, { largest }) {

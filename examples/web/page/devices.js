@@ -14,7 +14,7 @@ export class Cpu {
 }
 
 export class Gpu {
-  /** Throws if there is none. */
+  /** Opens a GPU. Throws if there is none. */
   static async open(hs) {
     if (!navigator.gpu) throw new Error("this browser has no WebGPU, or allows it only on https and localhost");
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
@@ -73,7 +73,7 @@ export class Gpu {
         device.queue.submit([encoder.finish()]);
         mapped = staging.mapAsync(GPUMapMode.READ);
       } finally {
-        // Before any wait, in which another run may push its own.
+        // This comes before any wait, in which another run may push scopes of its own.
         errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
         // They are awaited last, and a rejection may come earlier.
         errors.catch(() => {});
@@ -89,10 +89,10 @@ export class Gpu {
   }
 }
 
-/** 16 MiB of float32: beyond caches, within a phone. */
+/** The elements that are timed, 16 MiB of float32: more than caches hold, and less than a phone has. */
 const ELEMENTS = 1 << 22;
 const BYTES = 4 * ELEMENTS;
-/** Milliseconds: long enough for the coarse clocks of browsers. */
+/** The milliseconds that are long enough for the coarse clocks of browsers. */
 const LONG_ENOUGH = 200;
 const ROUNDS = 5;
 

@@ -2,7 +2,7 @@
 import { $, count, isModules, readFile } from "./common.js";
 
 const SLOTS = ["x", "y", "g", "dx"];
-/** MiB. A file is in memory a few times. */
+/** The largest file in MiB. A file is in memory a few times. */
 const LARGEST_FILE = 128;
 
 /** The slot that a file's name says, if it says one. */

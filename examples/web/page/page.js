@@ -145,7 +145,7 @@ function placeHandles() {
   if (isKinkSeen(slope, shift)) place(alphaHandle, (1 - shift) / slope, 1);
   else alphaHandle.setAttribute("visibility", "hidden");
 }
-/** Not where its dot would vanish, and the focus with it. */
+/** Moves the kink by alpha, but not where its dot would vanish, and the focus with it. */
 const moveKink = (alpha) => isKinkSeen(moved(alpha, "alpha"), definition.shift) && moveAlpha(alpha);
 function draggable(handle, move, set, value) {
   handle.addEventListener("pointerdown", (event) => {
@@ -326,7 +326,7 @@ function halfPatterns() {
 }
 const zeros = () => ({ compared: 0, differing: 0, flushed: 0 });
 
-/** Says it, and at the end once to those who listen. */
+/** Shows how a check goes. At its end, those who listen are told once. */
 function reportCheck(name, { compared, differing, flushed }, isDone) {
   const verdict = document.createElement("span");
   verdict.className = differing ? "bad" : "good";
@@ -340,7 +340,7 @@ function endCheck() {
   $("check-status").textContent = $("check").textContent;
 }
 
-/** In words, for people who wait. */
+/** A duration in words, for people who wait. */
 function duration(seconds) {
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
@@ -349,7 +349,7 @@ function duration(seconds) {
 let checkTimer;
 let sweep; // The sweep under way.
 let isMeasuring = false;
-/** Once what is shown has come to rest: writes its address, sends the file through it, and checks it. */
+/** Waits until what is shown has come to rest. Then writes its address, sends the file through it, and checks it. */
 function scheduleCheck() {
   clearTimeout(checkTimer);
   $("check").dataset.state = "running";
@@ -375,7 +375,7 @@ async function check() {
     await compare(on, checked, patterns(0, 1 << 15, 1 << 17), "f32", sums);
     await compare(on, checked, patterns(0, 32771, 1 << 17), "f32", sums);
     for (const dtype of ["f16", "bf16"]) await compare(on, checked, halfPatterns(), dtype, sums);
-    // Once more, warm, for the time alone.
+    // This run is warm, so it is the one that is timed.
     const start = performance.now();
     await compare(on, checked, patterns(1, 32771, 1 << 17), "f32", zeros());
     took = performance.now() - start;
@@ -451,7 +451,7 @@ $("measure").addEventListener("click", async () => {
 
 // --- files --------------------------------------------------------------------------------------------------------
 
-/** MiB. The module's memory ends at 4 GiB, and holds a file a few times. */
+/** The largest file in MiB. The module's memory ends at 4 GiB, and holds a file a few times. */
 const LARGEST_FILE = 512;
 let chosenFile;
 let address;
@@ -496,7 +496,7 @@ const take = (file) => {
 };
 $("file").addEventListener("change", () => {
   const file = $("file").files[0];
-  // So that the same file can be chosen again.
+  // Without this, the file couldn't be chosen again.
   $("file").value = "";
   if (file && hs) take(file);
 });

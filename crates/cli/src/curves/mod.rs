@@ -18,10 +18,10 @@ use theme::Theme;
 
 /// A curve that can be told apart from the others at the scale of a chart.
 pub struct Curve {
-    /// One of the definitions that it stands for.
+    /// One of the definitions that have this curve.
     pub definition: HardSigmoid,
     name: &'static str,
-    /// Length and gap in pixels, or a whole line.
+    /// Length and gap of the dashes in pixels; `None` for a whole line.
     dashes: Option<(i32, i32)>,
 }
 
@@ -51,41 +51,42 @@ pub fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// Coordinates for each pixel. plotters draws at whole coordinates, and a pixel is too coarse for a curve.
+/// The number of coordinates for each pixel. plotters draws at whole coordinates, and a pixel is too coarse for a
+/// curve.
 const PER_PIXEL: i32 = 10;
 
-/// Pixels as coordinates.
+/// Converts pixels to coordinates.
 pub fn px(pixels: i32) -> i32 {
     pixels * PER_PIXEL
 }
 
-/// A line, by its width in pixels.
+/// The style of a line of this width in pixels.
 pub fn stroke(colour: impl Color, pixels: i32) -> ShapeStyle {
     colour.stroke_width(px(pixels) as u32)
 }
 
-/// Text of this height in pixels.
+/// The style of text of this height in pixels.
 pub fn text(pixels: i32, colour: RGBColor) -> TextStyle<'static> {
     ("sans-serif", px(pixels)).into_font().color(&colour)
 }
 
-/// What a chart shows: a function of each definition over the same of the logistic sigmoid.
+/// What a chart shows: a function of each definition, over that function of the logistic sigmoid.
 pub struct Chart {
-    /// The line above it.
+    /// The text above the chart.
     pub caption: String,
-    /// x is between this and minus this.
+    /// The largest x. The smallest is minus this.
     pub end: f64,
     /// The largest y.
     pub top: f64,
-    /// The function of the logistic sigmoid.
+    /// The function, of the logistic sigmoid.
     pub of_logistic: fn(f64) -> f64,
-    /// The same of a definition.
+    /// The function, of a definition.
     pub of: fn(HardSigmoid, f32) -> f32,
     /// Bars behind the curves: left and right end, and height.
     pub bars: Vec<(f64, f64, f64)>,
 }
 
-/// Enough for the logistic curve to be smooth.
+/// The number of points of the logistic curve, enough for it to be smooth.
 const POINTS: i32 = 200;
 
 /// Height of the caption and the legend above a chart, in pixels.
@@ -103,7 +104,7 @@ impl Chart {
         })
     }
 
-    /// Above the plot, where it hides nothing.
+    /// Draws the legend above the plot, where it hides nothing.
     fn draw_legend(&self, theme: &Theme, area: &Area) -> Result<(), Box<dyn Error>> {
         /// Length of a line's sample.
         const SAMPLE: i32 = 34;

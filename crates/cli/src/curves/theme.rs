@@ -6,21 +6,21 @@ use plotters::style::RGBColor;
 pub struct Theme {
     /// `light` or `dark`.
     pub name: &'static str,
-    /// Behind everything.
+    /// The colour behind everything.
     pub back: RGBColor,
-    /// Of titles.
+    /// The colour of titles.
     pub ink: RGBColor,
-    /// Of axes and what stands beside them.
+    /// The colour of axes and of what stands beside them.
     pub soft: RGBColor,
-    /// Of the lines of a grid.
+    /// The colour of the lines of a grid.
     pub line: RGBColor,
-    /// Of the logistic sigmoid.
+    /// The colour of the logistic sigmoid.
     pub logistic: RGBColor,
-    /// Keras and ONNX, Courbariaux, the tangent, PyTorch and JAX.
+    /// The colours of four curves: Keras and ONNX, Courbariaux, the tangent, PyTorch and JAX.
     pub colours: [RGBColor; 4],
 }
 
-/// For light pages.
+/// The colours for light pages.
 pub const LIGHT: Theme = Theme {
     name: "light",
     back: RGBColor(0xff, 0xff, 0xff),
@@ -36,7 +36,7 @@ pub const LIGHT: Theme = Theme {
     ],
 };
 
-/// For dark pages.
+/// The colours for dark pages.
 pub const DARK: Theme = Theme {
     name: "dark",
     back: RGBColor(0x0d, 0x11, 0x17),

@@ -16,8 +16,8 @@ pub struct Activation {
     pub function: Function,
     /// How the file writes it.
     pub written: String,
-    /// The definitions that it may have: of an operation with a name in a framework those that the framework has, otherwise those
-    /// with exactly its bits. None if nobody has these bits.
+    /// The definitions that it may have. For an operation that has a name in a framework, these are the framework's.
+    /// For any other, they are those with exactly its bits. There are none if nobody has these bits.
     #[serde(serialize_with = "as_texts")]
     pub definitions: Vec<HardSigmoid>,
     /// What it computes: several if the file doesn't say which.
@@ -116,7 +116,7 @@ impl Activation {
         definitions
     }
 
-    /// Those that differ from all that it may compute in the sign of zero only.
+    /// The definitions that differ from all that it may compute in the sign of zero only.
     pub fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
         let of = |computed: &Computed| -> Vec<HardSigmoid> {
             let signs = computed.roundings.iter().filter(|one| one.is_of_signs());

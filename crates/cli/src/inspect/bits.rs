@@ -62,7 +62,7 @@ impl Sample {
             }
         }
         let mut all: Vec<_> = all.into_iter().map(|(_, computed)| computed).collect();
-        // Where all are the same, it doesn't matter who computes it, unless that wasn't run.
+        // If every way has the same result, it doesn't matter who computes it, unless that one wasn't run.
         if let [only] = &mut all[..] {
             only.computed_by.retain(|by| [THEANO, CNTK].contains(by));
         }
@@ -96,7 +96,7 @@ impl Sample {
         for (preset, of_preset) in self.presets(function) {
             add(preset.definition, of_preset);
         }
-        // The definition that has this alpha and beta is of use where it isn't a preset's function anyway.
+        // The definition that has this alpha and beta is of use only if no preset has its function.
         let of_plain = of(&self.x, function, plain);
         if !self
             .presets(function)

@@ -19,9 +19,9 @@ pub enum Step {
     Whole(f32, f32),
     /// A product with the tensor before the step of this number.
     Times(usize),
-    /// The product and the sum of the step before and this one, with one rounding, as a compiler makes it.
+    /// The product of the step before and the sum of this one, with one rounding, as a compiler makes it.
     Fused(f32, f32),
-    /// A product with the tensor before the step of this number, after the one step that is done to that, a product or a quotient.
+    /// A product with the tensor before the step of this number, which has been scaled first, in one step.
     TimesScaled(usize, Scale),
 }
 
@@ -33,7 +33,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The same as one product.
+    /// This scale as a product. The inverse of a quotient's constant is rounded.
     pub fn product(self) -> Self {
         match self {
             Self::Div(c) => Self::Mul(1.0 / c),
@@ -83,7 +83,7 @@ pub enum Comparison {
 }
 
 impl Comparison {
-    /// With the operands in the other order.
+    /// The comparison that says the same with the operands in the other order.
     pub fn swapped(self) -> Self {
         match self {
             Self::Less => Self::Greater,
@@ -93,7 +93,7 @@ impl Comparison {
         }
     }
 
-    /// The opposite, for numbers. (NaN is no result of a sample.)
+    /// The comparison that holds where this one doesn't. (That is true of numbers. NaN is no result of a sample.)
     pub fn negated(self) -> Self {
         match self {
             Self::Less => Self::GreaterOrEqual,
@@ -134,10 +134,10 @@ pub struct Chain {
     steps: Vec<(String, Step)>,
 }
 
-/// No hard sigmoid has more, and a file may hold a chain of any length.
+/// The most steps of a chain. No hard sigmoid has more, and a file may hold a chain of any length.
 const MOST_STEPS: usize = 8;
 
-/// What constants may be off by; in half floats they are off by more than in f32.
+/// How far constants may be off. In half floats they are off by more than in f32.
 const NEAR: f64 = 5e-4;
 
 /// A chain that is a hard sigmoid or a hard swish.
@@ -158,7 +158,7 @@ pub struct OnPaper {
 }
 
 impl OnPaper {
-    /// With the limits 0 and 1.
+    /// The curve with this alpha and beta, and with the limits 0 and 1.
     pub const fn new(alpha: f32, beta: f32) -> Self {
         Self {
             alpha,
@@ -264,7 +264,7 @@ fn later(steps: &[(String, Step)], start: usize) -> Vec<(String, Step)> {
         .unwrap_or_default()
 }
 
-/// clamp(alpha · x + beta, low, high), in f64, which keeps what f32 would round in another order.
+/// The curve clamp(alpha · x + beta, low, high), in f64, which keeps what f32 would round in another order.
 #[derive(Clone, Copy)]
 struct Curve {
     alpha: f64,
@@ -291,7 +291,7 @@ impl Curve {
         Self {
             alpha: self.alpha * factor,
             beta: line(self.beta),
-            // A negative factor swaps them.
+            // A negative factor swaps the limits.
             low: low.min(high),
             high: low.max(high),
         }
@@ -306,7 +306,8 @@ impl Curve {
         })
     }
 
-    /// With the value of a choice on one side of a bound of `by`, an earlier curve. It is a limit if it meets the line there.
+    /// The curve with a choice, which puts its value on one side of a bound of `by`, an earlier curve. That is a limit
+    /// if the value meets the line at the bound.
     fn chosen(self, by: Self, choice: Choice) -> Option<Self> {
         let (bound, value) = (f64::from(choice.bound), f64::from(choice.value));
         let x = (bound - by.beta) / by.alpha;

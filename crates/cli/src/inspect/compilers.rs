@@ -24,7 +24,7 @@ pub const CNTK: &str = "CNTK by its formula (it wasn't run: its bits and its gra
 pub const FUSED_XLA: &str = "TensorFlow with XLA (jit_compile=True), where it fuses";
 pub const FUSED_JIT: &str = "JAX under jit (predict and fit by default), where it fuses";
 
-/// Who computes it.
+/// Who computes an activation.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Backend {
     TensorFlow,
@@ -64,7 +64,7 @@ pub fn ways(steps: &[Step], on_paper: OnPaper, backends: &[Backend]) -> Vec<Way>
     ways.map(way).collect()
 }
 
-/// Quotients by constants become products.
+/// The steps, with products in place of quotients by constants.
 fn products(steps: &[Step]) -> Vec<Step> {
     let product = |step: &Step| match *step {
         Step::Div(c) => Step::Mul(1.0 / c),
@@ -74,17 +74,18 @@ fn products(steps: &[Step]) -> Vec<Step> {
     steps.iter().map(product).collect()
 }
 
-/// The products, without steps that change nothing. (x + 0 makes 0 of -0, but compilers leave it out all the same.)
+/// The steps as [`products`] gives them, without those that change nothing. (x + 0 makes 0 of -0, but compilers leave
+/// it out all the same.)
 fn compiled(steps: &[Step]) -> Vec<Step> {
     let mut products = products(steps);
-    // A choice counts the steps.
+    // A choice refers to steps by their numbers, so then every step stays.
     if !products.iter().any(|step| matches!(step, Step::Choice(_))) {
         products.retain(|step| ![Step::Add(0.0), Step::Mul(1.0)].contains(step));
     }
     products
 }
 
-/// What comes before x · (v · c), (x · v) · c or (x · c) · v, and c.
+/// What comes before x · (v · c), (x · v) · c or (x · c) · v at the end of the steps, and c.
 fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
     match *products {
         [ref before @ .., Step::Times(0), Step::Mul(c)] | [ref before @ .., Step::Mul(c), Step::Times(0)] => {
@@ -95,7 +96,7 @@ fn scaled_swish(products: &[Step]) -> Option<(&[Step], f32)> {
     }
 }
 
-/// TensorFlow's graph optimizer makes x · (v · c) of a hard swish.
+/// The steps as TensorFlow's graph optimizer makes them: x · (v · c) for a hard swish.
 fn graph(steps: &[Step]) -> Vec<Step> {
     let products = compiled(steps);
     match scaled_swish(&products) {
@@ -104,13 +105,14 @@ fn graph(steps: &[Step]) -> Vec<Step> {
     }
 }
 
-/// Or it makes (x · c) · v, as where the activation is a model's first layer. What decides isn't known.
+/// The steps as TensorFlow's graph optimizer also makes them: (x · c) · v for a hard swish, such as one that is a
+/// model's first layer. What decides isn't known.
 fn moved(steps: &[Step]) -> Option<Vec<Step>> {
     let products = compiled(steps);
     scaled_swish(&products).map(|(before, c)| [before, &[Step::TimesScaled(0, Scale::Mul(c))]].concat())
 }
 
-/// XLA on a CPU. The product stays in its place, since a choice may compare it.
+/// The steps as XLA fuses them on a CPU. The product stays in its place, since a choice may compare it.
 fn fused(steps: &[Step]) -> Vec<Step> {
     let products = compiled(steps);
     let mut fused = products.clone();

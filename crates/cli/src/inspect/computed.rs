@@ -104,7 +104,7 @@ pub const BUT_SIGNS: &str = ", but for the sign of zero";
 
 pub const NONE: &str = "no preset has exactly these bits";
 
-/// 16,385.
+/// A number with commas, such as 16,385.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();

@@ -17,7 +17,7 @@ impl Function {
         }
     }
 
-    /// Its formula, from that of the hard sigmoid.
+    /// The function's formula, made of that of the hard sigmoid.
     pub fn of(self, hard_sigmoid: &str) -> String {
         match self {
             Self::HardSigmoid => hard_sigmoid.into(),

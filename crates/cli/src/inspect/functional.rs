@@ -27,7 +27,7 @@ use std::collections::{HashMap, VecDeque};
 struct Call<'a> {
     layer: &'a str,
     dtype: Dtype,
-    /// None if this program doesn't know it.
+    /// The operation that the layer does; None if this program doesn't know it.
     operation: Option<Operation>,
     operands: Vec<Operand>,
     result: String,
@@ -158,7 +158,7 @@ pub fn of_policy(config: &Map<String, Value>) -> Option<&'static str> {
             .or_else(|| dtype.pointer("/config/source_name"))
     };
     let name = dtype.as_str().or_else(|| of_policy()?.as_str())?;
-    // A quantized layer's is "int8_from_mixed_float16", say.
+    // The policy of a quantized layer is "int8_from_mixed_float16", for example.
     let name = name.rsplit("_from_").next().unwrap_or(name);
     let name = name.strip_prefix("mixed_").unwrap_or(name);
     ["float16", "float64", "bfloat16"].into_iter().find(|one| *one == name)
@@ -351,7 +351,7 @@ fn layer_operation(layer: &Value, call: &Value) -> Option<Operation> {
         "Negative" | "negative" => in_steps(&[Step::Mul(-1.0)]),
         "Relu" | "relu" => in_steps(&[Step::Limit(0.0, f32::INFINITY)]),
         "Relu6" | "relu6" => in_steps(&[Step::Limit(0.0, 6.0)]),
-        // The layer.
+        // This is the layer, which has parameters; "relu" is the function.
         "ReLU" => {
             let is_plain = number(config, "negative_slope", 0.0)? == 0.0 && number(config, "threshold", 0.0)? == 0.0;
             let high = number(config, "max_value", f32::INFINITY)?;

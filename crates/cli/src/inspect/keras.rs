@@ -14,7 +14,8 @@ use hdf5_pure::AttrValue;
 use serde_json::{Map, Value};
 use std::io::{Cursor, Read};
 
-/// No configuration is longer. A hostile archive could unpack to more than fits in memory.
+/// The most bytes of a configuration. No real one is longer, but a hostile archive could unpack to more than fits in
+/// memory.
 const MOST_JSON: u64 = 256 << 20;
 
 /// The version and backend, where the file has them.
@@ -27,7 +28,7 @@ struct Keras {
 }
 
 impl Keras {
-    /// None if the file doesn't say.
+    /// Whether the file is of Keras 2. None if it doesn't say.
     fn is_2(&self) -> Option<bool> {
         // Keras 3 has no such backend.
         if matches!(self.backend.as_deref(), Some("theano" | "cntk")) {
@@ -378,7 +379,8 @@ fn activation(named: Named, key: &str, path: &str, keras: &Keras) -> Activation 
     }
 }
 
-/// There Keras tests x. Our definitions with this y test y, and pass something at the kinks.
+/// How Keras's gradient of `sparse_sigmoid` differs from ours: it tests x. Our definitions with this y test y, and pass
+/// something at the kinks.
 const SPARSE_GRADIENT: &str = "on TensorFlow and PyTorch it is 0.5 where -1 < x < 1 (also at 0.99999994, whose y is 1) and at NaN, which no definition has";
 
 const SIXTH: f32 = 1.0 / 6.0;

@@ -14,7 +14,7 @@ fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
     super::parsed(bytes, None, &Sample::new())
 }
 
-/// With the files that may lie beside it.
+/// Reads a model, with the files that may lie beside it.
 fn parsed_file(name: &str) -> Result<Model, String> {
     super::parsed(read(name), Some(&models().join(name)), &Sample::new())
 }
@@ -27,7 +27,7 @@ fn read(name: &str) -> Vec<u8> {
     std::fs::read(models().join(name)).unwrap()
 }
 
-/// Names, with "swish" for a hard swish, and definitions.
+/// The name of each activation, with "swish" for a hard swish, and its definitions.
 fn rows(model: &Model) -> Vec<(String, String)> {
     let row = |one: &Activation| {
         let names: Vec<_> = one.definitions.iter().map(ToString::to_string).collect();
@@ -44,7 +44,7 @@ fn rows(model: &Model) -> Vec<(String, String)> {
 const SIXTH: &str = "affine(0.16666667, 0.5, strict)";
 const SWISH: &str = "swish affine(0.16666667, 0.5, strict)";
 
-/// Names and definitions, as above.
+/// Names and definitions as [`rows`] gives them.
 type Rows = &'static [(&'static str, &'static str)];
 
 /// Beside the ONNX files is what the onnx package prints of their graphs.
@@ -251,7 +251,7 @@ const KERAS2: Rows = &[
     ("model/inner/gate", "keras"),
 ];
 
-/// Without the backend, which neither format tells.
+/// What is found in files of Keras 3 in two formats, neither of which tells the backend.
 const KERAS3: Rows = &[
     ("functional_1/lstm", "keras3 jax pytorch"),
     ("functional_1/dense", "keras3 jax pytorch"),
@@ -541,7 +541,7 @@ fn a_choice_that_is_not_followed_is_noted() {
     assert_eq!(note(0.0), None);
 }
 
-/// They never compute anything; the rest is read.
+/// Layers that take their own results never compute anything. The rest is read.
 #[test]
 fn layers_that_take_their_own_results_are_left_out() {
     let scale = |name: &str, x: &str| {
@@ -588,7 +588,7 @@ fn is_of(by: &str, way: &str) -> bool {
     by.strip_suffix(", where it fuses").unwrap_or(by) == way
 }
 
-/// zlib's.
+/// The CRC-32 of zlib.
 fn crc32(bytes: &[u8]) -> u32 {
     let shift = |crc: u32, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1));
     !bytes
@@ -668,10 +668,11 @@ fn the_bits_are_those_of_the_frameworks() {
     assert_eq!(checked, FACTS);
 }
 
-/// How many there are in `frameworks.json`.
+/// The number of facts in `frameworks.json`.
 const FACTS: usize = 168;
 
-/// It tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is nobody's.
+/// Keras's `sparse_sigmoid` tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is
+/// nobody's.
 #[test]
 fn the_gradient_of_sparse_sigmoid_is_its_own() {
     let of = |backend| {
@@ -689,7 +690,7 @@ fn the_gradient_of_sparse_sigmoid_is_its_own() {
     assert_eq!(of("jax"), ("sparse".into(), false));
 }
 
-/// An answer or one line, never a panic.
+/// A damaged file gives an answer or one line, never a panic.
 #[test]
 fn damaged_files_are_read_or_refused() {
     let sample = Sample::new();
@@ -878,7 +879,7 @@ fn serialized_functions_and_modules_are_code() {
     }
 }
 
-/// They were not run, so their bits aren't claimed.
+/// Theano and CNTK were not run, so their bits aren't claimed.
 #[test]
 fn theano_and_cntk_are_said_not_to_be_run() {
     for (backend, name) in [("theano", "Theano"), ("cntk", "CNTK")] {

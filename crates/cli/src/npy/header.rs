@@ -17,24 +17,24 @@ pub struct Header {
     pub is_fortran: bool,
     /// The extents, the first axis first.
     pub shape: Vec<u64>,
-    /// How long it is in the file.
+    /// How many bytes the header takes in the file.
     pub bytes: u64,
 }
 
-/// NumPy reads no longer header either, unless it is told to.
+/// The most bytes of a header's text. NumPy reads no longer one either, unless it is told to.
 const MAX_LEN: usize = 10_000;
 
-/// The same as NumPy's limit.
+/// The most dimensions of an array, which are NumPy's limit too.
 const MAX_DIMENSIONS: usize = 64;
 
-/// Characters of an element type: `<M8[25us]` is a long one.
+/// The most characters of an element type: `<M8[25us]` is a long one.
 const MAX_DTYPE: usize = 32;
 
-/// Characters of the file in a message.
+/// The most characters of a file that a message shows.
 const MAX_SHOWN: usize = 100;
 
 impl Header {
-    /// Reads up to the first byte of the data.
+    /// Reads a header, up to the first byte of the data.
     pub fn read(input: &mut impl Read) -> Result<Self, String> {
         let mut start = [0; 8];
         fill(input, &mut start)?;
@@ -105,7 +105,7 @@ pub fn shown(shape: &[u64]) -> String {
     cut(&format!("{shape:?}"))
 }
 
-/// The beginning of what may be long. It is ASCII.
+/// The beginning of a text that may be long, in ASCII.
 fn cut(text: &str) -> String {
     match text.get(..MAX_SHOWN) {
         Some(beginning) if text.len() > MAX_SHOWN => format!("{beginning}..."),
@@ -113,7 +113,7 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// A dictionary of the three keys, in any order.
+/// Reads a dictionary of the three keys, in any order.
 fn parse(text: &str) -> Option<Header> {
     let mut rest = Rest(text);
     let (mut dtype, mut is_fortran, mut shape) = (None, None, None);
@@ -141,7 +141,7 @@ fn parse(text: &str) -> Option<Header> {
     rest.0.trim_start().is_empty().then_some(header)
 }
 
-/// What is not yet parsed.
+/// The text that is not yet parsed.
 struct Rest<'a>(&'a str);
 
 impl<'a> Rest<'a> {
@@ -155,7 +155,7 @@ impl<'a> Rest<'a> {
         self.skip(token).then_some(())
     }
 
-    /// NumPy writes no escapes, so the next quote ends it.
+    /// Reads a string. NumPy writes no escapes, so the next quote ends it.
     fn string(&mut self) -> Option<&'a str> {
         let quote = ["'", "\""].into_iter().find(|quote| self.skip(quote))?;
         let (string, rest) = self.0.split_once(quote)?;

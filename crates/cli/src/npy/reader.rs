@@ -82,7 +82,7 @@ pub fn shipped(name: &str) -> Result<PathBuf, String> {
     ))
 }
 
-/// Elements that are read at a time.
+/// The number of elements that are read at a time.
 const PIECE: usize = 1 << 18;
 
 /// An array whose header was read.
@@ -90,9 +90,9 @@ pub struct Reader {
     path: PathBuf,
     header: Header,
     data: Box<dyn Read + Send>,
-    /// Bytes of the data, if that is known.
+    /// The number of bytes of the data, if it is known.
     len: Option<u64>,
-    /// The bytes of an element come in the other order.
+    /// Whether the bytes of an element come in the other order.
     is_big_endian: bool,
 }
 
@@ -201,7 +201,7 @@ impl Reader {
         }
     }
 
-    /// All elements. From a pipe, which may promise more than it has, memory is taken as they come.
+    /// Reads all elements. A pipe may promise more than it has, so memory is taken as they come.
     pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
         let len = self.check::<T>()?;
         self.read_all(len, convert)

@@ -21,7 +21,7 @@ pub struct Source {
     pub len: Option<u64>,
 }
 
-/// `-` is standard input. FILE:TENSOR is a tensor of a file; without a name it is the only one.
+/// Opens an array. `-` is standard input. FILE:TENSOR is a tensor of a file; without a name it is the only one.
 pub fn open(path: &Path) -> Result<Source, String> {
     if path == Path::new("-") {
         let mut data = BufReader::new(io::stdin());
@@ -83,7 +83,7 @@ fn of_npz(mut file: File, tensor: Option<String>) -> Result<Source, String> {
     })
 }
 
-/// The limit of the format's own library.
+/// The most bytes of a header of `.safetensors`, which is the limit of the format's own library.
 const MOST_METADATA: u64 = 100_000_000;
 
 fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, String> {

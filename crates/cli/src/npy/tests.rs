@@ -101,7 +101,7 @@ fn damaged_headers() {
                 1 => file.truncate(at.max(1)),
                 2 => file.insert(at, b"()[]{}',:0123456789-\\\n\x1b"[random(23)]),
                 3 => drop(file.remove(at)),
-                // Within the dictionary, a part of it again.
+                // Puts a piece of the dictionary into it again.
                 _ => {
                     let end = (at + random(20)).min(file.len());
                     let part = file[at..end].to_vec();
@@ -130,7 +130,7 @@ fn damaged_headers() {
     assert!(read > 400 && refused > 400, "{read} read, {refused} refused");
 }
 
-/// Numbers or one line, never a panic.
+/// A damaged file gives numbers or one line, never a panic.
 #[test]
 fn damaged_files_are_read_or_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The same array in every kind of file gives the same result.
+//! An array gives one result, whatever kind of file it is in.
 
 use crate::{command, folder, read_f32, refused, split, succeeded, text, tool};
 use std::{io::Write, path::Path, process::Stdio};
@@ -20,7 +20,7 @@ fn bytes<const N: usize>(values: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
     values.flatten().collect()
 }
 
-/// Index by index, the other index first.
+/// The elements in Fortran order, where the first index changes fastest.
 fn in_fortran_order(values: &[f32]) -> Vec<f32> {
     let [rows, columns] = SHAPE;
     (0..columns)
@@ -135,7 +135,7 @@ fn float64_is_rounded_where_numbers_are_compared() {
     assert_eq!(report("f8.npy"), report("rows.npy"));
 }
 
-/// A result through a pipe into the next command.
+/// One command writes its result into a pipe, from which the next one reads.
 #[test]
 fn standard_input_and_output() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! `identify`.
+//! Tests of `identify`.
 
 use crate::{f32_npy, folder, golden, refused, text, tool};
 
@@ -39,7 +39,7 @@ fn it_names_it_on_its_first_line() {
     assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")));
 }
 
-/// What it says where it can't name one.
+/// What `identify` says where it can't name a definition.
 #[test]
 fn it_explains_what_it_cannot_name() {
     let folder = tempfile::tempdir().unwrap();

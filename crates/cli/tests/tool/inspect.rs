@@ -1,4 +1,4 @@
-//! `inspect`. What it finds is tested in `src/inspect/tests.rs`.
+//! Tests of `inspect`. What it finds is tested in `src/inspect/tests.rs`.
 
 use crate::{command, refused, succeeded, text, tool};
 use serde_json::{Value, json};

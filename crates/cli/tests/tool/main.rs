@@ -25,7 +25,7 @@ fn command(folder: &Path, arguments: &str) -> Command {
     command
 }
 
-/// Runs in a folder, and the same whatever the environment says of graphics.
+/// Makes a command run in a folder, in the same way whatever the environment says of graphics.
 fn in_folder(command: &mut Command, folder: &Path) {
     command
         .current_dir(folder)
@@ -71,7 +71,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Exit status 2, one line on stderr that contains `message`, nothing on stdout, and no new file.
+/// Asserts that a command fails with status 2, one line on stderr that contains `message`, nothing on stdout, and no
+/// new file.
 #[track_caller]
 fn refused(folder: &Path, arguments: &str, message: &str) {
     let before = files(folder);

@@ -1,4 +1,4 @@
-//! `report`.
+//! Tests of `report`.
 
 use crate::{f32_npy, refused, succeeded, tool};
 use tempfile::TempDir;
@@ -9,7 +9,8 @@ fn it_counts() {
     let x = [-4.0, -3.0, 0.0, 2.5, 3.0, f32::NAN, -3.5, 3.5];
     std::fs::write(folder.path().join("x.npy"), f32_npy("(4, 2)", &x)).unwrap();
     let text = succeeded(&tool(folder.path(), "report x.npy --output r.svg --theme dark"));
-    // Shares at 0, between and at 1; elements at the kinks; no gradient in the first column except at 0.
+    // The numbers are the shares at 0, between and at 1, and the elements at the kinks. The first column has a gradient
+    // only at 0.
     let row = |name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().map(String::from).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! `run` and `list`.
+//! Tests of `run` and `list`.
 
 use crate::{
     assert_same_bits, command, f32_npy, files, folder, golden, header, raw_npy, read_f32, refused, split, succeeded,
@@ -84,7 +84,7 @@ fn half_files_come_back_transformed() {
     assert!(table.contains("115008 bf16 elements"), "{table}");
 }
 
-/// Longer than what is in memory at a time, with an odd end; the output may be a file that is read.
+/// The file is longer than what is in memory at a time, and has an odd end. The output may be a file that is read.
 #[test]
 fn long_files_come_back_transformed() {
     let folder = folder();

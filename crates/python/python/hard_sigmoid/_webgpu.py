@@ -62,7 +62,7 @@ class Plan:
     """What to compile, bind and dispatch: see `plan`."""
 
     wgsl: str
-    """The module, with every entry point of this operation."""
+    """The module, with every entry point of the operation."""
     tensors: tuple[tuple[str, str], ...]
     """Each tensor's name and the type of its binding, ``"read-only-storage"`` or ``"storage"``, in the order of the bindings. The uniform
     buffer is bound after them."""
@@ -96,7 +96,7 @@ def plan(
     No type needs an optional feature of the device: the kernels read halves as words.
 
     1. Make a shader module of `Plan.wgsl` and, for each entry point, a compute pipeline. To keep them for
-       other plans, use `Plan.wgsl` and `Plan.tensors` as the key: definitions of another formula have another text.
+       other plans, use `Plan.wgsl` and `Plan.tensors` as the key: each definition has a text of its own.
     2. For each of `Plan.parts` make a bind group of its bindings, and a uniform buffer of its params as the last binding.
     3. Dispatch each of `Part.dispatches`.
 
@@ -109,7 +109,7 @@ def plan(
     >>> part.bindings[2]
     Binding(tensor='dx', offset=0, size=4004)
     >>> part.dispatches
-    (Dispatch(entry_point='binary', workgroups=(1, 1, 1)), Dispatch(entry_point='binary_tail', workgroups=(1, 1, 1)))
+    (Dispatch(entry_point='body', workgroups=(1, 1, 1)), Dispatch(entry_point='tail', workgroups=(1, 1, 1)))
     """
     if not isinstance(limits, Limits):
         raise TypeError(f"limits is a {type(limits).__name__}, but has to be hard_sigmoid.Limits")
@@ -140,7 +140,7 @@ def wgsl(
 ) -> str:
     """Returns the WGSL module of an operation, without a plan. The arguments are those of `plan`.
 
-    >>> "fn unary(" in wgsl("forward", "pytorch")
+    >>> "fn body(" in wgsl("forward", "pytorch")
     True
     """
     return _native.wgsl(_operation(operation, definition, parameters), dtype_name(dtype), placement)

@@ -7,7 +7,7 @@ use std::ffi::{CStr, c_char};
 /// An entry point, compiled by a driver.
 #[derive(Debug)]
 pub struct Compiled {
-    /// Its machine code as text.
+    /// The machine code as text.
     pub listing: String,
     /// How many invocations run side by side.
     pub subgroup: u32,

@@ -135,7 +135,7 @@ impl Pipeline {
         }
     }
 
-    /// Its name in the tables.
+    /// The pipeline's name in the tables.
     pub fn name(&self) -> String {
         match self.op().definition() {
             Some(definition) => format!("{definition} {}", self.op().name()),
@@ -170,7 +170,7 @@ fn definitions() -> [HardSigmoid; 7] {
     ]
 }
 
-/// Every pipeline: kernel, body and tail. The same text comes under two names only if the tables show both.
+/// Every pipeline: kernel, body and tail. A text comes under two names only if the tables show both.
 pub fn all() -> Vec<Pipeline> {
     let mut seen = HashSet::new();
     let kernels = definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all);
@@ -192,7 +192,7 @@ pub fn careless(text: &str) -> String {
     PRECAUTIONS.iter().fold(text.to_string(), careless)
 }
 
-/// What keeps roundings apart in `shaders/hard_sigmoid.wgsl`, and the same without it.
+/// The code of `shaders/hard_sigmoid.wgsl` that keeps roundings apart, each with the code without that precaution.
 const PRECAUTIONS: [(&str, &str); 3] = [
     (
         "return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));",

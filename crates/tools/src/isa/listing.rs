@@ -14,7 +14,7 @@ pub struct Reading {
     pub alu: f64,
     /// Lines that round a product and a sum once.
     pub fused: Vec<String>,
-    /// Number of further lines that do so with the factor 1/6.
+    /// The number of further lines that round a product with 1/6 and a sum once.
     pub fused_sixths: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,

@@ -71,7 +71,7 @@ mod tests {
         assert!(!page.contains('{'), "{page}");
     }
 
-    /// The texts around the tables are those of the page.
+    /// The page has the texts that stand around the tables.
     #[test]
     fn the_page_has_these_texts() {
         let page = fs::read_to_string(PATH).unwrap();

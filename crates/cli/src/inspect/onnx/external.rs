@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path},
 };
 
-/// The bytes of all constants together.
+/// The most bytes of all constants together.
 const MOST_BYTES: usize = 256 << 20;
 
 /// Reads the constants from the files beside the model, and drops the data of tensors that are too large for a constant. A tensor

@@ -5,10 +5,11 @@ use super::proto::{Attribute, FunctionProto, GraphProto, ModelProto, Node};
 use prost::Message;
 use std::collections::{HashMap, hash_map::Entry};
 
-/// Functions within functions and branches. A function may not call itself, but a damaged file may say so.
+/// The most functions and branches within one another. A function may not call itself, but in a damaged file it may.
 const MOST_DEPTH: usize = 32;
 
-/// The bytes of all bodies together, where calls end. Functions that call others twice grow without end.
+/// The most bytes of all bodies together, beyond which calls stay. Functions that call others twice would grow without
+/// end.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Replaces all calls of functions by their bodies. The answer is the name of a call that was left, if there are too many of them, or

@@ -559,7 +559,7 @@ mod tests {
             found(vec![hs(), cast("hs", FLOAT16, "c"), node("Mul", &["x", "c"], "y")]),
             ["y hard_swish"]
         );
-        // An integer is another one.
+        // A hard sigmoid that is cast to an integer and back is another factor.
         let nodes = vec![
             hs(),
             cast("hs", INT32, "i"),
@@ -610,7 +610,7 @@ mod tests {
             node("Div", &["a", "two"], "y"),
         ];
         assert_eq!(found(nodes), ["y hard_sigmoid"]);
-        // Its slope begins at 0.
+        // This slope begins at x = 0.
         let nodes = vec![
             node("Clip", &["x", "zero", "two"], "c"),
             node("Div", &["c", "two"], "y"),
@@ -683,7 +683,7 @@ mod tests {
         }
     }
 
-    /// One of a function of the model, whatever it is called, and one of a branch.
+    /// A hard sigmoid in a function of the model is found, whatever the function is called, and so is one in a branch.
     #[test]
     fn names_are_those_of_the_place() {
         let read = |graph: GraphProto, functions: Vec<FunctionProto>| read(graph, functions).0.len();
@@ -849,7 +849,7 @@ mod tests {
         let all = || vec![both.clone(), limit.clone(), shift.clone()];
         let nodes = vec![call, node("Mul", &["same", "h"], "y")];
         assert_eq!(read(graph(nodes, constants()), all()).0, ["y"]);
-        // In a branch of a function.
+        // The call may be in a branch of a function.
         let branch = Attribute {
             name: "then_branch".into(),
             g: Some(Box::new(graph(
@@ -1063,13 +1063,13 @@ mod tests {
                 assert_eq!(one["written"], format!("+ 3, clip 0 to 6, * {of_x}"));
                 assert_eq!(one["computed"][0]["curve"], "x · clamp(0.16666667·x + 0.5, 0, 1)");
             }
-            // With steps before it.
+            // Steps may come before it.
             assert_eq!(
                 said("b", scaling, c, false)["written"],
                 format!("+ 3, clip 0 to 6, * {of_x}")
             );
         }
-        // Of another tensor, or with another scale.
+        // A product with another tensor, or with another scale, is no hard swish.
         let nodes = |of: &str, c: &str| {
             vec![
                 node("Div", &[of, c], "s"),
@@ -1115,7 +1115,7 @@ mod tests {
             (FLOAT16, "float16"),
             (BFLOAT16, "bfloat16"),
         ] {
-            // Of the input, through another operation, of a tensor within, and by a cast.
+            // The type is that of the input (through another operation), of a tensor within, or of a cast.
             let through = [unknown(), gate("r")].concat();
             assert_eq!(typed(vec![value("x", element)], vec![], through, constants()), expected);
             assert_eq!(
@@ -1127,10 +1127,10 @@ mod tests {
             let whole = vec![node("HardSwish", &["x"], "y")];
             assert_eq!(typed(vec![value("x", element)], vec![], whole, vec![]), expected);
         }
-        // Of the constants.
+        // The type is that of the constants.
         let constants = vec![double("zero", 0.0), double("three", 3.0), double("six", 6.0)];
         assert_eq!(typed(vec![], vec![], gate("x"), constants), "float64");
-        // A constant that a node has.
+        // The type is that of a constant in a node.
         let one = with(
             node("Constant", &[], "half"),
             vec![Attribute {

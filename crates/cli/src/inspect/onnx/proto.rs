@@ -217,7 +217,7 @@ impl ValueInfo {
 }
 
 impl Node {
-    /// Its name, or else that of its first result.
+    /// The node's name, or else that of its first result.
     pub(super) fn own_name(&self) -> &str {
         match self.output.first() {
             Some(output) if self.name.is_empty() => output,
