@@ -1,6 +1,6 @@
 //! The kernels in a program that owns its wgpu device, buffers, encoder and pass.
 //!
-//! [`Kernels`] follows the [`plan`](crate::plan): it checks the caller's tensors, makes what the plan says, and records
+//! [`Kernels`] follows the [`plan`]: it checks the caller's tensors, makes what the plan says, and records
 //! it.
 
 pub(crate) mod batch;
@@ -85,7 +85,7 @@ impl Kernels {
     ///
     /// # Errors
     /// [`LaunchError::DeviceLost`] if the device is already lost (a browser doesn't tell).
-    /// [`LaunchError::UnsupportedDevice`] if it was made with limits below what the kernels need;
+    /// [`UnsupportedDevice`] if it was made with limits below what the kernels need;
     /// `wgpu::Limits::downlevel_defaults()` is enough.
     ///
     /// A tensor beyond a binding is cut where a buffer can be bound, so `max_storage_buffer_binding_size` has to be at
