@@ -220,11 +220,10 @@ kernel void body(
     uint _e1 = vector_index(id, params);
     bool _e2 = in_body(_e1, params);
     if (_e2) {
-        uint word = 4u * _e1;
-        metal::uint4 _e5 = load_x(_e1, x_vec, _buffer_sizes);
-        metal::uint4 _e6 = load_g(_e1, g_vec, _buffer_sizes);
-        metal::uint4 _e7 = backward4_(_e5, _e6);
-        store_dx(_e1, _e7, dx_vec, _buffer_sizes);
+        metal::uint4 _e3 = load_x(_e1, x_vec, _buffer_sizes);
+        metal::uint4 _e4 = load_g(_e1, g_vec, _buffer_sizes);
+        metal::uint4 _e5 = backward4_(_e3, _e4);
+        store_dx(_e1, _e5, dx_vec, _buffer_sizes);
         return;
     } else {
         return;

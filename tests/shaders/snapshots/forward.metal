@@ -199,10 +199,9 @@ kernel void body(
     uint _e1 = vector_index(id, params);
     bool _e2 = in_body(_e1, params);
     if (_e2) {
-        uint word = 4u * _e1;
-        metal::uint4 _e5 = load_x(_e1, x_vec, _buffer_sizes);
-        metal::uint4 _e6 = forward4_(_e5);
-        store_y(_e1, _e6, y_vec, _buffer_sizes);
+        metal::uint4 _e3 = load_x(_e1, x_vec, _buffer_sizes);
+        metal::uint4 _e4 = forward4_(_e3);
+        store_y(_e1, _e4, y_vec, _buffer_sizes);
         return;
     } else {
         return;

@@ -48,7 +48,6 @@ struct Params {
 fn body(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id);
     if in_body(i) {
-        let word = 4u * i;
         let x = load_x(i);
         let new_y = forward4(x);
         store_y(i, new_y);
@@ -59,7 +58,6 @@ fn body(@builtin(global_invocation_id) id: vec3<u32>) {
 fn tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane);
     if in_tail(i) {
-        let word = i;
         let x = vec4<u32>(load_x_word(i));
         let new_y = merged(forward4(x), load_y_word(i), i);
         store_y_word(i, new_y);
