@@ -166,7 +166,7 @@ mod tests {
         refused(
             "sigmoid",
             of,
-            "no operation is called \"sigmoid\"; use one of forward, hard_swish, binarize, backward,",
+            "no operation is called \"sigmoid\"; use one of forward, hard_swish, ",
         );
         refused("sigmoid", of, "pack, unpack, gate_broadcast, gate_broadcast_sums");
         refused("forward", Parameters { seed: Some(1), ..of }, "forward takes no seed");
