@@ -65,7 +65,7 @@ fn plain_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
 // dx where the kinks have half the gradient. is_whole4 says where it is whole.
 fn half_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
     let dx = scaled4(g);
-    let halved = unless_nan(bitcast<vec4<u32>>(0.5 * bitcast<vec4<f32>>(dx)), dx);
+    let halved = unless_nan(bitcast<vec4<u32>>(0.5 * apart(bitcast<vec4<f32>>(dx))), dx);
     return select(halved, dx, is_whole4(x));
 }
 

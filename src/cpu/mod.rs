@@ -176,8 +176,8 @@ fn map_binary_in_place<T: Scalar>(op: Binary, kept: [&[T]; 1], replaced: [&mut [
         // Each loop knows the operation's variant, so the compiler knows the answer in each.
         #[inline(always)]
         |op: Binary, _, [kept], [replaced]| {
-            let [first, second] = match op {
-                Binary::Gate(_) => [replaced, kept],
+            let [first, second] = match Op::from(op).replaces() {
+                Some(0) => [replaced, kept],
                 _ => [kept, replaced],
             };
             [op.apply(first, second, 0.0)]

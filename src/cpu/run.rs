@@ -30,7 +30,8 @@ use std::borrow::Cow;
 /// # Errors
 /// [`OpError::TensorCount`] if the operation has another number of tensors, [`OpError::PartialElement`] if the bytes of
 /// one aren't whole elements; for the rest see the function of the operation. A call that fails has written nothing.
-pub fn run(op: Op, dtype: DType, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), OpError> {
+pub fn run(op: impl Into<Op>, dtype: DType, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Result<(), OpError> {
+    let op = op.into();
     let needed = [op.inputs().len(), op.outputs().len()];
     let given = [inputs.len(), outputs.len()];
     if needed != given {

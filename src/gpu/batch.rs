@@ -1,7 +1,7 @@
 use crate::{
     gpu::{Kernels, error::LaunchError, operands::BufferRange, pipelines::Compiled},
     math::{dtype::DType, lengths::MAX_TENSORS, op::Op},
-    plan::{Dispatch, Kernel, Params, Part, Placement, Stage, UnsupportedDevice},
+    plan::{Dispatch, Kernel, Params, Part, Stage, UnsupportedDevice, limits::MAX_BINDING},
 };
 use rustc_hash::{FxHashMap, FxHasher};
 use std::{
@@ -105,8 +105,7 @@ struct Groups {
 #[derive(Debug)]
 struct Group {
     hash: u64,
-    /// Whether operands are bound read-only. This and the number of tensors tell the layout.
-    reads: bool,
+    layout: wgpu::BindGroupLayout,
     page: usize,
     /// Buffer, offset and size of each tensor's binding.
     tensors: Vec<(wgpu::Buffer, u64, u64)>,
@@ -201,8 +200,8 @@ impl Batch {
         let page = self.parts.len() / self.per_page;
         let at = self.put(page, &part.params);
         let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
-        let reads = kernel.placement() == Placement::Separate;
-        let group = self.groups.find(reads, page, bound.bindings(), || {
+        let layout = &kernels.pipelines().layout(kernel).bindings;
+        let group = self.groups.find(layout, page, bound.bindings(), || {
             let params = wgpu::BufferBinding {
                 buffer: params,
                 offset: 0,
@@ -256,13 +255,13 @@ impl Groups {
     /// The index of the bind group of these bindings. It is made if there is none.
     fn find(
         &mut self,
-        reads: bool,
+        layout: &wgpu::BindGroupLayout,
         page: usize,
         tensors: &[(&wgpu::Buffer, u64, u64)],
         make: impl FnOnce() -> wgpu::BindGroup,
     ) -> usize {
         let mut hasher = FxHasher::default();
-        (reads, page, tensors).hash(&mut hasher);
+        (layout, page, tensors).hash(&mut hasher);
         let hash = hasher.finish();
         let same_hash = self.by_hash.entry(hash).or_default();
         let found = same_hash.iter().find(|&&index| {
@@ -271,21 +270,23 @@ impl Groups {
                 .tensors
                 .iter()
                 .map(|(buffer, offset, size)| (buffer, *offset, *size));
-            group.reads == reads && group.page == page && theirs.eq(tensors.iter().copied())
+            group.layout == *layout && group.page == page && theirs.eq(tensors.iter().copied())
         });
         if let Some(&index) = found {
             return index;
         }
+        // A panic in wgpu leaves the map as it was.
+        let bind_group = make();
         same_hash.push(self.all.len());
         self.all.push(Group {
             hash,
-            reads,
+            layout: layout.clone(),
             page,
             tensors: tensors
                 .iter()
                 .map(|&(buffer, offset, size)| (buffer.clone(), offset, size))
                 .collect(),
-            bind_group: make(),
+            bind_group,
             used: 0,
         });
         self.all.len() - 1
@@ -328,7 +329,7 @@ impl<'a> Bound<'a> {
         let is_countable = |(_, offset, _): &(&wgpu::Buffer, u64, u64)| u32::try_from(*offset).is_ok();
         // If they can't be dynamic, the offsets stay in the bind group, and the dynamic ones are 0.
         if are_dynamic && bound.bindings().iter().all(is_countable) {
-            bound.grow(kernels.limits().max_storage_buffer_binding_size);
+            bound.grow(kernels.limits().max_storage_buffer_binding_size.min(MAX_BINDING));
             for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {
                 *dynamic = std::mem::take(offset) as u32;
             }

@@ -17,11 +17,13 @@ use crate::{
     plan::{Binding, Dispatch, Kernel, Params, Plan, Stage},
 };
 
-/// A checked launch. It can be recorded any number of times.
+/// A checked launch. It can be recorded any number of times. One that draws signs at random draws the same ones each time: for
+/// others, prepare it with another seed or offset.
 ///
 /// It keeps its buffers alive and holds everything that recording needs; [`encode`](Launch::encode) allocates nothing
 /// and can't fail. On the host a launch takes about 3.5 kB, which wgpu frees at the first submission after the launch
 /// is dropped. A runtime that prepares launches anew at every step should use a [`Batch`](crate::gpu::Batch).
+#[must_use = "a launch does nothing until it is encoded"]
 #[derive(Clone, Debug)]
 pub struct Launch {
     kernel: Kernel,

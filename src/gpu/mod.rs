@@ -24,7 +24,7 @@ use crate::{
 use bytemuck::Zeroable;
 use std::sync::Arc;
 
-/// The kernels on one device. Modules, layouts and pipelines are made once, when they are first needed, even if several
+/// The kernels on one device. Modules, layouts and pipelines are made when they are first needed, and only once even if several
 /// threads need them. Cloning is cheap and shares everything.
 ///
 /// It records into what the caller owns and does nothing else: it submits nothing, polls nothing, maps none of the
@@ -108,7 +108,7 @@ impl Kernels {
         let limits = device.limits();
         check_device(&limits)?;
         let kernels = Self(Arc::new(Inner {
-            device: plan::Device::new(plan_limits(&limits))?,
+            device: plan::Device::new((&limits).into())?,
             max_buffer_size: limits.max_buffer_size,
             max_buffers: limits.max_buffers_and_acceleration_structures_per_shader_stage,
             params_alignment: limits.min_uniform_buffer_offset_alignment,
@@ -122,16 +122,29 @@ impl Kernels {
     /// [`Placement`](crate::plan::Placement) whose tensors the device can bind, for launches and batches.
     ///
     /// # Errors
-    /// [`LaunchError::DeviceLost`] if the device is lost (a browser doesn't tell).
+    /// [`LaunchError::DeviceLost`] if the device is lost (a browser doesn't tell). What a launch would fail with, if the device
+    /// can bind the tensors of no placement, or if the element type can't hold the scale of a binarization.
     pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) -> Result<(), LaunchError> {
-        let kernels = Kernel::all(op).filter(|kernel| kernel.dtype() == dtype);
-        for kernel in kernels.filter(|&kernel| self.check(kernel).is_ok()) {
+        let op = op.into();
+        op.check_scale(dtype)?;
+        let mut unsupported = None;
+        let mut compiled_any = false;
+        for kernel in Kernel::all(op).filter(|kernel| kernel.dtype() == dtype) {
+            if let Err(error) = self.check(kernel) {
+                unsupported.get_or_insert(error);
+                continue;
+            }
+            compiled_any = true;
             let compiled = self.pipelines().get(kernel);
             for &stage in kernel.stages() {
                 self.pipelines().pipeline(&compiled, stage);
             }
         }
-        self.check_alive()
+        self.check_alive()?;
+        match unsupported {
+            Some(error) if !compiled_any => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// The device that the kernels were made for.
@@ -172,13 +185,15 @@ impl Kernels {
 
 const MAX_BUFFERS: &str = "max_buffers_and_acceleration_structures_per_shader_stage";
 
-fn plan_limits(limits: &wgpu::Limits) -> Limits {
-    Limits {
-        max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
-        max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
-        min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
-        max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
-        max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
+impl From<&wgpu::Limits> for Limits {
+    fn from(limits: &wgpu::Limits) -> Self {
+        Self {
+            max_storage_buffers_per_shader_stage: limits.max_storage_buffers_per_shader_stage,
+            max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
+            min_storage_buffer_offset_alignment: limits.min_storage_buffer_offset_alignment,
+            max_compute_workgroups_per_dimension: limits.max_compute_workgroups_per_dimension,
+            max_compute_workgroup_storage_size: limits.max_compute_workgroup_storage_size,
+        }
     }
 }
 

@@ -51,6 +51,7 @@ fn items(text: &str) -> Vec<Item<'_>> {
         }
         if line.trim().is_empty() {
             start = None;
+            is_entry_point = false;
             continue;
         }
         // One line, or up to the brace that closes it.
@@ -62,6 +63,7 @@ fn items(text: &str) -> Vec<Item<'_>> {
                 }
             }
         }
+        debug_assert!(!declared(line).is_empty(), "no declaration: {line}");
         items.push(Item {
             text: &text[start.unwrap_or(first)..at],
             name: declared(line),

@@ -9,7 +9,8 @@
 //!    [`Kernel::pipeline_key`] tells which kernels share them.
 //! 2. For each [`Part`], make a bind group 0 that binds [`Part::bindings`] in their order, and after them a uniform
 //!    buffer that holds [`Part::params`] (48 bytes). For a layout of your own, [`Kernel::tensors`] tells how each is
-//!    bound; a layout that the device makes from the shader (`"auto"`) fits too.
+//!    bound; a layout that the device makes from the shader (`"auto"`) fits too, but it is
+//!    one for each pipeline, and so is a bind group of it.
 //! 3. Dispatch each of [`Part::dispatches`].
 //!
 //! ```

@@ -410,7 +410,7 @@ mod tests {
             .collect()
     }
 
-    /// Entry points, workgroup sizes and bindings are what the kernel says, and nothing that it doesn't need is in its text.
+    /// Entry points, workgroup sizes and bindings are what the kernel says, and its text has no function that it doesn't call.
     #[test]
     fn a_kernel_has_what_it_names() {
         let mut count = 0;

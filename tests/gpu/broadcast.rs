@@ -492,7 +492,7 @@ pub fn errors(adapter: &wgpu::Adapter) {
         message.contains("max_compute_workgroup_storage_size of at least 1024"),
         "{message}"
     );
-    k.gate_broadcast(gate(1, 16), DType::F32, at(0), at(1), at(2)).unwrap();
+    let _ = k.gate_broadcast(gate(1, 16), DType::F32, at(0), at(1), at(2)).unwrap();
     // Sums beyond a grid of 16 workgroups.
     assert_eq!(sums(gate(1, 255), [255; 4]), Ok(()));
     let message = sums(gate(1, 256), [256; 4]).unwrap_err().to_string();

@@ -20,7 +20,7 @@ const LIMITS: [(&str, [f64; 3]); 28] = [
     ("keras3 forward", [13.9, 13.8, 11.1]),
     ("keras3 backward", [39.7, 26.4, 13.8]),
     ("sparse forward", [9.7, 13.8, 11.1]),
-    ("sparse backward", [19.1, 44.7, 21.1]),
+    ("sparse backward", [20.2, 45.8, 22.2]),
     ("affine(0.16666667, 0.5, strict) forward", [9.7, 36.9, 13.2]),
     ("affine(0, 0.25, strict) forward", [8.2, 35.1, 10.9]),
     ("pytorch backward", [9.7, 26.4, 13.8]),
