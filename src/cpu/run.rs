@@ -21,7 +21,7 @@ use std::borrow::Cow;
 ///
 /// let x = [-4.0_f32, 0.0, 1.5];
 /// let mut y = [0; 12];
-/// let op = Unary::Forward(HardSigmoid::PYTORCH).into();
+/// let op = Unary::Forward(HardSigmoid::PYTORCH);
 /// cpu::run(op, DType::F32, &[bytemuck::bytes_of(&x)], &mut [&mut y])?;
 /// assert_eq!(bytemuck::pod_read_unaligned::<[f32; 3]>(&y), [0.0, 0.5, 0.75]);
 /// # Ok::<(), hard_sigmoid::OpError>(())
