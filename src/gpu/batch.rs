@@ -200,8 +200,8 @@ impl Batch {
         let page = self.parts.len() / self.per_page;
         let at = self.put(page, &part.params);
         let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
-        let layout = &kernels.pipelines().layout(kernel).bindings;
-        let group = self.groups.find(layout, page, bound.bindings(), || {
+        let layout = kernels.pipelines().layout(kernel);
+        let group = self.groups.find(&layout.bindings, page, bound.bindings(), || {
             let params = wgpu::BufferBinding {
                 buffer: params,
                 offset: 0,
@@ -215,7 +215,7 @@ impl Batch {
                     offset,
                     size: wgpu::BufferSize::new(size),
                 });
-            kernels.bind_group(kernel, storage.chain([params]))
+            kernels.bind_group(kernel, layout, storage.chain([params]))
         });
         self.groups.all[group].used = self.step;
         let mut offsets = bound.dynamic;

@@ -3,6 +3,7 @@ use crate::{
         Kernels,
         error::{LaunchError, in_one_line},
         operands::{BufferRange, Tensors},
+        pipelines::Layout,
     },
     math::{
         binarize::Binarization,
@@ -196,6 +197,7 @@ impl Kernels {
     pub fn prepare(&self, op: impl Into<Op>, dtype: DType, tensors: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
         let (kernel, plan) = self.plan(op.into(), dtype, tensors)?;
         let compiled = self.pipelines().get(kernel);
+        let layout = self.pipelines().layout(kernel);
         let parts = plan.parts().map(|part| {
             let params = self.upload(&part.params)?;
             let storage = part.bindings().iter().map(|&Binding { tensor, offset, size }| {
@@ -206,14 +208,14 @@ impl Kernels {
                     size: wgpu::BufferSize::new(size),
                 }
             });
-            let bind_group = self.bind_group(kernel, storage.chain([params.as_entire_buffer_binding()]));
+            let bind_group = self.bind_group(kernel, layout, storage.chain([params.as_entire_buffer_binding()]));
             let with_pipeline = |one: Dispatch| {
                 let pipeline = self.pipelines().pipeline(&compiled, one.stage);
                 (pipeline.clone(), one.workgroups)
             };
             Ok(Recorded {
                 bind_group,
-                dynamic: self.pipelines().layout(kernel).dynamic,
+                dynamic: layout.dynamic,
                 dispatches: part.dispatches.map(|one| one.map(with_pipeline)),
             })
         });
@@ -238,6 +240,7 @@ impl Kernels {
     pub(super) fn bind_group<'a>(
         &self,
         kernel: Kernel,
+        layout: &Layout,
         buffers: impl Iterator<Item = wgpu::BufferBinding<'a>>,
     ) -> wgpu::BindGroup {
         let entries: Vec<_> = (0..)
@@ -249,7 +252,7 @@ impl Kernels {
             .collect();
         self.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.op().name()),
-            layout: &self.pipelines().layout(kernel).bindings,
+            layout: &layout.bindings,
             entries: &entries,
         })
     }

@@ -142,7 +142,7 @@ impl Reader {
     ) -> Result<Faults> {
         let mut faults = Faults::default();
         for kernel in pipelines {
-            let module = Module::new(&change(&kernel.kernel.text()))?;
+            let module = Module::new(&change(&kernel.text))?;
             let tensors = kernel.kernel.tensors().len();
             let compiled = module.compile(&self.driver, kernel.stage.entry_point(), tensors)?;
             let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);

@@ -86,17 +86,19 @@ impl Module {
 pub struct Pipeline {
     pub kernel: Kernel,
     pub stage: Stage,
+    /// The kernel's text.
+    pub text: String,
 }
 
 impl Pipeline {
     /// Whether the compiler may fuse: in the forward pass of presets in halves a fusion doesn't change the result.
     pub fn may_fuse(&self) -> bool {
-        self.kernel.text().contains("fn forward_halves(")
+        self.text.contains("fn forward_halves(")
     }
 
     /// How many products by 1/6 may be fused: the last step of each element's division by 6.
     pub fn sixths(&self) -> usize {
-        if self.kernel.text().contains("fn sixth(") {
+        if self.text.contains("fn sixth(") {
             self.width() as usize
         } else {
             0
@@ -174,13 +176,19 @@ fn definitions() -> [HardSigmoid; 7] {
 pub fn all() -> Vec<Pipeline> {
     let mut seen = HashSet::new();
     let kernels = definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all);
-    let pipelines = kernels.flat_map(|kernel| kernel.stages().iter().map(move |&stage| Pipeline { kernel, stage }));
+    let pipelines = kernels.flat_map(|kernel| {
+        let text = kernel.text();
+        kernel.stages().iter().map(move |&stage| Pipeline {
+            kernel,
+            stage,
+            text: text.clone(),
+        })
+    });
     pipelines
         .filter(|pipeline| {
             let name = pipeline.is_shown().then(|| pipeline.name());
             // The first line names the operation.
-            let text = pipeline.kernel.text();
-            let text = text.split_once('\n').map_or("", |(_, rest)| rest).to_string();
+            let text = pipeline.text.split_once('\n').map_or("", |(_, rest)| rest).to_string();
             seen.insert((text, pipeline.stage, name))
         })
         .collect()
