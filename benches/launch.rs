@@ -30,13 +30,14 @@ const BY_HAND: &str = "
 struct Mine {
     len: u32,
 }
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
-@group(0) @binding(1) var<storage, read_write> y: array<vec4<u32>>;
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<uniform> mine: Mine;
 @compute @workgroup_size(256)
 fn by_hand(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < mine.len / 4u {
-        y[id.x] = forward(x[id.x]);
+        let v = x[id.x];
+        y[id.x] = vec4(hard_sigmoid(v.x), hard_sigmoid(v.y), hard_sigmoid(v.z), hard_sigmoid(v.w));
     }
 }";
 
@@ -148,7 +149,7 @@ fn module(device: &wgpu::Device, definition: HardSigmoid) -> wgpu::ShaderModule 
     device.create_shader_module(wgpu::ShaderModuleDescriptor {
         label: None,
         source: wgpu::ShaderSource::Wgsl(
-            (wgsl::function(Unary::Forward(definition), DType::F32).unwrap() + BY_HAND).into(),
+            (wgsl::scalar(Unary::Forward(definition), &Default::default()).unwrap() + BY_HAND).into(),
         ),
     })
 }

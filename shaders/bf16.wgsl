@@ -1,25 +1,25 @@
 // What halves.wgsl needs to know of bf16.
 
 // Widens halves in the upper bits to f32, and returns its bits. That is exact, and a NaN keeps its payload.
-fn widened(x: vec4<u32>) -> vec4<u32> {
-    return x & vec4<u32>(0xffff0000u);
+fn widened(x: u32) -> u32 {
+    return x & 0xffff0000u;
 }
 
 // Rounds f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
 // its lower 16 bits have to be 0, as they are after widening a half.
-fn packed_results(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
-    return (rounded(low, 16u) >> vec4<u32>(16u)) | (rounded(high, 16u) & vec4<u32>(0xffff0000u));
+fn packed_results(low: u32, high: u32) -> u32 {
+    return (rounded(low, 16u) >> 16u) | (rounded(high, 16u) & 0xffff0000u);
 }
 
 // y of a preset. The halves of x are in the upper bits, and so are those of y.
-fn forward_half(x: vec4<u32>) -> vec4<u32> {
-    let y = clamped(SLOPE * bitcast<vec4<f32>>(widened(x)) + SHIFT, 1.0);
+fn forward_half(x: u32) -> u32 {
+    let y = clamped(SLOPE * bitcast<f32>(widened(x)) + SHIFT, 1.0);
     return rounded(unless_nan(y, widened(x)), 16u);
 }
 
 // Whether halves in the upper bits are at least 0.
-fn is_plus_half(x: vec4<u32>) -> vec4<bool> {
-    return (x <= vec4<u32>(0x7f80ffffu)) | ((x & vec4<u32>(0xffff0000u)) == vec4<u32>(SIGN));
+fn is_plus_half(x: u32) -> bool {
+    return (x <= 0x7f80ffffu) | ((x & 0xffff0000u) == SIGN);
 }
 
 // The bits of an f32 NaN for which a half has room.

@@ -1,4 +1,4 @@
-// db, the gradient of a broadcast gate's b: backward4(b, S), where S is the sum of g * a over the elements that share the
+// db, the gradient of a broadcast gate's b: backward_bits(b, S), where S is the sum of g * a over the elements that share the
 // number of b. `BroadcastGate` in Rust says in which order the products are added.
 //
 // A part is whole rows, and params.len is the number of its sums. Each binding may begin before its part does. The part
@@ -26,10 +26,14 @@ fn body(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     if share.exists {
         for (var start = 0u; start < params.middle; start += 4u * LANES) {
             let next = step_at(share, start);
-            let i = words_of(next.elements);
-            let a = vec4<u32>(load_a_word(i.x), load_a_word(i.y), load_a_word(i.z), load_a_word(i.w));
-            let g = vec4<u32>(load_g_word(i.x), load_g_word(i.y), load_g_word(i.z), load_g_word(i.w));
-            sums = opaque(sums + products_of(g, a, next.elements, next.exist));
+            let e = next.elements;
+            let products = vec4<f32>(
+                product_at(e.x, next.exist.x),
+                product_at(e.y, next.exist.y),
+                product_at(e.z, next.exist.z),
+                product_at(e.w, next.exist.w),
+            );
+            sums = opaque(sums + opaque(products));
         }
     }
     partials[share.sum * LANES + share.lane] = four_lanes(sums);
@@ -74,16 +78,15 @@ fn step_at(share: Share, start: u32) -> Step {
     return Step(vec4<u32>(share.begin) + select(vec4<u32>(0u), m, exist) * params.inner, exist);
 }
 
-// g * a where an element exists, and +0 elsewhere. Adding +0 changes no partial sum: each starts at +0, so none is -0.
-fn products(g: vec4<u32>, a: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
-    let product = bitcast<vec4<u32>>(bitcast<vec4<f32>>(g) * bitcast<vec4<f32>>(a));
+// g * a if the element exists, otherwise +0. Adding +0 changes no partial sum: each starts at +0, so none is -0.
+fn product(g: u32, a: u32, exists: bool) -> f32 {
+    let product = bitcast<u32>(bitcast<f32>(g) * bitcast<f32>(a));
     // Infinity is decided on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
-    let larger = max(magnitude4(a), magnitude4(g));
-    let smaller = min(magnitude4(a), magnitude4(g));
-    let signed_infinite = ((a ^ g) & vec4<u32>(SIGN)) | vec4<u32>(INFINITE);
-    let infinite = select(signed_infinite, vec4<u32>(INVALID_NAN), smaller == vec4<u32>(0u));
-    let settled = select(product, infinite, larger == vec4<u32>(INFINITE));
-    return opaque(bitcast<vec4<f32>>(select(vec4<u32>(0u), settled, exist)));
+    let larger = max(magnitude_of(a), magnitude_of(g));
+    let smaller = min(magnitude_of(a), magnitude_of(g));
+    let signed_infinite = ((a ^ g) & SIGN) | INFINITE;
+    let infinite = select(signed_infinite, INVALID_NAN, smaller == 0u);
+    return bitcast<f32>(select(0u, select(product, infinite, larger == INFINITE), exists));
 }
 
 // Returns v, since params.zero is 0. A compiler that takes floats for real numbers may reorder additions, but not across this

@@ -6,36 +6,59 @@ fn whole_words() -> u32 {
 fn in_tail(i: u32) -> bool {
     return i < params.len;
 }
-fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
-    return result.x;
+fn merged(result: u32, before: u32, i: u32) -> u32 {
+    return result;
 }
 
-// Binarizes four words of x. `word` is the index of the first one in its part, which the draws need.
-fn binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
-    return signed4(is_plus4(x), params.scale);
+// Which of four signs are plus.
+alias Signs = vec4<bool>;
+
+// Formulas of signs, which gives the signs of four words of x. `word` is the index of the first word in its part, which the draws
+// need.
+
+fn plain_signs(x: vec4<u32>, word: u32) -> Signs {
+    return Signs(is_plus(x.x), is_plus(x.y), is_plus(x.z), is_plus(x.w));
 }
-fn drawn_binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
-    return signed4(is_drawn_plus4(x, random_of_f32(word)), params.scale);
+fn drawn_signs(x: vec4<u32>, word: u32) -> Signs {
+    let random = random4(word, params.seed, params.offset);
+    return Signs(
+        is_drawn_plus(x.x, random.x),
+        is_drawn_plus(x.y, random.y),
+        is_drawn_plus(x.z, random.z),
+        is_drawn_plus(x.w, random.w),
+    );
 }
+// Four words of binarized numbers.
+fn signed_words(signs: Signs) -> vec4<u32> {
+    return vec4<u32>(
+        signed(signs.x, params.scale),
+        signed(signs.y, params.scale),
+        signed(signs.z, params.scale),
+        signed(signs.w, params.scale),
+    );
+}
+// Signs as the lowest bits of a number, and back.
 const WORDS: u32 = 32u;
-fn signs_of_words(x: vec4<u32>, word: u32) -> u32 {
-    return bits4(is_plus4(x), vec4<u32>(1u, 2u, 4u, 8u));
+const PLACES: vec4<u32> = vec4<u32>(1u, 2u, 4u, 8u);
+fn bits_of(signs: Signs) -> u32 {
+    return bits4(signs, PLACES);
 }
-fn drawn_signs_of_words(x: vec4<u32>, word: u32) -> u32 {
-    return bits4(is_drawn_plus4(x, random_of_f32(word)), vec4<u32>(1u, 2u, 4u, 8u));
-}
-// Four words of numbers, whose signs are the lowest bits of `bits`.
-fn words_of_signs(bits: u32) -> vec4<u32> {
-    return signed4((vec4<u32>(bits) & vec4<u32>(1u, 2u, 4u, 8u)) != vec4<u32>(0u), params.scale);
+fn signs_in(bits: u32) -> Signs {
+    return (vec4<u32>(bits) & PLACES) != vec4<u32>(0u);
 }
 
 // Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
-    return gate4(a, vec4<u32>(load_b_word(at.x), load_b_word(at.y), load_b_word(at.z), load_b_word(at.w)));
+    return vec4<u32>(
+        gate_bits(a.x, load_b_word(at.x)),
+        gate_bits(a.y, load_b_word(at.y)),
+        gate_bits(a.z, load_b_word(at.z)),
+        gate_bits(a.w, load_b_word(at.w)),
+    );
 }
-fn gate_tail(a: u32, word: u32) -> vec4<u32> {
-    return gate4(vec4<u32>(a), vec4<u32>(load_b_word(places_of_words(word).x)));
+fn gate_tail(a: u32, word: u32) -> u32 {
+    return gate_bits(a, load_b_word(places_of_words(word).x));
 }
 fn places_of_words(word: u32) -> vec4<u32> {
     let at = places(params.first + word, 4u);
@@ -49,16 +72,13 @@ fn places_of_words(word: u32) -> vec4<u32> {
 fn first_place(number: u32) -> u32 {
     return params.b_first + number * SUMS;
 }
-fn products_of(g: vec4<u32>, a: vec4<u32>, elements: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
-    return products(g, a, exist);
-}
-fn words_of(elements: vec4<u32>) -> vec4<u32> {
-    return elements;
+fn product_at(element: u32, exists: bool) -> f32 {
+    return product(load_g_word(element), load_a_word(element), exists);
 }
 fn written(first: u32, invocation: u32) -> Written {
     let place = first + invocation;
     return Written(place, select(0u, 0xffffffffu, invocation < SUMS && is_sum(place)));
 }
 fn gradients(b: u32, before: u32, mask: u32, invocation: u32) -> u32 {
-    return backward4(vec4<u32>(b), vec4<u32>(tree(invocation))).x;
+    return backward_bits(b, tree(invocation));
 }

@@ -1,37 +1,27 @@
 // The functions on words for halves, which lie two to a word. Halves are widened to f32, computed there, and rounded once.
 // f16.wgsl and bf16.wgsl have what differs between the two types.
 //
-// "Halves in the upper bits" lie in the upper 16 bits of their lanes. The lower 16 bits don't matter.
+// "A half in the upper bits" lies in the upper 16 bits of a word. The lower 16 bits don't matter.
 
-// The first half of each of four words, widened to f32, in bits.
-fn low(words: vec4<u32>) -> vec4<u32> {
-    return widened(words << vec4<u32>(16u));
+// The first half of a word, widened to f32, in bits.
+fn low(word: u32) -> u32 {
+    return widened(word << 16u);
 }
-// The second half of each of four words, widened to f32, in bits.
-fn high(words: vec4<u32>) -> vec4<u32> {
-    return widened(words);
-}
-
-// Rounds f32 numbers, given as bits, to halves and packs them: `low` into the lower half of each word, `high` into the upper
-// half. A NaN may have any payload.
-fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32> {
-    return packed_results(short_nan(low), short_nan(high));
-}
-// Returns v, but quiets a NaN and cuts it to the bits for which a half has room, so that rounding it can't overflow.
-fn short_nan(v: vec4<u32>) -> vec4<u32> {
-    return select(v, (v | vec4<u32>(QUIET)) & vec4<u32>(ROOM), magnitude4(v) > vec4<u32>(INFINITE));
+// The second half of a word, widened to f32, in bits.
+fn high(word: u32) -> u32 {
+    return widened(word);
 }
 
-// y of a preset, two halves in each word of x and y. A compiler may fuse its operations, and a GPU may flush its subnormals:
+// y of a preset, two halves in the word x and in y. A compiler may fuse its operations, and a GPU may flush its subnormals:
 // only the last rounding shows in a half.
-fn forward_halves(x: vec4<u32>) -> vec4<u32> {
-    let first = forward_half(x << vec4<u32>(16u));
-    return (first >> vec4<u32>(16u)) | (forward_half(x) & vec4<u32>(0xffff0000u));
+fn forward_halves(x: u32) -> u32 {
+    let first = forward_half(x << 16u);
+    return (first >> 16u) | (forward_half(x) & 0xffff0000u);
 }
 
 // Rounds bits to a multiple of 2^places, ties to even. The caller cuts off the bits below that.
-fn rounded(bits: vec4<u32>, places: u32) -> vec4<u32> {
-    return bits + vec4<u32>((1u << (places - 1u)) - 1u) + extractBits(bits, places, 1u);
+fn rounded(bits: u32, places: u32) -> u32 {
+    return bits + (1u << (places - 1u)) - 1u + extractBits(bits, places, 1u);
 }
 
 // The number of words that belong wholly to the tensor. Half of the next word may belong to it too.
@@ -43,53 +33,82 @@ fn in_tail(i: u32) -> bool {
 }
 // The word to store at index i. It is `result`, but if the tensor ends in the middle of the word, its upper half is that of
 // `before`.
-fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
-    return select((before & 0xffff0000u) | (result.x & 0xffffu), result.x, i < whole_words());
+fn merged(result: u32, before: u32, i: u32) -> u32 {
+    return select((before & 0xffff0000u) | (result & 0xffffu), result, i < whole_words());
 }
 
-// Binarizes four words of x. `word` is the index of the first one in its part, which the draws need.
-fn binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
-    return signed_halves(is_plus_half(x << vec4<u32>(16u)), is_plus_half(x), params.scale);
+// Which signs of four words are plus: those of the first halves, and those of the second halves.
+struct Signs {
+    low: vec4<bool>,
+    high: vec4<bool>,
 }
-fn drawn_binarize_words(x: vec4<u32>, word: u32) -> vec4<u32> {
-    let random = random_of_halves(word);
-    return signed_halves(is_drawn_plus4(low(x), random.low), is_drawn_plus4(high(x), random.high), params.scale);
+
+// Formulas of signs, which gives the signs of four words of x. `word` is the index of the first word in its part, which the draws
+// need.
+
+fn plain_signs(x: vec4<u32>, word: u32) -> Signs {
+    return Signs(signs_of_halves(x << vec4<u32>(16u)), signs_of_halves(x));
 }
+// The signs of four halves in the upper bits.
+fn signs_of_halves(x: vec4<u32>) -> vec4<bool> {
+    return vec4<bool>(is_plus_half(x.x), is_plus_half(x.y), is_plus_half(x.z), is_plus_half(x.w));
+}
+fn drawn_signs(x: vec4<u32>, word: u32) -> Signs {
+    let first = random4(2u * word, params.seed, params.offset);
+    let second = random4(2u * word + 4u, params.seed, params.offset);
+    return Signs(
+        drawn_signs_of_halves(x << vec4<u32>(16u), vec4<u32>(first.xz, second.xz)),
+        drawn_signs_of_halves(x, vec4<u32>(first.yw, second.yw)),
+    );
+}
+fn drawn_signs_of_halves(x: vec4<u32>, random: vec4<u32>) -> vec4<bool> {
+    return vec4<bool>(
+        is_drawn_plus(widened(x.x), random.x),
+        is_drawn_plus(widened(x.y), random.y),
+        is_drawn_plus(widened(x.z), random.z),
+        is_drawn_plus(widened(x.w), random.w),
+    );
+}
+// Four words of binarized numbers.
+fn signed_words(signs: Signs) -> vec4<u32> {
+    return vec4<u32>(
+        signed_halves(signs.low.x, signs.high.x, params.scale),
+        signed_halves(signs.low.y, signs.high.y, params.scale),
+        signed_halves(signs.low.z, signs.high.z, params.scale),
+        signed_halves(signs.low.w, signs.high.w, params.scale),
+    );
+}
+// Signs as the lowest bits of a number, and back.
 const WORDS: u32 = 16u;
-fn signs_of_words(x: vec4<u32>, word: u32) -> u32 {
-    return bits8(is_plus_half(x << vec4<u32>(16u)), is_plus_half(x));
+const LOW_PLACES: vec4<u32> = vec4<u32>(1u, 4u, 16u, 64u);
+const HIGH_PLACES: vec4<u32> = vec4<u32>(2u, 8u, 32u, 128u);
+fn bits_of(signs: Signs) -> u32 {
+    return bits4(signs.low, LOW_PLACES) | bits4(signs.high, HIGH_PLACES);
 }
-fn drawn_signs_of_words(x: vec4<u32>, word: u32) -> u32 {
-    let random = random_of_halves(word);
-    return bits8(is_drawn_plus4(low(x), random.low), is_drawn_plus4(high(x), random.high));
-}
-fn bits8(low: vec4<bool>, high: vec4<bool>) -> u32 {
-    return bits4(low, vec4<u32>(1u, 4u, 16u, 64u)) | bits4(high, vec4<u32>(2u, 8u, 32u, 128u));
-}
-// Four words of numbers, whose signs are the lowest bits of `bits`.
-fn words_of_signs(bits: u32) -> vec4<u32> {
-    let low = (vec4<u32>(bits) & vec4<u32>(1u, 4u, 16u, 64u)) != vec4<u32>(0u);
-    let high = (vec4<u32>(bits) & vec4<u32>(2u, 8u, 32u, 128u)) != vec4<u32>(0u);
-    return signed_halves(low, high, params.scale);
+fn signs_in(bits: u32) -> Signs {
+    let none = vec4<u32>(0u);
+    return Signs((vec4<u32>(bits) & LOW_PLACES) != none, (vec4<u32>(bits) & HIGH_PLACES) != none);
 }
 
 // Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
-    let i = at.low >> vec4<u32>(1u);
-    let j = at.high >> vec4<u32>(1u);
-    let of_low = vec4<u32>(load_b_word(i.x), load_b_word(i.y), load_b_word(i.z), load_b_word(i.w));
-    let of_high = vec4<u32>(load_b_word(j.x), load_b_word(j.y), load_b_word(j.z), load_b_word(j.w));
-    return gated(a, numbers(of_low, at.low), numbers(of_high, at.high));
+    return vec4<u32>(
+        gated(a.x, at.low.x, at.high.x),
+        gated(a.y, at.low.y, at.high.y),
+        gated(a.z, at.low.z, at.high.z),
+        gated(a.w, at.low.w, at.high.w),
+    );
 }
-fn gate_tail(a: u32, word: u32) -> vec4<u32> {
+fn gate_tail(a: u32, word: u32) -> u32 {
     let at = places_of_words(word);
-    let of_low = vec4<u32>(load_b_word(at.low.x >> 1u));
-    let of_high = vec4<u32>(load_b_word(at.high.x >> 1u));
-    return gated(vec4<u32>(a), numbers(of_low, at.low), numbers(of_high, at.high));
+    return gated(a, at.low.x, at.high.x);
 }
-fn gated(a: vec4<u32>, b_of_low: vec4<u32>, b_of_high: vec4<u32>) -> vec4<u32> {
-    return packed_results(gate4(low(a), b_of_low), gate4(high(a), b_of_high));
+// A word of a, gated by the halves at two places in b.
+fn gated(a: u32, b_of_low: u32, b_of_high: u32) -> u32 {
+    let low_b = half_at(load_b_word(b_of_low >> 1u), b_of_low);
+    let high_b = half_at(load_b_word(b_of_high >> 1u), b_of_high);
+    return packed_results(gate_bits(low(a), low_b), gate_bits(high(a), high_b));
 }
 // Where the numbers of b are in their binding: `low` for those that gate the first half of each word, `high` for those that
 // gate the second half.
@@ -107,21 +126,19 @@ fn places_of_words(word: u32) -> PlacesOfHalves {
     let second = four_places(first.next, at.row).places;
     return PlacesOfHalves(vec4<u32>(first.places.xz, second.xz), vec4<u32>(first.places.yw, second.yw));
 }
-// The halves at `places`, widened to f32, in bits. `words` has the words in which they lie.
-fn numbers(words: vec4<u32>, places: vec4<u32>) -> vec4<u32> {
+// The half at a place, widened to f32, in bits. `word` is the word in which it lies.
+fn half_at(word: u32, place: u32) -> u32 {
     // The first half of a word moves to the upper 16 bits. The second half is there already.
-    return widened(words << ((vec4<u32>(1u) - (places & vec4<u32>(1u))) << vec4<u32>(4u)));
+    return widened(word << ((1u - (place & 1u)) << 4u));
 }
 
 // Where the sums of workgroup number `number` begin in the bindings of b and db: see broadcast_sums.wgsl.
 fn first_place(number: u32) -> u32 {
     return (params.b_first & 0xfffffffeu) + number * SUMS;
 }
-fn products_of(g: vec4<u32>, a: vec4<u32>, elements: vec4<u32>, exist: vec4<bool>) -> vec4<f32> {
-    return products(numbers(g, elements), numbers(a, elements), exist);
-}
-fn words_of(elements: vec4<u32>) -> vec4<u32> {
-    return elements >> vec4<u32>(1u);
+fn product_at(element: u32, exists: bool) -> f32 {
+    let g = half_at(load_g_word(element >> 1u), element);
+    return product(g, half_at(load_a_word(element >> 1u), element), exists);
 }
 fn written(first: u32, invocation: u32) -> Written {
     let place = first + 2u * invocation;
@@ -129,8 +146,7 @@ fn written(first: u32, invocation: u32) -> Written {
     return Written(place / 2u, select(0u, mask, 2u * invocation < SUMS));
 }
 fn gradients(b: u32, before: u32, mask: u32, invocation: u32) -> u32 {
-    let halves = widened(vec4<u32>(b << 16u, b, 0u, 0u));
-    let sums = vec4<u32>(tree(2u * invocation), tree(2u * invocation + 1u), 0u, 0u);
-    let db = backward4(halves, sums);
-    return (before & ~mask) | (packed_results(db, db.yxwz).x & mask);
+    let first = backward_bits(low(b), tree(2u * invocation));
+    let second = backward_bits(high(b), tree(2u * invocation + 1u));
+    return (before & ~mask) | (packed_results(first, second) & mask);
 }

@@ -1,72 +1,75 @@
-// The hard sigmoid, forward and backward, on the bits of four f32.
+// The hard sigmoid, forward and backward, on the bits of an f32.
 //
 // Every decision about NaN, order and clamping is made on integers. A shader compiler may assume that a float is never NaN,
 // and a GPU may flush subnormals where it compares floats. A definition's numbers are constants. src/plan/formula.rs writes
-// SLOPE and SHIFT, and chooses the formulas of value4, scaled4, gradient4 and passes4.
+// SLOPE and SHIFT, and chooses the formulas of value, scaled, gradient and passes.
+//
+// Arithmetic reads an operand by number(), which is in loaded.wgsl and in outside.wgsl. Where an operand is NaN, what arithmetic
+// makes of it doesn't matter.
 
 // y from x.
-fn forward4(x: vec4<u32>) -> vec4<u32> {
-    return unless_nan(value4(x), x);
+fn forward_bits(x: u32) -> u32 {
+    return unless_nan(value(x), x);
 }
 
 // dx from x and the upstream gradient g.
-fn backward4(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
-    return select(vec4<u32>(0u), gradient4(x, g), passes4(x));
+fn backward_bits(x: u32, g: u32) -> u32 {
+    return select(0u, gradient(x, g), passes(x));
 }
 
-// Formulas of value4: y if x isn't NaN.
+// Formulas of value: y if x isn't NaN.
 
 // clamp(SLOPE * x + SHIFT, 0, 1), in two roundings.
-fn affine_value(x: vec4<u32>) -> vec4<u32> {
-    return clamped(apart(SLOPE * bitcast<vec4<f32>>(x)) + SHIFT, 1.0);
+fn affine_value(x: u32) -> u32 {
+    return clamped(apart(SLOPE * number(x)) + SHIFT, 1.0);
 }
 // clamp(slope * x + SHIFT, 0, 1), where the slope is subnormal.
-fn tiny_value(x: vec4<u32>) -> vec4<u32> {
+fn tiny_value(x: u32) -> u32 {
     return clamped(apart(tiny_product(x)) + SHIFT, 1.0);
 }
 // y where the slope is zero: CONSTANT, or NaN for an infinite x, since zero times infinity is NaN.
-fn flat_value(x: vec4<u32>) -> vec4<u32> {
-    return select(vec4<u32>(CONSTANT), vec4<u32>(INVALID_NAN), magnitude4(x) == vec4<u32>(INFINITE));
+fn flat_value(x: u32) -> u32 {
+    return select(CONSTANT, INVALID_NAN, magnitude_of(x) == INFINITE);
 }
 // clamp(x + 3, 0, 6) / 6.
-fn divided_value(x: vec4<u32>) -> vec4<u32> {
-    return bitcast<vec4<u32>>(sixth(relu6(x)));
+fn divided_value(x: u32) -> u32 {
+    return bitcast<u32>(sixth(relu6(x)));
 }
 // clamp(x + 3, 0, 6) * (1/6).
-fn multiplied_value(x: vec4<u32>) -> vec4<u32> {
-    return bitcast<vec4<u32>>(relu6(x) * SIXTH);
+fn multiplied_value(x: u32) -> u32 {
+    return bitcast<u32>(relu6(x) * SIXTH);
 }
 
-// Formulas of scaled4: the upstream gradient g times the slope.
+// Formulas of scaled: the upstream gradient g times the slope.
 
-fn product_scaled(g: vec4<u32>) -> vec4<u32> {
-    return unless_nan(bitcast<vec4<u32>>(SLOPE * bitcast<vec4<f32>>(g)), g);
+fn product_scaled(g: u32) -> u32 {
+    return unless_nan(bitcast<u32>(SLOPE * number(g)), g);
 }
-fn tiny_scaled(g: vec4<u32>) -> vec4<u32> {
-    return unless_nan(bitcast<vec4<u32>>(tiny_product(g)), g);
+fn tiny_scaled(g: u32) -> u32 {
+    return unless_nan(bitcast<u32>(tiny_product(g)), g);
 }
-fn flat_scaled(g: vec4<u32>) -> vec4<u32> {
-    let zero = g & vec4<u32>(SIGN);
-    return unless_nan(select(zero, vec4<u32>(INVALID_NAN), magnitude4(g) == vec4<u32>(INFINITE)), g);
+fn flat_scaled(g: u32) -> u32 {
+    let zero = g & SIGN;
+    return unless_nan(select(zero, INVALID_NAN, magnitude_of(g) == INFINITE), g);
 }
-fn divided_scaled(g: vec4<u32>) -> vec4<u32> {
+fn divided_scaled(g: u32) -> u32 {
     return unless_nan(divided_by_6(g), g);
 }
 // g for a slope of 1, quieted if it is NaN.
-fn unscaled(g: vec4<u32>) -> vec4<u32> {
+fn unscaled(g: u32) -> u32 {
     return unless_nan(g, g);
 }
 
-// Formulas of gradient4: dx where the gradient passes.
+// Formulas of gradient: dx where the gradient passes.
 
-fn plain_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
-    return scaled4(g);
+fn plain_gradient(x: u32, g: u32) -> u32 {
+    return scaled(g);
 }
-// dx where the kinks have half the gradient. is_whole4 says where it is whole.
-fn half_gradient(x: vec4<u32>, g: vec4<u32>) -> vec4<u32> {
-    let dx = scaled4(g);
-    let halved = unless_nan(bitcast<vec4<u32>>(0.5 * apart(bitcast<vec4<f32>>(dx))), dx);
-    return select(halved, dx, is_whole4(x));
+// dx where the kinks have half the gradient. is_whole says where it is whole.
+fn half_gradient(x: u32, g: u32) -> u32 {
+    let dx = scaled(g);
+    let halved = unless_nan(bitcast<u32>(0.5 * apart(bitcast<f32>(dx))), dx);
+    return select(halved, dx, is_whole(x));
 }
 
 // Helpers
@@ -82,33 +85,33 @@ const SIXTH: f32 = 0.16666667163372039794921875; // 1/6 rounded to f32
 // Returns v if it isn't NaN, and keeps the operation that made v apart from the one that uses it. Otherwise WGSL would let a
 // compiler turn a * x + b into one fma, which rounds once instead of twice. No compiler knows how large the bits of v are, so
 // none can leave the integer operation out.
-fn apart(v: vec4<f32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));
+fn apart(v: f32) -> f32 {
+    return bitcast<f32>(min(bitcast<i32>(v), i32(INFINITE)));
 }
 
 // Clamps v to 0 and top, and returns bits. As integers, positive floats keep their order, and negative floats are negative.
-fn clamped(v: vec4<f32>, top: f32) -> vec4<u32> {
-    return bitcast<vec4<u32>>(clamp(bitcast<vec4<i32>>(v), vec4<i32>(0), vec4<i32>(bitcast<i32>(top))));
+fn clamped(v: f32, top: f32) -> u32 {
+    return bitcast<u32>(clamp(bitcast<i32>(v), 0, bitcast<i32>(top)));
 }
 
-fn magnitude4(v: vec4<u32>) -> vec4<u32> {
-    return v & vec4<u32>(0x7fffffffu);
+fn magnitude_of(v: u32) -> u32 {
+    return v & 0x7fffffffu;
 }
 
 // Returns `result` if `operand` isn't NaN, otherwise `operand`, quieted.
-fn unless_nan(result: vec4<u32>, operand: vec4<u32>) -> vec4<u32> {
-    return select(result, operand | vec4<u32>(QUIET), magnitude4(operand) > vec4<u32>(INFINITE));
+fn unless_nan(result: u32, operand: u32) -> u32 {
+    return select(result, operand | QUIET, magnitude_of(operand) > INFINITE);
 }
 
 // clamp(x + 3, 0, 6).
-fn relu6(x: vec4<u32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(clamped(bitcast<vec4<f32>>(x) + 3.0, 6.0));
+fn relu6(x: u32) -> f32 {
+    return bitcast<f32>(clamped(number(x) + 3.0, 6.0));
 }
 
 // A subnormal slope times v. A GPU may read a subnormal as zero, so LARGE_SLOPE is the slope times 2^64, and v is multiplied
 // by 2^-64. That is exact unless the product is zero anyway.
-fn tiny_product(v: vec4<u32>) -> vec4<f32> {
-    return LARGE_SLOPE * apart(bitcast<vec4<f32>>(v) * TWO_MINUS_64);
+fn tiny_product(v: u32) -> f32 {
+    return LARGE_SLOPE * apart(number(v) * TWO_MINUS_64);
 }
 const TWO_MINUS_64: f32 = 5.42101086242752217003726400434970855712890625e-20;
 
@@ -119,28 +122,28 @@ const TWO_MINUS_64: f32 = 5.42101086242752217003726400434970855712890625e-20;
 // Two integer operations keep q and the first difference apart from what uses them. Each changes one number, so no compiler
 // can leave it out: q is below 1 for t = 6 too, and the difference is above 0 for t = 0 too. The last sum takes both changes
 // back, so the quotients are 1 and 0.
-fn sixth(t: vec4<f32>) -> vec4<f32> {
-    let q = bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(t * SIXTH), vec4<i32>(0x3f7fffff)));
-    let difference = bitcast<vec4<f32>>(max(bitcast<vec4<i32>>(t - 4.0 * q), vec4<i32>(1)));
+fn sixth(t: f32) -> f32 {
+    let q = bitcast<f32>(min(bitcast<i32>(t * SIXTH), 0x3f7fffff));
+    let difference = bitcast<f32>(max(bitcast<i32>(t - 4.0 * q), 1));
     return q + (difference - 2.0 * q) * SIXTH;
 }
 
 // p / 6, correctly rounded, for any p that isn't NaN. p and the quotient are bits. It is computed in integers, so that no
 // subnormal is lost.
-fn divided_by_6(p: vec4<u32>) -> vec4<u32> {
-    let exponent = magnitude4(p) >> vec4<u32>(23u);
-    let fraction = p & vec4<u32>(0x007fffffu);
-    let is_tiny = exponent < vec4<u32>(4u);
+fn divided_by_6(p: u32) -> u32 {
+    let exponent = magnitude_of(p) >> 23u;
+    let fraction = p & 0x007fffffu;
+    let is_tiny = exponent < 4u;
     // `shift` gives the quotient 24 bits. Where the quotient may be subnormal, its unit is 2^-149 instead.
-    let shift = select(vec4<u32>(3u), vec4<u32>(2u), fraction >= vec4<u32>(0x00400000u));
-    let shift_of_tiny = max(exponent, vec4<u32>(1u)) - vec4<u32>(1u);
-    let mantissa = fraction | select(vec4<u32>(0x00800000u), vec4<u32>(0u), exponent == vec4<u32>(0u));
+    let shift = select(3u, 2u, fraction >= 0x00400000u);
+    let shift_of_tiny = max(exponent, 1u) - 1u;
+    let mantissa = fraction | select(0x00800000u, 0u, exponent == 0u);
     let dividend = mantissa << select(shift, shift_of_tiny, is_tiny);
-    let quotient = dividend / vec4<u32>(6u);
-    let remainder = dividend - vec4<u32>(6u) * quotient;
-    let rounds_up = remainder + (quotient & vec4<u32>(1u)) > vec4<u32>(3u);
+    let quotient = dividend / 6u;
+    let remainder = dividend - 6u * quotient;
+    let rounds_up = remainder + (quotient & 1u) > 3u;
     // The leading one of the quotient adds one to the exponent, so the exponent here is one less.
-    let above = select((exponent - shift - vec4<u32>(1u)) << vec4<u32>(23u), vec4<u32>(0u), is_tiny);
-    let finite = above + quotient + select(vec4<u32>(0u), vec4<u32>(1u), rounds_up);
-    return (p & vec4<u32>(0x80000000u)) | select(finite, vec4<u32>(INFINITE), exponent == vec4<u32>(255u));
+    let above = select((exponent - shift - 1u) << 23u, 0u, is_tiny);
+    let finite = above + quotient + select(0u, 1u, rounds_up);
+    return (p & 0x80000000u) | select(finite, INFINITE, exponent == 255u);
 }

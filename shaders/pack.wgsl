@@ -9,7 +9,7 @@ fn body(@builtin(global_invocation_id) id: vec3<u32>) {
         let vectors = WORDS / 4u;
         for (var k = 0u; k < vectors; k++) {
             let vector = i * vectors + k;
-            bits |= signs4(load_x(vector), 4u * vector) << (k * 32u / vectors);
+            bits |= bits_of(signs(load_x(vector), 4u * vector)) << (k * 32u / vectors);
         }
         store_bits_word(i, bits);
     }
@@ -23,7 +23,7 @@ fn tail(@builtin(local_invocation_index) lane: u32) {
         let step = 32u / WORDS;
         for (var k = 0u; k < left; k += step) {
             let word = i * WORDS + k / step;
-            bits |= (signs4(vec4<u32>(load_x_word(word)), word) & (step * 2u - 1u)) << k;
+            bits |= (bits_of(signs(vec4<u32>(load_x_word(word)), word)) & (step * 2u - 1u)) << k;
         }
         store_bits_word(i, bits & ((1u << left) - 1u));
     }

@@ -1,4 +1,4 @@
-// The random stream that draws signs, and the random words that consecutive words of a tensor take.
+// The random stream that draws signs.
 
 // The upper half of a * b.
 fn product_high(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
@@ -44,19 +44,4 @@ fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
         return vec4<u32>(words.zw, next.xy);
     }
     return vec4<u32>(words.w, next.xyz);
-}
-
-// The random words for four consecutive words of f32. `word` is the index of the first one in its part.
-fn random_of_f32(word: u32) -> vec4<u32> {
-    return random4(word, params.seed, params.offset);
-}
-// The random words for four consecutive words of halves: `low` for the first half of each, `high` for the second half.
-struct RandomOfHalves {
-    low: vec4<u32>,
-    high: vec4<u32>,
-}
-fn random_of_halves(word: u32) -> RandomOfHalves {
-    let first = random4(2u * word, params.seed, params.offset);
-    let second = random4(2u * word + 4u, params.seed, params.offset);
-    return RandomOfHalves(vec4<u32>(first.xz, second.xz), vec4<u32>(first.yw, second.yw));
 }

@@ -192,11 +192,15 @@ pub enum OpError {
         /// Name of the operation.
         op: &'static str,
     },
-    /// The result isn't a function of one element of each operand, so WGSL text has no function of four elements for
-    /// it.
+    /// The result isn't a number that depends on one element of each operand, so there is no WGSL function for it.
     NotElementwise {
         /// Name of the operation.
         op: &'static str,
+    },
+    /// No name in WGSL begins like this.
+    Prefix {
+        /// What was given.
+        given: String,
     },
 }
 
@@ -278,7 +282,12 @@ impl fmt::Display for OpError {
             ),
             Self::NotElementwise { op } => write!(
                 f,
-                "{op} isn't elementwise, so it has no function of four elements; take its kernel, or the function of gate or binarize"
+                "{op} doesn't make one number of one element, so there is no function for it; take its kernel, or the function of gate or \
+                 binarize"
+            ),
+            Self::Prefix { given } => write!(
+                f,
+                "no name in WGSL begins with {given:?}; a prefix has letters, digits and _, and begins with a letter or one _"
             ),
         }
     }

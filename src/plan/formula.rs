@@ -127,27 +127,49 @@ pub(crate) fn compares_first_operand(op: Op) -> bool {
     }
 }
 
-/// The constants of an operation, and a function of four elements for each formula that it chooses, in WGSL.
-pub(crate) fn text(op: Op, dtype: DType) -> String {
-    let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
-    let formula = Formula::of(op, definition, dtype);
-    let is_rare = is_rare(formula, definition);
-    let is_half = halves_at_kinks(op, definition);
-    let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
-    let [passing, whole] = windows(op, definition).map(|window| match compared {
-        DType::F32 => window,
-        DType::F16 | DType::Bf16 => window.of_halves(compared),
-    });
-    let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
-    let is_divided = formula == Formula::Divided;
-    let slope = match formula {
-        Formula::Unscaled => 1.0,
-        _ => definition.slope(),
-    };
+/// What an operation adds to the functions of the shader.
+pub(crate) struct Formulas {
+    /// For each name that the shader only calls, the function that is meant.
+    pub(crate) chosen: Vec<(&'static str, &'static str)>,
+    /// The constants, and the functions that test where the gradient passes, in WGSL.
+    pub(crate) text: String,
+}
+
+impl Formulas {
+    pub(crate) fn new(op: Op, dtype: DType) -> Self {
+        let definition = op.definition().unwrap_or(HardSigmoid::COURBARIAUX);
+        let formula = Formula::of(op, definition, dtype);
+        let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
+        let [passing, whole] = windows(op, definition).map(|window| match compared {
+            DType::F32 => window,
+            DType::F16 | DType::Bf16 => window.of_halves(compared),
+        });
+        let mut text = constants(formula, definition);
+        for (name, window) in [("passes", passing), ("is_whole", whole)] {
+            let _ = writeln!(
+                text,
+                "fn {name}(x: u32) -> bool {{\n    return {};\n}}",
+                window.expression("x")
+            );
+        }
+        let is_half = halves_at_kinks(op, definition);
+        Self {
+            chosen: chosen(formula, is_rare(formula, definition), is_half, passing).into(),
+            text,
+        }
+    }
+}
+
+/// The constants that the formulas use, in WGSL.
+fn constants(formula: Formula, definition: HardSigmoid) -> String {
     let mut text = String::new();
     let mut constant = |name: &str, value: f32| {
         let wide = f64::from(value);
         let _ = writeln!(text, "const {name}: f32 = {wide:?}; // {:#010x}", value.to_bits());
+    };
+    let slope = match formula {
+        Formula::Unscaled => 1.0,
+        _ => definition.slope(),
     };
     constant("SLOPE", slope);
     constant("SHIFT", definition.shift());
@@ -158,67 +180,39 @@ pub(crate) fn text(op: Op, dtype: DType) -> String {
         let value = definition.forward(0.0).to_bits();
         let _ = writeln!(text, "const CONSTANT: u32 = {value:#010x}u;");
     }
+    text
+}
+
+/// The function for each name that the shader only calls.
+fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 10] {
+    let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
+    let is_divided = formula == Formula::Divided;
     let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
-    let choices: [(&str, &[&str], &str); 10] = [
-        ("value4", &["x"], formula.value()),
-        ("scaled4", &["g"], formula.scaled()),
+    [
+        ("value", formula.value()),
+        ("scaled", formula.scaled()),
+        ("gradient", either("half_gradient", "plain_gradient", is_half)),
+        ("factor", formula.factor()),
+        ("sum_of", either("sum_with_zero", "plain_sum", passing.is_empty())),
+        ("gate_bits", either("composed_gate", "gate_once", is_rare)),
+        ("gate_db_bits", either("composed_gate_db", "gate_db_once", is_composed)),
         (
-            "gradient4",
-            &["x", "g"],
-            either("half_gradient", "plain_gradient", is_half),
-        ),
-        ("factor4", &["b"], formula.factor()),
-        (
-            "sum4",
-            &["a", "b"],
-            either("sum_with_zero", "plain_sum", passing.is_empty()),
-        ),
-        ("gate4", &["a", "b"], either("composed_gate4", "gate_once4", is_rare)),
-        (
-            "gate_db4",
-            &["a", "b", "g"],
-            either("composed_gate_db4", "gate_db_once4", is_composed),
+            "backward_accumulate_bits",
+            either("composed_backward_accumulate", "backward_accumulate_once", is_composed),
         ),
         (
-            "backward_accumulate4",
-            &["x", "g", "dx"],
-            either(
-                "composed_backward_accumulate4",
-                "backward_accumulate_once4",
-                is_composed,
-            ),
+            "hard_swish_bits",
+            either("divided_hard_swish", "gated_hard_swish", is_divided),
         ),
         (
-            "hard_swish4",
-            &["x"],
-            either("divided_hard_swish4", "gated_hard_swish4", is_divided),
-        ),
-        (
-            "hard_swish_backward4",
-            &["x", "g"],
+            "hard_swish_backward_bits",
             match (is_divided, is_composed) {
-                (true, _) => "divided_hard_swish_backward4",
-                (false, true) => "composed_hard_swish_backward4",
-                (false, false) => "hard_swish_backward_once4",
+                (true, _) => "divided_hard_swish_backward",
+                (false, true) => "composed_hard_swish_backward",
+                (false, false) => "hard_swish_backward_once",
             },
         ),
-    ];
-    for (name, operands, chosen) in choices {
-        let parameters = operands.join(": vec4<u32>, ");
-        let _ = writeln!(
-            text,
-            "fn {name}({parameters}: vec4<u32>) -> vec4<u32> {{\n    return {chosen}({});\n}}",
-            operands.join(", ")
-        );
-    }
-    for (name, window) in [("passes4", passing), ("is_whole4", whole)] {
-        let _ = writeln!(
-            text,
-            "fn {name}(x: vec4<u32>) -> vec4<bool> {{\n    return {};\n}}",
-            window.expression("x")
-        );
-    }
-    text
+    ]
 }
 
 /// Where the gradient passes, and where it is whole.

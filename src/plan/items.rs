@@ -33,6 +33,33 @@ pub(super) fn needed(text: &str, roots: &[&str]) -> String {
     kept.join("\n\n") + "\n"
 }
 
+/// The text with other names. `rename` takes an identifier and whether a parenthesis follows. Comments keep their words.
+pub(super) fn renamed(text: &str, rename: impl Fn(&str, bool) -> Option<String>) -> String {
+    let mut result = String::new();
+    for line in text.split_inclusive('\n') {
+        let (code, comment) = line.split_at(line.find("//").unwrap_or(line.len()));
+        let mut rest = code;
+        while !rest.is_empty() {
+            let word = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+            let (name, after) = rest.split_at(word);
+            match rename(name, after.starts_with('(')) {
+                Some(other) if !name.is_empty() => result += &other,
+                _ => result += name,
+            }
+            let next = after.find(is_part).unwrap_or(after.len());
+            result += &after[..next];
+            rest = &after[next..];
+        }
+        result += comment;
+    }
+    result
+}
+
+/// The names that a text declares.
+pub(super) fn declared_names(text: &str) -> HashSet<&str> {
+    items(text).iter().map(|item| item.name).collect()
+}
+
 /// The declarations at the outermost level, which start at the beginning of a line. A comment that is followed by an empty line
 /// belongs to none.
 fn items(text: &str) -> Vec<Item<'_>> {
@@ -78,11 +105,16 @@ fn items(text: &str) -> Vec<Item<'_>> {
 
 /// The name that a declaration gives.
 fn declared(line: &str) -> &str {
-    let keyword = ["fn ", "const ", "struct "]
+    let keyword = ["fn ", "const ", "struct ", "alias "]
         .iter()
         .find_map(|keyword| line.strip_prefix(keyword));
     let rest = keyword.or_else(|| line.split_once("var<")?.1.split_once("> ").map(|(_, rest)| rest));
     rest.and_then(|rest| names(rest).next()).map_or("", |(name, _)| name)
+}
+
+/// Whether a name or a number may have this character.
+fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// The identifiers in code, and whether a parenthesis follows; comments have none.
@@ -90,7 +122,6 @@ fn names(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let code = text
         .lines()
         .map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     code.flat_map(move |line| {
         let words = line.split(move |c| !is_part(c));
         let mut at = 0;
@@ -147,5 +178,16 @@ fn main(@builtin(local_invocation_index) i: u32) {
             ]
         );
         assert!(needed(TEXT, &["partials"]).contains("var<workgroup> partials"));
+    }
+
+    #[test]
+    fn only_identifiers_in_code_are_renamed() {
+        let called = renamed("half(x.half) + half; // half(x)\nhalf (2u)", |name, is_called| {
+            (name == "half" && is_called).then(|| "third".into())
+        });
+        assert_eq!(called, "third(x.half) + half; // half(x)\nhalf (2u)");
+        assert_eq!(renamed(TEXT, |_, _| None), TEXT);
+        let all = renamed("a1 + 1u * ba", |name, _| (name == "a1").then(|| "p_a1".into()));
+        assert_eq!(all, "p_a1 + 1u * ba");
     }
 }

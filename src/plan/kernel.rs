@@ -8,7 +8,7 @@ use crate::{
         names::named,
         op::{Op, Unary},
     },
-    plan::wgsl,
+    plan::text,
 };
 
 /// An operation on an element type, with its tensors placed in some way: one WGSL module.
@@ -165,7 +165,7 @@ impl Kernel {
     /// The WGSL module. Its entry points are those of [`stages`](Self::stages); in group 0 it binds
     /// [`tensors`](Self::tensors), and then [`Params`](crate::plan::Params) as a uniform buffer.
     pub fn text(self) -> String {
-        wgsl::kernel(self)
+        text::kernel(self)
     }
 
     /// A kernel with the same text, as the key of a cache of pipelines. What [`Params`](crate::plan::Params) carries is

@@ -39,6 +39,8 @@ mod kernel;
 pub(crate) mod limits;
 mod params;
 mod part;
+mod short;
+mod text;
 pub mod wgsl;
 mod window;
 

@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_shader_has_the_same_layout() {
-        let module = naga::front::wgsl::parse_str(crate::plan::wgsl::PARAMS).unwrap();
+        let module = naga::front::wgsl::parse_str(crate::plan::text::PARAMS).unwrap();
         let (_, params) = module
             .types
             .iter()

@@ -1,499 +1,478 @@
-//! One operation as WGSL functions, for a kernel of your own.
+//! One operation as plain WGSL functions of numbers, for a kernel of your own.
 //!
-//! [`Kernel::text`](crate::plan::Kernel::text) gives whole kernels. Both are put together from the files in `shaders/`:
-//! `hard_sigmoid.wgsl` has the hard sigmoid itself, `formula.rs` chooses formulas and writes constants, and only what is needed
-//! is kept.
+//! [`scalar`] gives a text with `fn hard_sigmoid(x: f32) -> f32`. It binds nothing and takes no parameters, so it goes wherever a
+//! runtime takes an activation: into an epilogue, a chain, a template.
+//!
+//! ```
+//! use hard_sigmoid::{HardSigmoid, Unary, wgsl};
+//!
+//! let text = wgsl::scalar(Unary::HardSwish(HardSigmoid::PYTORCH), &wgsl::Options::default())?;
+//! let kernel = text + "
+//! @group(0) @binding(0) var<storage, read_write> y: array<f32>;
+//! @compute @workgroup_size(64)
+//! fn mine(@builtin(global_invocation_id) id: vec3<u32>) {
+//!     if id.x < arrayLength(&y) {
+//!         y[id.x] = hard_swish(2.0 * y[id.x]);
+//!     }
+//! }";
+//! # assert!(naga::front::wgsl::parse_str(&kernel).is_ok());
+//! # Ok::<(), hard_sigmoid::OpError>(())
+//! ```
 
 use crate::{
     math::{
-        binarize::Binarization,
         dtype::DType,
         error::OpError,
-        op::{Binary, Op, Unary},
+        names::named,
+        op::{Op, Unary},
     },
     plan::{
-        formula::{self, compares_first_operand, is_of_halves},
-        items::needed,
-        kernel::{Access, Kernel},
+        formula::Formulas,
+        items::{declared_names, needed, renamed},
+        short,
+        text::{Call, FUNCTIONS, LOADED, OUTSIDE, calls, is_stochastic, resolved, words},
     },
 };
-use std::fmt::Write;
+use std::collections::HashSet;
 
-macro_rules! part {
-    ($name:literal) => {
-        include_str!(concat!("../../shaders/", $name, ".wgsl"))
-    };
+/// What a function takes and returns.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Number {
+    /// An `f32`.
+    #[default]
+    F32,
+    /// An `f16`. The text begins with `enable f16;`, so it goes before everything else, and the device needs the feature
+    /// `shader-f16`. It computes in `f32` and rounds once.
+    F16,
+    /// Two f16 in a `u32`, the first one in the lower half. It needs no feature.
+    PackedF16,
+    /// Two bfloat16 in a `u32`, the first one in the lower half.
+    PackedBf16,
 }
 
-/// `Params` in WGSL.
-pub(crate) const PARAMS: &str = part!("params");
+named!(Number, "number", F32 => "f32", F16 => "f16", PackedF16 => "packed_f16", PackedBf16 => "packed_bf16");
 
-/// The functions of numbers, which bind nothing.
-const FUNCTIONS: [&str; 5] = [
-    part!("hard_sigmoid"),
-    part!("gate"),
-    part!("hard_swish"),
-    part!("binarize"),
-    part!("philox"),
-];
-
-/// How the tensors of an element type are read.
-fn words(dtype: DType) -> &'static [&'static str] {
-    match dtype {
-        DType::F32 => &[part!("f32")],
-        DType::F16 => &[part!("halves"), part!("f16")],
-        DType::Bf16 => &[part!("halves"), part!("bf16")],
-    }
-}
-
-/// The text of a kernel.
-pub(super) fn kernel(kernel: Kernel) -> String {
-    let (op, dtype) = (kernel.op(), kernel.dtype());
-    let family = match op {
-        Op::Pack(_) => part!("pack").into(),
-        Op::Unpack(_) => part!("unpack").into(),
-        Op::GateBroadcast(_) => part!("broadcast").into(),
-        Op::GateBroadcastSums(_) => part!("broadcast_sums").into(),
-        Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) => elementwise(op, dtype),
-    };
-    let about = format!("// {} in {dtype}, tensors {}", op.name(), kernel.placement());
-    let about = match op.definition() {
-        Some(definition) => format!("{about}: {definition}, {}\n", definition.formula()),
-        None => format!("{about}\n"),
-    };
-    let bindings = bindings(kernel);
-    let formulas = formula::text(op, dtype);
-    let drawn = drawn(op);
-    let mut parts = vec![&*bindings, PARAMS, &*family, part!("elementwise"), &*drawn, &*formulas];
-    parts.extend(words(dtype));
-    parts.extend(FUNCTIONS);
-    about + &needed(&parts.join("\n"), &[])
-}
-
-/// The bindings of the tensors, seen as vec4s and as words, the functions that load and store them, and the parameters.
-fn bindings(kernel: Kernel) -> String {
-    let op = kernel.op();
-    let mut text = String::new();
-    for (binding, tensor) in kernel.tensors().enumerate() {
-        let access = match tensor.access {
-            Access::Read => "read",
-            Access::ReadWrite => "read_write",
-        };
-        for (view, element) in [("vec", "vec4<u32>"), ("word", "u32")] {
-            let name = tensor.name;
-            let _ = writeln!(
-                text,
-                "@group(0) @binding({binding}) var<storage, {access}> {name}_{view}: array<{element}>;"
-            );
+impl Number {
+    /// Its type in WGSL.
+    pub const fn wgsl(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::PackedF16 | Self::PackedBf16 => "u32",
         }
     }
-    let _ = writeln!(
-        text,
-        "@group(0) @binding({}) var<uniform> params: Params;",
-        kernel.tensors().len()
-    );
-    let names = op.inputs().iter().chain(op.outputs());
-    for (index, name) in names.enumerate() {
-        // In place, the first result has the binding of the operand that it replaces.
-        let is_bound = kernel.tensors().any(|tensor| tensor.index == index);
-        let bound = match op.replaces() {
-            Some(replaced) if !is_bound => op.inputs()[replaced],
-            _ => name,
-        };
-        for (view, suffix, element) in [("vec", "", "vec4<u32>"), ("word", "_word", "u32")] {
-            let _ = writeln!(
-                text,
-                "fn load_{name}{suffix}(i: u32) -> {element} {{\n    return {bound}_{view}[i];\n}}"
-            );
-            if index >= op.inputs().len() {
-                let _ = writeln!(
-                    text,
-                    "fn store_{name}{suffix}(i: u32, value: {element}) {{\n    {bound}_{view}[i] = value;\n}}"
-                );
-            }
+
+    /// The type of the numbers themselves.
+    pub const fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::F16 | Self::PackedF16 => DType::F16,
+            Self::PackedBf16 => DType::Bf16,
         }
     }
-    text
-}
 
-/// The functions of a binarization, which draw signs or don't.
-fn drawn(op: Op) -> String {
-    let prefix = if is_stochastic(op) { "drawn_" } else { "" };
-    format!(
-        "fn binarize4(x: vec4<u32>, word: u32) -> vec4<u32> {{\n    return {prefix}binarize_words(x, word);\n}}\n\
-         fn signs4(x: vec4<u32>, word: u32) -> u32 {{\n    return {prefix}signs_of_words(x, word);\n}}\n"
-    )
-}
-
-fn is_stochastic(op: Op) -> bool {
-    matches!(op.binarization(), Some(Binarization::Stochastic { .. }))
-}
-
-/// The entry points of a kernel that computes each element from the same element of its operands.
-fn elementwise(op: Op, dtype: DType) -> String {
-    let adds = matches!(op, Op::Binary(Binary::BackwardAccumulate(_)));
-    let read: Vec<_> = op.inputs().iter().chain(op.outputs().iter().filter(|_| adds)).collect();
-    let results = results(op, dtype);
-    let mut text = String::from(
-        "@compute @workgroup_size(WORKGROUP)\nfn body(@builtin(global_invocation_id) id: vec3<u32>) {\n    \
-         let i = vector_index(id);\n    if in_body(i) {\n",
-    );
-    let uses_word = matches!(op, Op::Unary(Unary::Binarize(_)));
-    if uses_word {
-        text += "        let word = 4u * i;\n";
-    }
-    for name in &read {
-        let _ = writeln!(text, "        let {name} = load_{name}(i);");
-    }
-    for (name, result) in op.outputs().iter().zip(&results) {
-        let _ = writeln!(text, "        let new_{name} = {result};");
-    }
-    for name in op.outputs() {
-        let _ = writeln!(text, "        store_{name}(i, new_{name});");
-    }
-    text += "    }\n}\n@compute @workgroup_size(4)\nfn tail(@builtin(local_invocation_index) lane: u32) {\n    \
-             let i = tail_index(lane);\n    if in_tail(i) {\n";
-    if uses_word {
-        text += "        let word = i;\n";
-    }
-    for name in &read {
-        let _ = writeln!(text, "        let {name} = vec4<u32>(load_{name}_word(i));");
-    }
-    for (name, result) in op.outputs().iter().zip(&results) {
-        let _ = writeln!(
-            text,
-            "        let new_{name} = merged({result}, load_{name}_word(i), i);"
-        );
-    }
-    for name in op.outputs() {
-        let _ = writeln!(text, "        store_{name}_word(i, new_{name});");
-    }
-    text + "    }\n}\n"
-}
-
-/// The function of four elements that computes each result of an operation, and its operands.
-type Call = (&'static str, &'static [&'static str]);
-
-/// The calls of an elementwise operation, one for each result. Others have none.
-fn calls(op: Op) -> &'static [Call] {
-    match op {
-        Op::Unary(Unary::Forward(_)) => &[("forward4", &["x"])],
-        Op::Unary(Unary::HardSwish(_)) => &[("hard_swish4", &["x"])],
-        // `binarize4` takes words: see `results`.
-        Op::Unary(Unary::Binarize(_)) => &[("binarize4", &["x"])],
-        Op::Binary(Binary::Backward(_) | Binary::StraightThrough(_)) => &[("backward4", &["x", "g"])],
-        Op::Binary(Binary::BackwardFromOutput(_)) => &[("backward4", &["y", "g"])],
-        Op::Binary(Binary::BackwardAccumulate(_)) => &[("backward_accumulate4", &["x", "g", "dx"])],
-        Op::Binary(Binary::HardSwishBackward(_)) => &[("hard_swish_backward4", &["x", "g"])],
-        Op::Binary(Binary::Gate(_)) => &[("gate4", &["a", "b"])],
-        Op::GateBackward(_) => &[("gate4", &["g", "b"]), ("gate_db4", &["a", "b", "g"])],
-        Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => &[],
+    pub(super) const fn is_packed(self) -> bool {
+        matches!(self, Self::PackedF16 | Self::PackedBf16)
     }
 }
 
-/// For each result of an operation, the expression of four words of it. It uses four words of each operand, and `word`,
-/// the index of the first of them.
-fn results(op: Op, dtype: DType) -> Vec<String> {
-    if let Op::Unary(Unary::Binarize(_)) = op {
-        return vec!["binarize4(x, word)".into()];
-    }
-    let call = |(function, operands): &Call| match dtype {
-        _ if is_of_halves(op, dtype) => {
-            let function = function.replace('4', "_halves");
-            format!("{function}({})", operands.join(", "))
-        }
-        DType::F32 => format!("{function}({})", operands.join(", ")),
-        DType::F16 | DType::Bf16 => {
-            let widened = |half: &str, unchanged: &str| {
-                let operand = |(i, name): (usize, &&str)| match i {
-                    0 if compares_first_operand(op) => format!("{name}{unchanged}"),
-                    _ => format!("{half}({name})"),
-                };
-                operands.iter().enumerate().map(operand).collect::<Vec<_>>().join(", ")
-            };
-            let (first, second) = (widened("low", " << vec4<u32>(16u)"), widened("high", ""));
-            format!("packed_results({function}({first}), {function}({second}))")
-        }
-    };
-    calls(op).iter().map(call).collect()
+/// Which text of an operation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Text {
+    /// The bits of the CPU path.
+    #[default]
+    Exact,
+    /// The shortest text. Its comment says what it may lose.
+    Short,
 }
 
-/// An operation as functions for a kernel of your own. The text binds nothing, takes no parameters, and has nothing that the
-/// operation doesn't need.
-///
-/// For each result there is a function. It takes operands in their order ([`Op::inputs`]), each as the bits of four `f32`; they
-/// may come straight out of arithmetic. It computes in `f32`, whatever `dtype` is:
+named!(Text, "text", Exact => "exact", Short => "short");
+
+/// How [`scalar`] writes an operation. The default is exact, in `f32`, without a prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Options<'a> {
+    /// What the functions take and return.
+    pub number: Number,
+    /// Which text.
+    pub text: Text,
+    /// What every name begins with, for example `"my_"`.
+    pub prefix: &'a str,
+}
+
+/// An operation as plain functions, one for each result:
 ///
 /// ```wgsl
-/// fn forward(x: vec4<u32>) -> vec4<u32>
-/// fn hard_swish(x: vec4<u32>) -> vec4<u32>
-/// fn backward(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
-/// fn backward_from_output(y: vec4<u32>, g: vec4<u32>) -> vec4<u32>
-/// fn backward_accumulate(x: vec4<u32>, g: vec4<u32>, dx: vec4<u32>) -> vec4<u32> // adds to dx
-/// fn hard_swish_backward(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
-/// fn straight_through(x: vec4<u32>, g: vec4<u32>) -> vec4<u32>
-/// fn gate(a: vec4<u32>, b: vec4<u32>) -> vec4<u32>
-/// fn gate_backward_da(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>) -> vec4<u32>
-/// fn gate_backward_db(a: vec4<u32>, b: vec4<u32>, g: vec4<u32>) -> vec4<u32>
+/// fn hard_sigmoid(x: f32) -> f32
+/// fn hard_sigmoid_backward(x: f32, g: f32) -> f32
+/// fn hard_sigmoid_backward_from_output(y: f32, g: f32) -> f32
+/// fn hard_sigmoid_backward_accumulate(x: f32, g: f32, dx: f32) -> f32 // dx + hard_sigmoid_backward(x, g)
+/// fn hard_swish(x: f32) -> f32
+/// fn hard_swish_backward(x: f32, g: f32) -> f32
+/// fn hard_sigmoid_gate(a: f32, b: f32) -> f32
+/// fn hard_sigmoid_gate_da(a: f32, b: f32, g: f32) -> f32
+/// fn hard_sigmoid_gate_db(a: f32, b: f32, g: f32) -> f32
+/// fn straight_through(x: f32, g: f32) -> f32
+/// fn binarize(x: f32) -> f32
 /// ```
 ///
-/// The text keeps each rounding apart, and apart from the arithmetic that made the operands. The bits are those of the CPU path,
-/// except for subnormal numbers, which WGSL lets a GPU take for zero.
+/// The operands are those of [`Op::inputs`]. With another [`Number`] each `f32` is an `f16`, or a `u32` that holds two halves.
 ///
-/// **Text.** It goes before your kernel, and after lines such as `enable f16;`. A module has room for one such text. It takes
-/// some names, such as `value4` and `rounded`: give yours a prefix. Don't define a function that has the name of a built-in one
-/// that the text calls, such as `clamp` or `max`.
+/// **Bits.** [`Text::Exact`] has the bits of the CPU path for every operand, also where the operands come straight out of
+/// arithmetic: its roundings are kept apart from each other and from that arithmetic. There are two exceptions. WGSL lets a GPU
+/// take a subnormal number for zero; and an `f16` that isn't packed is converted by the driver, which may lose a NaN's payload.
+/// [`Text::Short`] is for those who don't need the bits.
 ///
-/// **Halves.** With `dtype` f16 or bf16 the text also has these functions. Of eight consecutive elements, which are in
-/// four words, `low` gives the first, third, fifth and seventh, and `high` the others. `packed` rounds any `f32` to
-/// halves.
+/// **Text.** It may stand anywhere in a module, except that `enable f16;` comes first. The texts of different operations have
+/// different names, so they fit into one module. Two texts of one operation need different prefixes.
+///
+/// **Signs.** A stochastic `binarize` takes the random word of its element too; two halves take a `vec2<u32>`. Its seed and
+/// offset aren't in the text, so that they may change:
 ///
 /// ```wgsl
-/// fn low(words: vec4<u32>) -> vec4<u32>
-/// fn high(words: vec4<u32>) -> vec4<u32>
-/// fn packed(low: vec4<u32>, high: vec4<u32>) -> vec4<u32>
+/// fn binarize(x: f32, random: u32) -> f32
+/// // The random words of four elements in a row, the first of which is number `element` of the tensor. The seed and the offset of
+/// // the `Binarization` have their low word first.
+/// fn binarize_random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
 /// ```
 ///
-/// **Signs.** A stochastic `binarize` takes random words too. Its seed and offset aren't in the text, so that they may
-/// change: pass those of the [`Binarization`], the low word of each first. Halves take the words of two calls,
-/// `a = random4(element, …)` and `b = random4(element + 4, …)`. The signs of the `low` halves take `vec4(a.xz, b.xz)`,
-/// and those of the `high` halves `vec4(a.yw, b.yw)`. The numbers are plus and minus `scale`.
-///
-/// ```wgsl
-/// fn binarize(x: vec4<u32>, scale: f32) -> vec4<u32>
-/// fn binarize(x: vec4<u32>, random: vec4<u32>, scale: f32) -> vec4<u32> // stochastic
-/// // The random words of four elements in a row, the first of which is number `element` of the tensor.
-/// fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
-/// ```
-///
-/// The example `fused` adds a bias and applies the hard sigmoid in one dispatch.
+/// The example `fused` puts a hard swish behind a matrix product, and its gradient before one.
 ///
 /// # Errors
-/// [`OpError::NotElementwise`] for packing, unpacking and broadcast gates, and [`OpError::ScaleTooLarge`] for a binarization
-/// to numbers that `dtype` doesn't have.
-pub fn function(op: impl Into<Op>, dtype: DType) -> Result<String, OpError> {
+/// [`OpError::NotElementwise`] for packing, unpacking and broadcast gates; [`OpError::ScaleTooLarge`] for a binarization
+/// to numbers that the type doesn't have; [`OpError::Prefix`] for a prefix with which no name begins.
+pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     let op = op.into();
-    op.check_scale(dtype)?;
+    let Options { number, text, prefix } = *options;
+    op.check_scale(number.dtype())?;
+    check_prefix(prefix)?;
     let calls = calls(op);
     if calls.is_empty() {
         return Err(OpError::NotElementwise { op: op.name() });
     }
-    let mut text = String::new();
-    let mut roots: Vec<String> = vec![];
-    for (&result, (called, used)) in op.outputs().iter().zip(calls) {
-        let name = match calls {
-            [_] => op.name().to_string(),
-            _ => format!("{}_{result}", op.name()),
-        };
-        // An operand may be the result of arithmetic, which must not be fused with the function's own.
-        let mut operands: Vec<_> = op.inputs().to_vec();
-        operands.extend(used.iter().filter(|operand| !op.inputs().contains(operand)));
-        let parameters: Vec<_> = operands.iter().map(|operand| format!("{operand}: vec4<u32>")).collect();
-        let parameters = parameters.join(", ");
-        let arguments: Vec<_> = used.iter().map(|operand| format!("from_outside({operand})")).collect();
-        let arguments = arguments.join(", ");
-        let function = match op {
-            Op::Unary(Unary::Binarize(_)) if is_stochastic(op) => format!(
-                "fn {name}({parameters}, random: vec4<u32>, scale: f32) -> vec4<u32> {{\n    \
-                 return signed4(is_drawn_plus4({arguments}, random), scale);\n}}\n"
-            ),
-            Op::Unary(Unary::Binarize(_)) => format!(
-                "fn {name}({parameters}, scale: f32) -> vec4<u32> {{\n    return signed4(is_plus4({arguments}), scale);\n}}\n"
-            ),
-            _ => format!("fn {name}({parameters}) -> vec4<u32> {{\n    return {called}({arguments});\n}}\n"),
-        };
-        text += &function;
-        roots.push(name);
+    let enabled = if number == Number::F16 { "enable f16;\n\n" } else { "" };
+    let about = match op.definition() {
+        Some(definition) => format!("// {}: {definition}, {}\n", op.name(), definition.formula()),
+        None => format!("// {}\n", op.name()),
+    };
+    let (comment, body) = match text {
+        Text::Exact => (exact_comment(number).to_string(), exact(op, number, calls)),
+        Text::Short => (short::comment(op, number), short::text(op, number, calls)),
+    };
+    let names = calls.iter().map(|call| call.name).collect();
+    Ok(format!(
+        "{enabled}{about}{comment}\n{}",
+        prefixed(&body, prefix, base(op, calls), &names)
+    ))
+}
+
+/// The text with the prefix before the functions in `public`, and with `base` too before all other names.
+fn prefixed(text: &str, prefix: &str, base: &str, public: &HashSet<&str>) -> String {
+    let declared = declared_names(text);
+    renamed(text, |name, _| match (public.contains(name), declared.contains(name)) {
+        (true, _) => Some(format!("{prefix}{name}")),
+        (false, true) => Some(format!("{prefix}{base}_{name}")),
+        (false, false) => None,
+    })
+}
+
+/// What the names of an operation's helpers begin with.
+fn base(op: Op, calls: &[Call]) -> &'static str {
+    match calls {
+        [call] => call.name,
+        _ if matches!(op, Op::GateBackward(_)) => "hard_sigmoid_gate_backward",
+        _ => op.name(),
     }
-    // The function computes in f32, whatever the tensors hold.
-    let formulas = formula::text(op, DType::F32);
-    let mut parts = vec![&*text, part!("function"), &*formulas];
-    if dtype != DType::F32 {
-        parts.extend(words(dtype));
-        roots.extend(["low", "high", "packed"].map(String::from));
+}
+
+fn check_prefix(prefix: &str) -> Result<(), OpError> {
+    let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_name = prefix.starts_with(starts) && prefix.chars().all(|c| starts(c) || c.is_ascii_digit());
+    if prefix.is_empty() || is_name && !prefix.starts_with("__") {
+        return Ok(());
     }
+    Err(OpError::Prefix { given: prefix.into() })
+}
+
+fn exact_comment(number: Number) -> &'static str {
+    match number {
+        Number::F16 => {
+            "// Exact: the same bits on every driver, except that a driver may take a subnormal number for zero, and may give a NaN another\n\
+             // payload.\n"
+        }
+        _ => "// Exact: the same bits on every driver, except that a driver may take a subnormal number for zero.\n",
+    }
+}
+
+/// The parameters of a function: `x: f32, g: f32`. An operation that adds takes what it adds to.
+pub(super) fn parameters(op: Op, number: Number, call: &Call) -> String {
+    let mut operands = op.inputs().to_vec();
+    operands.extend(call.operands.iter().filter(|operand| !op.inputs().contains(operand)));
+    let mut parameters: Vec<_> = operands
+        .iter()
+        .map(|operand| format!("{operand}: {}", number.wgsl()))
+        .collect();
     if is_stochastic(op) {
-        roots.push("random4".into());
+        parameters.push(if number.is_packed() {
+            "random: vec2<u32>".into()
+        } else {
+            "random: u32".into()
+        });
+    }
+    parameters.join(", ")
+}
+
+/// The exact functions, and all that they need.
+fn exact(op: Op, number: Number, calls: &[Call]) -> String {
+    let mut functions = String::new();
+    for call in calls {
+        let result = match number {
+            Number::F32 => format!("bitcast<f32>({})", of_numbers(op, call, "")),
+            // A number that is a half is converted without rounding.
+            Number::F16 => format!(
+                "f16(bitcast<f32>(low(packed_results({}, 0u))))",
+                of_numbers(op, call, "f32")
+            ),
+            Number::PackedF16 | Number::PackedBf16 => of_words(op, number.dtype(), call),
+        };
+        let (name, parameters, of) = (call.name, parameters(op, number, call), number.wgsl());
+        functions += &format!("fn {name}({parameters}) -> {of} {{\n    return {result};\n}}\n");
+    }
+    if let Some(scale) = op.scale() {
+        functions += &format!("const SCALE: f32 = {:?};\n", f64::from(scale.get()));
+    }
+    // Halves that aren't packed are numbers of f32 by then.
+    let computed = if number.is_packed() { number.dtype() } else { DType::F32 };
+    let formulas = Formulas::new(op, computed);
+    let reader = if number.is_packed() { LOADED } else { OUTSIDE };
+    let mut parts = vec![&*functions, &*formulas.text, reader];
+    if number != Number::F32 {
+        parts.extend(words(number.dtype()));
     }
     parts.extend(FUNCTIONS);
-    let roots: Vec<_> = roots.iter().map(String::as_str).collect();
-    Ok(needed(&parts.join("\n"), &roots))
+    let mut roots: Vec<_> = calls.iter().map(|call| call.name).collect();
+    if is_stochastic(op) {
+        roots.push("random4");
+    }
+    needed(&resolved(&parts.join("\n"), op, &formulas), &roots)
+}
+
+/// The bits of a result from operands that are numbers. `widen` makes an `f32` of them.
+fn of_numbers(op: Op, call: &Call, widen: &str) -> String {
+    let bits = |operand: &&str| match widen {
+        "" => format!("bitcast<u32>({operand})"),
+        _ => format!("bitcast<u32>({widen}({operand}))"),
+    };
+    let operands = call.operands.iter().map(bits).collect::<Vec<_>>().join(", ");
+    match op {
+        Op::Unary(Unary::Binarize(_)) if is_stochastic(op) => {
+            format!("signed(is_drawn_plus({operands}, random), SCALE)")
+        }
+        Op::Unary(Unary::Binarize(_)) => format!("signed(is_plus({operands}), SCALE)"),
+        _ => format!("{}({operands})", call.function),
+    }
+}
+
+/// A word of a result from words of halves.
+fn of_words(op: Op, dtype: DType, call: &Call) -> String {
+    match op {
+        Op::Unary(Unary::Binarize(_)) if is_stochastic(op) => {
+            "signed_halves(is_drawn_plus(low(x), random.x), is_drawn_plus(high(x), random.y), SCALE)".into()
+        }
+        Op::Unary(Unary::Binarize(_)) => "signed_halves(is_plus_half(x << 16u), is_plus_half(x), SCALE)".into(),
+        _ => call.of_words(op, dtype),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        math::definition::HardSigmoid,
-        plan::{grid::WORKGROUP, kernel::Stage},
+        math::{binarize::Binarization, definition::HardSigmoid, op::Binary},
+        plan::text::tests::{called, definitions},
     };
-    use naga::{AddressSpace, StorageAccess};
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
 
-    fn checked(text: &str) -> (naga::Module, naga::valid::ModuleInfo) {
+    fn checked(text: &str) -> naga::Module {
         let module =
             naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
-        let capabilities = naga::valid::Capabilities::empty();
+        use naga::valid::Capabilities;
+        let capabilities = Capabilities::SHADER_FLOAT16 | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
         let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
-        let info = validator
+        validator
             .validate(&module)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
-        (module, info)
+            .unwrap_or_else(|error| panic!("{}\n{text}", error.emit_to_string(text)));
+        module
     }
 
-    /// The text parses alone, binds nothing, and has a function for each result, which keeps every operand apart from what made
-    /// it.
+    fn all_options() -> impl Iterator<Item = Options<'static>> {
+        let texts = |number| {
+            Text::ALL.iter().map(move |&text| Options {
+                number,
+                text,
+                prefix: "",
+            })
+        };
+        Number::ALL.iter().flat_map(move |&number| texts(number))
+    }
+
+    /// The text parses alone, binds nothing, has what was asked for, and nothing that isn't needed. Its names begin as promised.
     #[test]
     fn a_function_stands_by_itself() {
+        let mut count = 0;
         let mut without = BTreeSet::new();
         for op in definitions().into_iter().flat_map(Op::all) {
-            for &dtype in DType::ALL {
-                let text = match function(op, dtype) {
-                    Ok(text) => text,
-                    Err(error) => {
-                        assert_eq!(error, OpError::NotElementwise { op: op.name() });
-                        without.insert(op.name());
-                        continue;
-                    }
+            for options in all_options() {
+                let Ok(text) = scalar(
+                    op,
+                    &Options {
+                        prefix: "my_",
+                        ..options
+                    },
+                ) else {
+                    without.insert(op.name());
+                    continue;
                 };
-                let (module, _) = checked(&text);
-                assert!(
-                    module.entry_points.is_empty() && module.global_variables.is_empty() && module.overrides.is_empty()
-                );
-                let names: BTreeSet<_> = module
-                    .functions
-                    .iter()
-                    .filter_map(|(_, one)| one.name.as_deref())
-                    .collect();
-                for name in ["low", "high", "packed"] {
-                    assert_eq!(
-                        names.contains(name),
-                        dtype != DType::F32,
-                        "{name} for {op:?} in {dtype}"
+                count += 1;
+                let module = checked(&text);
+                assert!(module.entry_points.is_empty() && module.global_variables.is_empty());
+                assert!(module.overrides.is_empty() && !text.contains("Params"));
+                let mut roots: Vec<_> = calls(op).iter().map(|call| format!("my_{}", call.name)).collect();
+                if is_stochastic(op) && options.text == Text::Exact {
+                    roots.push("my_binarize_random4".into());
+                }
+                let mut used = BTreeSet::new();
+                for (handle, function) in module.functions.iter() {
+                    if roots.contains(function.name.as_ref().unwrap()) {
+                        used.insert(handle);
+                        used.extend(called(&module, function));
+                    }
+                }
+                assert_eq!(used.len(), module.functions.len(), "{text}");
+                let begin = format!("my_{}", base(op, calls(op)));
+                for name in declared_names(text.trim_start_matches("enable f16;\n")) {
+                    assert!(
+                        name.starts_with(&begin) || roots.iter().any(|root| root == name),
+                        "{name}"
                     );
                 }
-                for result in op.outputs() {
-                    let name = match op.outputs() {
-                        [_] => op.name().to_string(),
-                        _ => format!("{}_{result}", op.name()),
-                    };
-                    let (_, own) = text.split_once(&format!("fn {name}(")).expect("the operation's name");
-                    let own = own.split('}').next().unwrap();
-                    assert!(own.contains("from_outside("), "{own}");
+                for call in calls(op) {
+                    let line = format!(
+                        "fn my_{}({}) -> {} {{",
+                        call.name,
+                        parameters(op, options.number, call),
+                        options.number.wgsl()
+                    );
+                    assert!(text.contains(&line), "{line}\n{text}");
                 }
             }
         }
+        assert!(count > 500, "{count}");
         assert_eq!(
             without,
             BTreeSet::from(["gate_broadcast", "gate_broadcast_sums", "pack", "unpack"])
         );
-        let large = Unary::binarize(Binarization::Deterministic, 1e30).unwrap();
-        assert!(matches!(
-            function(large, DType::F16),
-            Err(OpError::ScaleTooLarge { .. })
-        ));
-        assert!(function(large, DType::Bf16).is_ok());
     }
 
-    /// Each formula, and slopes and shifts for which kernels have functions of their own.
-    fn definitions() -> Vec<HardSigmoid> {
-        let others = [
-            "affine(0, 0.25)",
-            "affine(1e-40, 0.5, half)",
-            "affine(-3, 1e-38, inclusive)",
-        ];
-        let others = others.map(|text| text.parse().unwrap());
-        HardSigmoid::PRESETS
-            .iter()
-            .map(|preset| preset.definition)
-            .chain(others)
-            .collect()
-    }
-
-    /// Entry points, workgroup sizes and bindings are what the kernel says, and its text has no function that it doesn't call.
+    /// Texts of all operations fit into one module, and a text with a prefix beside one without.
     #[test]
-    fn a_kernel_has_what_it_names() {
-        let mut count = 0;
-        for kernel in definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all) {
-            count += 1;
-            let (module, info) = checked(&kernel.text());
-            assert!(module.overrides.is_empty());
-            let names: Vec<_> = module.entry_points.iter().map(|entry| &*entry.name).collect();
-            let stages = kernel.stages().iter().copied();
-            assert_eq!(
-                names,
-                stages.clone().map(Stage::entry_point).collect::<Vec<_>>(),
-                "{kernel:?}"
-            );
-            let expected = kernel.tensors().map(|tensor| Some(tensor.access));
-            // Every tensor and the parameters, so that a layout made from the text ("auto") has them all.
-            let expected: BTreeMap<_, _> = (0..).zip(expected.chain([None])).collect();
-            let mut used = BTreeSet::new();
-            for (index, stage) in stages.enumerate() {
-                let workgroup = if stage == Stage::Tail { 4 } else { WORKGROUP };
-                assert_eq!(module.entry_points[index].workgroup_size, [workgroup, 1, 1]);
-                assert_eq!(bound(&module, &info, index), expected, "{kernel:?} {stage}");
-                used.extend(called(&module, &module.entry_points[index].function));
-            }
-            let all: BTreeSet<_> = module.functions.iter().map(|(handle, _)| handle).collect();
-            assert_eq!(used, all, "a function that nothing calls, in {kernel:?}");
-        }
-        assert!(count > 1000, "{count}");
-    }
-
-    /// The functions that a function calls, and those that these call.
-    fn called(module: &naga::Module, function: &naga::Function) -> BTreeSet<naga::Handle<naga::Function>> {
-        let mut found = BTreeSet::new();
-        for (_, expression) in function.expressions.iter() {
-            if let naga::Expression::CallResult(callee) = *expression {
-                found.insert(callee);
-                found.extend(called(module, &module.functions[callee]));
-            }
-        }
-        // Functions without a result.
-        let mut blocks = vec![&function.body];
-        while let Some(block) = blocks.pop() {
-            for statement in block.iter() {
-                match statement {
-                    naga::Statement::Call { function: callee, .. } => {
-                        found.insert(*callee);
-                        found.extend(called(module, &module.functions[*callee]));
-                    }
-                    naga::Statement::Block(block) => blocks.push(block),
-                    naga::Statement::If { accept, reject, .. } => blocks.extend([accept, reject]),
-                    naga::Statement::Loop { body, continuing, .. } => blocks.extend([body, continuing]),
-                    _ => {}
+    fn texts_of_different_operations_fit_into_one_module() {
+        for options in all_options() {
+            let mut names = BTreeSet::new();
+            let mut all = String::new();
+            for op in Op::all(HardSigmoid::PYTORCH) {
+                if calls(op).is_empty() || !names.insert(base(op, calls(op))) {
+                    continue;
                 }
+                all += &scalar(op, &options).unwrap().replace("enable f16;", "");
+                all += &scalar(
+                    op,
+                    &Options {
+                        prefix: "other_",
+                        ..options
+                    },
+                )
+                .unwrap()
+                .replace("enable f16;", "");
             }
+            assert_eq!(names.len(), 10);
+            let enabled = if options.number == Number::F16 {
+                "enable f16;\n"
+            } else {
+                ""
+            };
+            checked(&format!("{enabled}{all}"));
         }
-        found
     }
 
-    /// What an entry point binds; `None` is the uniform.
-    fn bound(module: &naga::Module, info: &naga::valid::ModuleInfo, entry: usize) -> BTreeMap<u32, Option<Access>> {
-        let mut found = BTreeMap::new();
-        for (handle, variable) in module.global_variables.iter() {
-            if info.get_entry_point(entry)[handle].is_empty() {
-                continue;
-            }
-            if variable.space == AddressSpace::WorkGroup {
-                continue;
-            }
-            let binding = variable.binding.unwrap();
-            assert_eq!(binding.group, 0);
-            let seen = match variable.space {
-                AddressSpace::Uniform => None,
-                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => Some(Access::ReadWrite),
-                AddressSpace::Storage { .. } => Some(Access::Read),
-                other => panic!("{other:?}"),
-            };
-            assert_eq!(
-                found.insert(binding.binding, seen),
-                None,
-                "{} is seen twice",
-                binding.binding
+    #[test]
+    fn what_cant_be_written_is_an_error() {
+        let large = Unary::binarize(Binarization::Deterministic, 1e30).unwrap();
+        let of = |number| {
+            scalar(
+                large,
+                &Options {
+                    number,
+                    ..Default::default()
+                },
+            )
+        };
+        for number in [Number::F16, Number::PackedF16] {
+            assert!(matches!(of(number), Err(OpError::ScaleTooLarge { .. })));
+        }
+        assert!(of(Number::PackedBf16).is_ok() && of(Number::F32).is_ok());
+        let forward = Unary::Forward(HardSigmoid::KERAS);
+        for prefix in ["1", "a-", "__a", " ", "ü", "a b"] {
+            let error = scalar(
+                forward,
+                &Options {
+                    prefix,
+                    ..Default::default()
+                },
+            )
+            .unwrap_err();
+            assert_eq!(error, OpError::Prefix { given: prefix.into() });
+        }
+        for prefix in ["_", "a", "A_1"] {
+            checked(
+                &scalar(
+                    forward,
+                    &Options {
+                        prefix,
+                        ..Default::default()
+                    },
+                )
+                .unwrap(),
             );
         }
-        found
+        assert_eq!("packed_f16".parse(), Ok(Number::PackedF16));
+        assert_eq!("short".parse(), Ok(Text::Short));
+    }
+
+    #[test]
+    fn a_short_text_is_short() {
+        let short = |op: Op, number| {
+            let options = Options {
+                number,
+                text: Text::Short,
+                prefix: "",
+            };
+            let text = scalar(op, &options).unwrap();
+            let code = text.lines().filter(|line| !line.starts_with("//") && !line.is_empty());
+            code.collect::<Vec<_>>().join("\n")
+        };
+        let keras = HardSigmoid::KERAS;
+        assert_eq!(
+            short(Unary::Forward(keras).into(), Number::F32),
+            "fn hard_sigmoid(x: f32) -> f32 {\n    return clamp(0.2 * x + 0.5, 0.0, 1.0);\n}"
+        );
+        assert_eq!(
+            short(Binary::Backward(keras).into(), Number::F32),
+            "fn hard_sigmoid_backward(x: f32, g: f32) -> f32 {\n    return select(0.0, 0.2 * g, x >= -2.5 && x <= 2.5000002);\n}"
+        );
+        assert_eq!(
+            short(Unary::HardSwish(HardSigmoid::PYTORCH).into(), Number::F16),
+            "enable f16;\nfn hard_swish(x: f16) -> f16 {\n    return f16(hard_swish_number(f32(x)));\n}\n\
+             fn hard_swish_number(x: f32) -> f32 {\n    return x * clamp(x + 3.0, 0.0, 6.0) / 6.0;\n}"
+        );
     }
 }

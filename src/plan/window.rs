@@ -83,19 +83,19 @@ impl Window {
         }
     }
 
-    /// The expression in WGSL that is true for those of the four numbers `x` that lie in the window.
+    /// The expression in WGSL that is true if the number `x` lies in the window.
     pub(crate) fn expression(self, x: &str) -> String {
         let Self { positive, negative } = self;
-        let below = |x: &str, count: u32| format!("({x} < vec4<u32>({count:#x}u))");
+        let below = |x: &str, count: u32| format!("({x} < {count:#x}u)");
         let in_bits = |bits: Bits| match bits.first {
             0 => below(x, bits.count),
-            first => below(&format!("{x} - vec4<u32>({first:#x}u)"), bits.count),
+            first => below(&format!("{x} - {first:#x}u"), bits.count),
         };
         let is_symmetric = positive.first == 0 && negative.first == SIGN && positive.count == negative.count;
         match (positive.count, negative.count) {
-            (0, 0) => "vec4<bool>(false)".into(),
-            (SIGN, SIGN) => "vec4<bool>(true)".into(),
-            (count, _) if is_symmetric => below(&format!("({x} & vec4<u32>(0x7fffffffu))"), count),
+            (0, 0) => "false".into(),
+            (SIGN, SIGN) => "true".into(),
+            (count, _) if is_symmetric => below(&format!("({x} & 0x7fffffffu)"), count),
             (_, 0) => in_bits(positive),
             (0, _) => in_bits(negative),
             _ => format!("{} | {}", in_bits(positive), in_bits(negative)),
@@ -137,6 +137,12 @@ fn key(x: f32) -> i32 {
 
 fn from_key(key: i32) -> f32 {
     f32::from_bits((key ^ ((key >> 31) & i32::MAX)) as u32)
+}
+
+/// The first and the last number at which the gradient passes, if there is one.
+pub(crate) fn passing(definition: HardSigmoid) -> Option<[f32; 2]> {
+    let (first, last) = linear_keys(definition);
+    (first <= last).then(|| [first, last].map(from_key))
 }
 
 /// The keys of the first and last input at which the gradient passes; the first is above the last if there is none.
@@ -278,18 +284,15 @@ mod tests {
         let expression = |window: Window| window.expression("x");
         assert_eq!(
             expression(Window::between(-1.0, 1.0)),
-            "((x & vec4<u32>(0x7fffffffu)) < vec4<u32>(0x3f800001u))"
+            "((x & 0x7fffffffu) < 0x3f800001u)"
         );
-        assert_eq!(expression(Window::EVERYTHING), "vec4<bool>(true)");
-        assert_eq!(expression(Window::between(0.0, 1.0)), "(x < vec4<u32>(0x3f800001u))");
-        assert_eq!(
-            expression(Window::between(1.0, 2.0)),
-            "(x - vec4<u32>(0x3f800000u) < vec4<u32>(0x800001u))"
-        );
+        assert_eq!(expression(Window::EVERYTHING), "true");
+        assert_eq!(expression(Window::between(0.0, 1.0)), "(x < 0x3f800001u)");
+        assert_eq!(expression(Window::between(1.0, 2.0)), "(x - 0x3f800000u < 0x800001u)");
         assert_eq!(
             expression(Window::between(-1.0, 2.0)),
-            "(x < vec4<u32>(0x40000001u)) | (x - vec4<u32>(0x80000000u) < vec4<u32>(0x3f800001u))"
+            "(x < 0x40000001u) | (x - 0x80000000u < 0x3f800001u)"
         );
-        assert_eq!(expression(Window::between(2.0, 1.0)), "vec4<bool>(false)");
+        assert_eq!(expression(Window::between(2.0, 1.0)), "false");
     }
 }

@@ -7,6 +7,8 @@ mod cases;
 mod common;
 mod exhaustive;
 mod functions;
+#[path = "../common/outside.rs"]
+mod outside;
 #[path = "../common/slice.rs"]
 mod slice;
 
@@ -29,7 +31,7 @@ fn main() {
         ("special_values", special_values),
         ("halves", halves),
         ("every_function", functions::every_function),
-        ("packed", functions::packed),
+        ("short_functions_differ", functions::short_functions_differ),
         ("offsets", offsets),
         ("split", split),
         ("broadcast_shapes", broadcast::shapes),
@@ -50,6 +52,10 @@ fn main() {
         ("device_lost_during_a_call", device_lost_during_a_call),
         ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
         ("sample (opt-in: ./test.sh matrix)", exhaustive::sample),
+        (
+            "functions_of_many_numbers (opt-in: ./test.sh exhaustive)",
+            functions::many,
+        ),
         ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
     ])
     .exit();

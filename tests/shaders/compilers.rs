@@ -4,7 +4,11 @@
 //! WGSL lets a compiler fuse a product and a sum into one rounding, and Microsoft's do. So wherever two roundings are
 //! promised, an integer operation has to be between them, in the compilers' output too.
 
-use crate::{Change, Variant, each_variant, glsl, hlsl, spirv};
+use crate::{
+    Change, Variant,
+    careless::{NAN, ROUNDINGS, without},
+    each_variant, glsl, hlsl, spirv,
+};
 use hard_sigmoid::{DType, Op, Unary};
 use naga::back::hlsl::ShaderModel;
 use std::{
@@ -186,7 +190,7 @@ impl Files {
             known: HashMap::new(),
         };
         each_variant(change, |variant| {
-            let (op, dtype, entry) = (variant.kernel.op(), variant.kernel.dtype(), variant.entry());
+            let Variant { op, dtype, entry, .. } = variant;
             let name = format!("{}-{}-{entry}-{dtype}", files.all.len(), op.name());
             // Only kernels that compute with f32 have these tests for NaN; halves have their own.
             let makes_signs = matches!(op, Op::Unary(Unary::Binarize(_)) | Op::Pack(_) | Op::Unpack(_));
@@ -198,7 +202,11 @@ impl Files {
             if files.known.insert(translated.clone(), files.all.len()).is_none() {
                 let base = files.folder.path().join(name);
                 fs::write(format!("{}.{suffix}", base.display()), &translated).unwrap();
-                files.all.push(File { base, entry, expected });
+                files.all.push(File {
+                    base,
+                    entry: entry.into(),
+                    expected,
+                });
             }
             Ok(translated)
         });
@@ -262,9 +270,8 @@ fn faults(listings: &[(String, Expected)], fused: impl Fn(&str) -> Vec<&str>) ->
 
 /// The shader without its precautions.
 fn careless(text: &str) -> String {
-    let apart = "return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));";
-    let nan = "return select(result, operand | vec4<u32>(QUIET), magnitude4(operand) > vec4<u32>(INFINITE));";
-    text.replace(apart, "return v;").replace(nan, "return result;")
+    let all = [ROUNDINGS, NAN].concat();
+    without(text, &all)
 }
 
 #[test]

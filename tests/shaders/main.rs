@@ -1,12 +1,17 @@
 //! The texts of the kernels parse, validate without optional capabilities, and translate to what wgpu feeds to Vulkan, Metal, DX12
 //! and GL. No GPU needed. If the compilers that take a translation are installed, they compile it: see `compilers.rs`.
 
+#[path = "../common/careless.rs"]
+mod careless;
 mod compilers;
+#[path = "../common/outside.rs"]
+mod outside;
 
 use expect_test::expect_file;
 use hard_sigmoid::{
     Binary, DType, HardSigmoid, Op, Unary,
-    plan::{Kernel, Placement, Stage},
+    plan::{Kernel, Placement},
+    wgsl::{self, Number, Options},
 };
 use naga::{back, proc::BoundsCheckPolicies, valid};
 
@@ -27,18 +32,13 @@ fn checked(text: &str) -> Shader {
 /// Changes a kernel's text.
 type Change = fn(&str) -> String;
 
-/// An entry point of a kernel.
+/// An entry point of a kernel of ours, or of one that calls our functions.
 #[derive(Clone, Copy)]
 struct Variant<'a> {
     shader: &'a Shader,
-    kernel: Kernel,
-    stage: Stage,
-}
-
-impl Variant<'_> {
-    fn entry(&self) -> String {
-        self.stage.entry_point().into()
-    }
+    op: Op,
+    dtype: DType,
+    entry: &'a str,
 }
 
 /// Calls `translate` for each entry point; it returns the translation or a description of the error.
@@ -47,14 +47,34 @@ fn each_variant(change: Change, mut translate: impl FnMut(Variant) -> Result<Vec
     // One preset divides, one multiplies, one halves its gradient at the kinks, and the last two have no slope to speak of.
     let definitions = ["pytorch", "keras", "sparse", "affine(0, 0.25)", "affine(1e-40, 0.5)"];
     let definitions = definitions.map(|text| text.parse::<HardSigmoid>().unwrap());
-    for kernel in definitions.into_iter().flat_map(Op::all).flat_map(Kernel::all) {
-        let shader = checked(&change(&kernel.text()));
-        for &stage in kernel.stages() {
-            let shader = &shader;
-            let variant = Variant { shader, kernel, stage };
-            let translated = translate(variant).unwrap_or_else(|e| panic!("{kernel:?} {stage}: {e}"));
+    let mut each = |text: &str, op, dtype, entries: &[&str]| {
+        let shader = &checked(&change(text));
+        for entry in entries {
+            let variant = Variant {
+                shader,
+                op,
+                dtype,
+                entry,
+            };
+            let translated = translate(variant).unwrap_or_else(|e| panic!("{op:?} {dtype} {entry}: {e}"));
             assert!(!translated.is_empty());
             count += 1;
+        }
+    };
+    for op in definitions.into_iter().flat_map(Op::all) {
+        for kernel in Kernel::all(op) {
+            let entries: Vec<_> = kernel.stages().iter().map(|stage| stage.entry_point()).collect();
+            each(&kernel.text(), op, kernel.dtype(), &entries);
+        }
+        for number in [Number::F32, Number::PackedF16, Number::PackedBf16] {
+            let options = Options {
+                number,
+                ..Default::default()
+            };
+            if let Ok(function) = wgsl::scalar(op, &options) {
+                let text = function + &outside::kernel(op, &options, 4096, number == Number::F32);
+                each(&text, op, number.dtype(), &["mine"]);
+            }
         }
     }
     assert!(count > 1000, "{count}");
@@ -82,7 +102,7 @@ fn spirv(variant: Variant) -> Result<Vec<u8>, String> {
     let options = back::spv::Options::default();
     let pipeline = back::spv::PipelineOptions {
         shader_stage: naga::ShaderStage::Compute,
-        entry_point: variant.entry(),
+        entry_point: variant.entry.into(),
     };
     let words = back::spv::write_vec(&variant.shader.module, &variant.shader.info, &options, Some(&pipeline));
     words
@@ -97,7 +117,7 @@ fn msl(variant: Variant) -> Result<Vec<u8>, String> {
         ..Default::default()
     };
     let pipeline = back::msl::PipelineOptions {
-        entry_point: Some((naga::ShaderStage::Compute, variant.entry())),
+        entry_point: Some((naga::ShaderStage::Compute, variant.entry.into())),
         ..Default::default()
     };
     let written = back::msl::write_string(&variant.shader.module, &variant.shader.info, &options, &pipeline);
@@ -114,7 +134,7 @@ fn hlsl(variant: Variant, model: back::hlsl::ShaderModel) -> Result<Vec<u8>, Str
         ..Default::default()
     };
     let pipeline = back::hlsl::PipelineOptions {
-        entry_point: Some((naga::ShaderStage::Compute, variant.entry())),
+        entry_point: Some((naga::ShaderStage::Compute, variant.entry.into())),
     };
     let mut text = String::new();
     let mut writer = back::hlsl::Writer::new(&mut text, &options, &pipeline);
@@ -133,7 +153,7 @@ fn glsl(variant: Variant) -> Result<Vec<u8>, String> {
     };
     let pipeline = back::glsl::PipelineOptions {
         shader_stage: naga::ShaderStage::Compute,
-        entry_point: variant.entry(),
+        entry_point: variant.entry.into(),
         multiview: None,
     };
     let mut text = String::new();
@@ -179,8 +199,14 @@ fn msl_is_as_reviewed() {
     ] {
         let kernel = Kernel::new(op, DType::F32, Placement::Separate).unwrap();
         let shader = &checked(&kernel.text());
-        let stage = Stage::Body;
-        let text = msl(Variant { shader, kernel, stage }).unwrap();
+        let (dtype, entry) = (DType::F32, "body");
+        let text = msl(Variant {
+            shader,
+            op,
+            dtype,
+            entry,
+        })
+        .unwrap();
         snapshot.assert_eq(std::str::from_utf8(&text).unwrap());
     }
 }
@@ -189,4 +215,7 @@ fn msl_is_as_reviewed() {
 #[test]
 fn wgsl_is_as_reviewed() {
     expect_file!["snapshots/forward.wgsl"].assert_eq(&text());
+    let hard_swish = Unary::HardSwish(HardSigmoid::JAX);
+    let function = wgsl::scalar(hard_swish, &Options::default()).unwrap();
+    expect_file!["snapshots/function.wgsl"].assert_eq(&function);
 }

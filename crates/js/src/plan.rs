@@ -3,7 +3,7 @@
 use crate::{Result, dtype, error, object, operation};
 use hard_sigmoid::{
     plan::{Access, Device, Kernel, Limits, Placement, Plan},
-    wgsl,
+    wgsl::{self, Options},
 };
 use serde::Serialize;
 use wasm_bindgen::prelude::*;
@@ -14,10 +14,15 @@ pub fn kernel(name: &str, parameters: JsValue, dtype_name: &str, placement: &str
     Ok(named(name, parameters, dtype_name, placement)?.text())
 }
 
-/// An operation as a WGSL function, to be called from a kernel of one's own.
+/// An operation as WGSL functions of numbers, to be called from a kernel of one's own.
 #[wasm_bindgen]
-pub fn function_text(name: &str, parameters: JsValue, dtype_name: &str) -> Result<String> {
-    Ok(wgsl::function(operation(name, parameters)?, dtype(dtype_name)?)?)
+pub fn scalar(name: &str, parameters: JsValue, number: &str, text: &str, prefix: &str) -> Result<String> {
+    let options = Options {
+        number: number.parse().map_err(error)?,
+        text: text.parse().map_err(error)?,
+        prefix,
+    };
+    Ok(wgsl::scalar(operation(name, parameters)?, &options)?)
 }
 
 #[derive(Serialize)]

@@ -124,63 +124,63 @@ bool in_body(
     return i_7 < naga_div(_e1, 4u);
 }
 
-metal::uint4 magnitude4_(
-    metal::uint4 v
+uint magnitude_of(
+    uint v
 ) {
-    return v & metal::uint4(2147483647u);
+    return v & 2147483647u;
 }
 
-metal::uint4 unless_nan(
-    metal::uint4 result,
-    metal::uint4 operand
+uint unless_nan(
+    uint result,
+    uint operand
 ) {
-    metal::uint4 _e5 = magnitude4_(operand);
-    return metal::select(result, operand | metal::uint4(4194304u), _e5 > metal::uint4(2139095040u));
+    uint _e4 = magnitude_of(operand);
+    return (_e4 > INFINITE) ? (operand | QUIET) : result;
 }
 
-metal::uint4 product_scaled(
-    metal::uint4 g
+float number(
+    uint bits
 ) {
-    metal::uint4 _e5 = unless_nan(as_type<metal::uint4>(SLOPE * as_type<metal::float4>(g)), g);
+    return as_type<float>(bits);
+}
+
+uint product_scaled(
+    uint g
+) {
+    float _e2 = number(g);
+    uint _e5 = unless_nan(as_type<uint>(SLOPE * _e2), g);
     return _e5;
 }
 
-metal::uint4 scaled4_(
-    metal::uint4 g_1
+uint plain_gradient(
+    uint x,
+    uint g_1
 ) {
-    metal::uint4 _e1 = product_scaled(g_1);
-    return _e1;
-}
-
-metal::uint4 plain_gradient(
-    metal::uint4 x,
-    metal::uint4 g_2
-) {
-    metal::uint4 _e2 = scaled4_(g_2);
+    uint _e2 = product_scaled(g_1);
     return _e2;
 }
 
-metal::uint4 gradient4_(
-    metal::uint4 x_1,
-    metal::uint4 g_3
+bool passes(
+    uint x_1
 ) {
-    metal::uint4 _e2 = plain_gradient(x_1, g_3);
+    return (x_1 & 2147483647u) < 1077936128u;
+}
+
+uint backward_bits(
+    uint x_2,
+    uint g_2
+) {
+    uint _e3 = plain_gradient(x_2, g_2);
+    bool _e4 = passes(x_2);
+    return _e4 ? _e3 : 0u;
+}
+
+uint dx_of(
+    uint x_3,
+    uint g_3
+) {
+    uint _e2 = backward_bits(x_3, g_3);
     return _e2;
-}
-
-metal::bool4 passes4_(
-    metal::uint4 x_2
-) {
-    return (x_2 & metal::uint4(2147483647u)) < metal::uint4(1077936128u);
-}
-
-metal::uint4 backward4_(
-    metal::uint4 x_3,
-    metal::uint4 g_4
-) {
-    metal::uint4 _e4 = gradient4_(x_3, g_4);
-    metal::bool4 _e5 = passes4_(x_3);
-    return metal::select(metal::uint4(0u), _e4, _e5);
 }
 
 uint tail_index(
@@ -200,11 +200,11 @@ bool in_tail(
 }
 
 uint merged(
-    metal::uint4 result_1,
+    uint result_1,
     uint before,
     uint i_9
 ) {
-    return result_1.x;
+    return result_1;
 }
 
 struct bodyInput {
@@ -222,8 +222,12 @@ kernel void body(
     if (_e2) {
         metal::uint4 _e3 = load_x(_e1, x_vec, _buffer_sizes);
         metal::uint4 _e4 = load_g(_e1, g_vec, _buffer_sizes);
-        metal::uint4 _e5 = backward4_(_e3, _e4);
-        store_dx(_e1, _e5, dx_vec, _buffer_sizes);
+        uint _e7 = dx_of(_e3.x, _e4.x);
+        uint _e10 = dx_of(_e3.y, _e4.y);
+        uint _e13 = dx_of(_e3.z, _e4.z);
+        uint _e16 = dx_of(_e3.w, _e4.w);
+        metal::uint4 new_dx = metal::uint4(_e7, _e10, _e13, _e16);
+        store_dx(_e1, new_dx, dx_vec, _buffer_sizes);
         return;
     } else {
         return;

@@ -104,63 +104,70 @@ bool in_body(
     return i_5 < naga_div(_e1, 4u);
 }
 
-metal::uint4 magnitude4_(
-    metal::uint4 v
+uint magnitude_of(
+    uint v
 ) {
-    return v & metal::uint4(2147483647u);
+    return v & 2147483647u;
 }
 
-metal::uint4 unless_nan(
-    metal::uint4 result,
-    metal::uint4 operand
+uint unless_nan(
+    uint result,
+    uint operand
 ) {
-    metal::uint4 _e5 = magnitude4_(operand);
-    return metal::select(result, operand | metal::uint4(4194304u), _e5 > metal::uint4(2139095040u));
+    uint _e4 = magnitude_of(operand);
+    return (_e4 > INFINITE) ? (operand | QUIET) : result;
 }
 
-metal::float4 sixth(
-    metal::float4 t
+float sixth(
+    float t
 ) {
-    metal::float4 q = as_type<metal::float4>(metal::min(as_type<metal::int4>(t * SIXTH), metal::int4(1065353215)));
-    metal::float4 difference = as_type<metal::float4>(metal::max(as_type<metal::int4>(t - (4.0 * q)), metal::int4(1)));
+    float q = as_type<float>(metal::min(as_type<int>(t * SIXTH), 1065353215));
+    float difference = as_type<float>(metal::max(as_type<int>(t - (4.0 * q)), 1));
     return q + ((difference - (2.0 * q)) * SIXTH);
 }
 
-metal::uint4 clamped(
-    metal::float4 v_1,
+uint clamped(
+    float v_1,
     float top
 ) {
-    return as_type<metal::uint4>(metal::clamp(as_type<metal::int4>(v_1), metal::int4(0), metal::int4(as_type<int>(top))));
+    return as_type<uint>(metal::clamp(as_type<int>(v_1), 0, as_type<int>(top)));
 }
 
-metal::float4 relu6_(
-    metal::uint4 x
+float number(
+    uint bits
 ) {
-    metal::uint4 _e6 = clamped(as_type<metal::float4>(x) + metal::float4(3.0), 6.0);
-    return as_type<metal::float4>(_e6);
+    return as_type<float>(bits);
 }
 
-metal::uint4 divided_value(
-    metal::uint4 x_1
+float relu6_(
+    uint x
 ) {
-    metal::float4 _e1 = relu6_(x_1);
-    metal::float4 _e2 = sixth(_e1);
-    return as_type<metal::uint4>(_e2);
+    float _e1 = number(x);
+    uint _e5 = clamped(_e1 + 3.0, 6.0);
+    return as_type<float>(_e5);
 }
 
-metal::uint4 value4_(
-    metal::uint4 x_2
+uint divided_value(
+    uint x_1
 ) {
-    metal::uint4 _e1 = divided_value(x_2);
-    return _e1;
+    float _e1 = relu6_(x_1);
+    float _e2 = sixth(_e1);
+    return as_type<uint>(_e2);
 }
 
-metal::uint4 forward4_(
-    metal::uint4 x_3
+uint forward_bits(
+    uint x_2
 ) {
-    metal::uint4 _e1 = value4_(x_3);
-    metal::uint4 _e2 = unless_nan(_e1, x_3);
+    uint _e1 = divided_value(x_2);
+    uint _e2 = unless_nan(_e1, x_2);
     return _e2;
+}
+
+uint y_of(
+    uint x_3
+) {
+    uint _e1 = forward_bits(x_3);
+    return _e1;
 }
 
 uint tail_index(
@@ -180,11 +187,11 @@ bool in_tail(
 }
 
 uint merged(
-    metal::uint4 result_1,
+    uint result_1,
     uint before,
     uint i_7
 ) {
-    return result_1.x;
+    return result_1;
 }
 
 struct bodyInput {
@@ -200,8 +207,12 @@ kernel void body(
     bool _e2 = in_body(_e1, params);
     if (_e2) {
         metal::uint4 _e3 = load_x(_e1, x_vec, _buffer_sizes);
-        metal::uint4 _e4 = forward4_(_e3);
-        store_y(_e1, _e4, y_vec, _buffer_sizes);
+        uint _e5 = y_of(_e3.x);
+        uint _e7 = y_of(_e3.y);
+        uint _e9 = y_of(_e3.z);
+        uint _e11 = y_of(_e3.w);
+        metal::uint4 new_y = metal::uint4(_e5, _e7, _e9, _e11);
+        store_y(_e1, new_y, y_vec, _buffer_sizes);
         return;
     } else {
         return;

@@ -49,7 +49,7 @@ fn body(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = vector_index(id);
     if in_body(i) {
         let x = load_x(i);
-        let new_y = forward4(x);
+        let new_y = vec4<u32>(y_of(x.x), y_of(x.y), y_of(x.z), y_of(x.w));
         store_y(i, new_y);
     }
 }
@@ -58,10 +58,15 @@ fn body(@builtin(global_invocation_id) id: vec3<u32>) {
 fn tail(@builtin(local_invocation_index) lane: u32) {
     let i = tail_index(lane);
     if in_tail(i) {
-        let x = vec4<u32>(load_x_word(i));
-        let new_y = merged(forward4(x), load_y_word(i), i);
+        let x = load_x_word(i);
+        let new_y = merged(y_of(x), load_y_word(i), i);
         store_y_word(i, new_y);
     }
+}
+
+// A word of y.
+fn y_of(x: u32) -> u32 {
+    return forward_bits(x);
 }
 
 const WORKGROUP: u32 = 256u;
@@ -80,8 +85,9 @@ fn tail_index(lane: u32) -> u32 {
     return (whole_words() & 0xfffffffcu) + lane;
 }
 
-fn value4(x: vec4<u32>) -> vec4<u32> {
-    return divided_value(x);
+// An operand that a kernel of ours has loaded, as a number.
+fn number(bits: u32) -> f32 {
+    return bitcast<f32>(bits);
 }
 
 fn whole_words() -> u32 {
@@ -92,18 +98,18 @@ fn in_tail(i: u32) -> bool {
     return i < params.len;
 }
 
-fn merged(result: vec4<u32>, before: u32, i: u32) -> u32 {
-    return result.x;
+fn merged(result: u32, before: u32, i: u32) -> u32 {
+    return result;
 }
 
 // y from x.
-fn forward4(x: vec4<u32>) -> vec4<u32> {
-    return unless_nan(value4(x), x);
+fn forward_bits(x: u32) -> u32 {
+    return unless_nan(divided_value(x), x);
 }
 
 // clamp(x + 3, 0, 6) / 6.
-fn divided_value(x: vec4<u32>) -> vec4<u32> {
-    return bitcast<vec4<u32>>(sixth(relu6(x)));
+fn divided_value(x: u32) -> u32 {
+    return bitcast<u32>(sixth(relu6(x)));
 }
 
 const QUIET: u32 = 0x00400000u;
@@ -113,22 +119,22 @@ const INFINITE: u32 = 0x7f800000u;
 const SIXTH: f32 = 0.16666667163372039794921875; // 1/6 rounded to f32
 
 // Clamps v to 0 and top, and returns bits. As integers, positive floats keep their order, and negative floats are negative.
-fn clamped(v: vec4<f32>, top: f32) -> vec4<u32> {
-    return bitcast<vec4<u32>>(clamp(bitcast<vec4<i32>>(v), vec4<i32>(0), vec4<i32>(bitcast<i32>(top))));
+fn clamped(v: f32, top: f32) -> u32 {
+    return bitcast<u32>(clamp(bitcast<i32>(v), 0, bitcast<i32>(top)));
 }
 
-fn magnitude4(v: vec4<u32>) -> vec4<u32> {
-    return v & vec4<u32>(0x7fffffffu);
+fn magnitude_of(v: u32) -> u32 {
+    return v & 0x7fffffffu;
 }
 
 // Returns `result` if `operand` isn't NaN, otherwise `operand`, quieted.
-fn unless_nan(result: vec4<u32>, operand: vec4<u32>) -> vec4<u32> {
-    return select(result, operand | vec4<u32>(QUIET), magnitude4(operand) > vec4<u32>(INFINITE));
+fn unless_nan(result: u32, operand: u32) -> u32 {
+    return select(result, operand | QUIET, magnitude_of(operand) > INFINITE);
 }
 
 // clamp(x + 3, 0, 6).
-fn relu6(x: vec4<u32>) -> vec4<f32> {
-    return bitcast<vec4<f32>>(clamped(bitcast<vec4<f32>>(x) + 3.0, 6.0));
+fn relu6(x: u32) -> f32 {
+    return bitcast<f32>(clamped(number(x) + 3.0, 6.0));
 }
 
 // t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6. Other t don't occur: x + 3 gives none. WGSL's own division may be
@@ -138,8 +144,8 @@ fn relu6(x: vec4<u32>) -> vec4<f32> {
 // Two integer operations keep q and the first difference apart from what uses them. Each changes one number, so no compiler
 // can leave it out: q is below 1 for t = 6 too, and the difference is above 0 for t = 0 too. The last sum takes both changes
 // back, so the quotients are 1 and 0.
-fn sixth(t: vec4<f32>) -> vec4<f32> {
-    let q = bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(t * SIXTH), vec4<i32>(0x3f7fffff)));
-    let difference = bitcast<vec4<f32>>(max(bitcast<vec4<i32>>(t - 4.0 * q), vec4<i32>(1)));
+fn sixth(t: f32) -> f32 {
+    let q = bitcast<f32>(min(bitcast<i32>(t * SIXTH), 0x3f7fffff));
+    let difference = bitcast<f32>(max(bitcast<i32>(t - 4.0 * q), 1));
     return q + (difference - 2.0 * q) * SIXTH;
 }

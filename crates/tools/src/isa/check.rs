@@ -3,6 +3,7 @@
 use crate::{
     Result,
     isa::{
+        careless::{ROUNDINGS, without},
         device::Device,
         driver::Driver,
         kernels::{self, Module, Pipeline},
@@ -87,7 +88,7 @@ impl Faults {
         self.spilled += usize::from(spilled.is_some());
         let name = kernel.name();
         if !fused.is_empty() {
-            self.fusing.push(format!("{name} {}", kernel.kernel.dtype()));
+            self.fusing.push(format!("{name} {}", kernel.dtype));
         }
         let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
             ([line, ..], ..) => format!("rounds once: {line}"),
@@ -97,9 +98,13 @@ impl Faults {
             (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
             _ => return,
         };
-        let (dtype, placement) = (kernel.kernel.dtype(), kernel.kernel.placement());
+        let dtype = kernel.dtype;
+        let place = match kernel.placement {
+            Some(placement) => placement.to_string(),
+            None => "in somebody else's kernel".into(),
+        };
         self.first
-            .get_or_insert(format!("{name} in {dtype}, {placement}, {} {words}", kernel.stage));
+            .get_or_insert(format!("{name} in {dtype}, {place}, {} {words}", kernel.entry));
     }
 
     fn count(&self) -> usize {
@@ -133,6 +138,18 @@ impl Reader {
         Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup))
     }
 
+    /// How many instructions each function adds to a kernel.
+    fn epilogues(&self) -> Result<Vec<(String, f64)>> {
+        let count = |pipeline: &Pipeline| -> Result<f64> {
+            let compiled = Module::new(&pipeline.text)?.compile(&self.driver, pipeline.entry, pipeline.tensors)?;
+            Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup).alu)
+        };
+        let none = count(&kernels::no_epilogue()?)?;
+        let all = kernels::epilogues()?.into_iter();
+        all.map(|(name, pipeline)| Ok((name, count(&pipeline)? - none)))
+            .collect()
+    }
+
     /// Compiles and reads pipelines, after a change of their text.
     fn faults(
         &self,
@@ -143,8 +160,7 @@ impl Reader {
         let mut faults = Faults::default();
         for kernel in pipelines {
             let module = Module::new(&change(&kernel.text))?;
-            let tensors = kernel.kernel.tensors().len();
-            let compiled = module.compile(&self.driver, kernel.stage.entry_point(), tensors)?;
+            let compiled = module.compile(&self.driver, kernel.entry, kernel.tensors)?;
             let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
             if reading.alu == 0.0 {
                 return Err(format!("the listing shows no instruction:\n{}", compiled.listing).into());
@@ -172,10 +188,10 @@ pub fn check(device: &Device) -> Result<()> {
         if !kernel.is_shown() {
             return;
         }
-        let name = format!("{} {}", kernel.name(), kernel.kernel.dtype());
+        let name = format!("{} {}", kernel.name(), kernel.dtype);
         let count = reading.alu / f64::from(kernel.width());
         let limit = LIMITS.iter().find(|(name, _)| *name == kernel.name());
-        let limit = limit.map(|(_, limits)| limits[kernel.kernel.dtype() as usize]);
+        let limit = limit.map(|(_, limits)| limits[kernel.dtype as usize]);
         with_limit += usize::from(limit.is_some());
         match limit {
             _ if device.name != LIMITED => {}
@@ -206,7 +222,7 @@ pub fn check(device: &Device) -> Result<()> {
 
     // Without the shader's precautions the compiler has to fuse, or the check proves nothing.
     let shown: Vec<_> = all.into_iter().filter(Pipeline::is_shown).collect();
-    let careless = reader.faults(kernels::careless, &shown, |_, _| ())?;
+    let careless = reader.faults(|text| without(text, ROUNDINGS), &shown, |_, _| ())?;
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
         if !careless.fusing.iter().any(|name| name == kernel) {
             return Err(format!("{kernel} shows no fusion without apart(), so this check might miss one").into());
@@ -219,6 +235,10 @@ pub fn check(device: &Device) -> Result<()> {
         shown.len()
     );
     for (name, count) in rows {
+        println!("{name}\t{count:.1}");
+    }
+    println!();
+    for (name, count) in reader.epilogues()? {
         println!("{name}\t{count:.1}");
     }
     Ok(())

@@ -2,11 +2,15 @@
 
 use crate::{
     Result,
-    isa::driver::{Compiled, Driver},
+    isa::{
+        driver::{Compiled, Driver},
+        outside,
+    },
 };
 use hard_sigmoid::{
-    HardSigmoid, Op,
+    DType, HardSigmoid, Op,
     plan::{Kernel, Placement, Stage},
+    wgsl::{self, Options, Text},
 };
 use naga::{back, proc::BoundsCheckPolicies, valid};
 use std::{collections::HashSet, ffi::CString};
@@ -82,15 +86,48 @@ impl Module {
     }
 }
 
-/// One of the crate's pipelines.
+/// One of the crate's pipelines, or somebody else's that calls its functions.
 pub struct Pipeline {
-    pub kernel: Kernel,
-    pub stage: Stage,
-    /// The kernel's text.
+    pub op: Op,
+    pub dtype: DType,
+    pub entry: &'static str,
+    /// Storage buffers that it binds.
+    pub tensors: usize,
+    /// How a kernel of the crate places its tensors; none for somebody else's.
+    pub placement: Option<Placement>,
     pub text: String,
 }
 
 impl Pipeline {
+    /// An entry point of a kernel.
+    fn new(kernel: Kernel, stage: Stage, text: String) -> Self {
+        Self {
+            op: kernel.op(),
+            dtype: kernel.dtype(),
+            entry: stage.entry_point(),
+            tensors: kernel.tensors().len(),
+            placement: Some(kernel.placement()),
+            text,
+        }
+    }
+
+    /// A kernel that calls the functions of an operation straight after a multiplication.
+    fn outside(op: Op, text: Text) -> Option<Self> {
+        let options = Options {
+            text,
+            ..Default::default()
+        };
+        let function = wgsl::scalar(op, &options).ok()?;
+        Some(Self {
+            op,
+            dtype: DType::F32,
+            entry: "mine",
+            tensors: 1,
+            placement: None,
+            text: function + &outside::kernel(op, &options, 1 << 20, true),
+        })
+    }
+
     /// Whether the compiler may fuse: in the forward pass of presets in halves a fusion doesn't change the result.
     pub fn may_fuse(&self) -> bool {
         self.text.contains("fn forward_halves(")
@@ -98,7 +135,7 @@ impl Pipeline {
 
     /// How many products by 1/6 may be fused: the last step of each element's division by 6.
     pub fn sixths(&self) -> usize {
-        if self.text.contains("fn sixth(") {
+        if self.text.contains("sixth(t: f32)") {
             self.width() as usize
         } else {
             0
@@ -107,54 +144,51 @@ impl Pipeline {
 
     /// Whether the kernel may clamp floats: it converts a probability to an integer.
     pub fn limits_floats(&self) -> bool {
-        ["binarize", "pack"].contains(&self.op().name())
+        ["binarize", "pack"].contains(&self.op.name())
     }
 
     /// Whether the tables show it: bodies with tensors in separate buffers, forward and backward with every definition, and the
     /// other operations with one definition.
     pub fn is_shown(&self) -> bool {
-        let is_plain = ["forward", "backward"].contains(&self.op().name());
+        let is_plain = ["forward", "backward"].contains(&self.op.name());
         let is_first = self
-            .op()
+            .op
             .definition()
             .is_none_or(|definition| definition == HardSigmoid::PYTORCH);
         // The number of its instructions depends on the data's shape.
-        let is_known = self.op().name() == "gate_broadcast_sums";
-        self.is_body() && self.kernel.placement() == Placement::Separate && (is_plain || is_first) && !is_known
+        let is_known = self.op.name() == "gate_broadcast_sums";
+        self.is_body() && self.placement == Some(Placement::Separate) && (is_plain || is_first) && !is_known
     }
 
     /// Whether it reads all operands as vectors. Packed signs and broadcast operands are read by words.
     pub fn takes_vectors(&self) -> bool {
-        let name = self.op().name();
+        let name = self.op.name();
         self.is_body() && !["pack", "unpack", "gate_broadcast", "gate_broadcast_sums"].contains(&name)
     }
 
     /// Number of elements that one invocation of the body computes.
     pub fn width(&self) -> u32 {
-        match self.op().name() {
+        match self.op.name() {
+            _ if self.placement.is_none() => 1,
             "pack" => 32,
-            _ => 16 / self.kernel.dtype().size() as u32,
+            _ => 16 / self.dtype.size() as u32,
         }
     }
 
     /// The pipeline's name in the tables.
     pub fn name(&self) -> String {
-        match self.op().definition() {
-            Some(definition) => format!("{definition} {}", self.op().name()),
-            None => match self.op().parameters().estimator {
-                Some(estimator) => format!("{} {estimator}", self.op().name()),
-                None => self.op().name().into(),
+        match self.op.definition() {
+            Some(definition) => format!("{definition} {}", self.op.name()),
+            None => match self.op.parameters().estimator {
+                Some(estimator) => format!("{} {estimator}", self.op.name()),
+                None => self.op.name().into(),
             },
         }
     }
 
-    fn op(&self) -> Op {
-        self.kernel.op()
-    }
-
     /// The body computes vectors, the tail single words.
     fn is_body(&self) -> bool {
-        self.stage == Stage::Body
+        self.entry == "body"
     }
 }
 
@@ -175,65 +209,70 @@ fn definitions() -> [HardSigmoid; 7] {
 /// Every pipeline: kernel, body and tail. A text comes under two names only if the tables show both.
 pub fn all() -> Vec<Pipeline> {
     let mut seen = HashSet::new();
-    let kernels = definitions().into_iter().flat_map(Op::all).flat_map(Kernel::all);
-    let pipelines = kernels.flat_map(|kernel| {
+    let ops = || definitions().into_iter().flat_map(Op::all);
+    let pipelines = ops().flat_map(Kernel::all).flat_map(|kernel| {
         let text = kernel.text();
-        kernel.stages().iter().map(move |&stage| Pipeline {
-            kernel,
-            stage,
-            text: text.clone(),
-        })
+        let stages = kernel.stages().iter();
+        stages.map(move |&stage| Pipeline::new(kernel, stage, text.clone()))
     });
+    let outside = ops().filter_map(|op| Pipeline::outside(op, Text::Exact));
     pipelines
+        .chain(outside)
         .filter(|pipeline| {
             let name = pipeline.is_shown().then(|| pipeline.name());
             // The first line names the operation.
             let text = pipeline.text.split_once('\n').map_or("", |(_, rest)| rest).to_string();
-            seen.insert((text, pipeline.stage, name))
+            seen.insert((text, pipeline.entry, name))
         })
         .collect()
 }
 
-/// The text without what keeps roundings apart.
-pub fn careless(text: &str) -> String {
-    let careless = |text: String, (careful, careless): &(&str, &str)| text.replace(careful, careless);
-    PRECAUTIONS.iter().fold(text.to_string(), careless)
+/// Kernels that call functions, for the table of what a function costs: each with its name.
+pub fn epilogues() -> Result<Vec<(String, Pipeline)>> {
+    let mut all = vec![];
+    for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS, HardSigmoid::JAX] {
+        for op in Op::all(definition) {
+            if !["forward", "hard_swish", "backward", "hard_swish_backward"].contains(&op.name()) {
+                continue;
+            }
+            for text in [Text::Short, Text::Exact] {
+                let pipeline = Pipeline::outside(op, text).ok_or("it has a function")?;
+                all.push((format!("{} {text}", pipeline.name()), pipeline));
+            }
+        }
+    }
+    Ok(all)
 }
 
-/// The code of `shaders/hard_sigmoid.wgsl` that keeps roundings apart, each with the code without that precaution.
-const PRECAUTIONS: [(&str, &str); 3] = [
-    (
-        "return bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(v), vec4<i32>(i32(INFINITE))));",
-        "return v;",
-    ),
-    (
-        "let q = bitcast<vec4<f32>>(min(bitcast<vec4<i32>>(t * SIXTH), vec4<i32>(0x3f7fffff)));",
-        "let q = t * SIXTH;",
-    ),
-    (
-        "let difference = bitcast<vec4<f32>>(max(bitcast<vec4<i32>>(t - 4.0 * q), vec4<i32>(1)));",
-        "let difference = t - 4.0 * q;",
-    ),
-];
+/// A kernel like these that calls nothing: it returns its first operand.
+pub fn no_epilogue() -> Result<Pipeline> {
+    let forward = Op::from(hard_sigmoid::Unary::Forward(HardSigmoid::PYTORCH));
+    let mut pipeline = Pipeline::outside(forward, Text::Short).ok_or("it has a function")?;
+    let kernel = outside::kernel(forward, &Options::default(), 1 << 20, true);
+    pipeline.text = format!("fn hard_sigmoid(x: f32) -> f32 {{\n    return x;\n}}\n{kernel}");
+    Ok(pipeline)
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hard_sigmoid::{DType, Unary};
+    use crate::isa::careless::{NAN, ROUNDINGS, without};
+    use hard_sigmoid::Unary;
 
     #[test]
-    fn every_precaution_is_in_the_text() {
-        let text = |definition| {
-            let op = Unary::Forward(definition);
-            Kernel::new(op, DType::F32, Placement::Separate).unwrap().text()
+    fn every_precaution_is_in_the_texts() {
+        let both = |text: &dyn Fn(Op) -> String| {
+            [HardSigmoid::PYTORCH, HardSigmoid::KERAS]
+                .map(|of| text(Unary::Forward(of).into()))
+                .concat()
         };
-        let both = text(HardSigmoid::PYTORCH) + &text(HardSigmoid::KERAS);
-        for (careful, careless) in PRECAUTIONS {
-            assert!(
-                both.contains(careful),
-                "the shader has changed: change PRECAUTIONS alike ({careless})"
-            );
+        let kernel = |op| Kernel::new(op, DType::F32, Placement::Separate).unwrap().text();
+        let function = |op| wgsl::scalar(op, &Options::default()).unwrap();
+        for text in [both(&kernel), both(&function)] {
+            for &precaution in ROUNDINGS.iter().chain(NAN) {
+                let changed = without(&text, &[precaution]);
+                assert_ne!(changed, text, "the shader has changed: change {precaution:?} alike");
+            }
         }
-        assert_ne!(careless(&both), both);
     }
 }

@@ -2,12 +2,16 @@
 //!
 //! Environment variables choose the driver, so each device is read by a process of its own, which prints its counts.
 
+#[path = "../../../../tests/common/careless.rs"]
+mod careless;
 mod check;
 mod device;
 #[expect(unsafe_code, reason = "Vulkan's functions are unsafe")]
 mod driver;
 mod kernels;
 mod listing;
+#[path = "../../../../tests/common/outside.rs"]
+mod outside;
 mod page;
 
 use crate::Result;
@@ -67,7 +71,7 @@ fn read_all(shim: Option<&Path>, page: Option<&Path>) -> Result<()> {
         println!("{} ({}): {}", device.name, device.about, counts.summary);
         counted.push(counts);
     }
-    print!("\n{}", page::table(&counted));
+    print!("\n{}\n{}", page::table(&counted), page::functions(&counted));
     if let Some(path) = page {
         page::write(path, &counted)?;
         println!("wrote {}", path.display());

@@ -14,6 +14,8 @@ pub struct Counts {
     pub summary: String,
     /// Names and instructions for an element, in the order of the rows.
     rows: Vec<(String, f64)>,
+    /// Names of functions, and the instructions that each adds to a kernel.
+    functions: Vec<(String, f64)>,
 }
 
 impl Counts {
@@ -30,37 +32,52 @@ impl Counts {
             device: device.name,
             about: device.about,
             summary,
-            rows: lines.map(row).collect::<Result<_>>()?,
+            rows: lines
+                .by_ref()
+                .take_while(|line| !line.is_empty())
+                .map(row)
+                .collect::<Result<_>>()?,
+            functions: lines.map(row).collect::<Result<_>>()?,
         })
     }
 }
 
 /// A row for each kernel, a column for each device, and in a cell f32, f16 and bf16.
 pub fn table(counted: &[Counts]) -> String {
-    let mut table = String::from("| kernel |");
+    joined("kernel", counted, |counts| &counts.rows)
+}
+
+/// A row for each function, a column for each device, and in a cell the short and the exact text.
+pub fn functions(counted: &[Counts]) -> String {
+    joined("function", counted, |counts| &counts.functions)
+}
+
+/// A row for the names that are alike but for their last word, whose counts come into one cell.
+fn joined(what: &str, counted: &[Counts], rows: impl Fn(&Counts) -> &[(String, f64)]) -> String {
+    let mut table = format!("| {what} |");
     for counts in counted {
         write!(table, " {} ({}) |", counts.device, counts.about).expect("writing to a String succeeds");
     }
     table += &format!("\n|---|{}\n", "---|".repeat(counted.len()));
-    let mut kernels: Vec<&str> = vec![];
+    let mut names: Vec<&str> = vec![];
     let mut cells: BTreeMap<(&str, &str), Vec<String>> = BTreeMap::new();
     for counts in counted {
-        for (name, count) in &counts.rows {
-            let kernel = name.rsplit_once(' ').map_or(&**name, |(kernel, _)| kernel);
-            if !kernels.contains(&kernel) {
-                kernels.push(kernel);
+        for (name, count) in rows(counts) {
+            let name = name.rsplit_once(' ').map_or(&**name, |(name, _)| name);
+            if !names.contains(&name) {
+                names.push(name);
             }
             cells
-                .entry((kernel, counts.device))
+                .entry((name, counts.device))
                 .or_default()
                 .push(format!("{count:.1}"));
         }
     }
-    for kernel in kernels {
-        write!(table, "| {kernel} |").expect("writing to a String succeeds");
+    for name in names {
+        write!(table, "| {name} |").expect("writing to a String succeeds");
         for counts in counted {
             let cell = cells
-                .get(&(kernel, counts.device))
+                .get(&(name, counts.device))
                 .map_or(String::new(), |cell| cell.join(" / "));
             write!(table, " {cell} |").expect("writing to a String succeeds");
         }
@@ -104,6 +121,7 @@ pub fn write(path: &Path, counted: &[Counts]) -> Result<()> {
     let part = Part::MachineCode {
         summaries,
         table: table(counted),
+        functions: functions(counted),
         budgets: budgets(),
     };
     portability::write(path, &part)
@@ -122,11 +140,16 @@ mod tests {
                 0,
                 "device A, 3 pipelines\nkeras forward f32\t9.2\nkeras forward f16\t13.2\npack f32\t2.0\n",
             ),
-            parse(1, "device B, 3 pipelines\nkeras forward f32\t8.0\n"),
+            parse(
+                1,
+                "device B, 3 pipelines\nkeras forward f32\t8.0\n\nkeras forward short\t2.0\nkeras forward exact\t7.0\n",
+            ),
         ];
         let table = table(&counted);
         assert!(table.contains("| keras forward | 9.2 / 13.2 | 8.0 |\n"), "{table}");
         assert!(table.contains("| pack | 2.0 |  |\n"), "{table}");
+        let functions = functions(&counted);
+        assert!(functions.contains("| keras forward |  | 2.0 / 7.0 |\n"), "{functions}");
         assert!(Counts::parse(&DEVICES[0], "").is_err());
         assert!(Counts::parse(&DEVICES[0], "device\nno tab").is_err());
     }

@@ -13,6 +13,7 @@ pub enum Part {
     MachineCode {
         summaries: String,
         table: String,
+        functions: String,
         budgets: String,
     },
 }
@@ -34,11 +35,13 @@ fn with(page: &str, part: &Part) -> String {
         Part::MachineCode {
             summaries,
             table,
+            functions,
             budgets,
         } => {
             let text = include_str!("machine_code.md")
                 .replace("{summaries}\n", summaries)
                 .replace("{table}\n", table)
+                .replace("{functions}\n", functions)
                 .replace("{budgets}\n", budgets);
             format!("{drivers}{HEADING}{text}")
         }
@@ -53,6 +56,7 @@ mod tests {
         Part::MachineCode {
             summaries: "- summary.\n".into(),
             table: table.into(),
+            functions: "| function |\n".into(),
             budgets: "| budget |\n".into(),
         }
     }

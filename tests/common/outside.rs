@@ -1,0 +1,68 @@
+//! Somebody else's kernel, which calls the functions of `wgsl::scalar`.
+
+use hard_sigmoid::{Binarization, Op, Unary, wgsl::Options};
+
+/// What the kernel has in its uniform.
+const NUMBERS: &str = "struct Numbers { seed: vec2<u32>, offset: vec2<u32>, factor: f32 }";
+
+/// Invocations in a row of the grid.
+pub const ROW: usize = 4096;
+
+/// A kernel over one buffer: three tensors of operands of `len` elements, and then the results. If it multiplies, the function
+/// gets products. It is appended to the text of `wgsl::scalar`.
+pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String {
+    let Options { number, prefix, .. } = *options;
+    let element = number.wgsl();
+    let operand = |i: usize| format!("all[{}u + i]", i * len);
+    let factor = if multiplies { " * numbers.factor" } else { "" };
+    let mut arguments: Vec<_> = (0..op.inputs().len())
+        .map(|i| format!("{}{factor}", operand(i)))
+        .collect();
+    if op.name() == "backward_accumulate" {
+        arguments.push(format!("{}{factor}", operand(2)));
+    }
+    let draws = matches!(op, Op::Unary(Unary::Binarize(signs)) if signs.how != Binarization::Deterministic);
+    // Without draws the text has no use for random words.
+    let mut drawn = String::new();
+    if draws {
+        let first = if element == "u32" { "2u * i" } else { "i" };
+        drawn = format!(
+            "let words = {prefix}binarize_random4(({first}) & 0xfffffffcu, numbers.seed, numbers.offset);
+            let first = ({first}) & 3u;"
+        );
+        let two = "vec2<u32>(words[first], words[first + 1u])";
+        arguments.push(if element == "u32" {
+            two.into()
+        } else {
+            "words[first]".into()
+        });
+    }
+    let names: &[&str] = match op.name() {
+        "forward" => &["hard_sigmoid"],
+        "backward" => &["hard_sigmoid_backward"],
+        "backward_from_output" => &["hard_sigmoid_backward_from_output"],
+        "backward_accumulate" => &["hard_sigmoid_backward_accumulate"],
+        "gate" => &["hard_sigmoid_gate"],
+        "gate_backward" => &["hard_sigmoid_gate_da", "hard_sigmoid_gate_db"],
+        name => &[name],
+    };
+    let stores = names.iter().enumerate().map(|(output, name)| {
+        let call = format!("{prefix}{name}({})", arguments.join(", "));
+        format!("{} = {call};\n", operand(3 + output))
+    });
+    let stores: String = stores.collect();
+    format!(
+        "
+        {NUMBERS}
+        @group(0) @binding(0) var<storage, read_write> all: array<{element}>;
+        @group(0) @binding(1) var<uniform> numbers: Numbers;
+        @compute @workgroup_size(64)
+        fn mine(@builtin(global_invocation_id) id: vec3<u32>) {{
+            let i = id.y * {ROW}u + id.x;
+            // So that the layout has it.
+            _ = numbers.seed;
+            {drawn}
+            {stores}
+        }}"
+    )
+}
