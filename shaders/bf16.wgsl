@@ -5,10 +5,10 @@ fn widened(x: u32) -> u32 {
     return x & 0xffff0000u;
 }
 
-// Rounds f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
+// Rounds two f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
 // its lower 16 bits have to be 0, as they are after widening a half.
-fn packed_results(low: u32, high: u32) -> u32 {
-    return (rounded(low, 16u) >> 16u) | (rounded(high, 16u) & 0xffff0000u);
+fn packed_results(first: u32, second: u32) -> u32 {
+    return (rounded(first, 16u) >> 16u) | (rounded(second, 16u) & 0xffff0000u);
 }
 
 // y of a preset. The halves of x are in the upper bits, and so are those of y.
@@ -21,6 +21,3 @@ fn forward_half(x: u32) -> u32 {
 fn is_plus_half(x: u32) -> bool {
     return (x <= 0x7f80ffffu) | ((x & 0xffff0000u) == SIGN);
 }
-
-// The bits of an f32 NaN for which a half has room.
-const ROOM: u32 = 0xffff0000u;

@@ -20,11 +20,11 @@ fn signed(is_plus: bool, scale: f32) -> u32 {
     return select(plus ^ SIGN, plus, is_plus);
 }
 // The numbers that the signs of a word's two halves stand for, packed.
-fn signed_halves(low: bool, high: bool, scale: f32) -> u32 {
+fn signed_halves(first: bool, second: bool, scale: f32) -> u32 {
     let bits = bitcast<u32>(scale);
-    let minus_low = select(0x8000u, 0u, low);
-    let minus_high = select(0x80000000u, 0u, high);
-    return packed_results(bits, bits) ^ minus_low ^ minus_high;
+    let minus_first = select(0x8000u, 0u, first);
+    let minus_second = select(0x80000000u, 0u, second);
+    return packed_results(bits, bits) ^ minus_first ^ minus_second;
 }
 
 // Four signs as bits of one number. A plus sign sets the bit that `places` has for it.

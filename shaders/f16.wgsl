@@ -17,11 +17,11 @@ fn widened_finite(h: u32) -> u32 {
     return select(normal, subnormal, h < 0x0400u);
 }
 
-// Rounds f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
+// Rounds two f32 numbers, given as bits, to halves and packs them. It rounds to nearest, ties to even. A NaN has to be quiet, and
 // its lower 13 bits have to be 0, as they are after widening a half.
-fn packed_results(low: u32, high: u32) -> u32 {
-    let magnitudes = narrowed_magnitude(low) | (narrowed_magnitude(high) << 16u);
-    return magnitudes | ((low >> 16u) & 0x8000u) | (high & SIGN);
+fn packed_results(first: u32, second: u32) -> u32 {
+    let magnitudes = narrowed_magnitude(first) | (narrowed_magnitude(second) << 16u);
+    return magnitudes | ((first >> 16u) & 0x8000u) | (second & SIGN);
 }
 fn narrowed_magnitude(bits: u32) -> u32 {
     let magnitude = magnitude_of(bits);
@@ -76,6 +76,3 @@ fn backward_half(x: u32, g: u32) -> u32 {
 fn is_plus_half(x: u32) -> bool {
     return (x <= 0x7c00ffffu) | ((x & 0xffff0000u) == SIGN);
 }
-
-// The bits of an f32 NaN for which a half has room.
-const ROOM: u32 = 0xffffe000u;

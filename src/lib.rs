@@ -30,7 +30,7 @@
 //! - `gpu`: kernels in a program that owns its wgpu device, buffers and pass (feature `wgpu`).
 //! - `offload`: host slices, on a device that is found (feature `offload`, on by default).
 //! - [`plan`]: what to compile, bind and dispatch, for any other WebGPU.
-//! - [`wgsl`]: an operation as functions, for a kernel of your own.
+//! - [`wgsl`]: an operation as plain functions, for a kernel of your own.
 //! - [`identify`]: which hard sigmoid made these numbers?
 //!
 //! ```

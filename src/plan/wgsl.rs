@@ -196,10 +196,12 @@ fn check_prefix(prefix: &str) -> Result<(), OpError> {
 fn exact_comment(number: Number) -> &'static str {
     match number {
         Number::F16 => {
-            "// Exact: the same bits on every driver, except that a driver may take a subnormal number for zero, and may give a NaN another\n\
-             // payload.\n"
+            "// Exact: made to give the same bits on every driver, except that a driver may take a subnormal number for zero, and may give a\n\
+             // NaN another payload.\n"
         }
-        _ => "// Exact: the same bits on every driver, except that a driver may take a subnormal number for zero.\n",
+        _ => {
+            "// Exact: made to give the same bits on every driver, except that a driver may take a subnormal number for zero.\n"
+        }
     }
 }
 

@@ -5,15 +5,16 @@ use hard_sigmoid::{Binarization, Op, Unary, wgsl::Options};
 /// What the kernel has in its uniform.
 const NUMBERS: &str = "struct Numbers { seed: vec2<u32>, offset: vec2<u32>, factor: f32 }";
 
-/// Invocations in a row of the grid.
+/// Invocations in a row of the grid, whose workgroups have 64.
 pub const ROW: usize = 4096;
 
-/// A kernel over one buffer: three tensors of operands of `len` elements, and then the results. If it multiplies, the function
-/// gets products. It is appended to the text of `wgsl::scalar`.
+/// A kernel that calls the functions of an operation, to be appended to the text of `wgsl::scalar`. Its first buffer has three tensors
+/// of operands of `len` elements each, its second the results; `numbers` are its third. If it multiplies, the function gets products
+/// with a factor.
 pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String {
     let Options { number, prefix, .. } = *options;
     let element = number.wgsl();
-    let operand = |i: usize| format!("all[{}u + i]", i * len);
+    let operand = |i: usize| format!("operands[{}u + i]", i * len);
     let factor = if multiplies { " * numbers.factor" } else { "" };
     let mut arguments: Vec<_> = (0..op.inputs().len())
         .map(|i| format!("{}{factor}", operand(i)))
@@ -48,14 +49,15 @@ pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String
     };
     let stores = names.iter().enumerate().map(|(output, name)| {
         let call = format!("{prefix}{name}({})", arguments.join(", "));
-        format!("{} = {call};\n", operand(3 + output))
+        format!("results[{}u + i] = {call};\n", output * len)
     });
     let stores: String = stores.collect();
     format!(
         "
         {NUMBERS}
-        @group(0) @binding(0) var<storage, read_write> all: array<{element}>;
-        @group(0) @binding(1) var<uniform> numbers: Numbers;
+        @group(0) @binding(0) var<storage, read> operands: array<{element}>;
+        @group(0) @binding(1) var<storage, read_write> results: array<{element}>;
+        @group(0) @binding(2) var<uniform> numbers: Numbers;
         @compute @workgroup_size(64)
         fn mine(@builtin(global_invocation_id) id: vec3<u32>) {{
             let i = id.y * {ROW}u + id.x;
@@ -65,4 +67,12 @@ pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String
             {stores}
         }}"
     )
+}
+
+/// The contents of the uniform.
+#[allow(dead_code, reason = "some tests only compile the kernel")]
+pub fn numbers(op: Op, factor: f32) -> [u64; 4] {
+    let parameters = op.parameters();
+    let [seed, offset] = [parameters.seed, parameters.offset].map(Option::unwrap_or_default);
+    [seed, offset, u64::from(factor.to_bits()), 0]
 }

@@ -5,7 +5,9 @@ use crate::{
     common::definitions,
     inputs,
     outside::{self, ROW},
-    permuted, slices, special_triples,
+    permuted,
+    slice::{CHUNK, chunks},
+    slices, special_triples,
 };
 use hard_sigmoid::{
     Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, f16,
@@ -42,10 +44,8 @@ pub fn every_function(adapter: &wgpu::Adapter) {
     assert!(wrong(pytorch, slices(&of_f32), &results, false).is_some());
 }
 
-/// 2^24 numbers, which lie evenly among all f32, through the functions of one definition for each formula.
+/// Every 256th number of the sweep's, 2^24 in all, through the functions of one definition for each formula.
 pub fn many(adapter: &wgpu::Adapter) {
-    // Five tensors of a chunk fit into a binding.
-    const CHUNK: u32 = 1 << 22;
     let embedder = Embedder::new(adapter);
     let definitions = [
         HardSigmoid::PYTORCH,
@@ -54,27 +54,29 @@ pub fn many(adapter: &wgpu::Adapter) {
         HardSigmoid::KERAS3,
         HardSigmoid::SPARSE,
     ];
+    let every = |chunk: u64| (chunk..chunk + CHUNK).skip(77).step_by(256);
+    let numbers: Vec<u32> = chunks().into_iter().flat_map(every).map(|bits| bits as u32).collect();
     let mut compared = 0;
-    for chunk in 0..4 {
-        let numbers = |multiple: u32| {
-            let all = chunk * CHUNK..(chunk + 1) * CHUNK;
-            all.map(|i| f32::from_bits((i * 256 + 77).wrapping_mul(multiple)))
-                .collect()
-        };
-        let data: [Vec<f32>; 3] = [1, 0x9e37_79b1, 0x85eb_ca6b].map(numbers);
+    // Five tensors of such a part fit into a binding.
+    for part in numbers.chunks(1 << 22) {
+        let data: [Vec<f32>; 3] = [1u32, 0x9e37_79b1, 0x85eb_ca6b].map(|multiple| {
+            let all = part.iter().map(|bits| f32::from_bits(bits.wrapping_mul(multiple)));
+            all.collect()
+        });
         for definition in definitions {
             let all = Op::all(definition).into_iter();
             for op in all.filter(|op| op.definition() == Some(definition)) {
                 if wgsl::scalar(op, &Options::default()).is_ok() {
                     embedder.check(op, Number::F32, slices(&data));
-                    compared += op.outputs().len() * data[0].len();
+                    compared += op.outputs().len() * part.len();
                 }
             }
         }
     }
     // Nine operations, one of which has two results.
     println!("{compared} results of functions are right");
-    assert_eq!(compared, definitions.len() * 10 << 24);
+    assert_eq!(compared, definitions.len() * 10 * numbers.len());
+    assert!(numbers.len() >= 1 << 16);
 }
 
 /// The short text loses some bits: a control.
@@ -156,26 +158,21 @@ impl Embedder {
         };
         let function = wgsl::scalar(op, options).unwrap();
         let text = function + &outside::kernel(op, options, elements, factor != 1.0);
-        let mut bytes: Vec<u8> = data
+        let operands: Vec<u8> = data
             .iter()
             .flat_map(|operand| bytemuck::cast_slice(operand).to_vec())
             .collect();
-        let (operands, size) = (bytes.len(), size_of_val(data[0]));
-        bytes.resize(operands + op.outputs().len() * size, 0xed);
-        let after = self.run(op, &text, &bytes, elements, factor);
-        let after: &[u8] = bytemuck::cast_slice(&after);
-        assert!(after[..operands] == bytes[..operands], "{op:?} changed an operand");
-        after[operands..]
-            .chunks(size)
-            .map(bytemuck::pod_collect_to_vec)
-            .collect()
+        let size = size_of_val(data[0]);
+        let results = vec![0xed; op.outputs().len() * size];
+        let numbers = outside::numbers(op, factor);
+        let bound = [&operands[..], &results, bytemuck::cast_slice(&numbers)];
+        let results = self.run(&text, bound, elements);
+        let results: &[u8] = bytemuck::cast_slice(&results);
+        results.chunks(size).map(bytemuck::pod_collect_to_vec).collect()
     }
 
-    /// Runs the entry point `mine` over one buffer, and returns what the buffer holds then.
-    fn run(&self, op: Op, text: &str, bytes: &[u8], invocations: usize, factor: f32) -> Vec<u32> {
-        let parameters = op.parameters();
-        let [seed, offset] = [parameters.seed, parameters.offset].map(Option::unwrap_or_default);
-        let factor = u64::from(factor.to_bits());
+    /// Runs the entry point `mine`, and returns what the buffer of the results holds then.
+    fn run(&self, text: &str, [operands, results, numbers]: [&[u8]; 3], invocations: usize) -> Vec<u32> {
         let buffer = |contents, usage| {
             let descriptor = wgpu::util::BufferInitDescriptor {
                 label: None,
@@ -184,11 +181,9 @@ impl Embedder {
             };
             self.device.create_buffer_init(&descriptor)
         };
-        let all = buffer(bytes, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
-        let numbers = buffer(
-            bytemuck::cast_slice(&[seed, offset, factor, 0]),
-            wgpu::BufferUsages::UNIFORM,
-        );
+        let operands = buffer(operands, wgpu::BufferUsages::STORAGE);
+        let results = buffer(results, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC);
+        let numbers = buffer(numbers, wgpu::BufferUsages::UNIFORM);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("mine"),
             source: wgpu::ShaderSource::Wgsl(text.into()),
@@ -201,7 +196,7 @@ impl Embedder {
             compilation_options: Default::default(),
             cache: None,
         });
-        let entries = [&all, &numbers].map(|buffer| buffer.as_entire_binding());
+        let entries = [&operands, &results, &numbers].map(|buffer| buffer.as_entire_binding());
         let entries: Vec<_> = (0..)
             .zip(entries)
             .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
@@ -219,7 +214,7 @@ impl Embedder {
         pass.dispatch_workgroups(ROW as u32 / 64, (invocations / ROW) as u32, 1);
         drop(pass);
         self.queue.submit([encoder.finish()]);
-        adapters::read(&self.device, &self.queue, &all)
+        adapters::read(&self.device, &self.queue, &results)
     }
 }
 

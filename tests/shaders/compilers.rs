@@ -95,13 +95,24 @@ fn fused_in_dxbc(listing: &str) -> Vec<&str> {
             c == ',' && depth == 0
         });
         let operands: Vec<_> = separated.map(str::trim).collect();
-        let is_exact = |operand: &&str| {
-            let literal = operand.strip_prefix("l(").and_then(|text| text.strip_suffix(')'));
-            // Components that a shorter result doesn't need are zero.
-            literal.is_some_and(|text| text.split(',').map(str::trim).filter(|n| *n != "0").all(may_be_fused))
-        };
         let Some((register, mask)) = operands[0].split_once('.').filter(|(name, _)| name.starts_with('r')) else {
             continue;
+        };
+        let is_exact = |operand: &&str| {
+            let literal = operand.strip_prefix("l(").and_then(|text| text.strip_suffix(')'));
+            let numbers: Vec<_> = literal
+                .into_iter()
+                .flat_map(|text| text.split(',').map(str::trim))
+                .collect();
+            // Of four numbers those count that the result has a component for.
+            match numbers[..] {
+                [] => false,
+                [number] => may_be_fused(number),
+                _ => "xyzw"
+                    .chars()
+                    .zip(numbers)
+                    .all(|(component, n)| !mask.contains(component) || may_be_fused(n)),
+            }
         };
         if operation.starts_with("mad") && !operands[1..3].iter().any(is_exact) {
             found.push(line);
@@ -145,6 +156,10 @@ fn fused_roundings_are_seen() {
         fused_in_dxbc("mad r0.xy, r1.xyxx, l(-4.000000, -4.000000, 0, 0), r2.xyxx").len(),
         0
     );
+    let upper = "mad r1.zw, -r2.zzzw, l(0.000000, 0.000000, 4.000000, 4.000000), r1.zzzw";
+    assert_eq!(fused_in_dxbc(upper).len(), 0);
+    assert_eq!(fused_in_dxbc(&upper.replace("4.000000, 4", "4.000000, 5")).len(), 1);
+    assert_eq!(fused_in_dxbc(&upper.replace("zw, -", "yz, -")).len(), 1);
     assert_eq!(
         fused_in_dxbc("mul r0.xy, r1.xyxx, cb0[0].xxxx\nadd r3.x, -r0.y, r2.x").len(),
         1

@@ -3,12 +3,16 @@
 #[path = "../common/mod.rs"]
 #[expect(dead_code, reason = "shared with tests that use more of it")]
 mod common;
+#[path = "../common/outside.rs"]
+mod outside;
 
 use common::{golden, npy};
 use hard_sigmoid::{
-    Binary, BroadcastGate, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
+    Binary, BroadcastGate, DType, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
     plan::{Device, Kernel, Placement, Plan},
+    wgsl::{self, Number, Options},
 };
+use outside::ROW;
 use std::{fs, path::Path, process::Command};
 
 /// A launch for Dawn.
@@ -16,6 +20,15 @@ struct Case<'a, T> {
     name: String,
     op: Op,
     operands: Vec<&'a [T]>,
+}
+
+/// A name that only this operation of the sample has.
+fn named(op: Op) -> String {
+    let of = op.definition().map_or("any", HardSigmoid::name);
+    match op {
+        Op::Binary(Binary::StraightThrough(estimator)) => format!("{of}-{}-{estimator:?}", op.name()),
+        _ => format!("{of}-{}", op.name()),
+    }
 }
 
 /// The byte with which the script fills outputs and what follows them.
@@ -32,11 +45,7 @@ impl<'a, T: Scalar> Case<'a, T> {
             ["x" | "y", "g"] => vec![x, g],
             other => panic!("no operands for {other:?}"),
         };
-        let of = op.definition().map_or("any", HardSigmoid::name);
-        let mut name = format!("{of}-{}-{}", op.name(), T::DTYPE);
-        if let Op::Binary(Binary::StraightThrough(estimator)) = op {
-            name += &format!("-{estimator:?}");
-        }
+        let name = format!("{}-{}", named(op), T::DTYPE);
         Self { name, op, operands }
     }
 
@@ -190,6 +199,68 @@ impl<T: Scalar> Gated<T> {
     }
 }
 
+/// Somebody else's kernel that calls the functions of an operation, straight after arithmetic if it multiplies.
+struct Function<'a, T> {
+    op: Op,
+    number: Number,
+    operands: [&'a [T]; 3],
+}
+
+impl<T: Scalar> Function<'_, T> {
+    fn name(&self) -> String {
+        format!("function-{}-{}", named(self.op), self.number)
+    }
+
+    /// An invocation computes an f32, or two halves.
+    fn invocations(&self) -> usize {
+        let len = self.operands[0].len();
+        if self.number == Number::F32 { len } else { len / 2 }
+    }
+
+    fn write(&self, folder: &Path) -> String {
+        let Self { op, number, operands } = *self;
+        let options = Options {
+            number,
+            ..Default::default()
+        };
+        let text = wgsl::scalar(op, &options).unwrap() + &outside::kernel(op, &options, self.invocations(), false);
+        let name = self.name();
+        let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
+        put("wgsl", text.as_bytes());
+        put("0", bytemuck::cast_slice(&operands.concat()));
+        put("params.0", bytemuck::cast_slice(&outside::numbers(op, 1.0)));
+        let size = op.outputs().len() * size_of_val(operands[0]);
+        let [x, y] = [ROW / 64, self.invocations() / ROW];
+        assert_eq!(self.invocations() % ROW, 0);
+        format!("{name}\t1\t{size}\tmine:0:{x}:{y}:1\n")
+    }
+
+    /// Compares what the script wrote, as [`Case::compare`] does.
+    fn compare(&self, folder: &Path) -> [usize; 2] {
+        let Self { op, operands, .. } = *self;
+        let name = self.name();
+        let mut bytes = fs::read(folder.join(format!("{name}.actual.0"))).unwrap();
+        let size = size_of_val(operands[0]);
+        let guard = bytes.split_off(op.outputs().len() * size);
+        assert!(guard.len() >= GUARD && guard.iter().all(|&byte| byte == SENTINEL));
+        let (mut compared, mut wrong) = (0, 0);
+        for (output, actual) in bytes.chunks(size).enumerate() {
+            let actual: Vec<T> = bytemuck::pod_collect_to_vec(actual);
+            for (index, &actual) in actual.iter().enumerate() {
+                let element = Element {
+                    operands: operands.map(|operand| operand[index]),
+                    before: operands[2][index],
+                    index: index as u64,
+                };
+                compared += 1;
+                wrong += usize::from(element.compare(op, output, actual) == Difference::Wrong);
+            }
+        }
+        println!("{name:<42} {compared} results, {wrong} differ");
+        [compared, wrong]
+    }
+}
+
 /// Shapes with channels first and last (outer, middle, inner), with odd lengths and more steps than partial sums.
 const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
 
@@ -197,11 +268,27 @@ const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
 struct Cases<'a, T> {
     elementwise: Vec<Case<'a, T>>,
     gated: [Gated<T>; 2],
+    functions: Vec<Function<'a, T>>,
 }
 
 impl<'a, T: Scalar> Cases<'a, T> {
     fn new(operations: &[Op], x: &'a [T], g: &'a [T]) -> Self {
+        let (number, row) = match T::DTYPE {
+            DType::F32 => (Number::F32, ROW),
+            DType::F16 => (Number::PackedF16, 2 * ROW),
+            DType::Bf16 => (Number::PackedBf16, 2 * ROW),
+        };
+        // As many numbers as fill rows of the grid.
+        let whole = x.len() / row * row;
+        assert!(whole > 0);
+        let has_function = |op: &&Op| wgsl::scalar(**op, &Options::default()).is_ok();
+        let function = |op: &Op| Function {
+            op: *op,
+            number,
+            operands: [&x[..whole], &g[..whole], &x[x.len() - whole..]],
+        };
         Self {
+            functions: operations.iter().filter(has_function).map(function).collect(),
             elementwise: operations.iter().map(|&op| Case::new(op, x, g)).collect(),
             gated: SHAPES.map(|(outer, middle, inner)| Gated::new(outer, middle, inner)),
         }
@@ -211,14 +298,17 @@ impl<'a, T: Scalar> Cases<'a, T> {
     fn write(&self, folder: &Path) -> String {
         let gated = self.gated.iter().flat_map(Gated::cases);
         let elementwise = self.elementwise.iter().map(|case| case.write(folder));
-        elementwise.chain(gated.map(|case| case.write(folder))).collect()
+        let functions = self.functions.iter().map(|function| function.write(folder));
+        let gated = gated.map(|case| case.write(folder));
+        elementwise.chain(gated).chain(functions).collect()
     }
 
     /// Calls [`Case::compare`] for each case.
     fn compare(&self, folder: &Path) -> Vec<[usize; 2]> {
         let gated = self.gated.iter().map(|gated| gated.compare(folder));
         let elementwise = self.elementwise.iter().map(|case| case.compare(folder));
-        elementwise.chain(gated).collect()
+        let functions = self.functions.iter().map(|function| function.compare(folder));
+        elementwise.chain(gated).chain(functions).collect()
     }
 }
 
@@ -261,7 +351,12 @@ fn tint_gives_the_same_bits() {
     let counts = [of_f32.compare(folder), of_f16.compare(folder), of_bf16.compare(folder)].concat();
     let [compared, wrong] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
     println!("{} cases, {compared} results, {wrong} differ", counts.len());
-    assert_eq!((counts.len(), wrong), (3 * (operations.len() + SHAPES.len()), 0));
+    let functions = of_f32.functions.len();
+    assert!(functions > 20, "{functions}");
+    assert_eq!(
+        (counts.len(), wrong),
+        (3 * (operations.len() + SHAPES.len() + functions), 0)
+    );
 
     println!("the results of another definition, which have to differ:");
     let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);

@@ -85,7 +85,7 @@ fn tail_index(lane: u32) -> u32 {
     return (whole_words() & 0xfffffffcu) + lane;
 }
 
-// An operand that a kernel of ours has loaded, as a number.
+// An operand that was loaded, as a number.
 fn number(bits: u32) -> f32 {
     return bitcast<f32>(bits);
 }

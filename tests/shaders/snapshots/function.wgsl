@@ -1,12 +1,11 @@
 // hard_swish: jax, clamp(x + 3, 0, 6) · (1/6)
-// Exact: the same bits on every driver, except that a driver may take a subnormal number for zero.
+// Exact: made to give the same bits on every driver, except that a driver may take a subnormal number for zero.
 
 fn hard_swish(x: f32) -> f32 {
     return bitcast<f32>(hard_swish_gated_hard_swish(bitcast<u32>(x)));
 }
 
-// An operand that somebody else's kernel gives, as a number. It may come straight out of arithmetic, which this keeps apart
-// from ours.
+// An operand, as a number. It may come straight out of the arithmetic around this text, and is kept apart from it.
 fn hard_swish_number(bits: u32) -> f32 {
     return hard_swish_apart(bitcast<f32>(bits));
 }

@@ -122,7 +122,7 @@ impl Pipeline {
             op,
             dtype: DType::F32,
             entry: "mine",
-            tensors: 1,
+            tensors: 2,
             placement: None,
             text: function + &outside::kernel(op, &options, 1 << 20, true),
         })
