@@ -13,6 +13,7 @@
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions per element
 #                          (about 10 minutes)
+#   ./test.sh runtimes     a layer in published runtimes, each on its own wgpu, with a function of ours (about 7 minutes)
 #   ./test.sh aarch64      the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
 #   ./test.sh python       the Python package against the real frameworks, and from its wheel and source distribution
 #   ./test.sh web          builds the page of examples/web and uses it in Chromium, with WebGPU and without
@@ -66,7 +67,7 @@ cli)
 *)
     # Each of the others has a folder.
     if ! [[ $1 =~ ^[a-z0-9]+$ && -x tests/$1/run.sh ]]; then
-        echo "usage: ./test.sh [cli|exhaustive|matrix|tint|compilers|isa|aarch64|python|web]" >&2
+        echo "usage: ./test.sh [cli|exhaustive|matrix|tint|compilers|isa|runtimes|aarch64|python|web]" >&2
         exit 2
     fi
     "tests/$1/run.sh"
