@@ -4,7 +4,11 @@ use clap::{
     Arg, Command,
     builder::{PossibleValue, TypedValueParser},
 };
-use hard_sigmoid::{DType, HardSigmoid, KinkRule, ParseError, offload::Target};
+use hard_sigmoid::{
+    DType, HardSigmoid, KinkRule, Op, OpError, Parameters, ParseError, StraightThrough,
+    offload::Target,
+    wgsl::{self, Number, Options},
+};
 use std::{ffi::OsStr, str::FromStr};
 
 /// Parses with `FromStr`, which takes more than these names: aliases, and `affine(...)` as a preset.
@@ -37,6 +41,30 @@ pub fn dtypes() -> Choices<DType> {
 
 pub fn devices() -> Choices<Target> {
     Choices::of(Target::ALL)
+}
+
+pub fn numbers() -> Choices<Number> {
+    Choices::of(Number::ALL)
+}
+
+pub fn estimators() -> Choices<StraightThrough> {
+    Choices::of(StraightThrough::ALL)
+}
+
+/// The names of the operations. A shell completes those that have WGSL functions.
+pub fn operations() -> Choices<String> {
+    let all = Op::all(HardSigmoid::PYTORCH).into_iter();
+    let with_functions = all.filter(|&op| wgsl::scalar(op, &Options::default()).is_ok());
+    let mut names: Vec<_> = with_functions.map(|op| op.name().to_owned()).collect();
+    names.dedup();
+    Choices {
+        names,
+        parse: |name| match Op::new(name, &Parameters::default()) {
+            Err(OpError::Name(error)) => Err(error),
+            // Its parameters are other arguments.
+            _ => Ok(name.trim().to_ascii_lowercase()),
+        },
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> TypedValueParser for Choices<T> {

@@ -38,6 +38,8 @@ mod run;
 mod stream;
 #[cfg(feature = "command")]
 mod table;
+#[cfg(feature = "command")]
+mod wgsl;
 
 #[cfg(feature = "command")]
 pub use command::main;

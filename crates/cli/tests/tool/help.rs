@@ -4,7 +4,7 @@ use crate::{folder, golden, in_folder, split, succeeded, text, tool};
 use safetensors::{Dtype, tensor::TensorView};
 use std::{env, fs, path::Path, process::Command};
 
-const COMMANDS: [&str; 5] = ["run", "identify", "inspect", "report", "list"];
+const COMMANDS: [&str; 6] = ["run", "identify", "inspect", "report", "list", "wgsl"];
 
 fn examples(command: &str) -> Vec<String> {
     let help = succeeded(&tool(Path::new("."), &format!("{command} --help")));

@@ -8,6 +8,7 @@ mod inspect;
 mod outputs;
 mod report;
 mod run;
+mod wgsl;
 
 #[cfg(unix)]
 use hard_sigmoid::HardSigmoid;
@@ -137,7 +138,7 @@ fn assert_same_bits(actual: &[f32], expected: &[f32]) {
 fn help_says_what_there_is() {
     let here = Path::new(".");
     let help = succeeded(&tool(here, "--help"));
-    for command in ["run", "identify", "inspect", "report", "list"] {
+    for command in ["run", "identify", "inspect", "report", "list", "wgsl"] {
         assert!(help.contains(&format!("  {command} ")), "{help}");
     }
     let help = succeeded(&tool(here, "run --help"));
@@ -184,6 +185,12 @@ fn bash_completes_subcommands_options_and_values() {
     assert_eq!(of("run --dtype "), "f32 f16 bf16");
     assert_eq!(of("run --pass "), "forward backward");
     assert_eq!(of("report --theme d"), "dark");
+    assert_eq!(of("wgsl tan"), "tangent");
+    assert_eq!(of("wgsl jax --op hard"), "hard_swish hard_swish_backward");
+    // What has no function isn't offered.
+    assert_eq!(of("wgsl --op pa"), "");
+    assert_eq!(of("wgsl --type "), "f32 f16 packed_f16 packed_bf16");
+    assert_eq!(of("wgsl --estimator "), "hard_tanh identity");
     assert_eq!(of("completions z"), "zsh");
     // Numbers aren't file names.
     assert_eq!(of("run --alpha Cargo"), "Cargo");

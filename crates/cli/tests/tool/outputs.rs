@@ -131,6 +131,7 @@ fn a_reader_may_leave() {
         ("report", 0),
         ("report --output r.svg", 0),
         ("list", 0),
+        ("wgsl jax", 0),
         ("--help", 0),
         ("--version", 0),
     ] {
