@@ -24,6 +24,8 @@ pub struct Activation {
     pub computed: Vec<Computed>,
     /// How its gradient differs from that of the definitions.
     pub gradient: Option<&'static str>,
+    /// Who computes another function than the file says.
+    pub warning: Option<&'static str>,
     /// The type in which the model computes it. None if it is float32, or not known.
     pub dtype: Option<&'static str>,
     #[serde(skip)]
@@ -80,6 +82,7 @@ impl Activation {
             definitions: vec![],
             computed: vec![],
             gradient: None,
+            warning: None,
             dtype: None,
             ways,
         }

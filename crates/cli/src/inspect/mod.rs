@@ -199,6 +199,9 @@ fn print(out: &mut impl Write, file: &str, model: &Model) -> std::io::Result<()>
             if let Some(gradient) = activation.gradient {
                 text += &format!("  {:<17}{gradient}\n", "gradient:");
             }
+            if let Some(warning) = activation.warning {
+                text += &format!("  {:<17}{warning}\n", "warning:");
+            }
             if let Some(dtype) = activation.dtype {
                 text += &format!(
                     "  {:<17}the model is in {dtype}; it was compared as if in float32, so its bits may be others\n",

@@ -456,7 +456,13 @@ impl Node {
                     if activation.eq_ignore_ascii_case("HardSigmoid") {
                         let (alpha, beta) = (*alpha.unwrap_or(&ALPHA), *beta.unwrap_or(&BETA));
                         let written = format!("{} with HardSigmoid({alpha}, {beta})", self.op_type);
-                        all.push(of(Function::HardSigmoid, alpha, beta, written));
+                        let activation = of(Function::HardSigmoid, alpha, beta, written);
+                        // burn-onnx takes no GRU with HardSigmoid, and says so.
+                        let is_ignored = self.op_type != "GRU" && (alpha, beta) != (ALPHA, BETA);
+                        all.push(activation.map(|one| Activation {
+                            warning: is_ignored.then_some(IGNORED),
+                            ..one
+                        }));
                     }
                 }
                 // The two directions of a layer often have the same.
@@ -482,6 +488,9 @@ impl Node {
         }
     }
 }
+
+/// A fault of burn-onnx 0.23, in its `lstm.rs` and `rnn.rs`. It gives no message.
+const IGNORED: &str = "burn-onnx 0.23 ignores activation_alpha and activation_beta of LSTM and RNN, and computes clamp(0.2·x + 0.5, 0, 1) instead";
 
 /// Whether an activation of a recurrent layer has an alpha and a beta.
 fn parameters(activation: &str) -> (bool, bool) {
@@ -749,6 +758,50 @@ mod tests {
             float("activation_beta", 0.4),
         ];
         assert_eq!(fused("FusedGemm", named), ["FusedGemm with HardSigmoid(0.25, 0.4)"]);
+    }
+
+    /// burn-onnx refuses a GRU with HardSigmoid, and computes the default right.
+    #[test]
+    fn other_parameters_of_a_recurrent_layer_have_a_warning() {
+        let printed = |op: &str, alpha: Option<f32>, beta: Option<f32>| {
+            let activations = Attribute {
+                name: "activations".into(),
+                strings: vec![b"HardSigmoid".into(), b"Tanh".into(), b"Tanh".into()],
+                ..Default::default()
+            };
+            let listed = |name: &str, value: f32| Attribute {
+                name: name.into(),
+                floats: vec![value],
+                ..Default::default()
+            };
+            let alpha = alpha.map(|alpha| listed("activation_alpha", alpha));
+            let beta = beta.map(|beta| listed("activation_beta", beta));
+            let attributes = [Some(activations), alpha, beta].into_iter().flatten().collect();
+            let nodes = vec![with(node(op, &["x", "w", "r"], "y"), attributes)];
+            let model = ModelProto {
+                graph: Some(graph(nodes, vec![])),
+                ..Default::default()
+            };
+            let bytes = model.encode_to_vec();
+            let model = crate::inspect::parsed(bytes, None, &crate::inspect::Sample::new()).unwrap();
+            assert_eq!(model.activations.len(), 1);
+            let mut out = vec![];
+            crate::inspect::print(&mut out, "m.onnx", &model).unwrap();
+            let text = String::from_utf8(out).unwrap();
+            let lines = text.lines().filter_map(|line| line.strip_prefix("  warning:         "));
+            let lines: Vec<_> = lines.map(str::to_owned).collect();
+            assert_eq!(lines.first().map(String::as_str), model.activations[0].warning);
+            lines
+        };
+        for op in ["LSTM", "RNN", "GRU"] {
+            for defaults in [(None, None), (Some(0.2), None), (Some(0.2), Some(0.5))] {
+                assert_eq!(printed(op, defaults.0, defaults.1), [""; 0], "{op}");
+            }
+            for others in [(Some(0.25), None), (None, Some(0.4)), (Some(1.0 / 6.0), Some(0.5))] {
+                let expected = if op == "GRU" { vec![] } else { vec![IGNORED] };
+                assert_eq!(printed(op, others.0, others.1), expected, "{op}");
+            }
+        }
     }
 
     /// The names of what was found, and the note.
