@@ -23,7 +23,7 @@ mod _native {
         compute::compute,
         definition,
         identify::{identify, separation},
-        plan::{plan, wgsl},
+        plan::{plan, scalar, wgsl},
         presets,
     };
 

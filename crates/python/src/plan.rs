@@ -1,7 +1,10 @@
 //! Returns what a WebGPU program needs to run the kernels: text, parameters and dispatches.
 
 use crate::{Operation, dtype, value_error};
-use hard_sigmoid::plan::{Access, Device, Kernel, Limits, Placement, Plan};
+use hard_sigmoid::{
+    plan::{Access, Device, Kernel, Limits, Placement, Plan},
+    wgsl::Options,
+};
 use pyo3::{prelude::*, types::PyBytes};
 
 /// A tensor's name, and offset and size of the bytes to bind.
@@ -23,6 +26,17 @@ const MOST_PARTS: usize = 1 << 16;
 #[pyfunction]
 pub fn wgsl(operation: &Operation, dtype_name: &str, placement: &str) -> PyResult<String> {
     Ok(named(operation, dtype_name, placement)?.text())
+}
+
+/// An operation as WGSL functions of numbers.
+#[pyfunction]
+pub fn scalar(operation: &Operation, type_: &str, text: &str, prefix: &str) -> PyResult<String> {
+    let options = Options {
+        number: type_.parse().map_err(value_error)?,
+        text: text.parse().map_err(value_error)?,
+        prefix,
+    };
+    hard_sigmoid::wgsl::scalar(operation.0, &options).map_err(value_error)
 }
 
 /// Each tensor's name and how it is bound, and the parts.

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import hard_sigmoid
-from hard_sigmoid import HardSigmoid, Limits, plan, wgsl
+from hard_sigmoid import HardSigmoid, Limits, plan, scalar, wgsl
 
 PYTORCH = HardSigmoid("pytorch")
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples/webgpu.py"
@@ -53,6 +53,45 @@ def test_a_long_tensor_comes_in_parts():
     assert in_place.wgsl == wgsl("backward", "jax", placement="in_place")
 
 
+@pytest.mark.parametrize("type, of", [("f32", "f32"), ("f16", "f16"), ("packed_f16", "u32"), ("packed_bf16", "u32")])
+@pytest.mark.parametrize("text", ["exact", "short"])
+def test_functions_of_numbers(type, of, text):
+    written = scalar("gate", PYTORCH, type=type, text=text, prefix="my_")
+    assert written.startswith("enable f16;" if type == "f16" else "// gate: pytorch")
+    assert f"\nfn my_hard_sigmoid_gate(a: {of}, b: {of}) -> {of} {{\n" in written
+    assert ("\n// Short: " in written) == (text == "short")
+    assert f"fn binarize(x: {of}, random: " in scalar("binarize", seed=1, type=type, text=text)
+
+
+def test_a_function_in_a_kernel_of_ones_own(device):
+    wgpu = pytest.importorskip("wgpu")
+    kernel = """
+        @group(0) @binding(0) var<storage, read_write> data: array<f32>;
+        @compute @workgroup_size(64)
+        fn mine(@builtin(global_invocation_id) id: vec3<u32>) {
+            if id.x < arrayLength(&data) {
+                data[id.x] = hard_swish(data[id.x] + 0.25);
+            }
+        }"""
+    x = np.linspace(-8, 8, 1001, dtype=np.float32)
+    usage = wgpu.BufferUsage.STORAGE | wgpu.BufferUsage.COPY_SRC
+    data = device.create_buffer_with_data(data=x, usage=usage)
+    module = device.create_shader_module(code=scalar("hard_swish", "jax") + kernel)
+    pipeline = device.create_compute_pipeline(layout="auto", compute={"module": module, "entry_point": "mine"})
+    entries = [{"binding": 0, "resource": {"buffer": data, "offset": 0, "size": x.nbytes}}]
+    encoder = device.create_command_encoder()
+    run = encoder.begin_compute_pass()
+    run.set_pipeline(pipeline)
+    run.set_bind_group(0, device.create_bind_group(layout=pipeline.get_bind_group_layout(0), entries=entries))
+    run.dispatch_workgroups(-(-x.size // 64))
+    run.end()
+    device.queue.submit([encoder.finish()])
+    found = np.frombuffer(device.queue.read_buffer(data), np.uint32)
+    expected = HardSigmoid("jax").hard_swish(x + np.float32(0.25)).view(np.uint32)
+    assert np.count_nonzero(found != expected) == 0
+    assert np.count_nonzero(expected != x.view(np.uint32)) > 500
+
+
 def test_wrong_arguments():
     for kind, message, call in [
         (ValueError, "no operation is called", lambda: wgsl("sigmoid", "jax")),
@@ -67,6 +106,14 @@ def test_wrong_arguments():
         (OverflowError, "negative", lambda: plan("forward", "jax", -1)),
         (ValueError, "more than 65536 parts", lambda: plan("forward", "jax", 1 << 60)),
         (ValueError, "middle is -1: ", lambda: plan("gate_broadcast", "jax", 8, middle=-1)),
+        (ValueError, "no operation is called", lambda: scalar("sigmoid", "jax")),
+        (TypeError, "forward needs a hard sigmoid", lambda: scalar("forward")),
+        (TypeError, "forward takes no seed", lambda: scalar("forward", "jax", seed=1)),
+        (ValueError, "no number is called", lambda: scalar("forward", "jax", type="bf16")),
+        (ValueError, "no text is called", lambda: scalar("forward", "jax", text="long")),
+        (ValueError, "no name in WGSL begins with", lambda: scalar("forward", "jax", prefix="1")),
+        (ValueError, "pack doesn't make one number", lambda: scalar("pack")),
+        (TypeError, "not an instance of 'str'", lambda: scalar("forward", "jax", type=np.float32)),
         (TypeError, "limits is a dict", lambda: plan("forward", "jax", 8, limits={})),
         (TypeError, "not int", lambda: plan("forward", 3, 8)),
     ]:

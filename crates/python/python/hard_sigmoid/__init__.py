@@ -25,7 +25,7 @@ from importlib.metadata import version as _version
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
 from ._identify import Agreement, Identification, KinkCounts, Match, Ranges, Separation, identify, separation
-from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, wgsl
+from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, scalar, wgsl
 
 __version__ = _version("hard-sigmoid")
 
@@ -47,6 +47,7 @@ __all__ = [
     "pack",
     "plan",
     "presets",
+    "scalar",
     "separation",
     "straight_through",
     "unpack",

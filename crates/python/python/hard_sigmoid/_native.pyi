@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "separation", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "scalar", "separation", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -44,6 +44,7 @@ def identify(
 ]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
 def wgsl(operation: Operation, dtype_name: str, placement: str) -> str: ...
+def scalar(operation: Operation, type_: str, text: str, prefix: str) -> str: ...
 def plan(
     operation: Operation, length: int, dtype_name: str, placement: str, limits: tuple[int, int, int, int]
 ) -> tuple[list[tuple[str, str]], list[tuple[bytes, list[tuple[str, int, int]], list[tuple[str, tuple[int, int, int]]]]]]: ...
