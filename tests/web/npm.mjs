@@ -167,6 +167,18 @@ assert.deepEqual(hs.check("gate_broadcast_sums", shape, [ga, gb, gg], [sums]), {
 assert.ok(hs.check("gate_broadcast_sums", shape, [ga, gb, ga], [sums]).differing > 100);
 assert.deepEqual(hs.plan("gate_broadcast_sums", shape, 6).tensors.map(({ name }) => name), ["a", "b", "g", "db"]);
 
+// Functions of numbers, whose text is tested in the library.
+for (const [type, number, start] of [["f32", "f32", "// "], ["f16", "f16", "enable f16;"], ["packed_f16", "u32", "// "], ["packed_bf16", "u32", "// "]]) {
+  for (const text of ["exact", "short"]) {
+    const written = hs.scalar("hard_swish", pytorch, { type, text, prefix: "my_" });
+    assert.ok(written.startsWith(start) && written.includes(`\nfn my_hard_swish(x: ${number}) -> ${number} {`), written);
+    assert.equal(written.includes("\n// Short: "), text === "short", written);
+  }
+}
+assert.equal(hs.scalar("hard_swish", "pytorch"), hs.scalar("hard_swish", pytorch, { type: "f32", text: "exact", prefix: "" }));
+assert.match(hs.scalar("binarize", { seed: 1 }), /fn binarize\(x: f32, random: u32\)[^]*fn binarize_random4\(/);
+assert.match(hs.scalar("straight_through", { estimator: "identity" }, { text: "short" }), /return g;/);
+
 // A file comes out alike from an ArrayBuffer, a part of one, and a Buffer. Float64, float16 and Fortran's order are read too.
 const file = readFileSync(golden("x.npy"));
 const shifted = new Uint8Array(file.length + 3);
@@ -250,6 +262,13 @@ const complaints = [
   [TypeError, "operation is 3, but has to be a string", () => hs.compute(3, "pytorch", [x])],
   [TypeError, "operation is [object Object], but has to be a string", () => hs.plan({}, "pytorch", 4)],
   [TypeError, "dtype is 32, but has to be a string", () => hs.wgsl("forward", "pytorch", { dtype: 32 })],
+  [TypeError, "type is 16, but has to be a string", () => hs.scalar("forward", "pytorch", { type: 16 })],
+  [TypeError, "text is true, but has to be a string", () => hs.scalar("forward", "pytorch", { text: true })],
+  [TypeError, "prefix is null, but has to be a string", () => hs.scalar("forward", "pytorch", { prefix: null })],
+  [Error, 'no number is called "bf16"; use one of f32, f16, packed_f16', () => hs.scalar("forward", "pytorch", { type: "bf16" })],
+  [Error, 'no text is called "long"; use one of exact, short', () => hs.scalar("forward", "pytorch", { text: "long" })],
+  [Error, 'no name in WGSL begins with "1"', () => hs.scalar("forward", "pytorch", { prefix: "1" })],
+  [Error, "pack doesn't make one number of one element", () => hs.scalar("pack", {})],
   [TypeError, "placement is 1, but has to be a string", () => hs.plan("forward", "pytorch", 4, { placement: 1 })],
   [RangeError, "inputs and results take 4000000000 bytes, but", () => pytorch.forward(new Float32Array(5e8))],
   [TypeError, "Kernels takes a GPUDevice; await what", () => new hs.Kernels(Promise.resolve())],
@@ -339,7 +358,7 @@ console.log(`complaints: ${seen.length} seen, among them the ${written.length} o
 // Types.
 writeFileSync(
   join(project, "use.ts"),
-  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, wgsl, wgslFunction } from "hard-sigmoid";
+  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, scalar, wgsl } from "hard-sigmoid";
 import type { Comparison, Launch, Npy, Operation, Plan } from "hard-sigmoid";
 const x: Float32Array = new Float32Array(3);
 const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
@@ -361,7 +380,7 @@ const launch: Launch = new Kernels(device).prepare("forward", "jax", { x: buffer
 launch.encode(pass);
 launch.destroy();
 new Kernels(device).encode(pass, "forward", "jax", { x: buffer, y: buffer }, { length: 3, dtype: "f16" });
-const texts: string[] = [wgsl("forward", "jax"), wgslFunction("backward", "jax", { dtype: "f16" }), planned.wgsl];
+const texts: string[] = [wgsl("forward", "jax"), scalar("backward", "jax", { type: "packed_f16", text: "short" }), planned.wgsl];
 const { data, shape } = readNpy(new Uint8Array(9));
 const npy: Npy = readNpy(new Uint8Array(9));
 const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
@@ -370,6 +389,10 @@ console.log(halves, float16, unpacked, differing, definitions.join(), within + 1
 plan("relu", definition, 3);
 // @ts-expect-error
 plan("binarize", { sed: 1 }, 3);
+// @ts-expect-error
+scalar("pack", {});
+// @ts-expect-error
+scalar("forward", "jax", { dtype: "f16" });
 // @ts-expect-error
 compute("unpack", {}, [x]);
 // @ts-expect-error
@@ -419,14 +442,14 @@ const IMPORTS = '<script type="importmap">{ "imports": { "hard-sigmoid": "/node_
 // README's own kernel runs.
 const BIASED = `
 {
-  const data = device.createBuffer({ size: (read.size + 12) & ~15, usage: GPUBufferUsage.STORAGE | 12 });
+  const data = device.createBuffer({ size: read.size, usage: GPUBufferUsage.STORAGE | 12 });
   device.queue.writeBuffer(data, 0, x);
   const resources = [{ binding: 0, resource: { buffer: data } }];
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   pass.setPipeline(pipeline);
   pass.setBindGroup(0, device.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries: resources }));
-  pass.dispatchWorkgroups(data.size / 16);
+  pass.dispatchWorkgroups(Math.ceil(x.length / 64));
   pass.end();
   const [sum, result] = [x.map((value) => value + 0.25), new Float32Array(x.length)];
   read.unmap();
@@ -434,7 +457,7 @@ const BIASED = `
   device.queue.submit([encoder.finish()]);
   await read.mapAsync(GPUMapMode.READ);
   result.set(new Float32Array(read.getMappedRange()));
-  same(check("forward", "pytorch", [sum], [result]), { compared: 1001, differing: 0, flushed: 0 });
+  same(check("hard_swish", "pytorch", [sum], [result]), { compared: 1001, differing: 0, flushed: 0 });
 }
 globalThis.done = checked;`;
 const PAGES = {

@@ -201,13 +201,33 @@ export function wgsl(
   options?: { dtype?: DType; placement?: Placement },
 ): string;
 
+/** The operations that make one number of one element. */
+export type ScalarOperation = Exclude<Operation, "pack" | "unpack" | "gate_broadcast" | "gate_broadcast_sums">;
 /**
- * An operation as a WGSL function, to be called from a kernel of your own. It has the operation's name, and takes the bits of four f32
- * of each operand as a `vec4<u32>`. `backward_accumulate` also takes `dx`, to which it adds; `binarize` takes random words, if it draws,
- * and the scale; `gate_backward` is two functions, `gate_backward_da` and `gate_backward_db`. With f16 or bf16, `low(words)` and
- * `high(words)` widen the halves of four words, and `packed(low, high)` rounds f32 to halves. One module can have one such text.
+ * What a function takes and returns.
+ * - `f32`, the default.
+ * - `f16`: the text begins with `enable f16;`, so it goes before everything else, and the device needs the feature "shader-f16".
+ * - `packed_f16`, `packed_bf16`: two halves in a `u32`, the first one in the lower half.
  */
-export function wgslFunction(operation: Operation, parameters: Parameters, options?: { dtype?: DType }): string;
+export type NumberType = "f32" | "f16" | "packed_f16" | "packed_bf16";
+
+/**
+ * An operation as WGSL functions of numbers, for a kernel of your own: `fn hard_swish(x: f32) -> f32`. The text binds nothing, and may
+ * stand anywhere in a module.
+ *
+ * Functions are called `hard_sigmoid`, `hard_sigmoid_backward`, `hard_sigmoid_backward_from_output`,
+ * `hard_sigmoid_backward_accumulate`, `hard_swish`, `hard_swish_backward`, `hard_sigmoid_gate`, `hard_sigmoid_gate_da` and
+ * `hard_sigmoid_gate_db` (both of `gate_backward`), `straight_through` and `binarize`. They take the operation's inputs in order. With a
+ * seed `binarize` takes a random word too, and `binarize_random4` makes these words; the seed itself isn't in the text.
+ *
+ * `text` "exact", the default, has the bits of the CPU path. "short" is the shortest text, and its comment says what it may lose.
+ * `prefix` is what every name begins with, such as "my_": two texts of one operation in a module need different ones.
+ */
+export function scalar(
+  operation: ScalarOperation,
+  parameters: Parameters,
+  options?: { type?: NumberType; text?: "exact" | "short"; prefix?: string },
+): string;
 
 /** WebGPU's own type where TypeScript knows it, else the part of it that is used here. */
 type WebGpu<Name extends string, Part> = typeof globalThis extends Record<Name, { prototype: infer T }> ? T : Part;

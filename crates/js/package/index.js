@@ -191,9 +191,9 @@ export function wgsl(operation, parameters, { dtype = "f32", placement = "separa
   return native.kernel(operation, parametersOf(parameters), dtype, placement);
 }
 
-export function wgslFunction(operation, parameters, { dtype = "f32" } = {}) {
-  checkTexts({ operation, dtype });
-  return native.function_text(operation, parametersOf(parameters), dtype);
+export function scalar(operation, parameters, { type = "f32", text = "exact", prefix = "" } = {}) {
+  checkTexts({ operation, type, text, prefix });
+  return native.scalar(operation, parametersOf(parameters), type, text, prefix);
 }
 
 export function plan(operation, parameters, length, options) {
