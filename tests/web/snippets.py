@@ -7,8 +7,8 @@ y must have the bits of tests/golden/PRESET.y.npy. dx must have those of PRESET.
 definition: where the two differ, the golden file has what its framework does beyond the definition (see differences() in
 tests/golden/compare.py). Any NaN equals any other. A snippet must have no fewer bits than it claims, and no more.
 
-Each framework runs in a process of its own, as TensorFlow, JAX and PyTorch bring one LLVM each. TensorFlow.js and WGSL
-don't run here.
+Each framework runs in a process of its own, as TensorFlow, JAX and PyTorch bring one LLVM each. TensorFlow.js doesn't run
+here.
 """
 
 import argparse
@@ -29,10 +29,9 @@ ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests/golden"
 F = np.float32
 SIXTH = F(1 / 6)
-LANGUAGES = ["PyTorch", "Keras 3", "Keras 2", "JAX", "ONNX", "NumPy", "TensorFlow.js", "WGSL"]
+LANGUAGES = ["PyTorch", "Keras 3", "Keras 2", "JAX", "ONNX", "NumPy", "TensorFlow.js"]
 ELSEWHERE = {
     "TensorFlow.js": "not run here: it is JavaScript",
-    "WGSL": "not run here: a driver may fuse and reorder",
 }
 # v, the bounds of v or x, whether they are included, and the slope times g: see docs/definitions.md.
 GRADIENTS = {
@@ -243,7 +242,6 @@ def check_file(snippets):
             assert all(isinstance(text, str) and text.strip() == text != "" for text in row.values()), where
             assert row.get("note", ".").endswith("."), f"{where}: the note is no sentence"
             assert "\n" not in row["code"], f"{where}: more than one line"
-            assert row["language"] != "WGSL" or row["bits"] == "none", f"{where}: compilers may fuse"
 
 
 def check_snippet(row, preset, run, x, g, golden):

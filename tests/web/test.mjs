@@ -335,7 +335,7 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await text(page, "#snippet"));
   await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new Error("no"))));
   await page.locator("#copy").click();
-  await page.getByText("Copying was refused; the line is selected.").waitFor();
+  await page.getByText("Copying was refused; the text is selected.").waitFor();
   assert.equal(await page.evaluate(() => String(getSelection())), await text(page, "#snippet"));
   // Notes say in words what the one-liners promise.
   const note = async (preset, language) => {
@@ -345,7 +345,10 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   };
   assert.match(await note("keras", "Keras 3"), /^The same bits of y and gradient, on TensorFlow in eager mode\. XLA fuses /);
   assert.match(await note("keras", "Keras 2"), /in eager mode\. .* Up to TensorFlow 2\.15 tf_keras is tf\.keras\.$/);
-  assert.match(await note("pytorch", "WGSL"), /^The same function; roundings may differ\. .*NaN.*wgslFunction\(\)/);
+  assert.equal(await note("pytorch", "WGSL, short"), "The same function; roundings may differ.");
+  assert.match(await text(page, "#snippet"), /\n\/\/ Short: .*\nfn hard_sigmoid\(x: f32\) -> f32 \{\n {4}return clamp\(x \+ 3\.0, 0\.0, 6\.0\) \/ 6\.0;\n\}$/s);
+  assert.match(await note("pytorch", "WGSL, exact"), /^The same bits of y, on every driver tested\. scalar\(\) /);
+  assert.match(await text(page, "#snippet"), /\n\/\/ Exact: .*\nfn hard_sigmoid\(x: f32\) -> f32 \{/s);
   assert.equal(await note("onnx", "NumPy"), "The same bits of y.");
   // The definitions of the table above are linked, and come into sight.
   const links = page.locator("header td a");
@@ -356,6 +359,9 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await links.getByText("affine").click();
   await page.locator("#name").getByText("your own").waitFor();
   assert.equal(await text(page, "#formula"), "y = clamp(0.3·x + 0.5, 0, 1)");
+  // Your own line has no one-liners, but functions.
+  assert.deepEqual(await page.locator("#language option").allTextContents(), ["WGSL, short", "WGSL, exact"]);
+  assert.match(await text(page, "#snippet"), /return clamp\(0\.3 \* x \+ 0\.5, 0\.0, 1\.0\);/);
   // What preloads is what the page loads.
   const [preloaded, loaded] = await page.evaluate(() => [
     [...document.querySelectorAll("link[rel=modulepreload], link[rel=preload]")].map(({ href }) => href),
@@ -517,13 +523,13 @@ await visit("failed-start", { args: GPU, isSlow: true, expected: /404|CompileErr
   assert.deepEqual(waiting, []);
   assert.equal(await text(page, "#device"), "Loading… failed");
 });
-// Without its one-liners the page does the rest.
+// Without its one-liners the page does the rest, and has what the package writes.
 await visit("no-snippets", { args: GPU, isSlow: true, expected: /404/ }, async (page) => {
   await page.route("**/snippets.json", (route) => route.fulfill({ status: 404, body: "" }));
   await page.reload();
   await ready(page);
   await checked(page);
-  assert.ok(await page.locator("#code").isHidden());
+  assert.deepEqual(await page.locator("#language option").allTextContents(), ["WGSL, short", "WGSL, exact"]);
   assert.ok(await page.locator("#status").isHidden());
   assert.match(await text(page, "#device"), /through WebGPU/);
 });

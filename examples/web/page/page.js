@@ -220,35 +220,41 @@ reader.addEventListener("keydown", (event) => {
 
 // --- one-liners ---------------------------------------------------------------------------------------------------
 
-let snippets = {};
+let snippets; // The one-liners of each preset, once they are there.
+let wantedLanguage;
 const HAS = { "y and dx": "The same bits of y and gradient", y: "The same bits of y", none: "The same function; roundings may differ" };
 /** What is so of each line in a language. */
-const OF_LANGUAGE = {
-  "Keras 2": "Up to TensorFlow 2.15 tf_keras is tf.keras.",
-  WGSL:
-    "A driver's clamp may turn NaN into a number. For the same bits on every driver tested, the npm package has wgsl() for a " +
-    "module and wgslFunction() for an expression of yours.",
-};
+const OF_LANGUAGE = { "Keras 2": "Up to TensorFlow 2.15 tf_keras is tf.keras." };
+/** Texts that the package writes, also for your own alpha and beta. */
+const WRITTEN = [
+  { language: "WGSL, short", text: "short", bits: "none" },
+  {
+    ...{ language: "WGSL, exact", text: "exact", bits: "y", where: "on every driver tested" },
+    note: "scalar() of the npm package has gradients, hard swish and halves too; wgsl() has whole kernels.",
+  },
+];
 function showSnippet() {
-  const all = snippets[definition.name];
-  $("code").hidden = !all;
-  if (!all) return;
-  const wanted = $("language").value;
+  $("code").hidden = !snippets;
+  if (!snippets) return;
+  const all = [...(snippets[definition.name] ?? []), ...WRITTEN];
+  const { language, code, text, bits, where, note } = all.find(({ language }) => language === wantedLanguage) ?? all[0];
   $("language").replaceChildren(...all.map(({ language }) => new Option(language)));
-  if (all.some(({ language }) => language === wanted)) $("language").value = wanted;
-  const { language, code, bits, where, note } = all.find(({ language }) => language === $("language").value);
-  $("snippet").textContent = code;
+  $("language").value = language;
+  $("snippet").textContent = code ?? hs.scalar("forward", definition, { text }).trim();
   $("snippet-note").textContent = [`${HAS[bits]}${where ? `, ${where}` : ""}.`, note, OF_LANGUAGE[language]].filter(Boolean).join(" ");
   $("copied").textContent = "";
 }
-$("language").addEventListener("change", showSnippet);
+$("language").addEventListener("change", () => {
+  wantedLanguage = $("language").value;
+  showSnippet();
+});
 $("copy").addEventListener("click", async () => {
   try {
     await navigator.clipboard.writeText($("snippet").textContent);
     $("copied").textContent = "Copied.";
   } catch {
     getSelection().selectAllChildren($("snippet"));
-    $("copied").textContent = "Copying was refused; the line is selected.";
+    $("copied").textContent = "Copying was refused; the text is selected.";
   }
 });
 
