@@ -12,7 +12,7 @@ use std::io::Write;
 ///
 /// The text binds nothing and takes no parameters: put it into your module, and call hard_sigmoid(x), hard_swish(x),
 /// hard_sigmoid_backward(x, g) and so on. Texts of different operations fit into one module. Two texts of one operation
-/// need different prefixes.
+/// need different prefixes. As a file among WESL modules, it is imported.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -20,9 +20,9 @@ pub struct Arguments {
     /// straight_through do without
     #[arg(value_parser = choices::presets(), value_name = "PRESET")]
     preset: Option<HardSigmoid>,
-    /// What the functions compute
-    #[arg(long, value_parser = choices::operations(), default_value = "forward", value_name = "OPERATION")]
-    op: String,
+    /// What the functions compute: one operation, or several with commas between them
+    #[arg(long, value_parser = choices::operations(), default_value = "forward", value_delimiter = ',', value_name = "OPERATION")]
+    op: Vec<String>,
     /// The bits of the CPU path on every driver, which is the default
     #[arg(long, conflicts_with = "short")]
     exact: bool,
@@ -49,11 +49,30 @@ pub struct Arguments {
 const AFTER: &str = "\
 Examples:
   hard-sigmoid wgsl pytorch
-  hard-sigmoid wgsl pytorch --op hard_swish --type f16 --prefix my_
+  hard-sigmoid wgsl pytorch --op hard_swish,hard_swish_backward --type f16 --prefix my_
   hard-sigmoid wgsl 'affine(0.3, 0.45, half)' --op backward --short
   hard-sigmoid wgsl --op binarize --scale 0.5";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    let mut texts: Vec<String> = vec![];
+    for (i, name) in arguments.op.iter().enumerate() {
+        // A module has room for one text of each operation.
+        if !arguments.op[..i].contains(name) {
+            let text = written(arguments, name)?;
+            // The line is once at the start of a module.
+            let is_first = texts.is_empty();
+            texts.push(if is_first {
+                text
+            } else {
+                text.trim_start_matches("enable f16;\n\n").to_owned()
+            });
+        }
+    }
+    write!(out, "{}", texts.join("\n"))?;
+    Ok(true)
+}
+
+fn written(arguments: &Arguments, name: &str) -> Result<String, String> {
     let parameters = Parameters {
         definition: arguments.preset,
         // No text has a seed.
@@ -62,20 +81,17 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         estimator: arguments.estimator,
         ..Default::default()
     };
-    // An operation without a function says so first, whatever it lacks besides.
-    for op in Op::all(HardSigmoid::PYTORCH) {
-        if op.name() == arguments.op {
-            wgsl::scalar(op, &Options::default())?;
-        }
-    }
-    let op = Op::new(&arguments.op, &parameters).map_err(|error| named(error, &arguments.op))?;
     let options = Options {
         number: arguments.number,
         text: if arguments.short { Text::Short } else { Text::Exact },
         prefix: &arguments.prefix,
     };
-    write!(out, "{}", wgsl::scalar(op, &options)?)?;
-    Ok(true)
+    // An operation without a function says so first, whatever it lacks besides.
+    for op in Op::all(HardSigmoid::PYTORCH).into_iter().filter(|op| op.name() == name) {
+        wgsl::scalar(op, &Options::default()).map_err(|error| error.to_string())?;
+    }
+    let op = Op::new(name, &parameters).map_err(|error| named(error, name))?;
+    wgsl::scalar(op, &options).map_err(|error| error.to_string())
 }
 
 /// What is wrong, in the words of these arguments.

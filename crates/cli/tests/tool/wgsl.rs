@@ -77,6 +77,27 @@ fn it_prints_the_text_of_the_library() {
     }
 }
 
+/// One module has all, and says once that it needs f16.
+#[test]
+fn several_operations_are_one_module() {
+    let half = options(Number::F16, Text::Short, "");
+    let [y, dx] = [
+        scalar(Unary::HardSwish(HardSigmoid::JAX), &half),
+        scalar(Binary::HardSwishBackward(HardSigmoid::JAX), &half),
+    ]
+    .map(Result::unwrap);
+    let dx = dx.strip_prefix("enable f16;\n\n").unwrap();
+    let expected = format!("{y}\n{dx}");
+    let both = "jax --short --type f16 --op hard_swish,hard_swish_backward";
+    assert_eq!(printed(both), expected);
+    assert_eq!(printed(&format!("{both},hard_swish --op hard_swish")), expected);
+    let text = printed("jax --op forward,backward,hard_swish,hard_swish_backward,gate,gate_backward");
+    for name in ["hard_sigmoid", "hard_swish_backward", "hard_sigmoid_gate_db"] {
+        assert_eq!(text.matches(&format!("\nfn {name}(")).count(), 1, "{name}");
+    }
+    assert!(!text.contains("enable"));
+}
+
 #[test]
 fn spaces_in_a_definition_are_one_argument() {
     let mut command = command(here(), "wgsl --short");
@@ -94,6 +115,7 @@ fn what_it_cant_write_is_refused() {
         "gate needs a definition: hard-sigmoid wgsl PRESET --op gate",
     );
     bad("jax --random", "forward doesn't draw at random: leave out --random");
+    bad("--op binarize,gate", "gate needs a definition");
     bad("jax --scale 2", "forward takes no scale: leave it out");
     bad("jax --estimator identity", "forward takes no estimator: leave it out");
     bad("jax --op binarize", "add --random, or leave out the definition");
