@@ -15,9 +15,9 @@ fn is_drawn_plus(x: u32, random: u32) -> bool {
 }
 
 // The number that a sign stands for: plus or minus `scale`, in bits.
-fn signed(is_plus: bool, scale: f32) -> u32 {
+fn signed(sign: bool, scale: f32) -> u32 {
     let plus = bitcast<u32>(scale);
-    return select(plus ^ SIGN, plus, is_plus);
+    return select(plus ^ SIGN, plus, sign);
 }
 // The numbers that the signs of a word's two halves stand for, packed.
 fn signed_halves(first: bool, second: bool, scale: f32) -> u32 {
@@ -28,7 +28,7 @@ fn signed_halves(first: bool, second: bool, scale: f32) -> u32 {
 }
 
 // Four signs as bits of one number. A plus sign sets the bit that `places` has for it.
-fn bits4(is_plus: vec4<bool>, places: vec4<u32>) -> u32 {
-    let bits = select(vec4<u32>(0u), places, is_plus);
+fn bits4(signs: vec4<bool>, places: vec4<u32>) -> u32 {
+    let bits = select(vec4<u32>(0u), places, signs);
     return bits.x | bits.y | bits.z | bits.w;
 }

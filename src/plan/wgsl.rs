@@ -150,10 +150,7 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
         return Err(OpError::NotElementwise { op: op.name() });
     }
     let enabled = if number == Number::F16 { "enable f16;\n\n" } else { "" };
-    let about = match op.definition() {
-        Some(definition) => format!("// {}: {definition}, {}\n", op.name(), definition.formula()),
-        None => format!("// {}\n", op.name()),
-    };
+    let about = about(op);
     let (comment, body) = match text {
         Text::Exact => (exact_comment(number).to_string(), exact(op, number, calls)),
         Text::Short => (short::comment(op, number), short::text(op, number, calls)),
@@ -163,6 +160,16 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
         "{enabled}{about}{comment}\n{}",
         prefixed(&body, prefix, base(op, calls), &names)
     ))
+}
+
+/// The first line: what is computed.
+fn about(op: Op) -> String {
+    let parameters = op.parameters();
+    let definition = parameters.definition.map(|it| format!("{it}, {}", it.formula()));
+    let scale = parameters.scale.map(|scale| format!("scale {scale:?}"));
+    let estimator = parameters.estimator.map(|estimator| estimator.to_string());
+    let all: Vec<_> = [definition, scale, estimator].into_iter().flatten().collect();
+    format!("// {}: {}\n", op.name(), all.join(", "))
 }
 
 /// The text with the prefix before the functions in `public`, and with `base` too before all other names.
