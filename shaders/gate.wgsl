@@ -9,8 +9,8 @@ fn composed_gate(a: u32, b: u32) -> u32 {
     return product_of(a, forward_bits(b));
 }
 fn gate_once(a: u32, b: u32) -> u32 {
-    let y = factor(b);
-    let product = bitcast<u32>(number(a) * bitcast<f32>(y));
+    let y = value(b);
+    let product = bitcast<u32>(times_value(number(a), b));
     let invalid = (magnitude_of(a) == INFINITE) & (y == 0u);
     return unless_either_nan(select(product, INVALID_NAN, invalid), a, b);
 }
@@ -35,16 +35,17 @@ fn backward_accumulate_once(x: u32, g: u32, dx: u32) -> u32 {
     return unless_either_nan(sum_of(dx, added), dx, select(0u, g, inside));
 }
 
-// Formulas of factor, which gives y as a factor. Where y is a product itself, it is kept apart from the product that uses
-// it.
+// Formulas of times_value: a * value(b).
 
-fn plain_factor(b: u32) -> u32 {
-    return value(b);
+fn plain_times(a: f32, b: u32) -> f32 {
+    return a * bitcast<f32>(value(b));
 }
-// The select keeps the product that makes y apart from its use, since no compiler knows whether b is infinite. If b is, y is
-// b clamped to 0 and 1.
-fn product_factor(b: u32) -> u32 {
-    return select(value(b), clamped(bitcast<f32>(b), 1.0), magnitude_of(b) >= INFINITE);
+// Where y is a product itself, a limit keeps it apart from the product with a. It changes y = 1 alone, for which a is the result. So
+// not even a compiler that knows how large y is can leave it out.
+fn product_times(a: f32, b: u32) -> f32 {
+    let t = relu6(b);
+    let y = bitcast<f32>(min(bitcast<i32>(t * SIXTH), 0x3f7fffff));
+    return select(a * y, a, bitcast<i32>(t) == bitcast<i32>(6.0));
 }
 
 // a * b, in bits.

@@ -17,9 +17,9 @@ fn composed_hard_swish_backward(x: u32, g: u32) -> u32 {
     return unless_either_nan(sum_of(da, db), da, db);
 }
 fn hard_swish_backward_once(x: u32, g: u32) -> u32 {
-    let y = factor(x);
+    let y = value(x);
     let inside = passes(x);
-    let da = apart(number(g) * bitcast<f32>(y));
+    let da = apart(times_value(number(g), x));
     let db = apart(SLOPE * apart(number(g) * number(x)));
     let sum = bitcast<u32>(da + bitcast<f32>(select(0u, bitcast<u32>(db), inside)));
     // If g is infinite, the sum is g. It is NaN if x or y is zero, or if the two products have opposite signs.

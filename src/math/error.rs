@@ -197,7 +197,7 @@ pub enum OpError {
         /// Name of the operation.
         op: &'static str,
     },
-    /// No name in WGSL begins like this.
+    /// A name can't begin like this.
     Prefix {
         /// What was given.
         given: String,
@@ -287,7 +287,7 @@ impl fmt::Display for OpError {
             ),
             Self::Prefix { given } => write!(
                 f,
-                "no name in WGSL begins with {given:?}; a prefix has letters, digits and _, and begins with a letter or one _"
+                "the prefix {given:?} can't begin a name; take letters from a to z, digits and _, and begin with a letter or one _"
             ),
         }
     }

@@ -70,10 +70,10 @@ impl Formula {
         }
     }
 
-    fn factor(self) -> &'static str {
+    fn times_value(self) -> &'static str {
         match self {
-            Self::Multiplied => "product_factor",
-            _ => "plain_factor",
+            Self::Multiplied => "product_times",
+            _ => "plain_times",
         }
     }
 }
@@ -192,7 +192,7 @@ fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(
         ("value", formula.value()),
         ("scaled", formula.scaled()),
         ("gradient", either("half_gradient", "plain_gradient", is_half)),
-        ("factor", formula.factor()),
+        ("times_value", formula.times_value()),
         ("sum_of", either("sum_with_zero", "plain_sum", passing.is_empty())),
         ("gate_bits", either("composed_gate", "gate_once", is_rare)),
         ("gate_db_bits", either("composed_gate_db", "gate_db_once", is_composed)),

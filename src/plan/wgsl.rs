@@ -1,7 +1,7 @@
 //! One operation as plain WGSL functions of numbers, for a kernel of your own.
 //!
-//! [`scalar`] gives a text with `fn hard_sigmoid(x: f32) -> f32`. It binds nothing and takes no parameters, so it goes wherever a
-//! runtime takes an activation: into an epilogue, a chain, a template.
+//! [`scalar`] gives a text with `fn hard_sigmoid(x: f32) -> f32`. It binds nothing, and the definition's numbers are constants in it. So
+//! it goes wherever a runtime takes an activation: into an epilogue, a chain, a template.
 //!
 //! ```
 //! use hard_sigmoid::{HardSigmoid, Unary, wgsl};
@@ -35,18 +35,17 @@ use crate::{
 };
 use std::collections::HashSet;
 
-/// What a function takes and returns.
+/// What a function takes and returns. Halves are computed in `f32` and rounded once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Number {
     /// An `f32`.
     #[default]
     F32,
-    /// An `f16`. The text begins with `enable f16;`, so it goes before everything else, and the device needs the feature
-    /// `shader-f16`. It computes in `f32` and rounds once.
+    /// An `f16`. Your module has to begin with `enable f16;`, and the device needs the feature `shader-f16`.
     F16,
     /// Two f16 in a `u32`, the first one in the lower half. It needs no feature.
     PackedF16,
-    /// Two bfloat16 in a `u32`, the first one in the lower half.
+    /// Two bfloat16 in a `u32`, the first one in the lower half. It needs no feature.
     PackedBf16,
 }
 
@@ -99,47 +98,73 @@ pub struct Options<'a> {
     pub prefix: &'a str,
 }
 
-/// An operation as plain functions, one for each result:
+/// An operation as plain functions, one for each result. With another [`Number`] each `f32` is an `f16`, or a `u32` that holds two
+/// halves.
 ///
-/// ```wgsl
-/// fn hard_sigmoid(x: f32) -> f32
-/// fn hard_sigmoid_backward(x: f32, g: f32) -> f32
-/// fn hard_sigmoid_backward_from_output(y: f32, g: f32) -> f32
-/// fn hard_sigmoid_backward_accumulate(x: f32, g: f32, dx: f32) -> f32 // dx + hard_sigmoid_backward(x, g)
-/// fn hard_swish(x: f32) -> f32
-/// fn hard_swish_backward(x: f32, g: f32) -> f32
-/// fn hard_sigmoid_gate(a: f32, b: f32) -> f32
-/// fn hard_sigmoid_gate_da(a: f32, b: f32, g: f32) -> f32
-/// fn hard_sigmoid_gate_db(a: f32, b: f32, g: f32) -> f32
-/// fn straight_through(x: f32, g: f32) -> f32
-/// fn binarize(x: f32) -> f32
-/// ```
-///
-/// The operands are those of [`Op::inputs`]. With another [`Number`] each `f32` is an `f16`, or a `u32` that holds two halves.
+/// | operation | functions |
+/// |---|---|
+/// | [`Unary::Forward`] | `hard_sigmoid(x: f32) -> f32` |
+/// | [`Unary::HardSwish`] | `hard_swish(x: f32) -> f32` |
+/// | [`Unary::Binarize`] | `binarize(x: f32) -> f32` |
+/// | [`Binary::Backward`] | `hard_sigmoid_backward(x: f32, g: f32) -> f32` |
+/// | [`Binary::BackwardFromOutput`] | `hard_sigmoid_backward_from_output(y: f32, g: f32) -> f32` |
+/// | [`Binary::BackwardAccumulate`] | `hard_sigmoid_backward_accumulate(x: f32, g: f32, dx: f32) -> f32` returns the sum of `dx` and the gradient |
+/// | [`Binary::HardSwishBackward`] | `hard_swish_backward(x: f32, g: f32) -> f32` |
+/// | [`Binary::Gate`] | `hard_sigmoid_gate(a: f32, b: f32) -> f32` |
+/// | [`Binary::StraightThrough`] | `straight_through(x: f32, g: f32) -> f32` |
+/// | [`Op::GateBackward`] | `hard_sigmoid_gate_da` and `hard_sigmoid_gate_db`, each `(a: f32, b: f32, g: f32) -> f32` |
 ///
 /// **Bits.** [`Text::Exact`] has the bits of the CPU path for every operand, also where the operands come straight out of
-/// arithmetic: its roundings are kept apart from each other and from that arithmetic. There are two exceptions. WGSL lets a GPU
-/// take a subnormal number for zero; and an `f16` that isn't packed is converted by the driver, which may lose a NaN's payload.
-/// [`Text::Short`] is for those who don't need the bits.
+/// arithmetic: its roundings are kept apart from each other and from that arithmetic. It relies on a driver that rounds to nearest and
+/// keeps the sign of a zero, as all do that we tested. There are two exceptions. WGSL lets a GPU take a subnormal number for zero;
+/// and an `f16` that isn't packed is converted by the driver, which may lose a NaN's payload. Where your own arithmetic makes a NaN
+/// or an infinity, WGSL leaves open what it is. [`Text::Short`] is for those who don't need the bits.
 ///
-/// **Text.** It may stand anywhere in a module, except that `enable f16;` comes first. The texts of different operations have
-/// different names, so they fit into one module. Two texts of one operation need different prefixes.
+/// **Text.** It may stand anywhere in a module, after directives such as `enable f16;`. The texts of different operations have
+/// different names, so they fit into one module. Two texts of one operation need different prefixes, also if they have another
+/// definition or another [`Text`]. A module must not redefine the built-in functions that the text calls, such as `clamp`.
 ///
-/// **Signs.** A stochastic `binarize` takes the random word of its element too; two halves take a `vec2<u32>`. Its seed and
-/// offset aren't in the text, so that they may change:
+/// **Signs.** A stochastic `binarize` takes the random word of its element too; two halves take a `vec2<u32>`. The text has a
+/// function for random words. Its seed and offset are those of the [`Binarization`](crate::Binarization), each with its low word
+/// first. They aren't in the text, so that they may change.
 ///
 /// ```wgsl
 /// fn binarize(x: f32, random: u32) -> f32
-/// // The random words of four elements in a row, the first of which is number `element` of the tensor. The seed and the offset of
-/// // the `Binarization` have their low word first.
+/// // The random words of four elements in a row, the first of which is number `element` of the tensor.
 /// fn binarize_random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32>
 /// ```
+///
+/// ```
+/// use hard_sigmoid::{Binarization, Unary, wgsl};
+///
+/// // The seed doesn't matter here.
+/// let draws = Unary::binarize(Binarization::stochastic(0, 0), 1.0)?;
+/// let text = wgsl::scalar(draws, &wgsl::Options::default())?;
+/// let kernel = text + "
+/// @group(0) @binding(0) var<storage, read_write> x: array<f32>;
+/// @group(0) @binding(1) var<uniform> seed: vec2<u32>;
+/// @compute @workgroup_size(64)
+/// fn mine(@builtin(global_invocation_id) id: vec3<u32>) {
+///     if id.x < arrayLength(&x) {
+///         x[id.x] = binarize(x[id.x], binarize_random4(id.x, seed, vec2<u32>(0u)).x);
+///     }
+/// }";
+/// # assert!(naga::front::wgsl::parse_str(&kernel).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`Binary::Backward`]: crate::Binary::Backward
+/// [`Binary::BackwardFromOutput`]: crate::Binary::BackwardFromOutput
+/// [`Binary::BackwardAccumulate`]: crate::Binary::BackwardAccumulate
+/// [`Binary::HardSwishBackward`]: crate::Binary::HardSwishBackward
+/// [`Binary::Gate`]: crate::Binary::Gate
+/// [`Binary::StraightThrough`]: crate::Binary::StraightThrough
 ///
 /// The example `fused` puts a hard swish behind a matrix product, and its gradient before one.
 ///
 /// # Errors
 /// [`OpError::NotElementwise`] for packing, unpacking and broadcast gates; [`OpError::ScaleTooLarge`] for a binarization
-/// to numbers that the type doesn't have; [`OpError::Prefix`] for a prefix with which no name begins.
+/// to numbers that the type doesn't have; [`OpError::Prefix`] for a prefix that can't begin a name.
 pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     let op = op.into();
     let Options { number, text, prefix } = *options;
@@ -149,15 +174,17 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     if calls.is_empty() {
         return Err(OpError::NotElementwise { op: op.name() });
     }
-    let enabled = if number == Number::F16 { "enable f16;\n\n" } else { "" };
     let about = about(op);
     let (comment, body) = match text {
         Text::Exact => (exact_comment(number).to_string(), exact(op, number, calls)),
-        Text::Short => (short::comment(op, number), short::text(op, number, calls)),
+        Text::Short => (
+            short::comment(op, number),
+            short::text(op, number, calls) + &random_words(op),
+        ),
     };
     let names = calls.iter().map(|call| call.name).collect();
     Ok(format!(
-        "{enabled}{about}{comment}\n{}",
+        "{about}{comment}\n{}",
         prefixed(&body, prefix, base(op, calls), &names)
     ))
 }
@@ -204,7 +231,7 @@ fn exact_comment(number: Number) -> &'static str {
     match number {
         Number::F16 => {
             "// Exact: made to give the same bits on every driver, except that a driver may take a subnormal number for zero, and may give a\n\
-             // NaN another payload.\n"
+             // NaN another payload. The module has to begin with `enable f16;`.\n"
         }
         _ => {
             "// Exact: made to give the same bits on every driver, except that a driver may take a subnormal number for zero.\n"
@@ -212,22 +239,28 @@ fn exact_comment(number: Number) -> &'static str {
     }
 }
 
-/// The parameters of a function: `x: f32, g: f32`. An operation that adds takes what it adds to.
-pub(super) fn parameters(op: Op, number: Number, call: &Call) -> String {
+/// The operands of a function. An operation that adds takes what it adds to.
+pub(super) fn operands(op: Op, call: &Call) -> Vec<&'static str> {
     let mut operands = op.inputs().to_vec();
     operands.extend(call.operands.iter().filter(|operand| !op.inputs().contains(operand)));
-    let mut parameters: Vec<_> = operands
-        .iter()
-        .map(|operand| format!("{operand}: {}", number.wgsl()))
-        .collect();
-    if is_stochastic(op) {
-        parameters.push(if number.is_packed() {
-            "random: vec2<u32>".into()
-        } else {
-            "random: u32".into()
-        });
+    operands
+}
+
+/// The parameters of a function: `x: f32, g: f32`.
+pub(super) fn parameters(op: Op, number: Number, call: &Call) -> String {
+    let operands = operands(op, call).into_iter();
+    let operands = operands.map(|operand| format!("{operand}: {}", number.wgsl()));
+    let words = if number.is_packed() { "vec2<u32>" } else { "u32" };
+    let random = is_stochastic(op).then(|| format!("random: {words}"));
+    operands.chain(random).collect::<Vec<_>>().join(", ")
+}
+
+/// The function that gives random words, for an operation that draws.
+fn random_words(op: Op) -> String {
+    match is_stochastic(op) {
+        true => "\n".to_string() + &needed(&FUNCTIONS.join("\n"), &["random4"]),
+        false => String::new(),
     }
-    parameters.join(", ")
 }
 
 /// The exact functions, and all that they need.
@@ -302,6 +335,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn checked(text: &str) -> naga::Module {
+        let text = &["enable f16;\n", text].concat();
         let module =
             naga::front::wgsl::parse_str(text).unwrap_or_else(|error| panic!("{}", error.emit_to_string(text)));
         use naga::valid::Capabilities;
@@ -346,7 +380,7 @@ mod tests {
                 assert!(module.entry_points.is_empty() && module.global_variables.is_empty());
                 assert!(module.overrides.is_empty() && !text.contains("Params"));
                 let mut roots: Vec<_> = calls(op).iter().map(|call| format!("my_{}", call.name)).collect();
-                if is_stochastic(op) && options.text == Text::Exact {
+                if is_stochastic(op) {
                     roots.push("my_binarize_random4".into());
                 }
                 let mut used = BTreeSet::new();
@@ -358,7 +392,7 @@ mod tests {
                 }
                 assert_eq!(used.len(), module.functions.len(), "{text}");
                 let begin = format!("my_{}", base(op, calls(op)));
-                for name in declared_names(text.trim_start_matches("enable f16;\n")) {
+                for name in declared_names(&text) {
                     assert!(
                         name.starts_with(&begin) || roots.iter().any(|root| root == name),
                         "{name}"
@@ -392,7 +426,7 @@ mod tests {
                 if calls(op).is_empty() || !names.insert(base(op, calls(op))) {
                     continue;
                 }
-                all += &scalar(op, &options).unwrap().replace("enable f16;", "");
+                all += &scalar(op, &options).unwrap();
                 all += &scalar(
                     op,
                     &Options {
@@ -400,16 +434,10 @@ mod tests {
                         ..options
                     },
                 )
-                .unwrap()
-                .replace("enable f16;", "");
+                .unwrap();
             }
             assert_eq!(names.len(), 10);
-            let enabled = if options.number == Number::F16 {
-                "enable f16;\n"
-            } else {
-                ""
-            };
-            checked(&format!("{enabled}{all}"));
+            checked(&all);
         }
     }
 
@@ -480,7 +508,7 @@ mod tests {
         );
         assert_eq!(
             short(Unary::HardSwish(HardSigmoid::PYTORCH).into(), Number::F16),
-            "enable f16;\nfn hard_swish(x: f16) -> f16 {\n    return f16(hard_swish_number(f32(x)));\n}\n\
+            "fn hard_swish(x: f16) -> f16 {\n    return f16(hard_swish_number(f32(x)));\n}\n\
              fn hard_swish_number(x: f32) -> f32 {\n    return x * clamp(x + 3.0, 0.0, 6.0) / 6.0;\n}"
         );
     }

@@ -157,7 +157,13 @@ impl Embedder {
             data[0].len()
         };
         let function = wgsl::scalar(op, options).unwrap();
-        let text = function + &outside::kernel(op, options, elements, factor != 1.0);
+        let directive = if options.number == Number::F16 {
+            "enable f16;\n"
+        } else {
+            ""
+        };
+        let kernel = outside::kernel(op, options, elements, factor != 1.0);
+        let text = [directive, &function, &kernel].concat();
         let operands: Vec<u8> = data
             .iter()
             .flat_map(|operand| bytemuck::cast_slice(operand).to_vec())

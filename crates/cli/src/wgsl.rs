@@ -29,7 +29,7 @@ pub struct Arguments {
     /// The shortest text. Its comment says what it may lose
     #[arg(long)]
     short: bool,
-    /// What the functions take and return. f16 needs the feature shader-f16; packed ones take two halves in a u32
+    /// What the functions take and return. f16 needs `enable f16;` at the start of the module; packed ones take two halves in a u32
     #[arg(long = "type", value_parser = choices::numbers(), default_value_t, value_name = "TYPE")]
     number: Number,
     /// What every name begins with
@@ -58,14 +58,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     for (i, name) in arguments.op.iter().enumerate() {
         // A module has room for one text of each operation.
         if !arguments.op[..i].contains(name) {
-            let text = written(arguments, name)?;
-            // The line is once at the start of a module.
-            let is_first = texts.is_empty();
-            texts.push(if is_first {
-                text
-            } else {
-                text.trim_start_matches("enable f16;\n\n").to_owned()
-            });
+            texts.push(written(arguments, name)?);
         }
     }
     write!(out, "{}", texts.join("\n"))?;

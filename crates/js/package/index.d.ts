@@ -206,7 +206,7 @@ export type ScalarOperation = Exclude<Operation, "pack" | "unpack" | "gate_broad
 /**
  * What a function takes and returns.
  * - `f32`, the default.
- * - `f16`: the text begins with `enable f16;`, so it goes before everything else, and the device needs the feature "shader-f16".
+ * - `f16`: the module has to begin with `enable f16;`, and the device needs the feature "shader-f16".
  * - `packed_f16`, `packed_bf16`: two halves in a `u32`, the first one in the lower half.
  */
 export type NumberType = "f32" | "f16" | "packed_f16" | "packed_bf16";

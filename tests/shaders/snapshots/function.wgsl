@@ -50,16 +50,18 @@ fn hard_swish_relu6(x: u32) -> f32 {
 }
 
 fn hard_swish_gate_once(a: u32, b: u32) -> u32 {
-    let y = hard_swish_product_factor(b);
-    let product = bitcast<u32>(hard_swish_number(a) * bitcast<f32>(y));
+    let y = hard_swish_multiplied_value(b);
+    let product = bitcast<u32>(hard_swish_product_times(hard_swish_number(a), b));
     let invalid = (hard_swish_magnitude_of(a) == hard_swish_INFINITE) & (y == 0u);
     return hard_swish_unless_either_nan(select(product, hard_swish_INVALID_NAN, invalid), a, b);
 }
 
-// The select keeps the product that makes y apart from its use, since no compiler knows whether b is infinite. If b is, y is
-// b clamped to 0 and 1.
-fn hard_swish_product_factor(b: u32) -> u32 {
-    return select(hard_swish_multiplied_value(b), hard_swish_clamped(bitcast<f32>(b), 1.0), hard_swish_magnitude_of(b) >= hard_swish_INFINITE);
+// Where y is a product itself, a limit keeps it apart from the product with a. It changes y = 1 alone, for which a is the result. So
+// not even a compiler that knows how large y is can leave it out.
+fn hard_swish_product_times(a: f32, b: u32) -> f32 {
+    let t = hard_swish_relu6(b);
+    let y = bitcast<f32>(min(bitcast<i32>(t * hard_swish_SIXTH), 0x3f7fffff));
+    return select(a * y, a, bitcast<i32>(t) == bitcast<i32>(6.0));
 }
 
 // Returns `result`, that of an operation on a and b, if neither of them is NaN. Otherwise returns the first one that is NaN,

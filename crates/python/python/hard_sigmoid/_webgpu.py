@@ -162,15 +162,15 @@ def scalar(
     ``"pack"``, ``"unpack"`` and the broadcast gates, which don't make one number of one element. The functions are called
     ``hard_sigmoid``, ``hard_sigmoid_backward``, ``hard_swish``, ``hard_sigmoid_gate``, ``binarize`` and so on.
 
-    ``type`` is what they take and return: ``"f32"``; ``"f16"``, whose text begins with ``enable f16;`` and needs the feature shader-f16; or
+    ``type`` is what they take and return: ``"f32"``; ``"f16"``, for a module that begins with ``enable f16;``; or
     two halves in a ``u32``, ``"packed_f16"`` or ``"packed_bf16"``. ``"exact"`` has the bits of the CPU path. ``"short"`` is the shortest
     text, and its comment says what it may lose. Every name begins with ``prefix``: two texts of one operation in a module need
     different ones. With a seed, ``binarize`` takes a random word, and the seed isn't in the text.
 
     >>> print(scalar("hard_swish", "pytorch", text="short", prefix="my_"))
     // hard_swish: pytorch, clamp(x + 3, 0, 6) / 6
-    // Short: a compiler may fuse these operations, so the last bits may differ from driver to driver. NaN may become any number,
-    // and a subnormal number may become zero.
+    // Short. A compiler may fuse and reorder these operations: a result may be off by about 1e-7 of its largest operand. NaN may
+    // become any number, and a subnormal number may become zero.
     <BLANKLINE>
     fn my_hard_swish(x: f32) -> f32 {
         return x * clamp(x + 3.0, 0.0, 6.0) / 6.0;
