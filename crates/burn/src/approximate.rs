@@ -1,5 +1,5 @@
 //! Our functions made of burn's own operations, for programs that don't need the last bits. With burn's feature
-//! `fusion` they become part of the kernels around them; the exact functions don't.
+//! `fusion` they become part of the kernels around them; of the exact functions only the hard sigmoid in `f32` does.
 //!
 //! The results lie within a few roundings of the exact ones. Whatever the definition's rule, the gradient passes at the kinks and
 //! where the input is NaN.

@@ -1,6 +1,6 @@
 //! The operations that every backend has to compute.
 
-use crate::{host, op::Differentiable};
+use crate::{composed, host, op::Differentiable};
 use burn::backend::{Backend, backend_extension, tensor::FloatTensor};
 use hard_sigmoid::{Binary, BroadcastGate};
 
@@ -13,14 +13,25 @@ use hard_sigmoid::{Binary, BroadcastGate};
     Fusion: cfg(feature = "fusion")
 )]
 pub trait HardSigmoidBackend: Backend {
-    #[fusion(dtype = x, shape = x)]
+    /// With fusion it is made of burn's operations if it can be.
+    #[fusion(default)]
     fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
-        host::unary::<Self>(x, of.op)
+        composed::unary::<Self>(&x, of.op).unwrap_or_else(|| Self::hard_sigmoid_unary_kernel(x, of))
     }
 
     /// The gradient `op` at `x`, for the upstream gradient `g`.
-    #[fusion(dtype = x, shape = x)]
+    #[fusion(default)]
     fn hard_sigmoid_gradient(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+        composed::gradient::<Self>(&x, &g, op).unwrap_or_else(|| Self::hard_sigmoid_gradient_kernel(x, g, op))
+    }
+
+    #[fusion(dtype = x, shape = x)]
+    fn hard_sigmoid_unary_kernel(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
+        host::unary::<Self>(x, of.op)
+    }
+
+    #[fusion(dtype = x, shape = x)]
+    fn hard_sigmoid_gradient_kernel(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
         host::gradient::<Self>(x, g, op)
     }
 
@@ -42,8 +53,33 @@ pub trait HardSigmoidBackend: Backend {
     }
 }
 
+/// The methods of a backend that doesn't fuse: one kernel is faster there than several operations.
+macro_rules! kernels_only {
+    () => {
+        fn hard_sigmoid_unary(
+            x: burn::backend::tensor::FloatTensor<Self>,
+            of: crate::op::Differentiable,
+        ) -> burn::backend::tensor::FloatTensor<Self> {
+            Self::hard_sigmoid_unary_kernel(x, of)
+        }
+
+        fn hard_sigmoid_gradient(
+            x: burn::backend::tensor::FloatTensor<Self>,
+            g: burn::backend::tensor::FloatTensor<Self>,
+            op: hard_sigmoid::Binary,
+        ) -> burn::backend::tensor::FloatTensor<Self> {
+            Self::hard_sigmoid_gradient_kernel(x, g, op)
+        }
+    };
+}
+pub(crate) use kernels_only;
+
 #[cfg(feature = "flex")]
-impl HardSigmoidBackend for burn::backend::Flex {}
+impl HardSigmoidBackend for burn::backend::Flex {
+    kernels_only!();
+}
 
 #[cfg(feature = "ndarray")]
-impl HardSigmoidBackend for burn::backend::NdArray {}
+impl HardSigmoidBackend for burn::backend::NdArray {
+    kernels_only!();
+}

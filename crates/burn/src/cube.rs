@@ -1,7 +1,7 @@
 //! The operations on burn's wgpu backend: cubecl launches our WGSL text by the plan.
 
 use crate::{
-    backend::HardSigmoidBackend,
+    backend::{HardSigmoidBackend, kernels_only},
     host,
     op::{self, Differentiable},
     text,
@@ -23,7 +23,9 @@ use hard_sigmoid::{
 };
 
 impl HardSigmoidBackend for CubeBackend {
-    fn hard_sigmoid_unary(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
+    kernels_only!();
+
+    fn hard_sigmoid_unary_kernel(x: FloatTensor<Self>, of: Differentiable) -> FloatTensor<Self> {
         let x = into_contiguous(x);
         match run(of.op, &[&x]) {
             Some([y]) => y,
@@ -31,7 +33,7 @@ impl HardSigmoidBackend for CubeBackend {
         }
     }
 
-    fn hard_sigmoid_gradient(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
+    fn hard_sigmoid_gradient_kernel(x: FloatTensor<Self>, g: FloatTensor<Self>, op: Binary) -> FloatTensor<Self> {
         let [x, g] = [x, g].map(into_contiguous);
         match run(op, &[&x, &g]) {
             Some([dx]) => dx,

@@ -4,6 +4,7 @@
 pub mod approximate;
 mod autodiff;
 mod backend;
+mod composed;
 mod cube;
 mod gate;
 mod host;
