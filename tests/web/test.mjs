@@ -346,7 +346,7 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   assert.match(await note("keras", "Keras 3"), /^The same bits of y and gradient, on TensorFlow in eager mode\. XLA fuses /);
   assert.match(await note("keras", "Keras 2"), /in eager mode\. .* Up to TensorFlow 2\.15 tf_keras is tf\.keras\.$/);
   assert.equal(await note("pytorch", "WGSL, short"), "The same function; roundings may differ.");
-  assert.match(await text(page, "#snippet"), /\n\/\/ Short: .*\nfn hard_sigmoid\(x: f32\) -> f32 \{\n {4}return clamp\(x \+ 3\.0, 0\.0, 6\.0\) \/ 6\.0;\n\}$/s);
+  assert.match(await text(page, "#snippet"), /\n\/\/ Short\. .*\nfn hard_sigmoid\(x: f32\) -> f32 \{\n {4}return clamp\(x \+ 3\.0, 0\.0, 6\.0\) \/ 6\.0;\n\}$/s);
   assert.match(await note("pytorch", "WGSL, exact"), /^The same bits of y, on every driver tested\. scalar\(\) /);
   assert.match(await text(page, "#snippet"), /\n\/\/ Exact: .*\nfn hard_sigmoid\(x: f32\) -> f32 \{/s);
   assert.equal(await note("onnx", "NumPy"), "The same bits of y.");
