@@ -31,7 +31,7 @@ fn main() {
         ("special_values", special_values),
         ("halves", halves),
         ("every_function", functions::every_function),
-        ("short_functions_differ", functions::short_functions_differ),
+        ("short_functions_are_close", functions::short_functions_are_close),
         ("offsets", offsets),
         ("split", split),
         ("broadcast_shapes", broadcast::shapes),
