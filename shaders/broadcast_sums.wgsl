@@ -80,13 +80,8 @@ fn step_at(share: Share, start: u32) -> Step {
 
 // g * a if the element exists, otherwise +0. Adding +0 changes no partial sum: each starts at +0, so none is -0.
 fn product(g: u32, a: u32, exists: bool) -> f32 {
-    let product = bitcast<u32>(bitcast<f32>(g) * bitcast<f32>(a));
-    // Infinity is decided on integers: a GPU may read a subnormal as zero, and zero times infinity is NaN.
-    let larger = max(magnitude_of(a), magnitude_of(g));
-    let smaller = min(magnitude_of(a), magnitude_of(g));
-    let signed_infinite = ((a ^ g) & SIGN) | INFINITE;
-    let infinite = select(signed_infinite, INVALID_NAN, smaller == 0u);
-    return bitcast<f32>(select(0u, select(product, infinite, larger == INFINITE), exists));
+    let product = settled_infinity(bitcast<f32>(g) * bitcast<f32>(a), g, a, 0u);
+    return bitcast<f32>(select(0u, product, exists));
 }
 
 // Returns v, since params.zero is 0. A compiler that takes floats for real numbers may reorder additions, but not across this

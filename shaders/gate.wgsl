@@ -52,14 +52,18 @@ fn product_times(a: f32, b: u32) -> f32 {
 fn product_of(a: u32, b: u32) -> u32 {
     return settled(number(a) * number(b), a, b, 0u);
 }
-// Returns `product` in bits, but decides about NaN and infinity on integers: a GPU may read a subnormal as zero, and zero
-// times infinity is NaN. `product` is a * b, or a * b times a nonzero number whose sign bit is that of `other`.
+// Returns `product` in bits, but decides about NaN and infinity on integers. `product` is a * b, or a * b times a nonzero number
+// whose sign bit is that of `other`.
 fn settled(product: f32, a: u32, b: u32, other: u32) -> u32 {
+    return unless_either_nan(settled_infinity(product, a, b, other), a, b);
+}
+// As `settled`, if neither a nor b is NaN. A GPU may read a subnormal as zero, and zero times infinity is NaN.
+fn settled_infinity(product: f32, a: u32, b: u32, other: u32) -> u32 {
     let larger = max(magnitude_of(a), magnitude_of(b));
     let smaller = min(magnitude_of(a), magnitude_of(b));
     let signed_infinite = ((a ^ b ^ other) & SIGN) | INFINITE;
     let infinite = select(signed_infinite, INVALID_NAN, smaller == 0u);
-    return unless_either_nan(select(bitcast<u32>(product), infinite, larger == INFINITE), a, b);
+    return select(bitcast<u32>(product), infinite, larger == INFINITE);
 }
 
 // Formulas of sum_of: a + b in bits, if neither is NaN.
