@@ -14,7 +14,7 @@ pub const ROUNDINGS: &[(&str, &str)] = &[
 ];
 
 /// The code that keeps NaN.
-#[allow(dead_code, reason = "not every test uses it")]
+#[cfg(test)]
 pub const NAN: &[(&str, &str)] = &[(
     "return select(result, operand | QUIET, magnitude_of(operand) > INFINITE);",
     "return result;",

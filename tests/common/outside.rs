@@ -9,18 +9,18 @@ const NUMBERS: &str = "struct Numbers { seed: vec2<u32>, offset: vec2<u32>, fact
 pub const ROW: usize = 4096;
 
 /// A kernel that calls the functions of an operation, to be appended to the text of `wgsl::scalar`. Its first buffer has three tensors
-/// of operands of `len` elements each, its second the results; `numbers` are its third. If it multiplies, the function gets products
-/// with a factor.
-pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String {
+/// of operands of `len` elements each, its second the results, its third the uniform, whose contents come with the text. With a
+/// factor, the function gets products with it.
+pub fn kernel(op: Op, options: &Options, len: usize, factor: Option<f32>) -> (String, [u64; 4]) {
     let Options { number, prefix, .. } = *options;
     let element = number.wgsl();
     let operand = |i: usize| format!("operands[{}u + i]", i * len);
-    let factor = if multiplies { " * numbers.factor" } else { "" };
+    let times = if factor.is_some() { " * numbers.factor" } else { "" };
     let mut arguments: Vec<_> = (0..op.inputs().len())
-        .map(|i| format!("{}{factor}", operand(i)))
+        .map(|i| format!("{}{times}", operand(i)))
         .collect();
     if op.name() == "backward_accumulate" {
-        arguments.push(format!("{}{factor}", operand(2)));
+        arguments.push(format!("{}{times}", operand(2)));
     }
     let draws = matches!(op, Op::Unary(Unary::Binarize(signs)) if signs.how != Binarization::Deterministic);
     // Without draws the text has no use for random words.
@@ -52,7 +52,10 @@ pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String
         format!("results[{}u + i] = {call};\n", output * len)
     });
     let stores: String = stores.collect();
-    format!(
+    let parameters = op.parameters();
+    let [seed, offset] = [parameters.seed, parameters.offset].map(Option::unwrap_or_default);
+    let factor = u64::from(factor.unwrap_or_default().to_bits());
+    let text = format!(
         "
         {NUMBERS}
         @group(0) @binding(0) var<storage, read> operands: array<{element}>;
@@ -66,13 +69,6 @@ pub fn kernel(op: Op, options: &Options, len: usize, multiplies: bool) -> String
             {drawn}
             {stores}
         }}"
-    )
-}
-
-/// The contents of the uniform.
-#[allow(dead_code, reason = "some tests only compile the kernel")]
-pub fn numbers(op: Op, factor: f32) -> [u64; 4] {
-    let parameters = op.parameters();
-    let [seed, offset] = [parameters.seed, parameters.offset].map(Option::unwrap_or_default);
-    [seed, offset, u64::from(factor.to_bits()), 0]
+    );
+    (text, [seed, offset, factor, 0])
 }

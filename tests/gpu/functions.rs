@@ -40,7 +40,7 @@ pub fn every_function(adapter: &wgpu::Adapter) {
     assert_eq!(tried.len(), 9 * definitions().len() + 3);
     // The comparison notices the function of another operation.
     let [jax, pytorch] = [HardSigmoid::JAX, HardSigmoid::PYTORCH].map(|of| Op::from(Unary::Forward(of)));
-    let results = embedder.results(jax, &Options::default(), slices(&of_f32), 1.0);
+    let results = embedder.results(jax, &Options::default(), slices(&of_f32), None);
     assert!(wrong(pytorch, slices(&of_f32), &results, false).is_some());
 }
 
@@ -88,7 +88,7 @@ pub fn short_functions_are_close(adapter: &wgpu::Adapter) {
         ..Default::default()
     };
     for definition in HardSigmoid::PRESETS.iter().map(|preset| preset.definition) {
-        let results = embedder.results(Unary::Forward(definition).into(), &options, slices(&data), 1.0);
+        let results = embedder.results(Unary::Forward(definition).into(), &options, slices(&data), None);
         let is_close = |(x, y): (&f32, &f32)| x.is_nan() || (definition.forward(*x) - y).abs() < 1e-6;
         assert!(data[0].iter().zip(&results[0]).all(is_close), "{definition}");
     }
@@ -123,7 +123,7 @@ impl Embedder {
             prefix: "their_",
             ..Default::default()
         };
-        let results = self.results(op, &options, data, 1.0);
+        let results = self.results(op, &options, data, None);
         // A driver converts numbers between f16 and f32.
         if let Some(first) = wrong(op, data, &results, number == Number::F16) {
             panic!("{op:?} of {number}: {first}");
@@ -132,7 +132,7 @@ impl Embedder {
 
     /// The function gets products, straight out of the multiplication.
     fn check_after_arithmetic(&self, op: Op, data: [&[f32]; 3]) {
-        let results = self.results(op, &Options::default(), data, FACTOR);
+        let results = self.results(op, &Options::default(), data, Some(FACTOR));
         let products = data.map(|operand| operand.iter().map(|x| x * FACTOR).collect::<Vec<_>>());
         // A GPU may take subnormal numbers for zero.
         let is_known = |i: &usize| (0..3).all(|o| ![data[o][*i], products[o][*i]].iter().any(|x| x.is_subnormal()));
@@ -148,8 +148,8 @@ impl Embedder {
         }
     }
 
-    /// What a kernel that calls the operation's functions gives for `data` times `factor`: one tensor for each result.
-    fn results<T: Scalar>(&self, op: Op, options: &Options, data: [&[T]; 3], factor: f32) -> Vec<Vec<T>> {
+    /// What a kernel that calls the operation's functions gives for `data`, times the factor if there is one: one tensor for each result.
+    fn results<T: Scalar>(&self, op: Op, options: &Options, data: [&[T]; 3], factor: Option<f32>) -> Vec<Vec<T>> {
         let elements = if options.number.wgsl() == "u32" {
             data[0].len() / 2
         } else {
@@ -161,7 +161,7 @@ impl Embedder {
         } else {
             ""
         };
-        let kernel = outside::kernel(op, options, elements, factor != 1.0);
+        let (kernel, numbers) = outside::kernel(op, options, elements, factor);
         let text = [directive, &function, &kernel].concat();
         let operands: Vec<u8> = data
             .iter()
@@ -169,7 +169,6 @@ impl Embedder {
             .collect();
         let size = size_of_val(data[0]);
         let results = vec![0xed; op.outputs().len() * size];
-        let numbers = outside::numbers(op, factor);
         let bound = [&operands[..], &results, bytemuck::cast_slice(&numbers)];
         let results = self.run(&text, bound, elements);
         let results: &[u8] = bytemuck::cast_slice(&results);

@@ -72,8 +72,9 @@ fn each_variant(change: Change, mut translate: impl FnMut(Variant) -> Result<Vec
                 ..Default::default()
             };
             if let Ok(function) = wgsl::scalar(op, &options) {
-                let text = function + &outside::kernel(op, &options, 4096, number == Number::F32);
-                each(&text, op, number.dtype(), &["mine"]);
+                let factor = (number == Number::F32).then_some(1.1);
+                let (kernel, _) = outside::kernel(op, &options, 4096, factor);
+                each(&(function + &kernel), op, number.dtype(), &["mine"]);
             }
         }
     }

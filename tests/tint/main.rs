@@ -223,12 +223,13 @@ impl<T: Scalar> Function<'_, T> {
             number,
             ..Default::default()
         };
-        let text = wgsl::scalar(op, &options).unwrap() + &outside::kernel(op, &options, self.invocations(), false);
+        let (kernel, numbers) = outside::kernel(op, &options, self.invocations(), None);
+        let text = wgsl::scalar(op, &options).unwrap() + &kernel;
         let name = self.name();
         let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
         put("wgsl", text.as_bytes());
         put("0", bytemuck::cast_slice(&operands.concat()));
-        put("params.0", bytemuck::cast_slice(&outside::numbers(op, 1.0)));
+        put("params.0", bytemuck::cast_slice(&numbers));
         let size = op.outputs().len() * size_of_val(operands[0]);
         let [x, y] = [ROW / 64, self.invocations() / ROW];
         assert_eq!(self.invocations() % ROW, 0);

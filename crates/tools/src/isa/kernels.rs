@@ -118,13 +118,14 @@ impl Pipeline {
             ..Default::default()
         };
         let function = wgsl::scalar(op, &options).ok()?;
+        let (kernel, _) = outside::kernel(op, &options, 1 << 20, Some(1.1));
         Some(Self {
             op,
             dtype: DType::F32,
             entry: "mine",
             tensors: 2,
             placement: None,
-            text: function + &outside::kernel(op, &options, 1 << 20, true),
+            text: function + &kernel,
         })
     }
 
@@ -248,7 +249,7 @@ pub fn epilogues() -> Result<Vec<(String, Pipeline)>> {
 pub fn no_epilogue() -> Result<Pipeline> {
     let forward = Op::from(hard_sigmoid::Unary::Forward(HardSigmoid::PYTORCH));
     let mut pipeline = Pipeline::outside(forward, Text::Short).ok_or("it has a function")?;
-    let kernel = outside::kernel(forward, &Options::default(), 1 << 20, true);
+    let (kernel, _) = outside::kernel(forward, &Options::default(), 1 << 20, Some(1.1));
     pipeline.text = format!("fn hard_sigmoid(x: f32) -> f32 {{\n    return x;\n}}\n{kernel}");
     Ok(pipeline)
 }
