@@ -10,8 +10,9 @@ struct Item<'a> {
     is_function: bool,
 }
 
-/// The entry points of a text, the declarations called `roots`, and everything that these need, in the order of the text.
-pub(super) fn needed(text: &str, roots: &[&str]) -> String {
+/// The entry points of a text, the declarations called `roots`, and everything that these need, in the order of the text. `chosen`
+/// gives the function that is meant by a name that the text only calls.
+pub(super) fn needed(text: &str, roots: &[&str], chosen: impl Fn(&str) -> Option<&'static str>) -> String {
     let items = items(text);
     let by_name: HashMap<&str, usize> = items.iter().enumerate().map(|(i, item)| (item.name, i)).collect();
     debug_assert_eq!(by_name.len(), items.len(), "a name is declared twice");
@@ -21,8 +22,9 @@ pub(super) fn needed(text: &str, roots: &[&str]) -> String {
     while let Some(i) = left.pop() {
         if found.insert(i) {
             let used = names(items[i].text).filter_map(|(name, is_called)| {
+                let meant = if is_called { chosen(name) } else { None };
                 // A variable may have the name of a function.
-                let item = *by_name.get(name)?;
+                let item = *by_name.get(meant.unwrap_or(name))?;
                 (is_called || !items[item].is_function).then_some(item)
             });
             left.extend(used);
@@ -30,7 +32,13 @@ pub(super) fn needed(text: &str, roots: &[&str]) -> String {
     }
     let kept = items.iter().enumerate().filter(|(i, _)| found.contains(i));
     let kept: Vec<_> = kept.map(|(_, item)| item.text.trim()).collect();
-    kept.join("\n\n") + "\n"
+    renamed(&(kept.join("\n\n") + "\n"), |name, is_called| {
+        if is_called {
+            chosen(name).map(String::from)
+        } else {
+            None
+        }
+    })
 }
 
 /// The text with other names. `rename` takes an identifier and whether a parenthesis follows. Comments keep their words.
@@ -166,7 +174,7 @@ fn main(@builtin(local_invocation_index) i: u32) {
 
     #[test]
     fn only_what_is_needed_is_kept() {
-        let kept = needed(TEXT, &[]);
+        let kept = needed(TEXT, &[], |_| None);
         let names: Vec<_> = items(&kept).iter().map(|item| item.name).collect();
         assert_eq!(names, ["double", "TWO", "x_vec", "Pair", "main"]);
         assert!(kept.contains("// It doubles.") && !kept.contains("head"));
@@ -177,7 +185,18 @@ fn main(@builtin(local_invocation_index) i: u32) {
                 "double", "TWO", "THREE", "half", "x_vec", "x_word", "partials", "Pair", "main"
             ]
         );
-        assert!(needed(TEXT, &["partials"]).contains("var<workgroup> partials"));
+        assert!(needed(TEXT, &["partials"], |_| None).contains("var<workgroup> partials"));
+    }
+
+    #[test]
+    fn a_chosen_function_takes_the_place_of_a_name() {
+        let text = TEXT.replace("double(x_vec", "formula(x_vec");
+        let kept = needed(&text, &[], |name| (name == "formula").then_some("half"));
+        assert!(
+            kept.contains("Pair(half(x_vec[i].x))") && kept.contains("fn half("),
+            "{kept}"
+        );
+        assert!(!kept.contains("double") && !kept.contains("formula"), "{kept}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     },
     plan::{
         formula::{Formulas, compares_first_operand, is_of_halves},
-        items::{needed, renamed},
+        items::needed,
         kernel::{Access, Kernel},
     },
 };
@@ -75,11 +75,11 @@ pub(super) fn kernel(kernel: Kernel) -> String {
     ];
     parts.extend(words(dtype));
     parts.extend(FUNCTIONS);
-    about + &needed(&resolved(&parts.join("\n"), op, &formulas), &[])
+    about + &resolved(&parts, &[], op, &formulas)
 }
 
-/// The text with each name that it only calls replaced by the function that is meant.
-pub(super) fn resolved(text: &str, op: Op, formulas: &Formulas) -> String {
+/// The parts that an operation needs, from these roots on, with its formulas for the names that `shaders/` only calls.
+pub(super) fn resolved(parts: &[&str], roots: &[&str], op: Op, formulas: &Formulas) -> String {
     let signs = (
         "signs",
         if is_stochastic(op) {
@@ -88,10 +88,11 @@ pub(super) fn resolved(text: &str, op: Op, formulas: &Formulas) -> String {
             "plain_signs"
         },
     );
-    renamed(text, |name, is_called| {
-        let chosen = formulas.chosen.iter().chain([&signs]);
-        let mut chosen = chosen.filter(|(called, _)| is_called && *called == name);
-        chosen.next().map(|(_, function)| function.to_string())
+    needed(&parts.join("\n"), roots, |name| {
+        let mut chosen = formulas.chosen.iter().chain([&signs]);
+        chosen
+            .find(|(called, _)| *called == name)
+            .map(|(_, function)| *function)
     })
 }
 

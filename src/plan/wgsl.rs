@@ -185,7 +185,7 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     let names = calls.iter().map(|call| call.name).collect();
     Ok(format!(
         "{about}{comment}\n{}",
-        prefixed(&body, prefix, base(op, calls), &names)
+        prefixed(&body, prefix, &base(op, calls), &names)
     ))
 }
 
@@ -210,11 +210,10 @@ fn prefixed(text: &str, prefix: &str, base: &str, public: &HashSet<&str>) -> Str
 }
 
 /// What the names of an operation's helpers begin with.
-fn base(op: Op, calls: &[Call]) -> &'static str {
+fn base(op: Op, calls: &[Call]) -> String {
     match calls {
-        [call] => call.name,
-        _ if matches!(op, Op::GateBackward(_)) => "hard_sigmoid_gate_backward",
-        _ => op.name(),
+        [call] => call.name.into(),
+        _ => format!("hard_sigmoid_{}", op.name()),
     }
 }
 
@@ -258,7 +257,7 @@ pub(super) fn parameters(op: Op, number: Number, call: &Call) -> String {
 /// The function that gives random words, for an operation that draws.
 fn random_words(op: Op) -> String {
     match is_stochastic(op) {
-        true => "\n".to_string() + &needed(&FUNCTIONS.join("\n"), &["random4"]),
+        true => "\n".to_string() + &needed(&FUNCTIONS.join("\n"), &["random4"], |_| None),
         false => String::new(),
     }
 }
@@ -295,7 +294,7 @@ fn exact(op: Op, number: Number, calls: &[Call]) -> String {
     if is_stochastic(op) {
         roots.push("random4");
     }
-    needed(&resolved(&parts.join("\n"), op, &formulas), &roots)
+    resolved(&parts, &roots, op, &formulas)
 }
 
 /// The bits of a result from operands that are numbers. `widen` makes an `f32` of them.
