@@ -10,7 +10,7 @@ use std::io::Write;
 
 /// Prints an operation as WGSL functions, for a kernel of your own.
 ///
-/// The text binds nothing and takes no parameters: put it into your module, and call hard_sigmoid(x), hard_swish(x),
+/// The text binds nothing, and its numbers are constants: put it into your module, and call hard_sigmoid(x), hard_swish(x),
 /// hard_sigmoid_backward(x, g) and so on. Texts of different operations fit into one module. Two texts of one operation
 /// need different prefixes. As a file among WESL modules, it is imported.
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub struct Arguments {
     /// What the functions compute: one operation, or several with commas between them
     #[arg(long, value_parser = choices::operations(), default_value = "forward", value_delimiter = ',', value_name = "OPERATION")]
     op: Vec<String>,
-    /// The bits of the CPU path on every driver, which is the default
+    /// The bits of the CPU path, which is the default
     #[arg(long, conflicts_with = "short")]
     exact: bool,
     /// The shortest text. Its comment says what it may lose

@@ -5,7 +5,7 @@ use crate::{
     isa::{
         careless::{ROUNDINGS, without},
         device::Device,
-        driver::Driver,
+        driver::{Compiled, Driver},
         kernels::{self, Module, Pipeline},
         listing::{self, Reading, Vendor},
     },
@@ -133,22 +133,27 @@ impl Reader {
         }
     }
 
-    fn control(&self, text: &str) -> Result<Reading> {
-        let compiled = Module::new(text)?.compile(&self.driver, "main", 2)?;
-        Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup))
+    /// The machine code of an entry point that binds this number of storage buffers, and what stands in it.
+    fn read(&self, text: &str, entry: &str, tensors: usize) -> Result<(Compiled, Reading)> {
+        let compiled = Module::new(text)?.compile(&self.driver, entry, tensors)?;
+        let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
+        match reading.alu {
+            0.0 => Err(format!("the listing shows no instruction:\n{}", compiled.listing).into()),
+            _ => Ok((compiled, reading)),
+        }
     }
 
-    fn reading(&self, pipeline: &Pipeline) -> Result<Reading> {
-        let compiled = Module::new(&pipeline.text)?.compile(&self.driver, pipeline.entry, pipeline.tensors)?;
-        Ok(listing::read(self.vendor, &compiled.listing, compiled.subgroup))
+    fn control(&self, text: &str) -> Result<Reading> {
+        Ok(self.read(text, "main", 2)?.1)
     }
 
     /// How many instructions each function adds to a kernel. A short function is fused with the kernel, or the check proves nothing.
     fn epilogues(&self) -> Result<Vec<(String, f64)>> {
-        let none = self.reading(&kernels::no_epilogue()?)?.alu;
+        let read = |pipeline: &Pipeline| self.read(&pipeline.text, pipeline.entry, pipeline.tensors);
+        let none = read(&kernels::no_epilogue()?)?.1.alu;
         let mut counts = vec![];
         for (name, pipeline) in kernels::epilogues()? {
-            let reading = self.reading(&pipeline)?;
+            let (_, reading) = read(&pipeline)?;
             if name == "keras forward short" && reading.fused.is_empty() {
                 return Err(format!("{name} shows no fusion, so this check might miss one").into());
             }
@@ -166,12 +171,7 @@ impl Reader {
     ) -> Result<Faults> {
         let mut faults = Faults::default();
         for kernel in pipelines {
-            let module = Module::new(&change(&kernel.text))?;
-            let compiled = module.compile(&self.driver, kernel.entry, kernel.tensors)?;
-            let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
-            if reading.alu == 0.0 {
-                return Err(format!("the listing shows no instruction:\n{}", compiled.listing).into());
-            }
+            let (compiled, reading) = self.read(&change(&kernel.text), kernel.entry, kernel.tensors)?;
             faults.add(kernel, &reading, &compiled.statistics, &self.copied);
             each(kernel, &reading);
         }
