@@ -49,6 +49,7 @@ macro_rules! compiled_here {
 }
 
 mod broadcast;
+mod compare;
 mod elementwise;
 mod run;
 mod signs;
@@ -64,6 +65,7 @@ use crate::math::{
     op::{Binary, Op, Unary},
 };
 pub use broadcast::{gate_broadcast, gate_broadcast_in_place, gate_broadcast_sums};
+pub use compare::{Comparison, WrongResult, compare};
 use elementwise::Specialize;
 use half::{bf16, f16};
 pub use run::run;

@@ -82,7 +82,7 @@ fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Resu
 }
 
 /// The numbers that bytes hold.
-fn values<T: Pod>(bytes: &[u8]) -> Cow<'_, [T]> {
+pub(super) fn values<T: Pod>(bytes: &[u8]) -> Cow<'_, [T]> {
     try_cast_slice(bytes).map_or_else(|_| pod_collect_to_vec(bytes).into(), Cow::Borrowed)
 }
 

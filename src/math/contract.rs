@@ -225,7 +225,7 @@ impl Flush {
     }
 }
 
-fn subnormal_as_zero(value: f32) -> f32 {
+pub(crate) fn subnormal_as_zero(value: f32) -> f32 {
     if value.is_subnormal() {
         0.0_f32.copysign(value)
     } else {

@@ -5,12 +5,13 @@ mod broadcast;
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
-mod exhaustive;
 mod functions;
 #[path = "../common/outside.rs"]
 mod outside;
 #[path = "../common/slice.rs"]
 mod slice;
+#[path = "../common/trials.rs"]
+mod trials;
 
 use cases::{Gpu, cases, each_separate, operations, separate};
 use common::{assert_same_bits, definitions, golden, npy};
@@ -25,7 +26,7 @@ use wgpu::util::DeviceExt;
 
 fn main() {
     cases::assert_complete();
-    adapters::run(&[
+    trials::run(&[
         ("lengths", lengths),
         ("definitions", every_definition),
         ("special_values", special_values),
@@ -50,8 +51,6 @@ fn main() {
         ("offload", offload),
         ("lost_device", lost_device),
         ("device_lost_during_a_call", device_lost_during_a_call),
-        ("exhaustive (opt-in: ./test.sh exhaustive)", exhaustive::sweep),
-        ("sample (opt-in: ./test.sh matrix)", exhaustive::sample),
         (
             "functions_of_many_numbers (opt-in: ./test.sh exhaustive)",
             functions::many,

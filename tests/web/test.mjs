@@ -283,15 +283,10 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   await page.locator("#check").getByText(/affine\(.*\), f32, forward and backward: 0 of [1-9][0-9,]+ results differ/).waitFor({ timeout: 60000 });
   // It is told to those who listen when it ends, and nothing else is measured meanwhile.
   assert.equal(await text(page, "#check-status"), spoken);
-  assert.ok(await page.locator("#measure").isDisabled());
+  assert.ok(await page.locator("#test").isDisabled());
   await page.locator("#sweep").click();
   await page.getByText("Check all 2³² inputs").waitFor();
   assert.match(await text(page, "#check-status"), /^affine.*: 0 of/);
-  await page.locator("#measure").click();
-  assert.ok((await page.locator("#measure").isDisabled()) && (await page.locator("#sweep").isDisabled()));
-  await page.getByText(/Forward kernel [0-9.]+ GB\/s, [0-9.]+ of a copy there/).waitFor({ timeout: 120000 });
-  console.log(await text(page, "#speed"));
-  assert.ok((await page.locator("#measure").isEnabled()) && (await page.locator("#sweep").isEnabled()));
   // The CPU path isn't compared with itself: a sweep stops there.
   await page.locator("#sweep").click();
   await page.locator("#check").getByText(/, f32, forward and backward: 0 of/).waitFor({ timeout: 60000 });
@@ -429,8 +424,63 @@ await visit("subnormal", { args: GPU, hash: "#affine(1e30, 0, strict)" }, async 
     await type(page, hash);
     console.log(`${hash}: ${await checked(page)}`);
   }
-  await page.locator("#measure").click();
-  await page.getByText(/Forward kernel [0-9.]+ GB\/s/).waitFor({ timeout: 120000 });
+});
+
+// "Test this GPU": the verdict, and the report in three forms. A kernel that is wrong, a test that is stopped and a lost GPU are told.
+const wait = { timeout: 600000 };
+const reportOf = (page) => page.evaluate(async () => JSON.parse(await (await fetch(document.getElementById("test-save").href)).text()));
+await visit("tested", { args: GPU, viewport: { width: 1280, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
+  await checked(page);
+  await page.locator("#test").click();
+  await page.locator("#test-status").getByText(/^Testing .*…/).waitFor();
+  assert.ok(await page.locator("#sweep").isDisabled());
+  await page.locator("#test-send").waitFor(wait);
+  const said = await text(page, "#test-status");
+  console.log(said);
+  assert.match(said, /^All [0-9,]+ results of a sample over all bit patterns have the CPU path's bits.* on .*, a GPU emulated in software\.$/);
+  assert.ok(await page.locator("#sweep").isEnabled());
+  const [report, ...others] = await reportOf(page);
+  assert.deepEqual([report.schema, report.stopped, report.adapter.backend, others.length], [1, null, "WebGPU", 0]);
+  assert.equal(report.rows.length, 339);
+  assert.equal(report.speed.length, 8);
+  for (const { gigabytes_per_second: ours, copy_gigabytes_per_second: copied } of report.speed) assert.ok(ours > 0 && copied > 0);
+  await page.locator("#test-copy").click();
+  await page.getByText("Copied.").waitFor();
+  const copied = await page.evaluate(() => navigator.clipboard.readText());
+  assert.deepEqual(JSON.parse(copied), [report]);
+  writeFileSync(join(screenshots, "report.json"), copied);
+  await page.locator("#test-issue").click();
+  const issue = await page.evaluate(() => navigator.clipboard.readText());
+  assert.match(issue, /^Report of .* in .*Chrom.*\n\nAll [0-9,]+ results/);
+  assert.ok(issue.includes("| wrong results ") && issue.includes('"schema": 1'));
+  assert.deepEqual(await inaccessible(page), []);
+  assert.deepEqual(await faint(page), []);
+  // Stopped half-way, it says what was done.
+  await page.locator("#test").click();
+  await page.locator("#test-status").getByText(/^Testing .*left\./).waitFor(wait);
+  await page.getByRole("button", { name: "Stop" }).click();
+  await page.locator("#test-send").waitFor(wait);
+  assert.match(await text(page, "#test-status"), /^The [0-9,]+ results so far .* It ended early: it was interrupted\.$/);
+  const [stopped] = await reportOf(page);
+  assert.ok(stopped.rows.length > 0 && stopped.rows.length < 339 && stopped.stopped === "it was interrupted");
+});
+// A kernel with another constant, as a driver might have it.
+const plantWrong = () => {
+  const { createShaderModule } = GPUDevice.prototype;
+  GPUDevice.prototype.createShaderModule = function ({ code }) {
+    const isIt = globalThis.isPlanted && code.startsWith("// forward in f32, tensors separate: jax,");
+    return createShaderModule.call(this, { code: isIt ? code.replace(/(const SIXTH: f32 = 0.1)6/, "$17") : code });
+  };
+};
+await visit("wrong", { args: GPU, prepare: plantWrong, viewport: { width: 1280, height: 900 } }, async (page) => {
+  await checked(page);
+  await page.evaluate(() => (globalThis.isPlanted = true));
+  await page.locator("#test").click();
+  await page.locator("#test-send").waitFor(wait);
+  assert.match(await text(page, "#test-status"), /is wrong: [0-9,]+ of [0-9,]+ results differ from the CPU path\.$/);
+  assert.match(await text(page, "#test-report"), /Wrong: jax y\[\d+\] of forward in f32 is .*, but has to be .*; x = /);
+  const [{ rows }] = await reportOf(page);
+  assert.deepEqual(rows.filter(({ differing }) => differing).map(({ operation, definition, dtype }) => [operation, definition, dtype]), [["forward", "jax", "f32"]]);
 });
 
 // The GPU is lost, and seen to be by whatever asks for it next.
@@ -444,8 +494,16 @@ const keepDevices = () => {
     return device;
   };
 };
+await visit("lost-in-a-test", { args: GPU, prepare: keepDevices }, async (page) => {
+  await checked(page);
+  await page.locator("#test").click();
+  await page.locator("#test-status").getByText(/^Testing .*left\./).waitFor(wait);
+  await page.evaluate(() => devices.forEach((device) => device.destroy()));
+  await page.locator("#test-send").waitFor(wait);
+  assert.match(await text(page, "#test-status"), /^The [0-9,]+ results so far .* It ended early: .*(lost|destroyed)/);
+});
 await visit("lost", { args: GPU, prepare: keepDevices }, async (page) => {
-  for (const ask of ["#presets button:first-child", "#sweep", "#measure", "file"]) {
+  for (const ask of ["#presets button:first-child", "#sweep", "file"]) {
     await page.reload();
     await ready(page);
     await checked(page);
@@ -617,7 +675,7 @@ await visit("slow", { args: GPU, isSlow: true, hash: "#affine(1.5, 0.25, half)" 
   // The curve can be read already, without the bits.
   await page.getByRole("slider", { name: "x at which the curve is read" }).press("End");
   assert.equal(await text(page, "#readout"), "x 5: logistic 0.993307");
-  assert.ok(await page.locator("#measure").isDisabled());
+  assert.ok(await page.locator("#test").isDisabled());
   // What can't be done yet isn't offered.
   assert.ok(await page.locator("#loading").isVisible());
   assert.equal(await page.locator("section[inert]").count(), 5);

@@ -1,6 +1,6 @@
 //! The arguments of the command `hard-sigmoid`, and its exit status.
 
-use crate::{identify, inspect, list, out::Out, outcome::complain, report, run, wgsl};
+use crate::{identify, inspect, list, out::Out, outcome::complain, report, run, verify, wgsl};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use std::{
@@ -27,6 +27,7 @@ enum Command {
     Inspect(inspect::Arguments),
     Report(report::Arguments),
     List(list::Arguments),
+    Verify(verify::Arguments),
     Wgsl(wgsl::Arguments),
     /// Prints completions for a shell.
     ///
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments, &mut out),
         Command::Report(arguments) => report::run(&arguments, &mut out),
         Command::List(arguments) => list::run(&arguments, &mut out),
+        Command::Verify(arguments) => verify::run(&arguments, &mut out),
         Command::Wgsl(arguments) => wgsl::run(&arguments, &mut out),
         Command::Completions { shell } => completions(shell, &mut out).map(|()| true).map_err(Into::into),
         Command::Man => manual(&mut out).map(|()| true).map_err(Into::into),

@@ -4,6 +4,7 @@
 //!
 //! - without features: [`npy::header`] and [`out`], which need the standard library alone.
 //! - `curves`: the module of that name, which draws.
+//! - `devices`: the module of that name, with the reports of `verify`.
 //! - `command` (default): all that the command needs.
 
 #[cfg(feature = "command")]
@@ -14,6 +15,8 @@ mod command;
 pub mod curves;
 #[cfg(all(test, feature = "command"))]
 mod damage;
+#[cfg(feature = "devices")]
+pub mod devices;
 #[cfg(feature = "command")]
 mod identify;
 #[cfg(feature = "command")]
@@ -38,6 +41,8 @@ mod run;
 mod stream;
 #[cfg(feature = "command")]
 mod table;
+#[cfg(feature = "command")]
+pub mod verify;
 #[cfg(feature = "command")]
 mod wgsl;
 

@@ -25,14 +25,29 @@ enum Place {
 impl Output {
     /// Begins an output. A program may create only one, because Ctrl-C removes only that one.
     pub fn create(path: &Path) -> io::Result<Self> {
-        let place = Place::of(path).map_err(|error| at(path, error))?;
-        if let Place::Beside(file, _) = &place {
+        let output = Self::of(path)?;
+        if let Place::Beside(file, _) = &output.place {
             remove_when_interrupted(file.path()).map_err(io::Error::other)?;
         }
-        Ok(Self {
-            path: path.into(),
-            place,
-        })
+        Ok(output)
+    }
+
+    /// Writes a short file at once.
+    pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut output = Self::of(path)?;
+        output.write(bytes)?;
+        output.finish()
+    }
+
+    fn of(path: &Path) -> io::Result<Self> {
+        let place = Place::of(path).map_err(|error| at(path, error))?;
+        let path = path.into();
+        Ok(Self { path, place })
+    }
+
+    /// Checks that an output can be written there, and writes nothing.
+    pub fn check(path: &Path) -> io::Result<()> {
+        Place::of(path).map(drop).map_err(|error| at(path, error))
     }
 
     /// Where text for people goes: to standard output, or to standard error if the result itself may be there.

@@ -9,6 +9,11 @@ pub fn of_bytes(len: u64) -> ProgressBar {
     styled(len, template)
 }
 
+/// Shows which share of `len` elements is computed.
+pub fn of_elements(len: u64) -> ProgressBar {
+    styled(len, "{bar:32} {percent}% computed, {eta} left")
+}
+
 /// Shows how many of `len` rows of a table are done.
 pub fn of_rows(len: u64) -> ProgressBar {
     styled(len, "{bar:32} {pos} of {len} rows, {eta} left")

@@ -122,6 +122,8 @@ export interface Comparison {
   differing: number;
   /** Results that differ only because a subnormal counted as zero, which WGSL allows a GPU. */
   flushed: number;
+  /** The first result with a wrong bit, in words; absent if there is none. */
+  first?: string;
 }
 
 /** Compares the results of a GPU with the CPU path, bit for bit. `inputs` are what they were before it wrote any result. */
@@ -132,6 +134,15 @@ export function check(
   results: (Numbers | Uint32Array)[],
   options?: { dtype?: DType },
 ): Comparison;
+
+/** The version of the package. */
+export const version: string;
+
+/**
+ * Every operation with a definition, and parameters for it, to test all of them: with both kinds of binarization, both estimators,
+ * and a broadcast gate that shares each number among 3 of 2 elements, so that lengths are multiples of 6.
+ */
+export function operations(definition: Definition): { operation: Operation; parameters: Parameters }[];
 
 export interface Identification {
   verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";

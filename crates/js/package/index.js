@@ -141,6 +141,12 @@ export function compute(operation, parameters, inputs, { dtype, length } = {}) {
   return results.map((bytes) => new Typed(bytes.buffer, bytes.byteOffset, bytes.byteLength / Typed.BYTES_PER_ELEMENT));
 }
 
+export const version = native.version();
+
+export function operations(definition) {
+  return native.operations(textOf(definition));
+}
+
 export function check(operation, parameters, inputs, results, { dtype } = {}) {
   checkTexts({ operation });
   const common = commonDtype(operation, { input: inputs, result: results }, dtype);

@@ -61,6 +61,42 @@ pub fn presets() -> Vec<String> {
         .collect()
 }
 
+/// The version of the package.
+#[wasm_bindgen]
+pub fn version() -> String {
+    env!("CARGO_PKG_VERSION").into()
+}
+
+/// A sample of an operation: its name, and its parameters as `index.js` takes them.
+#[derive(Serialize)]
+struct Sample {
+    operation: &'static str,
+    parameters: Given,
+}
+
+/// Every operation with a definition.
+#[wasm_bindgen]
+pub fn operations(definition: &str) -> Result<JsValue> {
+    let sample = |op: Op| {
+        let given = op.parameters();
+        let parameters = Given {
+            definition: given.definition.map(|it| it.to_string()),
+            seed: given.seed,
+            offset: given.offset,
+            scale: given.scale,
+            estimator: given.estimator.map(|it| it.to_string()),
+            middle: given.middle,
+            inner: given.inner,
+        };
+        let operation = op.name();
+        Sample { operation, parameters }
+    };
+    let all: Vec<_> = Op::all(parsed(definition)?).into_iter().map(sample).collect();
+    // A seed may be beyond 2^53. What is missing is undefined.
+    let serializer = serde_wasm_bindgen::Serializer::new().serialize_large_number_types_as_bigints(true);
+    all.serialize(&serializer).map_err(error)
+}
+
 fn parsed(definition: &str) -> Result<HardSigmoid> {
     Ok(definition.parse::<HardSigmoid>()?)
 }
@@ -70,7 +106,7 @@ fn dtype(name: &str) -> Result<DType> {
 }
 
 /// What `index.js` gives besides tensors.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct Given {
     definition: Option<String>,
     seed: Option<u64>,

@@ -5,11 +5,13 @@
 //! cargo run --release -p hard-sigmoid-tools -- pictures --output DIR
 //! cargo run --release -p hard-sigmoid-tools -- tables
 //! cargo run --release -p hard-sigmoid-tools -- binarize --device gpu --seed 7 --output signs.svg
+//! cargo run --release -p hard-sigmoid-tools -- devices report.json
 //! ./test.sh matrix
 //! ./test.sh isa
 //! ```
 
 mod binarize;
+mod devices;
 mod isa;
 mod matrix;
 mod pictures;
@@ -39,6 +41,7 @@ enum Command {
     /// Prints the tables of docs/definitions.md
     Tables,
     Binarize(binarize::Arguments),
+    Devices(devices::Arguments),
     Matrix(matrix::Arguments),
     Isa(isa::Arguments),
 }
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Pictures(arguments) => (pictures::run(&arguments, &mut out), BAD_INPUT),
         Command::Tables => (tables::print(&mut out).map_err(Into::into), BAD_INPUT),
         Command::Binarize(arguments) => (binarize::run(&arguments, &mut out), BAD_INPUT),
+        Command::Devices(arguments) => (devices::run(&arguments), BAD_INPUT),
         Command::Matrix(arguments) => (matrix::run(&arguments), CHECK_FAILED),
         Command::Isa(arguments) => (isa::run(&arguments), CHECK_FAILED),
     };

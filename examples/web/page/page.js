@@ -1,9 +1,10 @@
 // The page. Its first curve is drawn from the formula; when the package hard-sigmoid has arrived, every value comes from it.
 import { $, count, hex, isModules, ones, readFile, short } from "./common.js";
 import { startCompare } from "./compare.js";
-import { Cpu, Gpu, measure } from "./devices.js";
+import { Cpu, Gpu } from "./devices.js";
 import { startIdentify } from "./identify.js";
 import { HIGH, LOW, POINTS, Plot, xs } from "./plot.js";
+import { issue, tables, toJson, verdict, verify } from "./verify.js";
 
 // --- plots ---------------------------------------------------------------------------------------------------------
 
@@ -275,10 +276,10 @@ async function use(chosen) {
   scheduleCheck();
   await draw();
 }
-/** A measurement and a sweep would slow each other down. */
+/** A test and a sweep would slow each other down. */
 function enable() {
-  $("measure").disabled = isMeasuring || Boolean(sweep);
-  $("sweep").disabled = isMeasuring || device === cpu;
+  $("test").disabled = Boolean(sweep) || (device === cpu && !test);
+  $("sweep").disabled = Boolean(test) || device === cpu;
 }
 const because = (error) => error.message.split("\n")[0].replace(/\.$/, "");
 /** Opens a GPU unless there is one, and computes on it if that goes well. */
@@ -354,7 +355,7 @@ function duration(seconds) {
 
 let checkTimer;
 let sweep; // The sweep under way.
-let isMeasuring = false;
+let test; // The test under way.
 /** Waits until what is shown has come to rest. Then writes its address, sends the file through it, and checks it. */
 function scheduleCheck() {
   clearTimeout(checkTimer);
@@ -432,28 +433,58 @@ $("sweep").addEventListener("click", async () => {
   }
 });
 
-$("measure").addEventListener("click", async () => {
-  const on = device;
-  isMeasuring = true;
-  enable();
-  $("speed").textContent = "Measuring…";
-  // Lets that be seen: the CPU path blocks the page.
-  await new Promise((resolve) => setTimeout(resolve, 50));
-  try {
-    const { differing, kernel, copy, cpu: cpuPath } = await measure(hs, on === cpu ? undefined : on, definition);
-    if (differing) $("speed").textContent = `${count(differing)} of the kernel's results differ from the CPU path, so nothing was measured.`;
-    else {
-      const ofGpu = kernel && `Forward kernel ${kernel.toFixed(1)} GB/s, ${(kernel / copy).toFixed(2)} of a copy there (${copy.toFixed(1)} GB/s). `;
-      $("speed").textContent = `${ofGpu ?? ""}The CPU path, one core in WebAssembly: ${cpuPath.toFixed(2)} GB/s.`;
-    }
-  } catch (error) {
-    giveUpGpu(on, error);
-    $("speed").textContent = `Nothing was measured: ${because(error)}.`;
-  } finally {
-    isMeasuring = false;
-    enable();
+$("test").addEventListener("click", async () => {
+  if (test) {
+    test.isStopped = true;
+    return;
   }
+  const own = (test = {});
+  $("test").textContent = "Stop";
+  for (const id of ["test-report", "test-send"]) $(id).hidden = true;
+  $("test-progress").hidden = false;
+  enable();
+  const begun = performance.now();
+  let shownAt = -Infinity;
+  const report = await verify(hs, gpu, (done) => {
+    const now = performance.now();
+    if (now > shownAt + 500) {
+      shownAt = now;
+      $("test-progress").value = done;
+      const left = done && ((now - begun) / 1000) * (1 / done - 1);
+      $("test-status").textContent = `Testing ${gpu?.name ?? "the GPU"}…${left > 1 ? ` About ${duration(left)} left.` : ""}`;
+    }
+    return own.isStopped;
+  });
+  test = undefined;
+  $("test").textContent = "Test this GPU";
+  $("test-progress").hidden = true;
+  const { text, isGood } = verdict(report);
+  $("test-status").textContent = text;
+  $("test-status").className = isGood ? "good" : "bad";
+  $("test-report").textContent = tables(report);
+  const json = toJson(report);
+  if (savedAt) URL.revokeObjectURL(savedAt);
+  savedAt = URL.createObjectURL(new Blob([json], { type: "application/json" }));
+  $("test-save").href = savedAt;
+  texts = { "test-copy": json, "test-issue": issue(report) };
+  for (const id of ["test-report", "test-send"]) $(id).hidden = false;
+  $("test-copied").textContent = "";
+  enable();
 });
+let savedAt;
+let texts;
+for (const id of ["test-copy", "test-issue"]) {
+  $(id).addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(texts[id]);
+      $("test-copied").textContent = "Copied.";
+    } catch {
+      $("test-report").textContent = texts[id];
+      getSelection().selectAllChildren($("test-report"));
+      $("test-copied").textContent = "Copying was refused; the text above is selected.";
+    }
+  });
+}
 
 // --- files --------------------------------------------------------------------------------------------------------
 
