@@ -4,8 +4,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 . tests/common/fetch.sh
-swiftshader=/usr/lib/chromium/vk_swiftshader_icd.json
-[ -e "$swiftshader" ] || install chromium
+. tests/common/drivers.sh
 [ -e /usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json ] || install vulkan-validationlayers
-newer=$(tests/common/lavapipe-backports.sh) || cannot "a newer lavapipe"
 cargo run --release -q -p hard-sigmoid-tools -- matrix "$swiftshader" "$newer"

@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../../crates/python"
 . ../../tests/common/fetch.sh
-command -v python3 >/dev/null || install python3 python3-venv
-python3 -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' || install python3-venv
+. ../../tests/common/python.sh
 # What torch.compile needs.
 command -v g++ >/dev/null || install g++
 python3 -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' || install python3-dev
@@ -13,9 +12,7 @@ cache="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The frameworks are large, so their environment is kept. The package in it is installed anew each time.
-frameworks="$cache/python"
-[ -x "$frameworks/bin/python" ] || python3 -m venv "$frameworks"
+# The package in the kept environment is installed anew each time.
 "$frameworks/bin/pip" install --quiet -r tests/requirements.txt || cannot "the frameworks of tests/requirements.txt"
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
 
