@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 cargo test --release --test host -- --ignored --nocapture
-cargo test --release --test gpu -- --ignored --nocapture --test-threads=1
+cargo test --release --test gpu -- --ignored --nocapture --test-threads=1 --skip others_suites
 # Beside the pages' test, so that all programs are built with the same features.
 cargo build --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test pages
 if [ -n "${HARD_SIGMOID_SLICE:-}" ]; then inputs=(--part "$HARD_SIGMOID_SLICE"); else inputs=(--full); fi

@@ -10,6 +10,7 @@ mod functions;
 mod outside;
 #[path = "../common/slice.rs"]
 mod slice;
+mod suites;
 #[path = "../common/trials.rs"]
 mod trials;
 
@@ -56,6 +57,7 @@ fn main() {
             functions::many,
         ),
         ("beyond_4_gib (opt-in: ./test.sh exhaustive)", beyond_4_gib),
+        ("others_suites (opt-in: ./test.sh suites)", suites::run),
     ])
     .exit();
 }
