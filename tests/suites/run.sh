@@ -15,7 +15,7 @@ mkdir -p "$folder"
 # Beside the environment, so that whoever else uses it keeps the package there.
 "$frameworks/bin/maturin" build --release --quiet --manifest-path crates/python/Cargo.toml --out "$folder"
 "$frameworks/bin/pip" install --quiet --no-deps --target "$folder/package" "$folder"/*.whl
-# Its tests are the same whether or not this machine has a GPU that PyTorch knows.
+# PyTorch's tests are run for the CPU, whatever GPU it would find.
 PYTHONPATH="$folder/package" CUDA_VISIBLE_DEVICES="" "$frameworks/bin/python" tests/suites/cases.py "$folder/cases"
 
 on() {
