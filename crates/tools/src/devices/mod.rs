@@ -11,7 +11,8 @@ use std::{
 };
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/devices.md");
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/devices");
+/// Where the reports are.
+pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/devices");
 
 /// Adds reports of `hard-sigmoid verify` or of the page to docs/devices, and writes docs/devices.md
 ///
@@ -29,9 +30,14 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             println!("docs/devices/{name}");
         }
     }
-    fs::write(PAGE, page(&all(Path::new(FOLDER))?)?)?;
+    write()?;
     println!("wrote docs/devices.md");
     Ok(())
+}
+
+/// Writes the page.
+pub fn write() -> Result<()> {
+    Ok(fs::write(PAGE, page(&all(Path::new(FOLDER))?)?)?)
 }
 
 /// Adds a file's reports to a folder, and returns the names of the new files. Nothing is written if one is wrong.
@@ -47,7 +53,7 @@ pub fn add(path: &Path, folder: &Path) -> Result<Vec<String>> {
 }
 
 /// The reports of a file, which were checked.
-fn read(path: &Path) -> Result<Vec<Report>> {
+pub fn read(path: &Path) -> Result<Vec<Report>> {
     let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|error| at(&error))?;
     let reports: Vec<Report> = serde_json::from_str(&text).map_err(|error| at(&error))?;

@@ -1,7 +1,7 @@
-//! Tests every driver that runs without a GPU and writes the results into one table.
+//! Tests every driver that runs without a GPU, and writes down what each did.
 
 use crate::{
-    Result,
+    Result, devices,
     portability::{self, Part},
 };
 use clap::Args;
@@ -12,9 +12,9 @@ use std::{
     process::Command,
 };
 
-/// Runs the GPU tests and a sample of every operation on each driver, and writes docs/portability.md
+/// Runs the GPU tests and `hard-sigmoid verify` on each driver, and writes docs/devices and docs/portability.md
 ///
-/// `./test.sh matrix` installs the drivers and calls it.
+/// `./test.sh matrix` installs the drivers, builds the command beside this program, and calls it.
 #[derive(Args)]
 pub struct Arguments {
     /// The driver file of SwiftShader
@@ -31,22 +31,12 @@ struct Driver {
     environment: Vec<(&'static str, String)>,
 }
 
-/// The results of a driver's tests and sample.
+/// A driver, its adapter, and how many of its tests passed.
 #[derive(Debug)]
 struct Outcome {
     driver: &'static str,
     adapter: String,
     tests: String,
-    rows: Vec<Row>,
-}
-
-/// The sample's result for one operation.
-#[derive(Debug)]
-struct Row {
-    definition: String,
-    operation: String,
-    differing: u64,
-    flushed: u64,
 }
 
 pub fn run(Arguments { swiftshader, newer }: &Arguments) -> Result<()> {
@@ -79,6 +69,7 @@ pub fn run(Arguments { swiftshader, newer }: &Arguments) -> Result<()> {
     let mut outcomes = vec![];
     for driver in &drivers {
         outcomes.push(driver.run(&folder)?);
+        devices::add(&driver.report(&folder), Path::new(devices::FOLDER))?;
     }
 
     let layer = Layer {
@@ -92,8 +83,9 @@ pub fn run(Arguments { swiftshader, newer }: &Arguments) -> Result<()> {
         return Err(format!("the validation layer reports: {objection}").into());
     }
 
-    portability::write(Path::new(portability::PATH), &Part::Drivers(tables(&outcomes)?))?;
-    println!("=== docs/portability.md: {} rows of drivers", outcomes.len());
+    devices::write()?;
+    portability::write(Path::new(portability::PATH), &Part::Drivers(table(&outcomes)?))?;
+    println!("=== docs/portability.md: {} drivers", outcomes.len());
     Ok(())
 }
 
@@ -111,15 +103,9 @@ fn installed_lavapipe() -> Result<String> {
 }
 
 impl Driver {
-    /// Runs the GPU tests with these arguments and returns their output.
-    fn test(&self, report: Option<&Path>, arguments: &[&str]) -> Result<String> {
-        let mut command = Command::new("cargo");
-        command.args(["test", "--release", "-p", "hard-sigmoid", "--test", "gpu", "--"]);
-        command.args(arguments).envs(self.environment.clone());
-        if let Some(report) = report {
-            command.env("HARD_SIGMOID_REPORT", report);
-        }
-        let output = command.output()?;
+    /// Runs a command on this driver and returns its output.
+    fn output(&self, command: &mut Command) -> Result<String> {
+        let output = command.envs(self.environment.clone()).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let errors = String::from_utf8_lossy(&output.stderr);
@@ -128,25 +114,44 @@ impl Driver {
         Ok(text)
     }
 
-    /// Runs the tests, then the sample.
+    /// Runs the GPU tests with these arguments.
+    fn test(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new("cargo");
+        command.args(["test", "--release", "-p", "hard-sigmoid", "--test", "gpu", "--"]);
+        self.output(command.args(arguments))
+    }
+
+    /// The file of `hard-sigmoid verify`.
+    fn report(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("{}.json", self.name))
+    }
+
+    /// Runs the tests, then `hard-sigmoid verify`.
     fn run(&self, folder: &Path) -> Result<Outcome> {
         println!("=== {}", self.name);
-        let text = self.test(None, &["--test-threads=2"])?;
+        let text = self.test(&["--test-threads=2"])?;
         let tests = passed(&text).ok_or_else(|| format!("{} doesn't print how many tests passed", self.name))?;
         println!("{tests}");
-        let report = folder.join(format!("{}.report", self.name));
+        let report = self.report(folder);
         // A report may be left from an earlier run.
         if report.exists() {
             fs::remove_file(&report)?;
         }
-        self.test(Some(&report), &["--ignored", "sample"])?;
-        let report = fs::read_to_string(&report).map_err(|_| format!("{} wrote no report of the sample", self.name))?;
-        let (adapter, rows) = parsed(&report)?;
+        let program = std::env::current_exe()?.with_file_name("hard-sigmoid");
+        print!(
+            "{}",
+            self.output(Command::new(program).args(["verify", "--json"]).arg(&report))?
+        );
+        let [report] = &devices::read(&report)?[..] else {
+            return Err(format!("{} has more than one adapter", self.name).into());
+        };
         Ok(Outcome {
             driver: self.name,
-            adapter,
+            adapter: format!(
+                "{} ({}, {})",
+                report.adapter.name, report.adapter.backend, report.adapter.driver
+            ),
             tests,
-            rows,
         })
     }
 }
@@ -190,7 +195,7 @@ impl Layer<'_> {
     /// Checks that an objection would be found. With best practices on, the layer objects to an old extension that wgpu asks for.
     fn prove(&self) -> Result<()> {
         self.settle("khronos_validation.enables = VK_VALIDATION_FEATURE_ENABLE_BEST_PRACTICES_EXT")?;
-        self.validated().test(None, &["one_pass"])?;
+        self.validated().test(&["one_pass"])?;
         if self.objections()?.is_empty() {
             return Err("the validation layer's log has no objection where one was expected".into());
         }
@@ -215,93 +220,18 @@ fn passed(text: &str) -> Option<String> {
     Some(format!("{count} passed"))
 }
 
-/// The adapter and the rows of a report, whose fields `tests/gpu/exhaustive.rs` separates by tabs.
-fn parsed(report: &str) -> Result<(String, Vec<Row>)> {
-    let mut lines = report.lines();
-    let adapter = lines.next().ok_or("the report is empty")?.to_string();
-    let row = |line: &str| -> Result<Row> {
-        let fields: Vec<_> = line.split('\t').collect();
-        let [definition, operation, _results, differing, flushed] = fields[..] else {
-            return Err(format!("the report needs five fields between tabs, not {line:?}").into());
-        };
-        Ok(Row {
-            definition: definition.into(),
-            operation: operation.into(),
-            differing: differing.parse()?,
-            flushed: flushed.parse()?,
-        })
-    };
-    let rows = lines.map(row).collect::<Result<Vec<_>>>()?;
-    if rows.is_empty() {
-        return Err("the report has no operations".into());
-    }
-    Ok((adapter, rows))
-}
-
-fn tables(outcomes: &[Outcome]) -> Result<String> {
-    let mut page = String::from("| driver | adapter | tests |\n|---|---|---|\n");
-    for Outcome {
-        driver, adapter, tests, ..
-    } in outcomes
-    {
+fn table(outcomes: &[Outcome]) -> Result<String> {
+    let mut page = String::from("| driver | adapter | GPU tests |\n|---|---|---|\n");
+    for Outcome { driver, adapter, tests } in outcomes {
         writeln!(page, "| {driver} | {adapter} | {tests} |")?;
     }
-    page += "\n`lavapipe-validated` runs under the Khronos validation layer, which reports nothing.\n\n";
-    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.driver).collect();
-    writeln!(page, "| definition | operation | {} |", names.join(" | "))?;
-    writeln!(page, "|---|---|{}", "---|".repeat(names.len()))?;
-    for (index, first) in outcomes[0].rows.iter().enumerate() {
-        write!(page, "| {} | {} |", first.definition, first.operation)?;
-        for outcome in outcomes {
-            let row = outcome
-                .rows
-                .get(index)
-                .filter(|row| (&row.definition, &row.operation) == (&first.definition, &first.operation));
-            let row = row.ok_or_else(|| format!("{} doesn't report {}", outcome.driver, first.operation))?;
-            match row.flushed {
-                0 => write!(page, " {} |", row.differing)?,
-                flushed => write!(page, " {} ({flushed}) |", row.differing)?,
-            }
-        }
-        page += "\n";
-    }
+    page += "\n`lavapipe-validated` runs under the Khronos validation layer, which reports nothing.\n";
     Ok(page)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn outcome(report: &str) -> Result<Outcome> {
-        let (adapter, rows) = parsed(report)?;
-        Ok(Outcome {
-            driver: "driver",
-            adapter,
-            tests: "15 passed".into(),
-            rows,
-        })
-    }
-
-    #[test]
-    fn differences_and_subnormals_show() {
-        let first = outcome("A (Vulkan)\njax\tforward\t10\t0\t0\njax\tbackward\t10\t3\t2\n").unwrap();
-        let page = tables(&[first]).unwrap();
-        assert!(page.contains("| driver | A (Vulkan) | 15 passed |"), "{page}");
-        assert!(
-            page.contains("| jax | forward | 0 |\n| jax | backward | 3 (2) |\n"),
-            "{page}"
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_an_error() {
-        assert!(outcome("").is_err() && outcome("A (Vulkan)\n").is_err());
-        assert!(outcome("A (Vulkan)\njax forward 10 0 0\n").is_err());
-        let both = "A\njax\tforward\t10\t0\t0\njax\tbackward\t10\t0\t0\n";
-        let one = "B\njax\tforward\t10\t0\t0\n";
-        let error = tables(&[outcome(both).unwrap(), outcome(one).unwrap()]).unwrap_err();
-        assert!(error.to_string().contains("doesn't report backward"), "{error}");
-    }
 
     #[test]
     fn tests_are_counted() {
