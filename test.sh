@@ -7,8 +7,8 @@
 #                          kernels, on every adapter (about an hour for each on two cores), and a
 #                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one,
 #                          HARD_SIGMOID_SLICE=3/16 takes the third sixteenth of the inputs
-#   ./test.sh matrix       the GPU tests, and 2^24 inputs of every operation, on each driver that Debian has, and under the
-#                          validation layer; it writes docs/portability.md (about 15 minutes)
+#   ./test.sh matrix       the GPU tests and `hard-sigmoid verify` on each driver that Debian has, and under the validation layer;
+#                          it writes docs/devices.md and docs/portability.md (about 20 minutes)
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of AMD's and Intel's shader compilers: exactness, and instructions per element
@@ -63,7 +63,7 @@ case "${1:-}" in
     ;;
 cli)
     # One call: `-p hard-sigmoid-tools` alone has other features, and would build wgpu and 30 crates more once again.
-    cargo test --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test tool --test pages
+    cargo test --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test tool --test pages --test verify
     cargo test --release -p hard-sigmoid-cli --lib
     ;;
 *)
