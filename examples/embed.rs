@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Unary::Forward(HardSigmoid::PYTORCH),
         Binary::Backward(HardSigmoid::PYTORCH),
     );
-    kernels.warm_up(forward, DType::F32)?;
+    kernels.warm_up([(forward, DType::F32)])?;
     // Once for these buffers, or slices of them. All errors occur here.
     let forward = kernels.unary(forward, DType::F32, &x, &y)?;
     let backward = kernels.binary(backward, DType::F32, &x, g.slice(..), g.slice(..))?; // dx over g

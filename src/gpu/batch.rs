@@ -430,4 +430,65 @@ mod tests {
         assert_eq!((batch.parts.len(), batch.groups.all.len()), (0, 0));
         assert!(batch.groups.by_hash.is_empty());
     }
+
+    /// After a warm-up no launch and no batch compiles anything, with any placement, length, seed or shape.
+    #[test]
+    fn a_step_after_a_warm_up_compiles_nothing() {
+        let kernels = Kernels::new(&noop_device()).unwrap();
+        let all: Vec<_> = Op::all(HardSigmoid::PYTORCH)
+            .into_iter()
+            .flat_map(|op| DType::ALL.iter().map(move |&dtype| (op, dtype)))
+            .collect();
+        kernels.warm_up(all.iter().copied()).unwrap();
+        let warm = kernels.pipelines().count();
+        assert!(warm > 200, "{warm} pipelines");
+        let buffer = || {
+            kernels.device().create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: 1 << 20,
+                usage: wgpu::BufferUsages::STORAGE,
+                mapped_at_creation: false,
+            })
+        };
+        let buffers = [(); MAX_TENSORS].map(|()| buffer());
+        let mut batch = Batch::new(&kernels).unwrap();
+        let mut launches = 0;
+        for &(op, dtype) in &all {
+            for len in [6, 66, 6_006] {
+                let sizes = op.advanced(len).sizes(dtype, len).unwrap();
+                let separate = |(i, &size): (usize, &u64)| BufferRange {
+                    buffer: &buffers[i],
+                    offset: 0,
+                    size,
+                };
+                let mut tensors: Vec<_> = sizes.iter().enumerate().map(separate).collect();
+                let mut placements = vec![tensors.clone()];
+                for (i, tensor) in tensors.iter_mut().enumerate() {
+                    (tensor.buffer, tensor.offset) = (&buffers[0], (i << 16) as u64);
+                }
+                placements.push(tensors.clone());
+                if let Some(replaced) = op.replaces() {
+                    tensors[op.inputs().len()] = tensors[replaced];
+                    placements.push(tensors);
+                }
+                for tensors in placements {
+                    batch.add(op.advanced(len), dtype, &tensors).unwrap();
+                    let _launch = kernels.prepare(op.advanced(1), dtype, &tensors).unwrap();
+                    launches += 1;
+                }
+            }
+        }
+        assert!(launches > 400, "{launches} launches");
+        assert_eq!(kernels.pipelines().count(), warm);
+        // What wasn't warmed up is compiled, so the count can rise.
+        let other = Unary::Forward(HardSigmoid::COURBARIAUX);
+        batch
+            .add(
+                other,
+                DType::F32,
+                &[BufferRange::from(&buffers[0]), BufferRange::from(&buffers[1])],
+            )
+            .unwrap();
+        assert!(kernels.pipelines().count() > warm);
+    }
 }

@@ -22,7 +22,10 @@ use crate::{
     plan::{self, Kernel, Limits, Params, UnsupportedDevice, WORKGROUP},
 };
 use bytemuck::Zeroable;
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// The kernels on one device. Modules, layouts and pipelines are made when they are first needed, and only once even if several
 /// threads need them. Cloning is cheap and shares everything.
@@ -118,33 +121,58 @@ impl Kernels {
         Ok(kernels)
     }
 
-    /// Compiles the pipelines of an operation now rather than when its first launch is prepared, for every
-    /// [`Placement`](crate::plan::Placement) whose tensors the device can bind, for launches and batches.
+    /// Compiles the pipelines of operations now, on all cores, rather than when their first launches are prepared: for every
+    /// [`Placement`](crate::plan::Placement) whose tensors the device can bind, for launches and batches. After that no step of
+    /// these operations compiles anything, whatever its lengths, offsets, seeds and shapes are.
+    ///
+    /// ```
+    /// use hard_sigmoid::{Binary, DType, HardSigmoid, Op, Unary, gpu::{Kernels, LaunchError}};
+    ///
+    /// /// What a training step will need.
+    /// fn warm_up(kernels: &Kernels) -> Result<(), LaunchError> {
+    ///     let forward = Op::from(Unary::Forward(HardSigmoid::PYTORCH));
+    ///     let backward = Op::from(Binary::Backward(HardSigmoid::PYTORCH));
+    ///     kernels.warm_up([(forward, DType::F32), (backward, DType::F32)])
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`LaunchError::DeviceLost`] if the device is lost (a browser doesn't tell). What a launch would fail with, if the device
-    /// can bind the tensors of no placement, or if the element type can't hold the scale of a binarization.
-    pub fn warm_up(&self, op: impl Into<Op>, dtype: DType) -> Result<(), LaunchError> {
-        let op = op.into();
-        op.check_scale(dtype)?;
-        let mut unsupported = None;
-        let mut compiled_any = false;
-        for kernel in Kernel::all(op).filter(|kernel| kernel.dtype() == dtype) {
-            if let Err(error) = self.check(kernel) {
-                unsupported.get_or_insert(error);
-                continue;
+    /// can bind an operation's tensors in no placement, or if the element type can't hold the scale of a binarization; then
+    /// nothing is compiled.
+    pub fn warm_up<O: Into<Op>>(&self, all: impl IntoIterator<Item = (O, DType)>) -> Result<(), LaunchError> {
+        let mut kernels = vec![];
+        for (op, dtype) in all {
+            let op = op.into();
+            op.check_scale(dtype)?;
+            let of_dtype = Kernel::all(op).filter(|kernel| kernel.dtype() == dtype);
+            let (can_run, others): (Vec<_>, Vec<_>) = of_dtype.partition(|&kernel| self.check(kernel).is_ok());
+            if let ([], [first, ..]) = (&can_run[..], &others[..]) {
+                self.check(*first)?;
             }
-            compiled_any = true;
-            let compiled = self.pipelines().get(kernel);
-            for &stage in kernel.stages() {
-                self.pipelines().pipeline(&compiled, stage);
+            kernels.extend(can_run);
+        }
+        let next = AtomicUsize::new(0);
+        let compile = || {
+            while let Some(&kernel) = kernels.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let compiled = self.pipelines().get(kernel);
+                for &stage in kernel.stages() {
+                    self.pipelines().pipeline(&compiled, stage);
+                }
             }
-        }
-        self.check_alive()?;
-        match unsupported {
-            Some(error) if !compiled_any => Err(error.into()),
-            _ => Ok(()),
-        }
+        };
+        // A browser's objects stay on their thread.
+        #[cfg(not(target_family = "wasm"))]
+        std::thread::scope(|scope| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            for _ in 1..cores.min(kernels.len()) {
+                scope.spawn(compile);
+            }
+            compile();
+        });
+        #[cfg(target_family = "wasm")]
+        compile();
+        self.check_alive()
     }
 
     /// The device that the kernels were made for.

@@ -119,6 +119,13 @@ impl Pipelines {
         })
     }
 
+    /// The number of pipelines that are compiled.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        let compiled = |one: &Arc<Compiled>| one.pipelines.iter().filter(|pipeline| pipeline.get().is_some()).count();
+        self.kernels().values().map(compiled).sum()
+    }
+
     pub(crate) fn layout(&self, kernel: Kernel) -> &Layout {
         let tensors = kernel.tensors();
         let reads = tensors.clone().filter(|tensor| tensor.access == Access::Read).count();

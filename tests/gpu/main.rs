@@ -427,7 +427,7 @@ fn draws_at_the_end(adapter: &wgpu::Adapter) {
 fn two_launches_in_one_pass(adapter: &wgpu::Adapter) {
     let gpu = Gpu::new(adapter, |_| ());
     let forward = Unary::Forward(HardSigmoid::PYTORCH);
-    gpu.kernels.warm_up(forward, DType::F32).unwrap();
+    gpu.kernels.warm_up([(forward, DType::F32)]).unwrap();
     let [x, ..] = inputs(5001);
     let (input, output) = (storage(&gpu.device, &x), storage(&gpu.device, &x));
     let first = gpu.kernels.unary(forward, DType::F32, &input, &output).unwrap();
@@ -569,7 +569,7 @@ fn pipeline_cache(adapter: &wgpu::Adapter) {
     });
     let kernels = Kernels::with_pipeline_cache(&device, cache).unwrap();
     let case = separate(Binary::Backward(HardSigmoid::JAX));
-    kernels.warm_up(case.op, DType::F32).unwrap();
+    kernels.warm_up([(case.op, DType::F32)]).unwrap();
     let gpu = Gpu {
         device,
         queue,

@@ -457,7 +457,7 @@ fn a_batch_keeps_to_the_limits() {
 fn what_binds_too_many_buffers_for_the_device_is_refused() {
     let (device, _queue) = noop_device(|limits| limits.max_storage_buffers_per_shader_stage = 4);
     let k = Kernels::new(&device).unwrap();
-    k.warm_up(Op::GateBackward(P), DType::F32).unwrap();
+    k.warm_up([(Op::GateBackward(P), DType::F32)]).unwrap();
     let [a, b, g, da, db] = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
     refused(
         k.gate_backward(P, DType::F32, &a, &b, &g, &da, &db),
@@ -569,7 +569,7 @@ fn a_destroyed_device_is_an_error() {
         Kernels::new(k.device()).map(drop),
         Kernels::with_pipeline_cache(k.device(), None).map(drop),
         Batch::new(&k).map(drop),
-        k.warm_up(FORWARD, DType::F32),
+        k.warm_up([(FORWARD, DType::F32)]),
         k.unary(FORWARD, DType::F32, &b, &b).map(drop),
     ];
     for error in errors.map(Result::unwrap_err) {
@@ -662,7 +662,7 @@ fn every_limit_of_zero_is_refused_or_enough() {
             for op in Op::all(P) {
                 let sizes = op.sizes(DType::F32, 252).unwrap();
                 let ranges: Vec<_> = all.iter().zip(&*sizes).map(|(b, &size)| range(b, 0, size)).collect();
-                k.warm_up(op, DType::F32)?;
+                k.warm_up([(op, DType::F32)])?;
                 batch.add(op, DType::F32, &ranges)?;
             }
             let mut encoder = device.create_command_encoder(&Default::default());
@@ -727,7 +727,7 @@ proptest! {
         let Ok(d) = HardSigmoid::affine(alpha, beta, KinkRule::Strict) else { return Ok(()) };
         let (device, _queue) = noop_device(|_| ());
         let k = Kernels::new(&device).unwrap();
-        k.clone().warm_up(Binary::Gate(d), dtype).unwrap();
+        k.clone().warm_up([(Binary::Gate(d), dtype)]).unwrap();
         let all = [(); 5].map(|()| buffer(&k, 64 * 7000, BufferUsages::STORAGE));
         let at = |i: usize| range(&all[buffers[i]], starts[i] * 64, len * dtype.size());
         // Some of the ranges are the same.

@@ -452,7 +452,7 @@ await visit("tested", { args: GPU, viewport: { width: 1280, height: 900 }, permi
   await page.locator("#test-issue").click();
   const issue = await page.evaluate(() => navigator.clipboard.readText());
   assert.match(issue, /^Report of .* in .*Chrom.*\n\nAll [0-9,]+ results/);
-  assert.ok(issue.includes("| wrong results ") && issue.includes('"schema": 1'));
+  assert.ok(issue.includes("| wrong results ") && issue.includes('"schema":1'));
   assert.deepEqual(await inaccessible(page), []);
   assert.deepEqual(await faint(page), []);
   // Stopped half-way, it says what was done.

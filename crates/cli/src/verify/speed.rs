@@ -7,6 +7,7 @@ use crate::{
 use hard_sigmoid::{
     Binary, DType, HardSigmoid, Op, Unary,
     gpu::{BatchLaunch, BufferRange, wgpu},
+    offload::block_on,
 };
 use std::time::Instant;
 
@@ -61,10 +62,13 @@ pub(super) fn measure(
             "buffers of {binding} bytes are too small to measure"
         )));
     }
-    let storage = wgpu::BufferUsages::STORAGE;
-    let tensors = [(); 3].map(|()| machine.buffer(size, storage));
-    let [x, g, y] = tensors;
-    let (x, g, y) = (x?, g?, y?);
+    let [x, g, y] = loop {
+        match three(machine, size)? {
+            Some(tensors) => break tensors,
+            None if size > SMALLEST => size /= 2,
+            None => return Err(Trouble::Failed("the device is out of memory".into())),
+        }
+    };
     // Numbers on all pieces of the curve, in each type.
     let number = |i: u32| 0x3f80_4000_u32.wrapping_mul(i % 251).rotate_left(i % 7) & 0xc0ff_c0ff | 0x3800_3800;
     let chunk: Vec<u8> = (0..SMALLEST as u32 / 4).flat_map(|i| number(i).to_ne_bytes()).collect();
@@ -104,6 +108,16 @@ pub(super) fn measure(
         }
     }
     Ok(speeds)
+}
+
+/// Three tensors of this size, if the device has memory for them.
+fn three(machine: &Machine, size: u64) -> Result<Option<[wgpu::Buffer; 3]>, Trouble> {
+    let scope = machine.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+    let made = [(); 3].map(|()| machine.buffer(size, wgpu::BufferUsages::STORAGE));
+    let is_out_of_memory = block_on(scope.pop()).is_some();
+    let [x, g, y] = made;
+    let made = [x?, g?, y?];
+    Ok((!is_out_of_memory).then_some(made))
 }
 
 enum Work<'a> {
