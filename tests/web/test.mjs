@@ -4,6 +4,7 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { gzipSync } from "node:zlib";
 import { GPU, launch, serve } from "./browser.mjs";
 
 const [site, modules, screenshots] = process.argv.slice(2);
@@ -678,6 +679,12 @@ await visit("slow", { args: GPU, isSlow: true, hash: "#affine(1.5, 0.25, half)" 
   assert.ok(await page.locator("#test").isDisabled());
   // What can't be done yet isn't offered.
   assert.ok(await page.locator("#loading").isVisible());
+  // It says how much is to come.
+  const wasm = readFileSync(join(site, "hard-sigmoid/native_bg.wasm"));
+  for (const [i, bytes] of [wasm, gzipSync(wasm)].entries()) {
+    const said = Number((await text(page, "#loading")).match(/\d+(?= kB)/g)[i]);
+    assert.ok(Math.abs(bytes.length / said / 1000 - 1) < 0.05, `${said} kB are said, but there are ${bytes.length} bytes`);
+  }
   assert.equal(await page.locator("section[inert]").count(), 5);
   release();
   await ready(page);
