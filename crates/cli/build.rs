@@ -3,7 +3,10 @@
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
+    // What a report depends on.
+    for path in ["build.rs", "src", "../../src", "../../shaders"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
     // A package from a registry has no .git.
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
@@ -15,7 +18,12 @@ fn main() {
         return;
     };
     println!("cargo::rerun-if-changed={log}");
+    let modified = git(&["status", "--porcelain", "--", ".", "../../src", "../../shaders"]);
+    let mark = match modified.is_some_and(|files| !files.is_empty()) {
+        true => "-modified",
+        false => "",
+    };
     if let Some(commit) = git(&["rev-parse", "--short=12", "HEAD"]) {
-        println!("cargo::rustc-env=HARD_SIGMOID_COMMIT={commit}");
+        println!("cargo::rustc-env=HARD_SIGMOID_COMMIT={commit}{mark}");
     }
 }

@@ -127,7 +127,7 @@ fn decides_on_integers(how: Binarization) -> bool {
 /// When a device flushes a product that is too small. (A sum that is subnormal is exact, so there it makes no
 /// difference.)
 #[derive(Clone, Copy)]
-enum Flush {
+pub(crate) enum Flush {
     /// After rounding: a product that is rounded up to the smallest normal number is kept.
     Rounded,
     /// Before rounding.
@@ -137,9 +137,9 @@ enum Flush {
 }
 
 impl Flush {
-    const ALL: [Self; 3] = [Self::Rounded, Self::Exact, Self::RoundedTo24Bits];
+    pub(crate) const ALL: [Self; 3] = [Self::Rounded, Self::Exact, Self::RoundedTo24Bits];
 
-    fn product(self, a: f32, b: f32) -> f32 {
+    pub(crate) fn product(self, a: f32, b: f32) -> f32 {
         // The product is exact in f64.
         let exact = f64::from(a) * f64::from(b);
         let two_100 = 2.0f64.powi(100);

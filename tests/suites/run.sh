@@ -26,7 +26,8 @@ on() {
         cargo test --release --test gpu -- --ignored others_suites
     head -1 "$folder/$driver.report"
 }
-on lavapipe WGPU_BACKEND=vulkan VK_ICD_FILENAMES="$(echo /usr/share/vulkan/icd.d/lvp_icd*.json)"
+installed=(/usr/share/vulkan/icd.d/lvp_icd*.json)
+on lavapipe WGPU_BACKEND=vulkan VK_ICD_FILENAMES="${installed[0]}"
 on llvmpipe-gl WGPU_BACKEND=gl
 on swiftshader WGPU_BACKEND=vulkan VK_ICD_FILENAMES="$swiftshader"
 on lavapipe-backports WGPU_BACKEND=vulkan VK_ICD_FILENAMES="$newer" LD_LIBRARY_PATH="${newer%/*}"

@@ -32,6 +32,9 @@ node tests/web/npm.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/bundlers.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/snippets.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/test.mjs "$site" "$node_modules" "$cache/web-screenshots"
+# The page's report is one that docs/devices takes. Beside the pages' test, so that all programs are built with the same features.
+cargo build --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test pages
+"${CARGO_TARGET_DIR:-target}/release/tools" devices --check "$cache/web-screenshots/report.json"
 
 # hard_sigmoid::offload in a browser, by wgpu.
 cargo build --release -p offload-web --lib --target $target

@@ -479,7 +479,7 @@ await visit("wrong", { args: GPU, prepare: plantWrong, viewport: { width: 1280, 
   await page.locator("#test").click();
   await page.locator("#test-send").waitFor(wait);
   assert.match(await text(page, "#test-status"), /is wrong: [0-9,]+ of [0-9,]+ results differ from the CPU path\.$/);
-  assert.match(await text(page, "#test-report"), /Wrong: jax y\[\d+\] of forward in f32 is .*, but has to be .*; x = /);
+  assert.match(await text(page, "#test-report"), /Wrong: jax, y\[\d+\] of forward in f32 is .*, but has to be .*; x = /);
   const [{ rows }] = await reportOf(page);
   assert.deepEqual(rows.filter(({ differing }) => differing).map(({ operation, definition, dtype }) => [operation, definition, dtype]), [["forward", "jax", "f32"]]);
 });

@@ -28,14 +28,17 @@ pub struct Report {
     pub adapter: Adapter,
     /// The adapter's limits that a plan depends on, by their names in WebGPU.
     pub limits: BTreeMap<String, u64>,
-    /// Which inputs were computed: `sample`, `all`, or a part of all like `3/16`.
+    /// Which inputs were computed: `sample`, the page's `short sample`, `all`, or a part of all like `3/16`; the last two beside a
+    /// sample.
     pub inputs: String,
     /// A row for each operation, definition and element type.
     pub rows: Vec<Row>,
-    /// Operations that the device can't run, and why.
-    pub left_out: Vec<String>,
+    /// Operations that the device can't run.
+    pub left_out: Vec<LeftOut>,
     /// Speeds of some operations.
     pub speed: Vec<Speed>,
+    /// Why nothing was measured, if nothing was.
+    pub not_measured: Option<String>,
     /// Why the run ended before it was complete.
     pub stopped: Option<String>,
 }
@@ -77,6 +80,16 @@ pub struct Row {
     /// The first wrong result, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
+}
+
+/// An operation that the device can't run, with any definition and type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// The operation's name.
+    pub operation: String,
+    /// What it needs and the device lacks.
+    pub why: String,
 }
 
 /// The speed of an operation on tensors in the device's memory.
@@ -158,8 +171,28 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// The fewest results of a row.
-pub const LEAST: u64 = 1 << 14;
+/// Elements of a sample: rows of six, as the broadcast gate of [`Op::all`] needs them, and two more than kernels take at a time. Of
+/// halves a sample has every bit pattern about eight times, each time with other operands beside it. The page's are shorter in f32.
+pub fn sample_len(inputs: &str, dtype: DType) -> u64 {
+    match dtype {
+        DType::F32 if inputs != SHORT => 6 * 349_527,
+        _ => 6 * 87_383,
+    }
+}
+
+/// The inputs of the page.
+const SHORT: &str = "short sample";
+
+/// How many results an operation has for `len` elements.
+fn results(op: Op, dtype: DType, len: u64) -> u64 {
+    if op.name() == "pack" {
+        return len;
+    }
+    let sizes = op
+        .sizes(dtype, len)
+        .expect("the length is a multiple of the gates' rows");
+    sizes[op.inputs().len()..].iter().map(|size| size / dtype.size()).sum()
+}
 
 /// Every operation and type of a report: each preset, and one definition that is none.
 pub fn cases() -> Vec<(Op, DType)> {
@@ -224,12 +257,30 @@ impl Report {
         [sum(|row| row.results), sum(|row| row.differing), sum(|row| row.flushed)]
     }
 
-    /// Checks that a program of this project may have written it, for the reports that others send.
+    /// Checks that its texts are texts and its numbers can be, whatever version wrote it.
     ///
     /// # Errors
     /// Says what is wrong.
     pub fn check(&self) -> Result<(), String> {
-        let wrong = |what: String| Err(format!("{}: {what}", self.adapter.name));
+        let adapter = &self.adapter;
+        let words = [
+            &self.version,
+            &self.date,
+            &self.host,
+            &adapter.name,
+            &adapter.backend,
+            &adapter.driver,
+            &self.inputs,
+        ];
+        let optional = [&self.commit, &self.stopped, &self.not_measured].into_iter().flatten();
+        if words
+            .into_iter()
+            .chain(optional)
+            .any(|text| text.contains(char::is_control))
+        {
+            return Err("a text has a control character".into());
+        }
+        let wrong = |what: String| Err(format!("{}: {what}", adapter.name));
         if self.schema != SCHEMA {
             return wrong(format!("schema is {}, but this program knows {SCHEMA}", self.schema));
         }
@@ -240,41 +291,26 @@ impl Report {
         if !is_date(&self.date) {
             return wrong(format!("date is {:?}, but has to be like 2026-12-01", self.date));
         }
+        if self.rows.is_empty() {
+            return wrong("it has no results".into());
+        }
+        if self.stopped.as_deref() == Some("") {
+            return wrong("stopped has to say why".into());
+        }
+        if !["sample", SHORT, "all"].contains(&&*self.inputs) {
+            chunks(&self.inputs)?;
+        }
         let keys: BTreeSet<_> = self.rows.iter().map(Row::key).collect();
         if keys.len() != self.rows.len() {
             return wrong("two rows are of the same operation, definition and type".into());
         }
-        let expected: Vec<_> = cases();
-        let all: BTreeSet<_> = expected.iter().map(|&(op, dtype)| Key::of(op, dtype)).collect();
-        let is_complete = self.stopped.is_none() && self.left_out.is_empty();
-        if self.version == env!("CARGO_PKG_VERSION") {
-            if let Some(key) = keys.difference(&all).next() {
-                return wrong(format!("{key} is no row of version {}", self.version));
-            }
-            if let (true, Some(key)) = (is_complete, all.difference(&keys).next()) {
-                return wrong(format!("a row is missing: {key}"));
-            }
-        }
-        let everything = match &*self.inputs {
-            "sample" => 0,
-            "all" => 1 << 32,
-            part => chunks(part)?.len() as u64 * CHUNK,
-        };
-        let takes_all = |row: &Row| {
-            let case = expected.iter().find(|&&(op, dtype)| Key::of(op, dtype) == row.key());
-            case.is_some_and(|&(op, dtype)| takes_all_inputs(op, dtype))
-        };
         for row in &self.rows {
-            let least = if self.stopped.is_none() && takes_all(row) {
-                LEAST + everything
-            } else {
-                LEAST
-            };
-            if row.results < least {
-                return wrong(format!("{} has {} results, fewer than {least}", row.key(), row.results));
-            }
-            if row.differing + row.flushed > row.results {
-                return wrong(format!("{} has more wrong results than results", row.key()));
+            let seen = row.differing.checked_add(row.flushed);
+            if row.results > MOST || seen.is_none_or(|seen| seen > row.results) {
+                return wrong(format!(
+                    "{} has more wrong results than results, or too many",
+                    row.key()
+                ));
             }
             if (row.differing > 0) != row.first.is_some() {
                 return wrong(format!("{} has to say which result is wrong, if one is", row.key()));
@@ -290,4 +326,52 @@ impl Report {
         }
         Ok(())
     }
+
+    /// Checks that this version wrote it: that it has this version's rows, with as many results as they have.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn check_of_this_version(&self) -> Result<(), String> {
+        self.check()?;
+        let wrong = |what: String| {
+            let commit = self.commit.as_deref().unwrap_or(&self.version);
+            Err(format!(
+                "{}: {what}; add it in a clone of its own version, {commit}",
+                self.adapter.name
+            ))
+        };
+        let mut rows: BTreeMap<Key, &Row> = self.rows.iter().map(|row| (row.key(), row)).collect();
+        for (op, dtype) in cases() {
+            let key = Key::of(op, dtype);
+            let is_left_out = self.left_out.iter().any(|it| it.operation == op.name());
+            let row = match (rows.remove(&key), is_left_out) {
+                (Some(row), false) => row,
+                (None, true) => continue,
+                (None, false) if self.stopped.is_some() => continue,
+                (None, false) => return wrong(format!("a row is missing: {key}")),
+                (Some(_), true) => return wrong(format!("{key} is left out, and has a row")),
+            };
+            let least = results(op, dtype, sample_len(&self.inputs, dtype));
+            let more = match &*self.inputs {
+                "all" if takes_all_inputs(op, dtype) => 1 << 32,
+                part if takes_all_inputs(op, dtype) && part.contains('/') => chunks(part)?.len() as u64 * CHUNK,
+                _ => 0,
+            };
+            let whole = least + more * op.outputs().len() as u64;
+            let is_right = match self.stopped {
+                None => row.results == whole,
+                Some(_) => (least..=whole).contains(&row.results),
+            };
+            if !is_right {
+                return wrong(format!("{key} has {} results, but {whole} are computed", row.results));
+            }
+        }
+        match rows.keys().next() {
+            Some(key) => wrong(format!("there is no row {key}")),
+            None => Ok(()),
+        }
+    }
 }
+
+/// More results than any run has.
+const MOST: u64 = 1 << 40;

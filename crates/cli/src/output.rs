@@ -45,9 +45,9 @@ impl Output {
         Ok(Self { path, place })
     }
 
-    /// Checks that an output can be written there, and writes nothing.
-    pub fn check(path: &Path) -> io::Result<()> {
-        Place::of(path).map(drop).map_err(|error| at(path, error))
+    /// Checks that an output can be written there, writes nothing, and tells whether it will be a file.
+    pub fn is_file_at(path: &Path) -> io::Result<bool> {
+        Ok(Self::of(path)?.is_file())
     }
 
     /// Where text for people goes: to standard output, or to standard error if the result itself may be there.

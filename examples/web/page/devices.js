@@ -22,9 +22,11 @@ export class Gpu {
     if (!navigator.gpu) throw new Error("this browser has no WebGPU, or allows it only on https and localhost");
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) throw new Error("WebGPU found no adapter");
-    return new Gpu(hs, await adapter.requestDevice(), adapter.info ?? {});
+    return new Gpu(hs, await adapter.requestDevice(), adapter);
   }
-  constructor(hs, device, { vendor = "", architecture = "", description = "", isFallbackAdapter }) {
+  constructor(hs, device, { info, limits }) {
+    const { vendor = "", architecture = "", description = "", isFallbackAdapter } = info ?? {};
+    this.limits = limits;
     // Browsers often tell no more than its maker and family.
     this.name = description || `${vendor} ${architecture}`.trim() || "An adapter without a name";
     this.isSoftware = isFallbackAdapter || /swiftshader|llvmpipe|basic render/i.test(`${this.name} ${architecture}`);
@@ -108,7 +110,7 @@ export class Gpu {
     } finally {
       for (const one of [launch, ...buffers]) one?.destroy();
       const error = (await errors).find(Boolean);
-      if (error) throw new Error(error.message);
+      if (error) throw new Error(error.message || "the GPU refused a call");
       if (this.lost) throw this.lost;
     }
   }

@@ -60,11 +60,12 @@ export async function verify(hs, gpu, each) {
     date: new Date().toISOString().slice(0, 10),
     host: host(),
     adapter: { name: gpu.name, backend: "WebGPU", driver: "", is_software: gpu.isSoftware },
-    limits: Object.fromEntries(LIMITS.map((name) => [name, gpu.device.limits[name]])),
-    inputs: "sample",
+    limits: Object.fromEntries(LIMITS.map((name) => [name, gpu.limits[name]])),
+    inputs: "short sample",
     rows: [],
     left_out: [],
     speed: [],
+    not_measured: null,
     stopped: null,
   };
   const all = cases(hs);
@@ -76,14 +77,33 @@ export async function verify(hs, gpu, each) {
           report.stopped = "it was interrupted";
           return report;
         }
+        if (report.left_out.some((one) => one.operation === operation)) continue;
+        try {
+          gpu.tensors(operation, parameters, LENGTH, dtype);
+        } catch (error) {
+          report.left_out.push({ operation, why: error.message });
+          continue;
+        }
         report.rows.push(await row(hs, gpu, operation, parameters, dtype, operands));
       }
     }
+  } catch (error) {
+    report.stopped = await because(gpu, error);
+    return report;
+  }
+  try {
     report.speed = await speeds(hs, gpu);
   } catch (error) {
-    report.stopped = error.message.split("\n")[0].replace(/\.$/, "");
+    report.not_measured = await because(gpu, error);
   }
   return report;
+}
+
+/** Why something failed. A GPU that is lost says so after its calls have failed. */
+async function because(gpu, error) {
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const { message, name } = gpu.lost ?? error;
+  return (message || name).split("\n")[0].replace(/\.$/, "");
 }
 
 async function row(hs, gpu, operation, parameters, dtype, [x, g, h]) {
@@ -129,9 +149,13 @@ async function speeds(hs, gpu) {
   const { device } = gpu;
   const bytes = gpu.isSoftware ? OF_SOFTWARE : SIZE;
   const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST;
+  for (const filter of ["out-of-memory", "validation"]) device.pushErrorScope(filter);
   const buffers = [0, 1, 2].map(() => device.createBuffer({ size: bytes, usage }));
+  const errors = Promise.all([device.popErrorScope(), device.popErrorScope()]);
   const launches = [];
   try {
+    const failed = (await errors).find(Boolean);
+    if (failed) throw new Error(failed.message || "the GPU is out of memory");
     const numbers = Uint32Array.from({ length: bytes / 4 }, (_, i) => (Math.imul(0x3f804000, i % 251) & 0xc0ffc0ff) | 0x38003800);
     const [x, g, y] = buffers;
     for (const buffer of [x, g]) device.queue.writeBuffer(buffer, 0, numbers);
@@ -223,7 +247,9 @@ export function tables(report) {
   return [
     table(["wrong results", ...TYPES], lines),
     sum(report.rows, "flushed") && "In brackets: further results that took a subnormal number as zero, which WGSL allows.",
-    ...wrong.map(({ definition, first }) => `Wrong: ${definition ?? ""} ${first}`),
+    ...wrong.map(({ definition, estimator, first }) => `Wrong: ${definition ?? estimator ?? "no definition"}, ${first}`),
+    ...report.left_out.map(({ operation, why }) => `Not run: ${operation}, since ${why}`),
+    report.not_measured && `Nothing was measured: ${report.not_measured}`,
     speeds.length && table(["speed", "type", "GB/s", "of a copy"], speeds),
   ].filter(Boolean).join("\n\n");
 }

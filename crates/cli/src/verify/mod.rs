@@ -6,9 +6,9 @@ mod show;
 mod speed;
 
 use crate::{
-    devices::{self, Adapter, CHUNK, Key, Report, Row, SCHEMA},
-    out::Out,
-    outcome::Outcome,
+    devices::{self, Adapter, CHUNK, Key, LeftOut, Report, Row, SCHEMA},
+    out::{Out, escaped},
+    outcome::{Outcome, complain},
     output::Output,
     progress,
 };
@@ -32,11 +32,12 @@ use std::{
 /// compares each result with the CPU path. Then it measures forward, backward, hard swish and gate on tensors in the device's memory,
 /// beside a kernel that copies one. That takes about a minute; drivers that compute on the CPU may need a few.
 ///
-/// Ctrl-C ends it, with a report of what was done so far.
+/// Ctrl-C ends it, with a report of what was done so far; a second one ends it at once.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
-    /// Computes all 2^32 inputs too: of every preset in f32, forward and backward, and of the other operations with one definition
+    /// Computes all 2^32 inputs too: of every preset in f32, forward and backward, and of other operations with one to three definitions.
+    /// That takes minutes on a GPU, and half an hour or more on a driver that computes on two cores
     #[arg(long)]
     full: bool,
     /// Computes a part of all 2^32 inputs, such as 3/16; all parts together are --full
@@ -56,15 +57,12 @@ Examples:
   WGPU_ADAPTER_NAME=nvidia hard-sigmoid verify
 
 Exit status:
-  0  every result has the bits of the CPU path
-  1  a result is wrong
-  2  there is no adapter, or an adapter's run ended early";
+  0    every result has the bits of the CPU path
+  1    a result is wrong
+  2    bad arguments, no adapter, a report that can't be written, or an adapter's run ended early
+  130  Ctrl-C came twice";
 
 pub(crate) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
-    if let Some(path) = &arguments.json {
-        Output::check(path)?;
-    }
-    let adapters = adapters()?;
     let interrupted = Arc::new(AtomicBool::new(false));
     let noted = interrupted.clone();
     ctrlc::set_handler(move || {
@@ -72,33 +70,46 @@ pub(crate) fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         if noted.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
+        complain("ending after this step; once more ends at once, without a report");
     })?;
+    let is_interrupted = || interrupted.load(Ordering::Relaxed);
+    let file = arguments.json.as_deref();
+    let is_file = file.map(Output::is_file_at).transpose()?;
+    // Text doesn't mix with a report in standard output.
+    let mut out: Box<dyn Write> = match is_file {
+        Some(false) => Box::new(std::io::stderr()),
+        _ => Box::new(out),
+    };
     let inputs = match (&arguments.part, arguments.full) {
         (Some(part), _) => part,
         (None, true) => "all",
         (None, false) => "sample",
     };
-    let is_interrupted = || interrupted.load(Ordering::Relaxed);
     let mut reports = vec![];
-    for (number, adapter) in adapters.iter().enumerate() {
-        if is_interrupted() {
-            break;
-        }
+    for (number, adapter) in adapters()?.iter().enumerate() {
         if number > 0 {
             writeln!(out)?;
         }
         let mut job = Verification::new(adapter, inputs);
         job.is_interrupted = &is_interrupted;
         job.bar = progress::of_elements(0);
-        writeln!(out, "{}", job.report.adapter)?;
+        writeln!(out, "{}", escaped(&job.report.adapter.to_string()))?;
         job.run(Machine::new(adapter, adapter.limits()));
         job.bar.finish_and_clear();
-        show::report(out, &job.report)?;
+        show::report(&mut out, &job.report)?;
         reports.push(job.report);
+        // The next adapter's driver may crash.
+        if let (Some(path), Some(true)) = (file, is_file) {
+            Output::write_whole(path, devices::to_json(&reports).as_bytes())?;
+        }
     }
-    if let Some(path) = &arguments.json {
-        Output::write_whole(path, devices::to_json(&reports).as_bytes())?;
-        writeln!(out, "\n{}", show::what_to_do(&path.display().to_string()))?;
+    match (file, is_file) {
+        (Some(path), Some(true)) => writeln!(out, "\n{}", show::what_to_do(path))?,
+        (Some(path), _) => Output::write_whole(path, devices::to_json(&reports).as_bytes())?,
+        (None, _) => writeln!(
+            out,
+            "\nWith --json FILE.json it also writes a report, to send or to keep."
+        )?,
     }
     let stopped = reports.iter().find_map(|report| report.stopped.clone());
     match (reports.iter().all(Report::is_right), stopped) {
@@ -125,7 +136,7 @@ fn adapters() -> Result<Vec<wgpu::Adapter>, String> {
     match (&adapters[..], &found[..], &wishes[..]) {
         ([], [], []) => Err("there is no adapter: install a driver for Vulkan, Metal, DX12 or GL".into()),
         ([], [], wishes) => Err(format!(
-            "there is no adapter with {}: use vulkan, metal, dx12 or gl",
+            "there is no adapter with {}: install its driver, or set WGPU_BACKEND to another of vulkan, metal, dx12 and gl",
             wishes.join(" ")
         )),
         ([], found, wishes) => Err(format!("{} matches none of: {}", wishes.join(" "), found.join("; "))),
@@ -180,6 +191,7 @@ fn empty(adapter: &wgpu::Adapter, inputs: &str) -> Report {
         rows: vec![],
         left_out: vec![],
         speed: vec![],
+        not_measured: None,
         stopped: None,
     }
 }
@@ -212,12 +224,26 @@ impl Verification<'_> {
 
     /// Fills the report. What goes wrong is part of it.
     pub fn run(&mut self, machine: Result<Machine, Trouble>) {
-        let done = machine.and_then(|mut machine| self.steps(&mut machine));
-        self.report.stopped = match done {
-            Ok(()) if (self.is_interrupted)() => Some("it was interrupted".into()),
-            Ok(()) => None,
-            Err(Trouble::Unsupported(words) | Trouble::Failed(words)) => Some(words),
-        };
+        let done = machine.and_then(|mut machine| self.steps(&mut machine).map(|()| machine));
+        match done {
+            Ok(machine) if !(self.is_interrupted)() => self.measure(machine),
+            Ok(_) => {}
+            Err(Trouble::Unsupported(words) | Trouble::Failed(words)) => self.report.stopped = Some(words),
+        }
+        if (self.is_interrupted)() {
+            self.report.stopped.get_or_insert("it was interrupted".into());
+        }
+    }
+
+    fn measure(&mut self, mut machine: Machine) {
+        self.bar.finish_and_clear();
+        let measuring = progress::of_time("measuring");
+        let (is_software, is_interrupted) = (self.report.adapter.is_software, self.is_interrupted);
+        match speed::measure(&mut machine, is_software, || !is_interrupted()) {
+            Ok(speed) => self.report.speed = speed,
+            Err(Trouble::Unsupported(words) | Trouble::Failed(words)) => self.report.not_measured = Some(words),
+        }
+        measuring.finish_and_clear();
     }
 
     fn steps(&mut self, machine: &mut Machine) -> Result<(), Trouble> {
@@ -239,9 +265,6 @@ impl Verification<'_> {
         if !chunks.is_empty() {
             self.all_inputs(machine, &for_all, &chunks)?;
         }
-        let is_software = self.report.adapter.is_software;
-        let is_interrupted = self.is_interrupted;
-        self.report.speed = speed::measure(machine, is_software, || !is_interrupted())?;
         Ok(())
     }
 
@@ -256,10 +279,8 @@ impl Verification<'_> {
                 }
                 let run = (self.run_as)(op);
                 match machine.compare(&tensors, [op, run], dtype, samples::len(dtype)) {
-                    Ok(comparison) => self.add(op, dtype, comparison),
-                    Err(Trouble::Unsupported(words)) => {
-                        self.report.left_out.push(format!("{}: {words}", Key::of(op, dtype)));
-                    }
+                    Ok(found) => self.add(op, dtype, found),
+                    Err(Trouble::Unsupported(why)) => self.leave_out(op, why),
                     Err(failed) => return Err(failed),
                 }
                 self.bar.inc(samples::len(dtype));
@@ -281,8 +302,8 @@ impl Verification<'_> {
                     return Ok(());
                 }
                 let run = (self.run_as)(op);
-                let comparison = machine.compare(&tensors, [op, run], dtype, CHUNK)?;
-                self.add(op, dtype, comparison);
+                let found = machine.compare(&tensors, [op, run], dtype, CHUNK)?;
+                self.add(op, dtype, found);
                 self.bar.inc(CHUNK);
             }
             // A log shows no bar, so it gets a line for each sixteenth.
@@ -294,10 +315,21 @@ impl Verification<'_> {
         Ok(())
     }
 
+    fn leave_out(&mut self, op: Op, why: String) {
+        let operation = op.name().to_owned();
+        if self.report.left_out.iter().all(|it| it.operation != operation) {
+            self.report.left_out.push(LeftOut { operation, why });
+        }
+    }
+
     /// Adds results to the row of their operation.
-    fn add(&mut self, op: Op, dtype: DType, found: Comparison) {
+    fn add(&mut self, op: Op, dtype: DType, (mut found, wrote_beyond): (Comparison, bool)) {
         let key = Key::of(op, dtype);
-        let first = found.first.map(|wrong| wrong.to_string());
+        let mut first = found.first.map(|wrong| wrong.to_string());
+        if wrote_beyond {
+            found.differing = found.differing.max(1);
+            first = Some("it wrote beyond its result".into());
+        }
         if let Some(row) = self.report.rows.iter_mut().find(|row| row.key() == key) {
             row.results += found.compared;
             row.differing += found.differing;

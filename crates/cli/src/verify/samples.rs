@@ -1,15 +1,11 @@
 //! The inputs of a sample: spread over all bit patterns, with what is special among them.
 
+use crate::devices::sample_len;
 use hard_sigmoid::{DType, HardSigmoid};
 
-/// Elements of a sample: rows of six, as the broadcast gate of [`Op::all`](hard_sigmoid::Op::all) needs them, and two more than
-/// kernels take at a time.
+/// Elements of a sample.
 pub fn len(dtype: DType) -> u64 {
-    match dtype {
-        DType::F32 => 6 * 349_527,
-        // Every half about eight times, each time with other operands beside it.
-        DType::F16 | DType::Bf16 => 6 * 87_383,
-    }
+    sample_len("sample", dtype)
 }
 
 /// The bits of two more operands, which seem to have nothing to do with `seed`, and go through all patterns as it does.

@@ -1,10 +1,14 @@
 //! A report as text for people.
 
-use crate::devices::{Adapter, Report, Row, grouped};
+use crate::{
+    devices::{Adapter, Report, Row, grouped},
+    out::escaped,
+};
 use hard_sigmoid::DType;
 use std::{
     fmt,
     io::{self, Write},
+    path::Path,
 };
 
 impl fmt::Display for Adapter {
@@ -34,7 +38,7 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if !names.is_empty() {
         writeln!(
             out,
-            "\n{:<22} {:>11} {:>18} {:>18} {:>18}",
+            "\n{:<22} {:>11} {:>13} {:>13} {:>13}",
             "wrong results", "definitions", "f32", "f16", "bf16"
         )?;
     }
@@ -57,7 +61,7 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
                 (_, 0) => grouped(sum(|row| row.differing)),
                 (_, flushed) => format!("{} ({})", grouped(sum(|row| row.differing)), grouped(flushed)),
             };
-            write!(out, " {cell:>18}")?;
+            write!(out, " {cell:>13}")?;
         }
         writeln!(out)?;
     }
@@ -86,8 +90,11 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
             speed.ratio()
         )?;
     }
+    if let Some(why) = &report.not_measured {
+        writeln!(out, "\nNothing was measured: {why}")?;
+    }
     for left_out in &report.left_out {
-        writeln!(out, "\nNot run: {left_out}")?;
+        writeln!(out, "\nNot run: {}, since {}", left_out.operation, left_out.why)?;
     }
     let wrong: Vec<_> = report.rows.iter().filter(|row| row.differing > 0).collect();
     for row in wrong.iter().take(MOST_WRONG) {
@@ -103,7 +110,12 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if wrong.len() > MOST_WRONG {
         writeln!(out, "\nand {} other rows with wrong results", wrong.len() - MOST_WRONG)?;
     }
-    let name = &report.adapter.name;
+    let name = escaped(&report.adapter.name);
+    let but = if report.left_out.is_empty() {
+        ""
+    } else {
+        ", but for what was not run"
+    };
     let kind = if report.adapter.is_software {
         ", a driver that computes on the CPU"
     } else {
@@ -120,7 +132,7 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     };
     let verdict = match (differing, &report.stopped) {
         (0, None) => format!(
-            "All {} results {inputs} have the CPU path's bits{subnormals} on {name}{kind}.",
+            "All {} results {inputs} have the CPU path's bits{subnormals} on {name}{kind}{but}.",
             grouped(results)
         ),
         (0, Some(why)) => format!(
@@ -145,8 +157,15 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
 const MOST_WRONG: usize = 5;
 
 /// What to do with a file.
-pub fn what_to_do(file: &str) -> String {
+pub fn what_to_do(file: &Path) -> String {
+    // In quotes, since it may be pasted into a shell.
+    let file = escaped(&file.display().to_string()).replace('\'', r"'\''");
+    let send = match env!("CARGO_PKG_REPOSITORY") {
+        "" => "Please send it to whoever gave you this program".to_string(),
+        address => format!("Please open an issue with it at {address}"),
+    };
     format!(
-        "{file} has the report. Please send it to the project, or in a clone add it to docs/devices: cargo run --release -p hard-sigmoid-tools -- devices {file}"
+        "'{file}' has the report. {send}, or in a clone add it to docs/devices:\n  \
+         cargo run --release -p hard-sigmoid-tools -- devices '{file}'"
     )
 }

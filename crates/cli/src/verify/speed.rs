@@ -72,11 +72,15 @@ pub(super) fn measure(
     // Numbers on all pieces of the curve, in each type.
     let number = |i: u32| 0x3f80_4000_u32.wrapping_mul(i % 251).rotate_left(i % 7) & 0xc0ff_c0ff | 0x3800_3800;
     let chunk: Vec<u8> = (0..SMALLEST as u32 / 4).flat_map(|i| number(i).to_ne_bytes()).collect();
+    // Copied on the device, since what is written waits in memory of its own.
+    machine.queue.write_buffer(&y, 0, &chunk);
+    let mut encoder = machine.device.create_command_encoder(&Default::default());
     for buffer in [&x, &g] {
         for offset in (0..size).step_by(chunk.len()) {
-            machine.queue.write_buffer(buffer, offset, &chunk);
+            encoder.copy_buffer_to_buffer(&y, 0, buffer, offset, chunk.len() as u64);
         }
     }
+    machine.queue.submit([encoder.finish()]);
     machine.wait()?;
     let copy = Copy::new(machine, [&x, &y], size);
     let mut speeds = vec![];
@@ -113,7 +117,7 @@ pub(super) fn measure(
 /// Three tensors of this size, if the device has memory for them.
 fn three(machine: &Machine, size: u64) -> Result<Option<[wgpu::Buffer; 3]>, Trouble> {
     let scope = machine.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-    let made = [(); 3].map(|()| machine.buffer(size, wgpu::BufferUsages::STORAGE));
+    let made = [(); 3].map(|()| machine.buffer(size, wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC));
     let is_out_of_memory = block_on(scope.pop()).is_some();
     let [x, g, y] = made;
     let made = [x?, g?, y?];

@@ -16,15 +16,25 @@ pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/device
 
 /// Adds reports of `hard-sigmoid verify` or of the page to docs/devices, and writes docs/devices.md
 ///
-/// Each report is checked: its form, its rows, and that its counts can be. A report of the same device, driver and host is replaced.
+/// Each report is checked: its form, and that its rows and counts are those of this version. A report of the same device, driver, host
+/// and inputs is replaced, unless it is complete and the new one isn't.
 #[derive(Args)]
 pub struct Arguments {
     /// Files of `hard-sigmoid verify --json`, or of the page. Without one the page is only written
     #[arg(value_name = "REPORT.json")]
     reports: Vec<PathBuf>,
+    /// Only checks them
+    #[arg(long, requires = "reports")]
+    check: bool,
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if arguments.check {
+        for path in &arguments.reports {
+            println!("{}: {} reports of this version", path.display(), new(path)?.len());
+        }
+        return Ok(());
+    }
     for path in &arguments.reports {
         for name in add(path, Path::new(FOLDER))? {
             println!("docs/devices/{name}");
@@ -42,8 +52,14 @@ pub fn write() -> Result<()> {
 
 /// Adds a file's reports to a folder, and returns the names of the new files. Nothing is written if one is wrong.
 pub fn add(path: &Path, folder: &Path) -> Result<Vec<String>> {
-    let reports = read(path)?;
+    let reports = new(path)?;
     fs::create_dir_all(folder)?;
+    for report in reports.iter().filter(|report| report.stopped.is_some()) {
+        let there = folder.join(name(report));
+        if there.exists() && read(&there)?[0].stopped.is_none() {
+            return Err(format!("{} is complete, and the new report ended early", there.display()).into());
+        }
+    }
     let write = |report: &Report| -> Result<String> {
         let name = name(report);
         fs::write(folder.join(&name), to_json(slice::from_ref(report)))?;
@@ -52,7 +68,17 @@ pub fn add(path: &Path, folder: &Path) -> Result<Vec<String>> {
     reports.iter().map(write).collect()
 }
 
-/// The reports of a file, which were checked.
+/// The reports of a file that this version has made.
+fn new(path: &Path) -> Result<Vec<Report>> {
+    let reports = read(path)?;
+    for report in &reports {
+        let at = |error: String| format!("{}: {error}", path.display());
+        report.check_of_this_version().map_err(at)?;
+    }
+    Ok(reports)
+}
+
+/// The reports of a file, whose form was checked.
 pub fn read(path: &Path) -> Result<Vec<Report>> {
     let at = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let text = fs::read_to_string(path).map_err(|error| at(&error))?;
@@ -69,17 +95,20 @@ pub fn read(path: &Path) -> Result<Vec<Report>> {
 /// The name of a report's file: what tells its device from others.
 fn name(report: &Report) -> String {
     let adapter = &report.adapter;
-    let all = [&adapter.name, &adapter.backend, &adapter.driver, &report.host]
-        .map(String::as_str)
-        .join(" ");
+    let all = [
+        &adapter.name,
+        &adapter.backend,
+        &adapter.driver,
+        &report.host,
+        &report.inputs,
+    ];
+    let all = all.map(String::as_str).join(" ");
     let words: Vec<_> = all
         .split(|c: char| !c.is_ascii_alphanumeric())
         .filter(|word| !word.is_empty())
         .map(str::to_lowercase)
         .collect();
-    let mut name = words.join("-");
-    name.truncate(120);
-    name + ".json"
+    words.join("-") + ".json"
 }
 
 /// Every report of a folder, real GPUs first.
@@ -105,7 +134,12 @@ fn all(folder: &Path) -> Result<Vec<Report>> {
 
 /// A text in a cell of a table.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
+    let escape = |c: char| match c {
+        '|' | '[' | ']' | '`' | '*' | '_' | '\\' => format!("\\{c}"),
+        '<' => "&lt;".into(),
+        c => c.into(),
+    };
+    text.chars().map(escape).collect()
 }
 
 fn page(reports: &[Report]) -> Result<String> {
@@ -130,11 +164,12 @@ fn page(reports: &[Report]) -> Result<String> {
             .stopped
             .as_ref()
             .map_or(String::new(), |why| format!("; ended early: {}", cell(why)));
-        let left_out = match report.left_out.len() {
-            0 => String::new(),
-            count => format!("; {count} operations not run"),
-        };
-        let commit = report.commit.as_deref().unwrap_or(&report.version);
+        let left_out = report
+            .left_out
+            .iter()
+            .map(|it| format!("; {} not run", cell(&it.operation)));
+        let left_out: String = left_out.collect();
+        let commit = cell(report.commit.as_deref().unwrap_or(&report.version));
         writeln!(
             rows,
             "| {}{} | {}, {} | {} | {}, {commit} | {}{ended}{left_out} | {} | {} | {} | {} | {} |",
@@ -158,22 +193,28 @@ fn page(reports: &[Report]) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hard_sigmoid_cli::devices::{Adapter, Key, LEAST, Row, SCHEMA, cases};
+    use hard_sigmoid::{DType, Op};
+    use hard_sigmoid_cli::devices::{Adapter, Key, LeftOut, Row, SCHEMA, Speed, cases, sample_len};
 
     fn report() -> Report {
-        let row = |&(op, dtype): &(hard_sigmoid::Op, hard_sigmoid::DType)| Row {
-            operation: op.name().into(),
-            definition: op.definition().map(|it| it.to_string()),
-            estimator: op.parameters().estimator.map(|it| it.to_string()),
-            dtype: dtype.to_string(),
-            results: LEAST,
-            differing: 0,
-            flushed: 0,
-            first: None,
+        let row = |&(op, dtype): &(Op, DType)| {
+            let len = sample_len("sample", dtype);
+            let sizes = op.sizes(dtype, len).unwrap();
+            let results = sizes[op.inputs().len()..].iter().map(|size| size / dtype.size()).sum();
+            Row {
+                operation: op.name().into(),
+                definition: op.definition().map(|it| it.to_string()),
+                estimator: op.parameters().estimator.map(|it| it.to_string()),
+                dtype: dtype.to_string(),
+                results: if op.name() == "pack" { len } else { results },
+                differing: 0,
+                flushed: 0,
+                first: None,
+            }
         };
         Report {
             schema: SCHEMA,
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: "0.1.0".into(),
             commit: None,
             date: "2026-12-01".into(),
             host: "wgpu on linux x86_64".into(),
@@ -188,6 +229,7 @@ mod tests {
             rows: cases().iter().map(row).collect(),
             left_out: vec![],
             speed: vec![],
+            not_measured: None,
             stopped: None,
         }
     }
@@ -197,39 +239,70 @@ mod tests {
 
     #[test]
     fn what_no_run_can_have_written_is_refused() {
-        let mut good = report();
-        good.version = "0.1.0".into();
-        assert_eq!(good.check(), Ok(()));
-        let lies: [Lie; 10] = [
+        let good = report();
+        assert_eq!(good.check_of_this_version(), Ok(()));
+        let speed = |operation: &str, rate| Speed {
+            operation: operation.into(),
+            dtype: "f32".into(),
+            elements: 8,
+            gigabytes_per_second: rate,
+            copy_gigabytes_per_second: 1.0,
+        };
+        assert_eq!(speed("forward", 0.5).ratio(), 0.5);
+        let lies: [Lie; 17] = [
             (|report| report.schema = 2, "schema is 2"),
             (|report| report.date = "today".into(), "date is"),
             (|report| report.inputs = "17/16".into(), "no part"),
-            (|report| report.inputs = "all".into(), "fewer than"),
+            (|report| report.inputs = "all".into(), "results, but"),
+            (|report| report.inputs = "1/2".into(), "results, but"),
+            (|report| report.rows.clear(), "no results"),
+            (|report| report.stopped = Some(String::new()), "say why"),
             (|report| report.rows.truncate(5), "a row is missing"),
             (|report| report.rows[3] = report.rows[4].clone(), "two rows"),
-            (|report| report.rows[3].operation = "softmax".into(), "is no row"),
-            (|report| report.rows[3].results = 7, "fewer than"),
+            (|report| report.rows[3].operation = "softmax".into(), "a row is missing"),
+            (|report| report.rows[3].results += 1, "results, but"),
             (
                 |report| report.rows[3].flushed = 1 << 40,
                 "more wrong results than results",
             ),
             (
+                |report| (report.rows[3].differing, report.rows[3].flushed) = (u64::MAX, 2),
+                "more wrong results",
+            ),
+            (|report| report.rows[3].results = 1 << 63, "too many"),
+            (
                 |report| report.rows[3].differing = 1,
                 "has to say which result is wrong",
+            ),
+            (|report| report.adapter.name = "a\nb".into(), "control character"),
+            (
+                |report| {
+                    report.left_out.push(LeftOut {
+                        operation: "gate".into(),
+                        why: "none".into(),
+                    });
+                },
+                "is left out, and has a row",
             ),
         ];
         for (lie, message) in lies {
             let mut report = good.clone();
             lie(&mut report);
-            let error = report.check().unwrap_err();
+            let error = report.check_of_this_version().unwrap_err();
             assert!(error.contains(message), "{error}");
         }
+        let mut fast = good.clone();
+        fast.speed.push(speed("forward", 3.0));
+        assert!(fast.check().unwrap_err().contains("can't have 3 GB/s"));
         // What is left out or not reached may be missing.
         let mut short = good.clone();
         short.rows.truncate(5);
         short.stopped = Some("it was interrupted".into());
-        assert_eq!(short.check(), Ok(()));
-        assert_ne!(good.rows[0].key(), good.rows[1].key());
+        assert_eq!(short.check_of_this_version(), Ok(()));
+        // Reports of another version stay, but aren't added.
+        let mut old = good.clone();
+        old.rows.pop();
+        assert_eq!(old.check(), Ok(()));
         assert_eq!(good.rows[0].key(), Key::of(cases()[0].0, cases()[0].1));
     }
 
@@ -243,7 +316,7 @@ mod tests {
         other.adapter.name = "another".into();
         write(&[first.clone(), other.clone()]);
         let names = add(&file, &devices).unwrap();
-        assert_eq!(names[0], "gpu-1-two-vulkan-driver-7-wgpu-on-linux-x86-64.json");
+        assert_eq!(names[0], "gpu-1-two-vulkan-driver-7-wgpu-on-linux-x86-64-sample.json");
         other.date = "2026-12-02".into();
         write(&[other]);
         assert_eq!(add(&file, &devices).unwrap(), names[1..]);
@@ -254,6 +327,11 @@ mod tests {
             page.contains("| GPU &lt;1> \\| two | Vulkan, driver 7 |") && page.contains("2026-12-02"),
             "{page}"
         );
+        // One that ended early doesn't replace a complete one.
+        let mut early = first.clone();
+        early.stopped = Some("it was interrupted".into());
+        write(&[early]);
+        assert!(add(&file, &devices).unwrap_err().to_string().contains("is complete"));
         // One that is wrong keeps all from being written.
         let (mut good, mut bad) = (first.clone(), first);
         good.adapter.name = "third".into();
