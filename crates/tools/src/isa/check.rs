@@ -10,6 +10,8 @@ use crate::{
         listing::{self, Reading, Vendor},
     },
 };
+use hard_sigmoid::DType;
+
 const LIMITED: &str = "gfx1100";
 
 /// Limits on the instructions for an element on that device in f32, f16 and bf16. The counts depend on Mesa's version and naga's:
@@ -45,119 +47,148 @@ const LIMITS: [(&str, [f64; 3]); 28] = [
     ("straight_through identity", [5.5, 21.6, 9.0]),
 ];
 
-/// Counts of pipelines with each kind of fault.
+/// A device on which an operation spills registers in halves: 64 registers have to hold five vectors, which are twenty words, what is
+/// computed of them, and every constant, which PanVK keeps in a register.
+const SPILLING: (&str, &str) = ("g610", "gate_backward");
+
+/// The faults of some pipelines.
 #[derive(Default)]
 struct Faults {
-    fused: usize,
-    compared: usize,
-    limited: usize,
-    torn: usize,
-    spilled: usize,
+    /// Their number. A pipeline may have several.
+    count: usize,
     /// Description of the first fault.
     first: Option<String>,
     /// Names of the pipelines with fused roundings.
     fusing: Vec<String>,
+    /// Names of the others that leave out the correction of a division.
+    leaving: Vec<String>,
+    /// The number of pipelines that spill where `SPILLING` allows it.
+    spilling: usize,
 }
 
 impl Faults {
-    fn add(&mut self, kernel: &Pipeline, reading: &Reading, statistics: &[(String, u64)], copied: &Reading) {
+    fn add(
+        &mut self,
+        kernel: &Pipeline,
+        reading: &Reading,
+        statistics: &[(String, u64)],
+        device: &Device,
+        copied: &Reading,
+    ) {
+        let name = kernel.name();
+        let fused = if kernel.may_fuse() {
+            None
+        } else if reading.fused_sixths > kernel.sixths() {
+            Some("fuses more products by 1/6 than there are divisions".into())
+        } else {
+            reading.fused.first().map(|line| format!("rounds once: {line}"))
+        };
+        // Both products by a power of two are fused wherever they are present.
+        let is_left_out = fused.is_none() && kernel.sixths() > 0 && reading.fused_exact < 2;
+        let left_out = is_left_out.then(|| "leaves out the correction of the division by 6".into());
+        let compared = reading.compared.first().map(|line| format!("compares floats: {line}"));
+        let limited = reading.limited.first().filter(|_| !kernel.limits_floats());
+        let limited = limited.map(|line| format!("takes a minimum, maximum or clamp of floats: {line}"));
+        let mut other = reading.accesses.difference(&copied.accesses);
+        let torn = other.next().filter(|_| kernel.takes_vectors());
+        let torn = torn.map(|access| format!("accesses vectors in another way than the copy kernel: {access}"));
         let spills = |(name, value): &&(String, u64)| {
             let name = name.to_lowercase();
-            *value > 0 && ["spill", "fill", "scratch"].iter().any(|what| name.contains(what))
+            // NVK has the size of an invocation's own memory, Turnip the loads and stores there.
+            let kinds = ["spill", "fill", "scratch", "slm size", "stp count", "ldp count"];
+            *value > 0 && kinds.iter().any(|what| name.contains(what))
         };
-        let torn: Vec<_> = match kernel.takes_vectors() {
-            true => reading.accesses.difference(&copied.accesses).collect(),
-            false => vec![],
-        };
-        let sixths = ["more products by 1/6 are fused than there are divisions".to_string()];
-        let fused = match (kernel.may_fuse(), reading.fused_sixths > kernel.sixths()) {
-            (true, _) => &[][..],
-            (false, true) => &sixths,
-            (false, false) => &reading.fused,
-        };
-        let limited = if kernel.limits_floats() {
-            &[][..]
-        } else {
-            &reading.limited
-        };
-        let spilled = statistics.iter().find(spills);
-        self.fused += usize::from(!fused.is_empty());
-        self.compared += usize::from(!reading.compared.is_empty());
-        self.limited += usize::from(!limited.is_empty());
-        self.torn += usize::from(!torn.is_empty());
-        self.spilled += usize::from(spilled.is_some());
-        let name = kernel.name();
-        if !fused.is_empty() {
-            self.fusing.push(format!("{name} {}", kernel.dtype));
+        let counted = statistics
+            .iter()
+            .find(spills)
+            .map(|(what, value)| format!("{what} is {value}"));
+        let spilled = counted.or_else(|| reading.spilled.first().map(|line| format!("spills a register: {line}")));
+        let may_spill = kernel.dtype != DType::F32 && SPILLING == (device.name, kernel.op.name());
+        self.spilling += usize::from(may_spill && spilled.is_some());
+
+        for (names, fault) in [(&mut self.fusing, &fused), (&mut self.leaving, &left_out)] {
+            names.extend(fault.as_ref().map(|_| format!("{name} {}", kernel.dtype)));
         }
-        let words = match (fused, &reading.compared[..], limited, &torn[..], spilled) {
-            ([line, ..], ..) => format!("rounds once: {line}"),
-            (_, [line, ..], ..) => format!("compares floats: {line}"),
-            (_, _, [line, ..], ..) => format!("takes a minimum, maximum or clamp of floats: {line}"),
-            (_, _, _, [access, ..], _) => format!("accesses vectors in another way than the copy kernel: {access}"),
-            (_, _, _, _, Some((what, value))) => format!("{what} is {value}"),
-            _ => return,
-        };
-        let dtype = kernel.dtype;
         let place = match kernel.placement {
             Some(placement) => placement.to_string(),
             None => "in somebody else's kernel".into(),
         };
-        self.first
-            .get_or_insert(format!("{name} in {dtype}, {place}, {} {words}", kernel.entry));
-    }
-
-    fn count(&self) -> usize {
-        self.fused + self.compared + self.limited + self.torn + self.spilled
+        for fault in [fused, left_out, compared, limited, torn, spilled.filter(|_| !may_spill)]
+            .into_iter()
+            .flatten()
+        {
+            self.count += 1;
+            self.first
+                .get_or_insert(format!("{name} in {}, {place}, {} {fault}", kernel.dtype, kernel.entry));
+        }
     }
 }
 
 /// A driver, and its machine code of a copy kernel, for comparison.
-struct Reader {
+struct Reader<'a> {
     driver: Driver,
-    vendor: Vendor,
+    device: &'a Device,
     copied: Reading,
+    /// How many instructions a copy kernel needs for all, and for each load and each store: for its address, and to check its bounds.
+    share: [f64; 3],
 }
 
-impl Reader {
-    fn open(vendor: Vendor) -> Result<Self> {
+impl<'a> Reader<'a> {
+    fn open(device: &'a Device) -> Result<Self> {
         let mut reader = Self {
             driver: Driver::open()?,
-            vendor,
+            device,
             copied: Reading::default(),
+            share: [0.0; 3],
         };
-        reader.copied = reader.control(kernels::COPY)?;
-        match reader.copied.accesses.is_empty() {
-            true => Err("the copy kernel's listing shows no memory access".into()),
-            false => Ok(reader),
+        reader.copied = reader.control(&kernels::copy(1, 1), 2)?;
+        if reader.copied.accesses.is_empty() {
+            return Err("the copy kernel's listing shows no memory access".into());
         }
+        if device.vendor.is_counted_beyond_a_copy() {
+            let copied = &reader.copied;
+            let operands = reader.control(&kernels::copy(2, 1), 3)?;
+            let results = reader.control(&kernels::copy(1, 2), 3)?;
+            // Four instructions combine two operands.
+            let load = (operands.alu - 4.0 - copied.alu) / (operands.loads - copied.loads) as f64;
+            let store = (results.alu - copied.alu) / (results.stores - copied.stores) as f64;
+            let rest = copied.alu - load * copied.loads as f64 - store * copied.stores as f64;
+            reader.share = [rest, load, store];
+        }
+        Ok(reader)
     }
 
     /// The machine code of an entry point that binds this number of storage buffers, and what stands in it.
     fn read(&self, text: &str, entry: &str, tensors: usize) -> Result<(Compiled, Reading)> {
         let compiled = Module::new(text)?.compile(&self.driver, entry, tensors)?;
-        let reading = listing::read(self.vendor, &compiled.listing, compiled.subgroup);
+        let reading = listing::read(self.device.vendor, &compiled.listing, compiled.subgroup);
         match reading.alu {
             0.0 => Err(format!("the listing shows no instruction:\n{}", compiled.listing).into()),
             _ => Ok((compiled, reading)),
         }
     }
 
-    fn control(&self, text: &str) -> Result<Reading> {
-        Ok(self.read(text, "main", 2)?.1)
+    fn control(&self, text: &str, tensors: usize) -> Result<Reading> {
+        Ok(self.read(text, "main", tensors)?.1)
+    }
+
+    /// The instructions of a kernel that count.
+    fn count(&self, reading: &Reading) -> f64 {
+        let [rest, load, store] = self.share;
+        reading.alu - rest - load * reading.loads as f64 - store * reading.stores as f64
     }
 
     /// How many instructions each function adds to a kernel. A short function is fused with the kernel, or the check proves nothing.
     fn epilogues(&self) -> Result<Vec<(String, f64)>> {
         let read = |pipeline: &Pipeline| self.read(&pipeline.text, pipeline.entry, pipeline.tensors);
-        let none = read(&kernels::no_epilogue()?)?.1.alu;
+        let none = self.count(&read(&kernels::no_epilogue()?)?.1);
         let mut counts = vec![];
         for (name, pipeline) in kernels::epilogues()? {
             let (_, reading) = read(&pipeline)?;
             if name == "keras forward short" && reading.fused.is_empty() {
                 return Err(format!("{name} shows no fusion, so this check might miss one").into());
             }
-            counts.push((name, reading.alu - none));
+            counts.push((name, self.count(&reading) - none));
         }
         Ok(counts)
     }
@@ -172,7 +203,7 @@ impl Reader {
         let mut faults = Faults::default();
         for kernel in pipelines {
             let (compiled, reading) = self.read(&change(&kernel.text), kernel.entry, kernel.tensors)?;
-            faults.add(kernel, &reading, &compiled.statistics, &self.copied);
+            faults.add(kernel, &reading, &compiled.statistics, self.device, &self.copied);
             each(kernel, &reading);
         }
         Ok(faults)
@@ -181,14 +212,14 @@ impl Reader {
 
 /// Checks every pipeline on the device that the environment has chosen, and prints a summary and the counts.
 pub fn check(device: &Device) -> Result<()> {
-    let reader = Reader::open(device.vendor)?;
-    let plain = reader.control(kernels::PLAIN)?;
+    let reader = Reader::open(device)?;
+    let plain = reader.control(&kernels::plain(), 2)?;
     if plain.fused.is_empty() {
         return Err("the plain clamp shows no fusion, so this check might miss one".into());
     }
     let mut rows = vec![
         ("copy f32".to_string(), reader.copied.alu / 4.0),
-        ("plain clamp f32".into(), plain.alu / 4.0),
+        ("plain clamp f32".into(), reader.count(&plain) / 4.0),
     ];
     let (mut above, mut with_limit) = (vec![], 0);
     let count = |kernel: &Pipeline, reading: &Reading| {
@@ -196,7 +227,7 @@ pub fn check(device: &Device) -> Result<()> {
             return;
         }
         let name = format!("{} {}", kernel.name(), kernel.dtype);
-        let count = reading.alu / f64::from(kernel.width());
+        let count = reader.count(reading) / f64::from(kernel.width());
         let limit = LIMITS.iter().find(|(name, _)| *name == kernel.name());
         let limit = limit.map(|(_, limits)| limits[kernel.dtype as usize]);
         with_limit += usize::from(limit.is_some());
@@ -215,7 +246,7 @@ pub fn check(device: &Device) -> Result<()> {
     let all = kernels::all();
     let found = reader.faults(str::to_string, &all, count)?;
     if let Some(first) = &found.first {
-        return Err(format!("{} faults in {} pipelines, first: {first}", found.count(), all.len()).into());
+        return Err(format!("{} faults in {} pipelines, first: {first}", found.count, all.len()).into());
     }
     if device.name == LIMITED && with_limit != 3 * LIMITS.len() {
         above.push(format!(
@@ -227,27 +258,38 @@ pub fn check(device: &Device) -> Result<()> {
         return Err(above.join("\n").into());
     }
 
+    if device.name == SPILLING.0 && found.spilling == 0 {
+        return Err(format!("no {} spills registers any more: remove SPILLING", SPILLING.1).into());
+    }
+
     // Without the shader's precautions the compiler has to fuse, or the check proves nothing.
     let (outside, ours): (Vec<_>, Vec<_>) = all.into_iter().partition(|pipeline| pipeline.placement.is_none());
     let shown: Vec<_> = ours.into_iter().filter(Pipeline::is_shown).collect();
     let careless = reader.faults(|text| without(text, ROUNDINGS), &shown, |_, _| ())?;
     let careless_outside = reader.faults(|text| without(text, ROUNDINGS), &outside, |_, _| ())?;
-    if careless_outside.fused == 0 {
+    if careless_outside.fusing.is_empty() {
         return Err(
             "no kernel that calls a function shows a fusion without apart(), so this check might miss one".into(),
         );
     }
     for kernel in ["pytorch forward f32", "pytorch gate f32"] {
-        if !careless.fusing.iter().any(|name| name == kernel) {
+        let is_among = |names: &[String]| names.iter().any(|name| name == kernel);
+        // Qualcomm's compiler works out that t - 4q - 2q is 0 if q is t/6, before it fuses anything.
+        let is_left_out = device.vendor == Vendor::Qualcomm && is_among(&careless.leaving);
+        if !is_among(&careless.fusing) && !is_left_out {
             return Err(format!("{kernel} shows no fusion without apart(), so this check might miss one").into());
         }
     }
     println!(
-        "{}, 0 faults in all pipelines; {} of {} bodies, and {} of {} kernels that call a function, fuse without apart()",
-        reader.driver.name,
-        careless.fused,
+        "{}, 0 faults in all pipelines{}; {} of {} bodies, and {} of {} kernels that call a function, round otherwise without apart()",
+        reader.driver.name.trim(),
+        match found.spilling {
+            0 => String::new(),
+            count => format!(", but {count} of {} spill registers", SPILLING.1),
+        },
+        careless.fusing.len() + careless.leaving.len(),
         shown.len(),
-        careless_outside.fused,
+        careless_outside.fusing.len() + careless_outside.leaving.len(),
         outside.len()
     );
     for (name, count) in rows {
@@ -258,4 +300,97 @@ pub fn check(device: &Device) -> Result<()> {
         println!("{name}\t{count:.1}");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::isa::{device::DEVICES, kernels};
+    use std::collections::BTreeSet;
+
+    /// The faults of a body that a device's listing shows so.
+    fn faults(device: &str, name: &str, dtype: DType, reading: &Reading, statistics: &[(String, u64)]) -> Faults {
+        let all = kernels::all();
+        let kernel = all
+            .iter()
+            .find(|kernel| kernel.entry == "body" && kernel.name() == name && kernel.dtype == dtype);
+        let device = DEVICES.iter().find(|one| one.name == device).unwrap();
+        let copied = Reading {
+            accesses: BTreeSet::from(["load 4".into()]),
+            ..Default::default()
+        };
+        let mut faults = Faults::default();
+        faults.add(kernel.unwrap(), reading, statistics, device, &copied);
+        faults
+    }
+
+    /// A listing without a fault, but for this change.
+    fn changed(change: impl Fn(&mut Reading)) -> Reading {
+        let mut reading = Reading {
+            accesses: BTreeSet::from(["load 4".into()]),
+            ..Default::default()
+        };
+        change(&mut reading);
+        reading
+    }
+
+    #[test]
+    fn every_kind_of_fault_is_seen() {
+        let of = |reading: &Reading| faults("gfx1100", "keras forward", DType::F32, reading, &[]);
+        assert_eq!(of(&changed(|_| ())).first, None);
+        let lines = || vec!["a line".to_string()];
+        let bad = [
+            (changed(|reading| reading.fused = lines()), "rounds once: a line"),
+            (changed(|reading| reading.fused_sixths = 1), "more products by 1/6"),
+            (changed(|reading| reading.compared = lines()), "compares floats: a line"),
+            (changed(|reading| reading.limited = lines()), "clamp of floats: a line"),
+            (
+                changed(|reading| reading.accesses = BTreeSet::from(["load 1".into()])),
+                "the copy kernel: load 1",
+            ),
+            (
+                changed(|reading| reading.spilled = lines()),
+                "spills a register: a line",
+            ),
+        ];
+        for (i, (reading, words)) in bad.iter().enumerate() {
+            let found = of(reading);
+            assert!(found.first.is_some_and(|first| first.contains(words)), "{words}");
+            assert_eq!((found.count, found.fusing.len()), (1, usize::from(i < 2)), "{words}");
+        }
+    }
+
+    /// The correction of a division has two products by a power of two, and one by 1/6 for each element.
+    #[test]
+    fn a_division_needs_its_correction() {
+        let of = |exact, sixths| {
+            let reading = changed(|reading| (reading.fused_exact, reading.fused_sixths) = (exact, sixths));
+            let found = faults("a740", "pytorch forward", DType::F32, &reading, &[]);
+            (found.count, found.fusing.len(), found.leaving.len())
+        };
+        assert_eq!([of(8, 4), of(0, 0), of(8, 5)], [(0, 0, 0), (1, 0, 1), (1, 1, 0)]);
+    }
+
+    #[test]
+    fn spilled_registers_are_seen_in_the_statistics() {
+        let spills = |device, dtype, statistic: &str, value| {
+            let reading = changed(|reading| reading.fused_exact = 2);
+            let statistics = [("Instruction count".into(), 9), (statistic.into(), value)];
+            faults(device, "pytorch gate_backward", dtype, &reading, &statistics).count > 0
+        };
+        for statistic in [
+            "Spilled VGPRs",
+            "Scratch Memory Size",
+            "Fill Count",
+            "SLM Size",
+            "STP Count",
+            "LDP Count",
+        ] {
+            assert!(spills("ada", DType::F16, statistic, 4), "{statistic}");
+            assert!(!spills("ada", DType::F16, statistic, 0), "{statistic}");
+        }
+        // The known case, and no other.
+        assert!(!spills("g610", DType::F16, "Spill Count", 4));
+        assert!(spills("g610", DType::F32, "Spill Count", 4));
+    }
 }

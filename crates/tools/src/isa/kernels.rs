@@ -15,33 +15,37 @@ use hard_sigmoid::{
 use naga::{back, proc::BoundsCheckPolicies, valid};
 use std::{collections::HashSet, ffi::CString};
 
-/// The WGSL text of a kernel that maps vectors x to vectors y.
-macro_rules! control {
-    ($element:literal, $result:literal) => {
-        concat!(
-            "struct Params { len: u32, row: u32, pad0: u32, pad1: u32 }\n",
-            "@group(0) @binding(0) var<storage, read> x: array<vec4<",
-            $element,
-            ">>;\n",
-            "@group(0) @binding(1) var<storage, read_write> y: array<vec4<",
-            $element,
-            ">>;\n",
-            "@group(0) @binding(2) var<uniform> params: Params;\n",
-            "@compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {\n",
-            "    let i = id.y * params.row + id.x;\n",
-            "    if i < params.len / 4u { y[i] = ",
-            $result,
-            "; }\n",
-            "}"
-        )
+/// The WGSL text of a kernel that maps vectors x0, x1… of `operands` tensors to an expression, which it stores in `results` tensors.
+fn control(element: &str, operands: usize, results: usize, expression: &str) -> String {
+    let tensor = |binding: usize, access: &str, name: String| {
+        format!("@group(0) @binding({binding}) var<storage, {access}> {name}: array<vec4<{element}>>;\n")
     };
+    let bindings = (0..operands).map(|x| tensor(x, "read", format!("x{x}")));
+    let bindings = bindings.chain((0..results).map(|y| tensor(operands + y, "read_write", format!("y{y}"))));
+    let bindings: String = bindings.collect();
+    let stores: String = (0..results).map(|y| format!("y{y}[i] = y; ")).collect();
+    let uniform = operands + results;
+    format!(
+        "struct Params {{ len: u32, row: u32, pad0: u32, pad1: u32 }}
+        {bindings}@group(0) @binding({uniform}) var<uniform> params: Params;
+        @compute @workgroup_size(256) fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
+            let i = id.y * params.row + id.x;
+            if i < params.len / 4u {{ let y = {expression}; {stores} }}
+        }}"
+    )
 }
 
-/// Copies vectors, for comparison.
-pub const COPY: &str = control!("u32", "x[i]");
+/// Copies vectors, for comparison. With several operands it stores their exclusive or, which is an operation for each word of each
+/// further operand.
+pub fn copy(operands: usize, results: usize) -> String {
+    let operand: Vec<_> = (0..operands).map(|x| format!("x{x}[i]")).collect();
+    control("u32", operands, results, &operand.join(" ^ "))
+}
 
 /// The plain expression, which compilers fuse.
-pub const PLAIN: &str = control!("f32", "clamp(0.2 * x[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0))");
+pub fn plain() -> String {
+    control("f32", 1, 1, "clamp(0.2 * x0[i] + 0.5, vec4<f32>(0.0), vec4<f32>(1.0))")
+}
 
 /// A validated module, which can be compiled many times.
 pub struct Module {

@@ -1,11 +1,27 @@
 //! Reads a listing of machine code: how much arithmetic it does, and whether the shader's precautions are still present.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod amd;
+mod arm;
+mod intel;
+mod nvidia;
+mod qualcomm;
+
+use std::collections::BTreeSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Vendor {
     Amd,
     Intel,
+    Nvidia,
+    Qualcomm,
+    Arm,
+}
+
+impl Vendor {
+    /// Whether the counts are those beyond a copy kernel's. These drivers check bounds by instructions.
+    pub fn is_counted_beyond_a_copy(self) -> bool {
+        !matches!(self, Self::Amd | Self::Intel)
+    }
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -16,18 +32,33 @@ pub struct Reading {
     pub fused: Vec<String>,
     /// The number of further lines that round a product with 1/6 and a sum once.
     pub fused_sixths: usize,
+    /// The number of further lines that take a sum with a product by a power of two, which is exact.
+    pub fused_exact: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,
     /// Lines that take a minimum, a maximum or a clamp of floats, which lose NaN.
     pub limited: Vec<String>,
     /// Kinds of access to storage buffers.
     pub accesses: BTreeSet<String>,
+    /// The number of loads and of stores among them. AMD's and Intel's aren't counted.
+    pub loads: usize,
+    pub stores: usize,
+    /// Lines that keep a register in memory. Some drivers' statistics don't have them.
+    pub spilled: Vec<String>,
 }
 
 impl Reading {
+    /// Records a load from a storage buffer, or a store.
+    fn access(&mut self, is_store: bool, width: &str) {
+        self.accesses
+            .insert(format!("{} {width}", if is_store { "store" } else { "load" }));
+        *if is_store { &mut self.stores } else { &mut self.loads } += 1;
+    }
+
     /// Records a fused product, given the factors that are known.
     fn fuse(&mut self, code: &str, mut factors: impl Iterator<Item = u32> + Clone) {
         if factors.clone().any(is_exact) {
+            self.fused_exact += 1;
             return;
         }
         match factors.any(|bits| bits & 0x7fff_ffff == SIXTH) {
@@ -57,396 +88,10 @@ fn literal(text: &str) -> Option<u32> {
 /// Reads a listing. `subgroup` is how many invocations run side by side.
 pub fn read(vendor: Vendor, listing: &str, subgroup: u32) -> Reading {
     match vendor {
-        Vendor::Amd => amd(listing),
-        Vendor::Intel => intel(listing, f64::from(subgroup)),
-    }
-}
-
-/// Reads lines like `v_fma_f32 v2, s4, v2, 0.5 ; d6130002`, or two instructions with `::` between them.
-fn amd(listing: &str) -> Reading {
-    let mut reading = Reading::default();
-    // Registers that hold a literal of the listing.
-    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
-    let lines = listing.lines().map(|line| line.split(';').next().unwrap_or_default());
-    for code in lines.flat_map(|line| line.split(" :: ")).map(str::trim) {
-        let Some((name, operands)) = code.split_once([' ', '\t']) else {
-            continue;
-        };
-        let operands: Vec<&str> = operands.split(',').map(str::trim).collect();
-        // An example of several registers is `v[4:7]`.
-        let (kind, rest) = operands[0].split_at(operands[0].find(|c| c != 'v' && c != 's').unwrap_or_default());
-        let range = rest.trim_matches(['[', ']']);
-        let (first, last) = range.split_once(':').unwrap_or((range, range));
-        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
-            for register in first..=last {
-                numbers.remove(&format!("{kind}{register}"));
-            }
-        }
-        if let (true, Some(number)) = (
-            name.contains("_mov_b32"),
-            operands.get(1).and_then(|text| literal(text)),
-        ) {
-            numbers.insert(operands[0].into(), number);
-        }
-        if ["buffer_", "global_", "flat_"]
-            .iter()
-            .any(|kind| name.starts_with(kind))
-        {
-            reading.accesses.insert(name.into());
-        }
-        let Some(operation) = name.strip_prefix("v_") else {
-            continue;
-        };
-        reading.alu += 1.0;
-        let is_float = ["f32", "f16", "f64", "legacy", "mix"]
-            .iter()
-            .any(|kind| operation.contains(kind));
-        if !is_float {
-            continue;
-        }
-        let operation = ["dual_", "pk_"]
-            .iter()
-            .fold(operation, |name, prefix| name.strip_prefix(prefix).unwrap_or(name));
-        let is = |names: &[&str]| names.iter().any(|name| operation.starts_with(name));
-        if is(&["fma", "mad", "mac", "dot"]) {
-            // GCN's v_mad rounds twice, but counts too. The factors follow the result.
-            let factors = operands
-                .iter()
-                .skip(1)
-                .take(2)
-                .map(|text| text.trim_matches(['-', '|']));
-            reading.fuse(
-                code,
-                factors.filter_map(|text| literal(text).or(numbers.get(text).copied())),
-            );
-        }
-        if is(&["cmp"]) {
-            reading.compared.push(code.into());
-        }
-        if is(&["min", "max", "med3"]) || code.ends_with(" clamp") {
-            reading.limited.push(code.into());
-        }
-    }
-    reading
-}
-
-/// Literals that Intel's registers hold, by register and element, and whether a whole vector holds the same one.
-#[derive(Default)]
-struct Registers(BTreeMap<(u32, u32), (u32, bool)>);
-
-impl Registers {
-    /// Register and element of an operand like `g30.2<0,1,0>F`, `-g7<8,8,1>F` or `g59UD`.
-    fn place(operand: &str) -> Option<(u32, u32)> {
-        let name = operand
-            .trim_matches(['-', '|', '(', ')'])
-            .strip_prefix("(abs)")
-            .unwrap_or(operand.trim_start_matches('-'));
-        let digits = name
-            .strip_prefix('g')?
-            .split(|c: char| c != '.' && !c.is_ascii_digit())
-            .next()?;
-        let (register, element) = digits.split_once('.').unwrap_or((digits, "0"));
-        Some((register.parse().ok()?, element.parse().ok()?))
-    }
-
-    fn get(&self, operand: &str) -> Option<u32> {
-        self.0.get(&Self::place(operand)?).map(|&(number, _)| number)
-    }
-
-    /// Forgets the literals of `count` registers from `operand` on.
-    fn clear(&mut self, operand: &str, count: u32) {
-        if let Some((first, _)) = Self::place(operand) {
-            self.0
-                .retain(|&(register, _), _| register < first || register >= first + count.max(1));
-        }
-    }
-
-    /// Records that an instruction on `width` lanes has written `result`: a literal, or any other value (`None`).
-    fn write(&mut self, result: &str, width: u32, number: Option<u32>) {
-        let Some(place) = Self::place(result) else {
-            return;
-        };
-        let is_vector = width >= 8;
-        if is_vector {
-            // `g53.1<2>UW` is every second of the two-byte elements. A register has 32 bytes.
-            let (stride, kind) = result
-                .split_once('<')
-                .and_then(|(_, rest)| rest.split_once('>'))
-                .unwrap_or(("1", "F"));
-            let size = match kind {
-                "B" | "UB" => 1,
-                "W" | "UW" | "HF" => 2,
-                "Q" | "UQ" | "DF" => 8,
-                _ => 4,
-            };
-            self.clear(
-                result,
-                (place.1 * size + width * stride.parse().unwrap_or(1) * size).div_ceil(32),
-            );
-        } else {
-            self.0
-                .retain(|&other, &mut (_, of_vector)| other != place && (other.0 != place.0 || !of_vector));
-        }
-        if let Some(number) = number {
-            self.0.insert(place, (number, is_vector));
-        }
-    }
-}
-
-/// The bits of an f32 from `0x3e2aaaabF`, `4F` or `1082130432D`.
-fn intel_literal(operand: &str) -> Option<u32> {
-    let text = ["UD", "D", "F"]
-        .iter()
-        .find_map(|suffix| operand.strip_suffix(suffix))?;
-    match text.trim_start_matches('-').strip_prefix("0x") {
-        Some(bits) => u32::from_str_radix(bits, 16).ok(),
-        None if operand.ends_with('F') => text.parse().ok().map(f32::to_bits),
-        None => text.parse().ok().map(|bits: i64| bits as u32),
-    }
-}
-
-/// Reads lines like `(+f0.0) mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 }`.
-fn intel(listing: &str, subgroup: f64) -> Reading {
-    let mut reading = Reading::default();
-    let mut registers = Registers::default();
-    // The register that receives a message, whose description follows in the next line.
-    let mut received = "";
-    for line in listing.lines().map(str::trim) {
-        if let Some((port, message)) = line.split_once("MsgDesc: ") {
-            let words: Vec<_> = message
-                .split([' ', ',', ')'])
-                .filter(|word| !word.is_empty() && *word != "=")
-                .collect();
-            let length = words.windows(2).find(|pair| ["dst_len", "rlen"].contains(&pair[0]));
-            registers.clear(received, length.and_then(|pair| pair[1].parse().ok()).unwrap_or(8));
-            // `const` and `transpose` load uniforms. Surface and width don't describe the kind of access.
-            if message.starts_with('(') && !port.starts_with("const") && !message.contains("transpose") {
-                let parts = message.trim_start_matches('(').split([',', ')']).map(str::trim);
-                let named = parts.filter(|part| {
-                    let says = ["untyped", "DC untyped", "load", "store", "Mask", "xyzw", "d32"];
-                    says.iter().any(|word| part.starts_with(word))
-                });
-                reading.accesses.insert(named.collect::<Vec<_>>().join(", "));
-            }
-            continue;
-        }
-        let (is_predicated, code) = match line.strip_prefix('(').and_then(|rest| rest.split_once(") ")) {
-            Some((_, rest)) => (true, rest),
-            None => (false, line),
-        };
-        let code = code.split('{').next().unwrap_or_default().trim();
-        let Some((name, rest)) = code.split_once('(') else {
-            continue;
-        };
-        let Some((width, operands)) = rest.split_once(')') else {
-            continue;
-        };
-        let Ok(width) = width.parse::<u32>() else {
-            continue;
-        };
-        let operands: Vec<&str> = operands.split_whitespace().collect();
-        let Some(result) = operands.first() else {
-            continue;
-        };
-        let mut parts = name.split('.');
-        let operation = parts.next().unwrap_or_default();
-        let modifiers: Vec<_> = parts.collect();
-        if operation.starts_with("send") {
-            received = result;
-            continue;
-        }
-        const OTHERS: [&str; 9] = ["sync", "if", "else", "endif", "while", "jmpi", "nop", "halt", "wait"];
-        if OTHERS.contains(&operation) {
-            continue;
-        }
-        let known: Vec<_> = operands
-            .iter()
-            .map(|operand| intel_literal(operand).or(registers.get(operand)))
-            .collect();
-        let moved = known
-            .get(1)
-            .copied()
-            .flatten()
-            .filter(|_| operation == "mov" && !is_predicated);
-        registers.write(result, width, moved);
-        if width < 8 {
-            continue;
-        }
-        reading.alu += f64::from(width) / subgroup;
-        let is_float = |operand: &str| operand.ends_with(">F") || operand.ends_with(">HF");
-        if !operands.iter().any(|operand| is_float(operand)) {
-            continue;
-        }
-        match operation {
-            // The summand comes first.
-            "mad" | "madm" => reading.fuse(code, known.iter().skip(2).take(2).copied().flatten()),
-            "mac" | "lrp" | "line" | "pln" | "dp4" | "dp4a" => reading.fuse(code, std::iter::empty()),
-            _ => {}
-        }
-        const CONDITIONS: [&str; 6] = ["l", "le", "g", "ge", "z", "nz"];
-        let has_condition = modifiers.iter().any(|modifier| CONDITIONS.contains(modifier));
-        if operation == "sel" && has_condition || modifiers.contains(&"sat") {
-            reading.limited.push(code.into());
-        } else if ["cmp", "cmpn", "csel"].contains(&operation) || has_condition {
-            reading.compared.push(code.into());
-        }
-    }
-    reading
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn amd(listing: &str) -> Reading {
-        read(Vendor::Amd, listing, 64)
-    }
-
-    fn intel(listing: &str) -> Reading {
-        read(Vendor::Intel, listing, 16)
-    }
-
-    #[test]
-    fn a_fused_product_is_seen() {
-        assert_eq!(amd("\tv_fma_f32 v2, s4, v2, 0.5 ; d6130002").fused.len(), 1);
-        assert_eq!(amd("v_fmac_f32_e32 v2, v3, v4").fused.len(), 1);
-        assert_eq!(amd("v_pk_fma_f16 v2, v3, v4, v5").fused.len(), 1);
-        assert_eq!(
-            intel("mad(16) g103<1>F g93<8,8,1>F g3.0<0,1,0>F g95<1,1,1>F { align1 1H };")
-                .fused
-                .len(),
-            1
-        );
-        assert_eq!(
-            intel("(+f0.0) mad(8) g9<1>F g8<8,8,1>F g3<0,1,0>F g9<1,1,1>F { align1 };")
-                .fused
-                .len(),
-            1
-        );
-        // Integers aren't rounded.
-        assert_eq!(amd("v_mad_u32_u24 v2, v3, v4, v5").fused.len(), 0);
-        assert_eq!(
-            intel("mad(16) g103<1>D g93<8,8,1>D g3.0<0,1,0>D g95<1,1,1>W { align1 };")
-                .fused
-                .len(),
-            0
-        );
-    }
-
-    #[test]
-    fn an_exact_product_may_be_fused() {
-        assert_eq!(amd("v_fma_f32 v2, -4.0, v1, v2").fused.len(), 0);
-        assert_eq!(amd("v_fmamk_f32 v2, v1, 0xc0800000, v2").fused.len(), 0);
-        // An exact summand doesn't make the fusion exact.
-        assert_eq!(amd("v_fma_f32 v2, v3, v1, -4.0").fused.len(), 1);
-        let sixth = amd("s_mov_b32 s3, 0x3e2aaaab\nv_fma_f32 v2, s3, v1, v2");
-        assert_eq!((sixth.fused.len(), sixth.fused_sixths), (0, 1));
-        let four = "mov(8) g7<1>F 0x40800000F /* 4F */ { align1 };\n";
-        let of = |factor: &str| {
-            intel(&format!(
-                "{four}mad(16) g9<1>F g8<8,8,1>F {factor} g6<1,1,1>F {{ align1 }};"
-            ))
-            .fused
-            .len()
-        };
-        assert_eq!([of("g7<0,1,0>F"), of("-g7.0<0,1,0>F"), of("g5<0,1,0>F")], [0, 0, 1]);
-        let in_bits = "mov(1) g7.2<1>D 1082130432D { };\nmad(16) g9<1>F g8<8,8,1>F g7.2<0,1,0>F g6<1,1,1>F { };";
-        assert_eq!(intel(in_bits).fused.len(), 0);
-    }
-
-    /// A register that was written again doesn't hold the literal any more.
-    #[test]
-    fn a_number_that_was_overwritten_is_forgotten() {
-        for between in ["s_mov_b32 s3, s4", "s_load_b64 s[2:3], s[0:1], 0"] {
-            let listing = format!("s_mov_b32 s3, 0xc0800000\n{between}\nv_fma_f32 v2, s3, v1, v2");
-            assert_eq!(amd(&listing).fused.len(), 1, "{between}");
-        }
-        let listing = "v_mov_b32_e32 v5, -4.0\nbuffer_load_b128 v[4:7], v0, s[4:7], 0 offen\nv_fma_f32 v2, v5, v1, v2";
-        assert_eq!(amd(listing).fused.len(), 1);
-        let mad = "mad(16) g9<1>F g8<8,8,1>F g7<8,8,1>F g6<1,1,1>F { };";
-        for between in [
-            "send(16) g7UD g31UD nullUD { };\nugm MsgDesc: ( load, d32 dst_len = 1, src0_len = 2 ) BTI 2",
-            "add(1) g7<1>D g2<0,1,0>D g3<0,1,0>D { };",
-            "add(1) g7.1<1>D g2<0,1,0>D g3<0,1,0>D { };",
-            "mul(16) g6<1>F g2<8,8,1>F g4<8,8,1>F { };",
-        ] {
-            let listing = format!("mov(8) g7<1>F 0x40800000F {{ }};\n{between}\n{mad}");
-            assert_eq!(intel(&listing).fused.len(), 1, "{between}");
-        }
-        assert_eq!(
-            intel(&format!("(+f0.0) mov(16) g7<1>F 0x40800000F {{ }};\n{mad}"))
-                .fused
-                .len(),
-            1
-        );
-    }
-
-    #[test]
-    fn two_instructions_of_a_line_are_seen() {
-        let reading = amd("v_dual_mul_f32 v1, v2, v3 :: v_dual_fmac_f32 v4, v5, v6");
-        assert_eq!((reading.alu, reading.fused.len()), (2.0, 1));
-        assert_eq!(amd("v_dot2c_f32_f16 v1, v2, v3").fused.len(), 1);
-        assert_eq!(
-            intel("lrp(16) g9<1>F g8<8,8,1>F g7<8,8,1>F g6<1,1,1>F { };")
-                .fused
-                .len(),
-            1
-        );
-    }
-
-    #[test]
-    fn limited_floats_are_seen() {
-        let limited =
-            amd("v_max_f32 v1, v2, v3\nv_med3_f32 v1, v2, v3, v4\nv_add_f32 v1, v2, v3 clamp\nv_max_i32 v1, v2, v3");
-        assert_eq!(limited.limited.len(), 3);
-        let limited = intel(
-            "sel.ge(16) g7<1>F g8<8,8,1>F 0F { };\nadd.sat(16) g7<1>F g8<8,8,1>F g9<8,8,1>F { };\nsel.ge(16) g7<1>D g8<8,8,1>D 0D { };",
-        );
-        assert_eq!(limited.limited.len(), 2);
-    }
-
-    #[test]
-    fn compared_floats_are_seen() {
-        assert_eq!(amd("v_cmp_gt_f32_e32 vcc, v1, v2").compared.len(), 1);
-        assert_eq!(amd("v_cmp_gt_u32_e32 vcc, v1, v2").compared.len(), 0);
-        assert_eq!(
-            intel("cmp.l.f0.0(16) null<1>F g55<8,8,1>F g57<8,8,1>F { align1 };")
-                .compared
-                .len(),
-            1
-        );
-        assert_eq!(
-            intel("add.l.f0.0(16) g7<1>F g8<8,8,1>F g9<8,8,1>F { };").compared.len(),
-            1
-        );
-        assert_eq!(
-            intel("cmp.l.f0.0(16) null<1>UD g55<8,8,1>UD g57<8,8,1>UD { align1 };")
-                .compared
-                .len(),
-            0
-        );
-    }
-
-    #[test]
-    fn instructions_and_accesses_are_counted() {
-        let reading = amd(
-            "s_add_u32 s0, s0, s1\nv_add_f32 v0, v1, v2\nbuffer_load_b128 v[4:7], v0, s[4:7], 0 offen\nv_or_b32 v0, v1, v2",
-        );
-        assert_eq!(reading.alu, 2.0);
-        assert_eq!(reading.accesses.into_iter().collect::<Vec<_>>(), ["buffer_load_b128"]);
-        let reading = intel(
-            "add(1) g1<1>D g2<0,1,0>D g3<0,1,0>D { };\nadd(16) g1<1>D g2<0,1,0>D g3<0,1,0>D { };\nsend(16) g59UD g31UD nullUD { };\n\
-             ugm MsgDesc: ( load_cmask, a32, d32, xyzw, L1STATE_L3MOCS dst_len = 8, src0_len = 2 bti ) BTI 2\n\
-             or(8) g1<1>D g2<0,1,0>D g3<0,1,0>D { };",
-        );
-        assert_eq!(reading.alu, 1.5);
-        let accesses: Vec<_> = reading.accesses.into_iter().collect();
-        assert_eq!(accesses, ["load_cmask, d32, xyzw"]);
-        let reading = intel(
-            "dp data 1 MsgDesc: (untyped surface read, Surface = 2, SIMD16, Mask = 0x0) mlen 2 rlen 8 { align1 1H };\n\
-             const MsgDesc: (bti 4, msg_ctrl 3, msg_type 0, write_commit 0) mlen 1 rlen 2 { align1 WE_all 1H };",
-        );
-        let accesses: Vec<_> = reading.accesses.into_iter().collect();
-        assert_eq!(accesses, ["untyped surface read, Mask = 0x0"]);
+        Vendor::Amd => amd::read(listing),
+        Vendor::Intel => intel::read(listing, f64::from(subgroup)),
+        Vendor::Nvidia => nvidia::read(listing),
+        Vendor::Qualcomm => qualcomm::read(listing),
+        Vendor::Arm => arm::read(listing),
     }
 }

@@ -16,7 +16,7 @@ mod page;
 
 use crate::Result;
 use clap::Args;
-use device::DEVICES;
+use device::{Built, DEVICES};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -24,14 +24,13 @@ use std::{
 
 /// Reads the machine code that the shader compilers of real drivers make of the kernels
 ///
-/// Compiles every pipeline with AMD's driver (RADV), and with Intel's (ANV) if Mesa's shim for its device is given. Fails if a product
-/// is fused where two roundings are promised, if floats are compared or clamped, if vectors are split, if registers spill, or if a
-/// kernel takes more instructions than its limit.
+/// Compiles every pipeline with AMD's driver (RADV), and with those of Intel (ANV), NVIDIA (NVK), Qualcomm (Turnip) and Arm (PanVK) if
+/// what they need is given; `./test.sh isa` builds it. Fails if a product is fused where two roundings are promised, if floats are
+/// compared or clamped, if vectors are split, if registers spill, or if a kernel takes more instructions than its limit.
 #[derive(Args)]
 pub struct Arguments {
-    /// Mesa's shim for Intel's device; `./test.sh isa` builds it
-    #[arg(long, value_name = "libintel_noop_drm_shim.so")]
-    intel_shim: Option<PathBuf>,
+    #[command(flatten)]
+    built: Built,
     /// The page to write the counts to
     #[arg(long, value_name = "docs/portability.md")]
     write: Option<PathBuf>,
@@ -46,17 +45,23 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             let named = DEVICES.iter().find(|device| name == device.name);
             named.map_or(Err("--device: no such device".into()), check::check)
         }
-        None => read_all(arguments.intel_shim.as_deref(), arguments.write.as_deref()),
+        None => read_all(&arguments.built, arguments.write.as_deref()),
     }
 }
 
 /// Reads every device, each in a process of its own.
-fn read_all(shim: Option<&Path>, page: Option<&Path>) -> Result<()> {
+fn read_all(built: &Built, page: Option<&Path>) -> Result<()> {
     let mut counted = vec![];
     for device in &DEVICES {
-        let Some(environment) = device.environment(shim)? else {
-            println!("{}: NOT READ, its driver needs --intel-shim", device.name);
-            continue;
+        let environment = match device.environment(built)? {
+            Ok(environment) => environment,
+            Err(missing) => {
+                println!(
+                    "{} ({}): NOT READ, its driver needs {missing}",
+                    device.name, device.about
+                );
+                continue;
+            }
         };
         let output = Command::new(std::env::current_exe()?)
             .args(["isa", "--device", device.name])
@@ -71,7 +76,9 @@ fn read_all(shim: Option<&Path>, page: Option<&Path>) -> Result<()> {
         println!("{} ({}): {}", device.name, device.about, counts.summary);
         counted.push(counts);
     }
-    print!("\n{}\n{}", page::table(&counted), page::functions(&counted));
+    for (_, table) in page::tables(&counted) {
+        print!("\n{table}");
+    }
     if let Some(path) = page {
         page::write(path, &counted)?;
         println!("wrote {}", path.display());

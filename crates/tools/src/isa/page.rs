@@ -2,7 +2,7 @@
 
 use crate::{
     Result,
-    isa::device::Device,
+    isa::{device::Device, listing::Vendor},
     portability::{self, Part},
 };
 use std::{collections::BTreeMap, fmt::Write, path::Path};
@@ -11,6 +11,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path};
 pub struct Counts {
     device: &'static str,
     about: &'static str,
+    vendor: Vendor,
     pub summary: String,
     /// Names and instructions for an element, in the order of the rows.
     rows: Vec<(String, f64)>,
@@ -31,6 +32,7 @@ impl Counts {
         Ok(Self {
             device: device.name,
             about: device.about,
+            vendor: device.vendor,
             summary,
             rows: lines
                 .by_ref()
@@ -42,18 +44,28 @@ impl Counts {
     }
 }
 
-/// A row for each kernel, a column for each device, and in a cell f32, f16 and bf16.
-pub fn table(counted: &[Counts]) -> String {
-    joined("kernel", counted, |counts| &counts.rows)
-}
-
-/// A row for each function, a column for each device, and in a cell the short and the exact text.
-pub fn functions(counted: &[Counts]) -> String {
-    joined("function", counted, |counts| &counts.functions)
+/// Two tables of kernels, and two of functions: the first of each is of devices whose counts are whole, the second of those whose
+/// counts are beyond a copy. A row for each kernel or function, and a column for each device. A cell has f32, f16 and bf16, or the
+/// short and the exact text.
+pub fn tables(counted: &[Counts]) -> [(&'static str, String); 4] {
+    let (beyond, whole): (Vec<&Counts>, Vec<_>) = counted
+        .iter()
+        .partition(|counts| counts.vendor.is_counted_beyond_a_copy());
+    let kernels = |counted: &[&Counts]| joined("kernel", counted, |counts| &counts.rows);
+    let functions = |counted: &[&Counts]| joined("function", counted, |counts| &counts.functions);
+    [
+        ("kernels", kernels(&whole)),
+        ("kernels_beyond", kernels(&beyond)),
+        ("functions", functions(&whole)),
+        ("functions_beyond", functions(&beyond)),
+    ]
 }
 
 /// A row for the names that are alike but for their last word, whose counts come into one cell.
-fn joined(what: &str, counted: &[Counts], rows: impl Fn(&Counts) -> &[(String, f64)]) -> String {
+fn joined(what: &str, counted: &[&Counts], rows: impl Fn(&Counts) -> &[(String, f64)]) -> String {
+    if counted.is_empty() {
+        return String::new();
+    }
     let mut table = format!("| {what} |");
     for counts in counted {
         write!(table, " {} ({}) |", counts.device, counts.about).expect("writing to a String succeeds");
@@ -118,13 +130,11 @@ pub fn write(path: &Path, counted: &[Counts]) -> Result<()> {
     for counts in counted {
         writeln!(summaries, "- {} ({}): {}.", counts.device, counts.about, counts.summary)?;
     }
-    let part = Part::MachineCode {
-        summaries,
-        table: table(counted),
-        functions: functions(counted),
-        budgets: budgets(),
-    };
-    portability::write(path, &part)
+    let others = [("summaries", summaries), ("budgets", budgets())];
+    portability::write(
+        path,
+        &Part::MachineCode(tables(counted).into_iter().chain(others).collect()),
+    )
 }
 
 #[cfg(test)]
@@ -144,12 +154,14 @@ mod tests {
                 1,
                 "device B, 3 pipelines\nkeras forward f32\t8.0\n\nkeras forward short\t2.0\nkeras forward exact\t7.0\n",
             ),
+            parse(DEVICES.len() - 1, "device C, 3 pipelines\nkeras forward f32\t9.0\n"),
         ];
-        let table = table(&counted);
-        assert!(table.contains("| keras forward | 9.2 / 13.2 | 8.0 |\n"), "{table}");
-        assert!(table.contains("| pack | 2.0 |  |\n"), "{table}");
-        let functions = functions(&counted);
+        let [kernels, kernels_beyond, functions, _] = tables(&counted).map(|(_, table)| table);
+        assert!(kernels.contains("| keras forward | 9.2 / 13.2 | 8.0 |\n"), "{kernels}");
+        assert!(kernels.contains("| pack | 2.0 |  |\n"), "{kernels}");
         assert!(functions.contains("| keras forward |  | 2.0 / 7.0 |\n"), "{functions}");
+        // A device whose counts are beyond a copy has a table of its own.
+        assert!(kernels_beyond.contains("| keras forward | 9.0 |\n"), "{kernels_beyond}");
         assert!(Counts::parse(&DEVICES[0], "").is_err());
         assert!(Counts::parse(&DEVICES[0], "device\nno tab").is_err());
     }

@@ -9,13 +9,8 @@ pub const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/portabil
 pub enum Part {
     /// The tables of `matrix`.
     Drivers(String),
-    /// What `isa` puts into its text.
-    MachineCode {
-        summaries: String,
-        table: String,
-        functions: String,
-        budgets: String,
-    },
+    /// What `isa` puts into its text, by the names that stand in brackets there.
+    MachineCode(Vec<(&'static str, String)>),
 }
 
 /// Where the part about machine code begins, which is the last one.
@@ -32,17 +27,12 @@ fn with(page: &str, part: &Part) -> String {
     let (drivers, machine_code) = page.split_at(at);
     match part {
         Part::Drivers(tables) => format!("{}\n{tables}{machine_code}", include_str!("drivers.md")),
-        Part::MachineCode {
-            summaries,
-            table,
-            functions,
-            budgets,
-        } => {
-            let text = include_str!("machine_code.md")
-                .replace("{summaries}\n", summaries)
-                .replace("{table}\n", table)
-                .replace("{functions}\n", functions)
-                .replace("{budgets}\n", budgets);
+        Part::MachineCode(found) => {
+            let text = found
+                .iter()
+                .fold(include_str!("machine_code.md").to_string(), |text, (name, lines)| {
+                    text.replace(&format!("{{{name}}}\n"), lines)
+                });
             format!("{drivers}{HEADING}{text}")
         }
     }
@@ -53,12 +43,11 @@ mod tests {
     use super::*;
 
     fn machine_code(table: &str) -> Part {
-        Part::MachineCode {
-            summaries: "- summary.\n".into(),
-            table: table.into(),
-            functions: "| function |\n".into(),
-            budgets: "| budget |\n".into(),
-        }
+        let mut found: Vec<_> = ["kernels_beyond", "functions", "functions_beyond", "budgets"]
+            .map(|name| (name, format!("| {name} |\n")))
+            .into();
+        found.extend([("summaries", "- summary.\n".into()), ("kernels", table.into())]);
+        Part::MachineCode(found)
     }
 
     #[test]
