@@ -12,7 +12,7 @@
 #   ./test.sh tint         the kernels through Tint, Chrome's WGSL compiler, in Dawn under Node
 #   ./test.sh compilers    the kernels' translations through spirv-val, glslang, and DirectX's DXC and FXC under Wine
 #   ./test.sh isa          the machine code of Mesa's shader compilers for GPUs of five vendors: exactness, and instructions per
-#                          element (about 5 minutes, and 15 to build the drivers once)
+#                          element (about 5 minutes, and 10 to build the drivers once)
 #   ./test.sh runtimes     a layer in published runtimes, each on its own wgpu, with a function of ours (about 7 minutes)
 #   ./test.sh aarch64      the library's and the host tests on aarch64, emulated by qemu (about 6 minutes)
 #   ./test.sh python       the Python package against the real frameworks, and from its wheel and source distribution
