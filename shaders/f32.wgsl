@@ -20,7 +20,13 @@ fn plain_signs(x: vec4<u32>, word: u32) -> Signs {
     return Signs(is_plus(x.x), is_plus(x.y), is_plus(x.z), is_plus(x.w));
 }
 fn drawn_signs(x: vec4<u32>, word: u32) -> Signs {
-    let random = random4(word, params.seed, params.offset);
+    return signs_by(x, random4(word, params.seed, params.offset));
+}
+// drawn_signs where the random words of the four are a whole block.
+fn signs_aligned(x: vec4<u32>, word: u32) -> Signs {
+    return signs_by(x, random4_aligned(word, params.seed, params.offset));
+}
+fn signs_by(x: vec4<u32>, random: vec4<u32>) -> Signs {
     return Signs(
         is_drawn_plus(x.x, random.x),
         is_drawn_plus(x.y, random.y),

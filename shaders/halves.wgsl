@@ -55,7 +55,14 @@ fn signs_of_halves(x: vec4<u32>) -> vec4<bool> {
 }
 fn drawn_signs(x: vec4<u32>, word: u32) -> Signs {
     let first = random4(2u * word, params.seed, params.offset);
-    let second = random4(2u * word + 4u, params.seed, params.offset);
+    return signs_by(x, first, random4(2u * word + 4u, params.seed, params.offset));
+}
+// drawn_signs where the random words of the eight halves are two whole blocks.
+fn signs_aligned(x: vec4<u32>, word: u32) -> Signs {
+    let first = random4_aligned(2u * word, params.seed, params.offset);
+    return signs_by(x, first, random4_aligned(2u * word + 4u, params.seed, params.offset));
+}
+fn signs_by(x: vec4<u32>, first: vec4<u32>, second: vec4<u32>) -> Signs {
     return Signs(
         drawn_signs_of_halves(x << vec4<u32>(16u), vec4<u32>(first.xz, second.xz)),
         drawn_signs_of_halves(x, vec4<u32>(first.yw, second.yw)),

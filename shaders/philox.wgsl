@@ -23,14 +23,18 @@ fn philox(block: vec2<u32>, seed: vec2<u32>) -> vec4<u32> {
     return counter;
 }
 
+// The number of the block that has the random word of element number `element` of the tensor. `offset` has its low word first.
+fn block_of(element: u32, offset: vec2<u32>) -> vec2<u32> {
+    let low = offset.x + element;
+    let high = offset.y + select(0u, 1u, low < element);
+    return vec2<u32>((low >> 2u) | (high << 30u), high >> 2u);
+}
 // The random words of four consecutive elements, the first of which is number `element` of the tensor. `seed` and `offset`
 // have their low word first.
 fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
-    let low = offset.x + element;
-    let high = offset.y + select(0u, 1u, low < element);
-    let block = vec2<u32>((low >> 2u) | (high << 30u), high >> 2u);
+    let block = block_of(element, offset);
     let words = philox(block, seed);
-    let skipped = low & 3u;
+    let skipped = (offset.x + element) & 3u;
     if skipped == 0u {
         return words;
     }
@@ -44,4 +48,8 @@ fn random4(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
         return vec4<u32>(words.zw, next.xy);
     }
     return vec4<u32>(words.w, next.xyz);
+}
+// random4 of elements whose words are a whole block.
+fn random4_aligned(element: u32, seed: vec2<u32>, offset: vec2<u32>) -> vec4<u32> {
+    return philox(block_of(element, offset), seed);
 }

@@ -1,7 +1,7 @@
 use crate::{
     gpu::{Kernels, error::LaunchError, operands::BufferRange, pipelines::Compiled},
     math::{dtype::DType, lengths::MAX_TENSORS, op::Op},
-    plan::{Dispatch, Kernel, Params, Part, Stage, UnsupportedDevice, limits::MAX_BINDING},
+    plan::{Dispatch, Kernel, MAX_DISPATCHES, Params, Part, UnsupportedDevice, limits::MAX_BINDING},
 };
 use rustc_hash::{FxHashMap, FxHasher};
 use std::{
@@ -91,7 +91,7 @@ struct Recorded {
     /// The dynamic offset of every binding, in order. Those of the tensors are there only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
-    dispatches: [Option<Dispatch>; Stage::ALL.len()],
+    dispatches: [Option<Dispatch>; MAX_DISPATCHES],
 }
 
 /// Bind groups, found by what they are made of.

@@ -15,7 +15,7 @@ use crate::{
         lengths::MAX_TENSORS,
         op::{Binary, Op, Unary},
     },
-    plan::{Binding, Dispatch, Kernel, Params, Plan, Stage},
+    plan::{Binding, Dispatch, Kernel, MAX_DISPATCHES, Params, Plan},
 };
 
 /// A checked launch. It can be recorded any number of times. One that draws signs at random draws the same ones each time: for
@@ -39,7 +39,7 @@ struct Recorded {
     /// The number of its dynamic offsets, which are all 0.
     dynamic: usize,
     /// The pipeline and the grid of each stage.
-    dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; Stage::ALL.len()],
+    dispatches: [Option<(wgpu::ComputePipeline, [u32; 3])>; MAX_DISPATCHES],
 }
 
 impl Launch {

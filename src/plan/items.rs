@@ -63,6 +63,12 @@ pub(super) fn renamed(text: &str, rename: impl Fn(&str, bool) -> Option<String>)
     result
 }
 
+/// The declaration of a name in a text, with its comment and attributes.
+pub(super) fn declaration<'a>(text: &'a str, name: &str) -> &'a str {
+    let mut items = items(text).into_iter();
+    items.find(|item| item.name == name).map_or("", |item| item.text)
+}
+
 /// The names that a text declares.
 pub(super) fn declared_names(text: &str) -> HashSet<&str> {
     items(text).iter().map(|item| item.name).collect()

@@ -72,16 +72,18 @@ pub struct Tensor {
     pub access: Access,
 }
 
-/// An entry point of a kernel. A part of a tensor has at most one dispatch of each.
+/// An entry point of a kernel. A part of a tensor has at most two dispatches: of a body and of the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// The vectors of four words.
     Body,
     /// The words that are left. They share no word with the body, so the order of the two is free.
     Tail,
+    /// The vectors, in the place of the body, where each one's random words are whole blocks of the stream.
+    BodyAligned,
 }
 
-named!(Stage, "stage", Body => "body", Tail => "tail");
+named!(Stage, "stage", Body => "body", Tail => "tail", BodyAligned => "body_aligned");
 
 impl Stage {
     /// The entry point's name in WGSL.
@@ -89,6 +91,7 @@ impl Stage {
         match self {
             Self::Body => "body",
             Self::Tail => "tail",
+            Self::BodyAligned => "body_aligned",
         }
     }
 }
@@ -158,7 +161,8 @@ impl Kernel {
     pub fn stages(self) -> &'static [Stage] {
         match self.op {
             Op::GateBroadcastSums(_) => &[Stage::Body],
-            _ => Stage::ALL,
+            op if text::is_stochastic(op) => Stage::ALL,
+            _ => &[Stage::Body, Stage::Tail],
         }
     }
 

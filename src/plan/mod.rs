@@ -57,6 +57,8 @@ pub(crate) use grid::WORKGROUP;
 pub use kernel::{Access, Kernel, Placement, Stage, Tensor};
 pub use limits::{Limits, UnsupportedDevice};
 pub use params::Params;
+#[cfg(feature = "wgpu")]
+pub(crate) use part::MAX_DISPATCHES;
 pub use part::{Binding, Dispatch, Part};
 
 /// An operation can't be planned.
@@ -174,7 +176,11 @@ fn elements_of(kernel: Kernel, cut: Option<Cut>, piece: grid::Piece) -> Part {
         params = cut.bind_elements(piece.start, piece.len, &mut bindings, params);
     }
     let dispatch = |stage, workgroups| Dispatch { stage, workgroups };
-    let body = (piece.grid.x > 0).then(|| dispatch(Stage::Body, [piece.grid.x, piece.grid.y, 1]));
+    let body = match text::is_stochastic(op) && params.begins_block() {
+        true => Stage::BodyAligned,
+        false => Stage::Body,
+    };
+    let body = (piece.grid.x > 0).then(|| dispatch(body, [piece.grid.x, piece.grid.y, 1]));
     let tail = piece.has_tail.then(|| dispatch(Stage::Tail, [1, 1, 1]));
     Part {
         params,
@@ -191,7 +197,7 @@ mod tests {
         binarize::Binarization,
         definition::HardSigmoid,
         dtype::DType,
-        op::{Binary, Op},
+        op::{Binary, Op, Unary},
     };
 
     #[test]
@@ -210,6 +216,26 @@ mod tests {
         );
         let error = Plan::new(kernel, u64::MAX, &large_alignment).map(|_| ());
         assert_eq!(error, Err(OpError::TooLong { len: u64::MAX }.into()));
+    }
+
+    /// A random stream that begins with a block has a body of its own, whatever part of a tensor it is.
+    #[test]
+    fn draws_from_a_block_on_have_their_own_body() {
+        for (offset, stage) in [
+            (0, Stage::BodyAligned),
+            (u64::MAX - 3, Stage::BodyAligned),
+            (1, Stage::Body),
+            (6, Stage::Body),
+            (u64::MAX, Stage::Body),
+        ] {
+            let draws = Binarization::stochastic(7, offset);
+            for op in [Op::Pack(draws), Unary::binarize(draws, 1.0).unwrap().into()] {
+                let kernel = Kernel::new(op, DType::F16, Placement::Separate).unwrap();
+                let plan = Plan::new(kernel, (1 << 27) + 9, &Device::default()).unwrap();
+                let stages: Vec<_> = plan.parts().map(|part| part.dispatches().next().unwrap().stage).collect();
+                assert_eq!(stages[..2], [stage; 2], "{op:?}");
+            }
+        }
     }
 
     /// Limits that no device has are refused, or cut the tensor into parts that fit.

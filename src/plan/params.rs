@@ -64,6 +64,11 @@ impl Params {
         }
     }
 
+    /// Whether the random word of the first element is the first of a block.
+    pub(crate) fn begins_block(self) -> bool {
+        self.offset[0].is_multiple_of(4)
+    }
+
     /// These parameters for a part of a broadcast gate that begins at these positions.
     pub(crate) fn broadcast_from(self, first: u32, b_first: u32) -> Self {
         Self { first, b_first, ..self }

@@ -3,12 +3,15 @@ use crate::{
     plan::{kernel::Stage, params::Params},
 };
 
+/// The most dispatches of a part: a body and the tail.
+pub(crate) const MAX_DISPATCHES: usize = 2;
+
 /// A part of the tensors that one bind group covers.
 #[derive(Clone, Copy, Debug)]
 pub struct Part {
     /// The parameters, to be bound after the last tensor; `bytemuck::bytes_of` gives their bytes.
     pub params: Params,
-    pub(crate) dispatches: [Option<Dispatch>; Stage::ALL.len()],
+    pub(crate) dispatches: [Option<Dispatch>; MAX_DISPATCHES],
     pub(super) bindings: [Binding; MAX_TENSORS],
     pub(super) tensors: usize,
 }

@@ -11,7 +11,7 @@ use crate::{
     },
     plan::{
         formula::{Formulas, compares_first_operand, is_of_halves},
-        items::needed,
+        items::{declaration, needed, renamed},
         kernel::{Access, Kernel},
     },
 };
@@ -58,6 +58,10 @@ pub(super) fn kernel(kernel: Kernel) -> String {
         Op::GateBroadcastSums(_) => part!("broadcast_sums").into(),
         Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) => elementwise(op, dtype),
     };
+    let aligned = match is_stochastic(op) {
+        true => aligned(&family),
+        false => String::new(),
+    };
     let about = format!("// {} in {dtype}, tensors {}", op.name(), kernel.placement());
     let about = match op.definition() {
         Some(definition) => format!("{about}: {definition}, {}\n", definition.formula()),
@@ -69,6 +73,7 @@ pub(super) fn kernel(kernel: Kernel) -> String {
         &*bindings,
         PARAMS,
         &*family,
+        &*aligned,
         part!("elementwise"),
         &*formulas.text,
         LOADED,
@@ -76,6 +81,13 @@ pub(super) fn kernel(kernel: Kernel) -> String {
     parts.extend(words(dtype));
     parts.extend(FUNCTIONS);
     about + &resolved(&parts, &[], op, &formulas)
+}
+
+/// The body again, as [`Stage::BodyAligned`](crate::plan::Stage::BodyAligned).
+fn aligned(family: &str) -> String {
+    renamed(declaration(family, "body"), |name, _| {
+        ["body", "signs"].contains(&name).then(|| format!("{name}_aligned"))
+    })
 }
 
 /// The parts that an operation needs, from these roots on, with its formulas for the names that `shaders/` only calls.

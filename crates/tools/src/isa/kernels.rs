@@ -182,18 +182,22 @@ impl Pipeline {
 
     /// The pipeline's name in the tables.
     pub fn name(&self) -> String {
-        match self.op.definition() {
+        let name = match self.op.definition() {
             Some(definition) => format!("{definition} {}", self.op.name()),
             None => match self.op.parameters().estimator {
                 Some(estimator) => format!("{} {estimator}", self.op.name()),
                 None => self.op.name().into(),
             },
+        };
+        match self.entry.strip_prefix("body_") {
+            Some(which) => format!("{name}, {which}"),
+            None => name,
         }
     }
 
-    /// The body computes vectors, the tail single words.
+    /// A body computes vectors, the tail single words.
     fn is_body(&self) -> bool {
-        self.entry == "body"
+        self.entry.starts_with("body")
     }
 }
 
