@@ -72,3 +72,46 @@ fn tail(@builtin(local_invocation_index) lane: u32) {
         store_y_word(i, merged(gate_tail(load_a_word(i), i), before, i));
     }
 }
+
+// The other bodies, which compute a vector at a time: body_aligned if each step of a is whole vectors, body_shared if inner is 1 and
+// each row of a is whole vectors. There is no tail then. A row of their grid is whole rows of a, params.row_invocations vectors, of
+// which body_aligned takes one row of a, and body_shared as many as there is room for. The grid begins with the row of a in which the
+// part begins.
+
+// The number of vectors in so many elements. Those of b_first may have wrapped.
+fn vectors(elements: u32) -> u32 {
+    return bitcast<u32>(bitcast<i32>(elements) >> VECTOR_BITS);
+}
+// n / d, if n is less than 2^20: a division of floats is off by less than half of 1 / d.
+fn quotient(n: u32, d: u32) -> u32 {
+    return u32((f32(n) + 0.5) / f32(d));
+}
+// The vector of the part that an invocation computes, if in_rows says that there is one.
+fn vector_in_rows(id: vec3<u32>) -> u32 {
+    return vector_index(id) - vectors(params.first);
+}
+fn in_rows(id: vec3<u32>) -> bool {
+    return id.x < params.row_invocations && in_body(vector_in_rows(id));
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn body_aligned(@builtin(global_invocation_id) id: vec3<u32>) {
+    if in_rows(id) {
+        let i = vector_in_rows(id);
+        let step = vectors(params.inner);
+        let column = id.x - quotient(id.x, step) * step;
+        store_y(i, gated_vector(load_a(i), load_b(vectors(params.b_first) + id.y * step + column)));
+    }
+}
+@compute @workgroup_size(WORKGROUP)
+fn body_shared(@builtin(global_invocation_id) id: vec3<u32>) {
+    if in_rows(id) {
+        let i = vector_in_rows(id);
+        let row = vectors(params.middle);
+        let number = id.y * quotient(params.row_invocations, row) + quotient(id.x, row);
+        store_y(i, gated_vector(load_a(i), vec4<u32>(number_of_b(params.b_first + number))));
+    }
+}
+fn gated_vector(a: vec4<u32>, b: vec4<u32>) -> vec4<u32> {
+    return vec4<u32>(gated(a.x, b.x), gated(a.y, b.y), gated(a.z, b.z), gated(a.w, b.w));
+}

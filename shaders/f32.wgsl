@@ -56,16 +56,20 @@ fn signs_in(bits: u32) -> Signs {
 // Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
-    return vec4<u32>(
-        gate_bits(a.x, load_b_word(at.x)),
-        gate_bits(a.y, load_b_word(at.y)),
-        gate_bits(a.z, load_b_word(at.z)),
-        gate_bits(a.w, load_b_word(at.w)),
-    );
+    return gated_vector(a, vec4<u32>(load_b_word(at.x), load_b_word(at.y), load_b_word(at.z), load_b_word(at.w)));
 }
 fn gate_tail(a: u32, word: u32) -> u32 {
-    return gate_bits(a, load_b_word(places_of_words(word).x));
+    return gated(a, load_b_word(places_of_words(word).x));
 }
+// A word of a, gated by a word of b.
+fn gated(a: u32, b: u32) -> u32 {
+    return gate_bits(a, b);
+}
+// The number at a place of b, in every element of a word.
+fn number_of_b(place: u32) -> u32 {
+    return load_b_word(place);
+}
+const VECTOR_BITS: u32 = 2u; // A vector has 2^2 elements.
 fn places_of_words(word: u32) -> vec4<u32> {
     let at = places(params.first + word, 4u);
     if at.is_run {

@@ -100,23 +100,37 @@ fn signs_in(bits: u32) -> Signs {
 // Gates four words of a. `word` is the index of the first one in its part: see broadcast.wgsl.
 fn gate_words(a: vec4<u32>, word: u32) -> vec4<u32> {
     let at = places_of_words(word);
-    return vec4<u32>(
-        gated(a.x, at.low.x, at.high.x),
-        gated(a.y, at.low.y, at.high.y),
-        gated(a.z, at.low.z, at.high.z),
-        gated(a.w, at.low.w, at.high.w),
+    return gated_vector(
+        a,
+        vec4<u32>(
+            word_of_b(at.low.x, at.high.x),
+            word_of_b(at.low.y, at.high.y),
+            word_of_b(at.low.z, at.high.z),
+            word_of_b(at.low.w, at.high.w),
+        ),
     );
 }
 fn gate_tail(a: u32, word: u32) -> u32 {
     let at = places_of_words(word);
-    return gated(a, at.low.x, at.high.x);
+    return gated(a, word_of_b(at.low.x, at.high.x));
 }
-// A word of a, gated by the halves at two places in b.
-fn gated(a: u32, b_of_low: u32, b_of_high: u32) -> u32 {
-    let low_b = half_at(load_b_word(b_of_low >> 1u), b_of_low);
-    let high_b = half_at(load_b_word(b_of_high >> 1u), b_of_high);
-    return packed_results(gate_bits(low(a), low_b), gate_bits(high(a), high_b));
+// A word of a, gated by a word of b.
+fn gated(a: u32, b: u32) -> u32 {
+    return packed_results(gate_bits(low(a), low(b)), gate_bits(high(a), high(b)));
 }
+// The half at a place of b, in the lower bits.
+fn half_of_b(place: u32) -> u32 {
+    return load_b_word(place >> 1u) >> ((place & 1u) << 4u);
+}
+// The word of the halves at two places of b.
+fn word_of_b(first: u32, second: u32) -> u32 {
+    return (half_of_b(first) & 0xffffu) | (half_of_b(second) << 16u);
+}
+// The number at a place of b, in every element of a word.
+fn number_of_b(place: u32) -> u32 {
+    return word_of_b(place, place);
+}
+const VECTOR_BITS: u32 = 3u; // A vector has 2^3 elements.
 // Where the numbers of b are in their binding: `low` for those that gate the first half of each word, `high` for those that
 // gate the second half.
 struct PlacesOfHalves {

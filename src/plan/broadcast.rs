@@ -4,7 +4,7 @@
 use crate::{
     math::{broadcast::BroadcastGate, dtype::DType, lengths::MAX_TENSORS, op::Op},
     plan::{
-        grid::{WORD, WORKGROUP},
+        grid::{Grid, VECTOR, WORD, WORKGROUP},
         kernel::{Kernel, Stage},
         limits::{Limits, MAX_BINDING, UnsupportedDevice},
         params::Params,
@@ -20,6 +20,9 @@ const DB: usize = 3;
 
 /// The number of sums of a workgroup; `SUMS` in the shader.
 const SUMS: u64 = 16;
+
+/// The most vectors in a row of the grid of a body that takes whole rows, so that the shader's `quotient` is exact.
+const MAX_GRID_ROW: u64 = 1 << 20;
 
 /// The most elements of a part, so that positions in it fit 32 bits, also when counted from the start of a row.
 const MAX_ELEMENTS: u64 = 1 << 31;
@@ -198,6 +201,29 @@ impl Cut {
         params.broadcast_from((start % self.row()) as u32, b_first)
     }
 
+    /// The body that takes a part by rows of whole vectors, and its grid. `None` if the rows or the steps aren't whole vectors, or if
+    /// the grid doesn't suit them.
+    pub(super) fn by_rows(self, start: u64, len: u32) -> Option<(Stage, Grid)> {
+        let width = VECTOR / self.dtype.size();
+        let limit = self.workgroups();
+        let row = self.row() / width;
+        let most = (limit * u64::from(WORKGROUP)).min(MAX_GRID_ROW) / row.max(1);
+        let (stage, rows) = match self.inner() {
+            1 => (Stage::BodyShared, most),
+            // At least half of the invocations have work.
+            inner if inner % width == 0 && row >= u64::from(WORKGROUP) / 2 => (Stage::BodyAligned, most.min(1)),
+            _ => return None,
+        };
+        if self.row() % width != 0 || rows == 0 {
+            return None;
+        }
+        let vectors = start % self.row() / width + u64::from(len) / width;
+        let row = rows.min(vectors.div_ceil(row)) * row;
+        let [x, y] = [row.div_ceil(WORKGROUP.into()), vectors.div_ceil(row)];
+        let [x, y, row] = [x, y, row].map(|count| count as u32);
+        (u64::from(y) <= limit).then_some((stage, Grid { x, y, row }))
+    }
+
     /// The parts of the sums.
     pub(super) fn sums(self) -> impl Iterator<Item = Part> + use<> {
         let outer = self.len / self.row();
@@ -280,6 +306,42 @@ mod tests {
         Kernel::new(op, dtype, Placement::Separate).unwrap()
     }
 
+    /// Does what body_aligned and body_shared do for an element, and returns its row and its column. `position` counts from the
+    /// beginning of the row of `a` in which the part begins.
+    fn in_grid_row(
+        gate: BroadcastGate,
+        dtype: DType,
+        stage: Stage,
+        position: u32,
+        [x, y, _]: [u32; 3],
+        row_invocations: u32,
+    ) -> (u32, u32) {
+        let width = (VECTOR / dtype.size()) as u32;
+        let quotient = |n: u32, d: u32| {
+            // WGSL's division is off by 2.5 ulp at most.
+            let quotient = (n as f32 + 0.5) / d as f32;
+            let [low, high] =
+                [1.0 - 2.5 * f32::EPSILON, 1.0 + 2.5 * f32::EPSILON].map(|error| (quotient * error) as u32);
+            assert!(n < 1 << 20 && low == n / d && high == n / d, "{n} / {d}");
+            n / d
+        };
+        let [id_x, id_y] = [position / width % row_invocations, position / width / row_invocations];
+        assert!(id_x < x * WORKGROUP && id_y < y);
+        assert!((x - 1) * WORKGROUP < row_invocations && (gate.row() / width) * width == gate.row());
+        match stage {
+            Stage::BodyShared => {
+                let row = gate.middle() / width;
+                (id_y * quotient(row_invocations, row) + quotient(id_x, row), 0)
+            }
+            _ => {
+                let step = gate.inner() / width;
+                assert_eq!((step * width, row_invocations * width), (gate.inner(), gate.row()));
+                let column = id_x - quotient(id_x, step) * step;
+                (id_y, column * width + position % width)
+            }
+        }
+    }
+
     /// Does what the shader does with every part, and asserts that each element finds its number of `b`, and each sum
     /// its elements.
     fn check(gate: BroadcastGate, dtype: DType, outer: u64, limits: &Limits) -> Result<usize, PlanError> {
@@ -346,9 +408,11 @@ mod tests {
                         let e = e.min(part_len - 1);
                         let place = first + e;
                         let (outer, in_row) = (place / gate.row(), place % gate.row());
-                        let at = b_first
-                            .wrapping_add(outer * gate.inner())
-                            .wrapping_add(in_row % gate.inner());
+                        let (outer, column) = match dispatch.stage {
+                            Stage::Body | Stage::Tail => (outer, in_row % gate.inner()),
+                            by_rows => in_grid_row(gate, dtype, by_rows, place, dispatch.workgroups, row_invocations),
+                        };
+                        let at = b_first.wrapping_add(outer * gate.inner()).wrapping_add(column);
                         assert!(u64::from(at) < b_words, "{part:?} {e}");
                         let element = elements + u64::from(e);
                         let expected = element / row * inner + element % inner;
@@ -368,8 +432,8 @@ mod tests {
         #[test]
         fn parts_bind_what_they_need(
             outer in 0u64..90,
-            middle in prop_oneof![Just(1u32), 1u32..8, 1u32..600],
-            inner in prop_oneof![Just(1u32), 1u32..8, 1u32..600],
+            middle in prop_oneof![Just(1u32), 1u32..8, 1u32..600, (1u32..80).prop_map(|n| n * 8)],
+            inner in prop_oneof![Just(1u32), 1u32..8, 1u32..600, (1u32..80).prop_map(|n| n * 8)],
             dtype in prop::sample::select(DType::ALL),
             binding in 512u64..20_000,
             shift in 2u32..=8,
@@ -414,6 +478,28 @@ mod tests {
             .map(|(_, variable)| module.types[variable.ty].inner.size(module.to_ctx()))
             .collect();
         assert_eq!(sizes, [sums.workgroup_memory()]);
+    }
+
+    /// Rows and steps of whole vectors have a body of their own.
+    #[test]
+    fn rows_of_whole_vectors_have_their_own_body() {
+        let stages = |outer, middle, inner, dtype| {
+            let gate = BroadcastGate::new(HardSigmoid::KERAS, middle, inner).unwrap();
+            let kernel = kernel(Op::GateBroadcast(gate), dtype);
+            let plan = Plan::new(kernel, u64::from(outer * middle * inner), &Device::default()).unwrap();
+            let dispatches = plan.parts().next().unwrap().dispatches();
+            dispatches.map(|one| (one.stage, one.workgroups)).collect::<Vec<_>>()
+        };
+        let (f32, f16) = (DType::F32, DType::F16);
+        assert_eq!(stages(960, 196, 1, f32), [(Stage::BodyShared, [184, 1, 1])]);
+        assert_eq!(stages(30_720, 784, 1, f32), [(Stage::BodyShared, [4096, 6, 1])]);
+        assert_eq!(stages(32, 196, 672, f32), [(Stage::BodyAligned, [129, 32, 1])]);
+        assert_eq!(stages(32, 196, 672, f16), [(Stage::BodyAligned, [65, 32, 1])]);
+        // 196 isn't a multiple of 8, and 49 of nothing; a row is short, or too long.
+        assert_eq!(stages(960, 196, 1, f16), [(Stage::Body, [92, 1, 1])]);
+        assert_eq!(stages(961, 49, 1, f32)[0].0, Stage::Body);
+        assert_eq!(stages(100, 1, 480, f32)[0].0, Stage::Body);
+        assert_eq!(stages(1, 1 << 14, 512, f32)[0].0, Stage::Body);
     }
 
     /// Tensors beyond 32 bits of elements and of bytes, with the limits that devices have.

@@ -14,6 +14,9 @@ pub(crate) const WORKGROUP: u32 = 256;
 /// Words (of 32 bits) that one invocation works on.
 const WIDTH: u32 = 4;
 
+/// Bytes of a vector, which are that many words.
+pub(super) const VECTOR: u64 = WIDTH as u64 * WORD;
+
 /// What an invocation works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {

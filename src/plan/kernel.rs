@@ -79,11 +79,14 @@ pub enum Stage {
     Body,
     /// The words that are left. They share no word with the body, so the order of the two is free.
     Tail,
-    /// The vectors, in the place of the body, where each one's random words are whole blocks of the stream.
+    /// The vectors, in the place of the body, where each one's random words are whole blocks of the stream, or where each lies in one
+    /// step of a broadcast gate.
     BodyAligned,
+    /// The vectors, in the place of the body, where each has one number of a broadcast gate's `b`.
+    BodyShared,
 }
 
-named!(Stage, "stage", Body => "body", Tail => "tail", BodyAligned => "body_aligned");
+named!(Stage, "stage", Body => "body", Tail => "tail", BodyAligned => "body_aligned", BodyShared => "body_shared");
 
 impl Stage {
     /// The entry point's name in WGSL.
@@ -92,6 +95,7 @@ impl Stage {
             Self::Body => "body",
             Self::Tail => "tail",
             Self::BodyAligned => "body_aligned",
+            Self::BodyShared => "body_shared",
         }
     }
 }
@@ -161,7 +165,8 @@ impl Kernel {
     pub fn stages(self) -> &'static [Stage] {
         match self.op {
             Op::GateBroadcastSums(_) => &[Stage::Body],
-            op if text::is_stochastic(op) => Stage::ALL,
+            Op::GateBroadcast(_) => Stage::ALL,
+            op if text::is_stochastic(op) => &[Stage::Body, Stage::Tail, Stage::BodyAligned],
             _ => &[Stage::Body, Stage::Tail],
         }
     }

@@ -171,16 +171,18 @@ fn elements_of(kernel: Kernel, cut: Option<Cut>, piece: grid::Piece) -> Part {
             size: bytes(piece.len.into()).next_multiple_of(WORD),
         };
     }
-    let mut params = Params::new(op).of_part(piece.start, piece.len, piece.grid.row);
+    let by_rows = cut.and_then(|cut| cut.by_rows(piece.start, piece.len));
+    let (body, grid) = by_rows.unwrap_or((Stage::Body, piece.grid));
+    let mut params = Params::new(op).of_part(piece.start, piece.len, grid.row);
     if let Some(cut) = cut {
         params = cut.bind_elements(piece.start, piece.len, &mut bindings, params);
     }
     let dispatch = |stage, workgroups| Dispatch { stage, workgroups };
     let body = match text::is_stochastic(op) && params.begins_block() {
         true => Stage::BodyAligned,
-        false => Stage::Body,
+        false => body,
     };
-    let body = (piece.grid.x > 0).then(|| dispatch(body, [piece.grid.x, piece.grid.y, 1]));
+    let body = (grid.x > 0).then(|| dispatch(body, [grid.x, grid.y, 1]));
     let tail = piece.has_tail.then(|| dispatch(Stage::Tail, [1, 1, 1]));
     Part {
         params,
@@ -232,7 +234,10 @@ mod tests {
             for op in [Op::Pack(draws), Unary::binarize(draws, 1.0).unwrap().into()] {
                 let kernel = Kernel::new(op, DType::F16, Placement::Separate).unwrap();
                 let plan = Plan::new(kernel, (1 << 27) + 9, &Device::default()).unwrap();
-                let stages: Vec<_> = plan.parts().map(|part| part.dispatches().next().unwrap().stage).collect();
+                let stages: Vec<_> = plan
+                    .parts()
+                    .map(|part| part.dispatches().next().unwrap().stage)
+                    .collect();
                 assert_eq!(stages[..2], [stage; 2], "{op:?}");
             }
         }

@@ -216,8 +216,15 @@ pub fn shapes(adapter: &wgpu::Adapter) {
         }
     }
     assert!(count > 250, "{count}");
-    // Several dispatches of 36 workgroups, and empty tensors.
-    for (outer, middle, inner) in [(0, 3, 5), (600, 3, 2), (1201, 1, 1), (7, 5, 111)] {
+    // Several dispatches of 36 workgroups, several rows of a grid, and empty tensors.
+    for (outer, middle, inner) in [
+        (0, 3, 5),
+        (600, 3, 2),
+        (1201, 1, 1),
+        (7, 5, 111),
+        (900, 16, 1),
+        (5, 24, 88),
+    ] {
         check_numbers::<f32>(&gpu, outer, middle, inner, &LAYOUTS);
         check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
     }
@@ -248,7 +255,7 @@ pub fn special_values(adapter: &wgpu::Adapter) {
             .collect();
         let count = values.len();
         for definition in crate::common::definitions() {
-            for (middle, inner) in [(1, 1), (5, 1), (70, 2), (130, 1), (3, 9)] {
+            for (middle, inner) in [(1, 1), (5, 1), (8, 1), (70, 2), (130, 1), (3, 9)] {
                 let gate = BroadcastGate::new(definition, middle, inner).unwrap();
                 let (row, inner) = (gate.row() as usize, inner as usize);
                 let mut data = numbers::<T>(gate, count * count);
@@ -267,7 +274,7 @@ pub fn special_values(adapter: &wgpu::Adapter) {
     of::<bf16>(&gpu);
 }
 
-/// Tensors beyond a binding: rows cut anywhere, rows that just fit, steps longer than a binding, and the gradients of
+/// Tensors beyond a binding: rows and steps cut anywhere, rows that just fit, steps longer than a binding, and the gradients of
 /// odd halves, which share words between parts. Through a batch too.
 pub fn split(adapter: &wgpu::Adapter) {
     let mut gpu = Gpu::new(adapter, |limits| {
@@ -287,6 +294,8 @@ pub fn split(adapter: &wgpu::Adapter) {
             (3001, 1, 1),
             (1501, 3, 1),
             (4003, 1, 3),
+            (40, 56, 1),
+            (40, 3, 176),
         ] {
             check_numbers::<f32>(&gpu, outer, middle, inner, &LAYOUTS);
         }
@@ -296,6 +305,8 @@ pub fn split(adapter: &wgpu::Adapter) {
             (61, 129, 1),
             (43, 129, 3),
             (6001, 3, 1),
+            (40, 56, 1),
+            (40, 3, 352),
         ] {
             check_numbers::<f16>(&gpu, outer, middle, inner, &LAYOUTS);
             check_numbers::<bf16>(&gpu, outer, middle, inner, &LAYOUTS[..2]);

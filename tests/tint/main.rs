@@ -25,8 +25,9 @@ struct Case<'a, T> {
 /// A name that only this operation of the sample has.
 fn named(op: Op) -> String {
     let of = op.definition().map_or("any", HardSigmoid::name);
-    match op {
-        Op::Binary(Binary::StraightThrough(estimator)) => format!("{of}-{}-{estimator:?}", op.name()),
+    match (op, op.parameters().offset) {
+        (Op::Binary(Binary::StraightThrough(estimator)), _) => format!("{of}-{}-{estimator:?}", op.name()),
+        (_, Some(offset)) => format!("{of}-{}-{offset}", op.name()),
         _ => format!("{of}-{}", op.name()),
     }
 }
@@ -262,13 +263,14 @@ impl<T: Scalar> Function<'_, T> {
     }
 }
 
-/// Shapes with channels first and last (outer, middle, inner), with odd lengths and more steps than partial sums.
-const SHAPES: [(usize, u32, u32); 2] = [(37, 197, 1), (5, 131, 33)];
+/// Shapes with channels first and last (outer, middle, inner), with odd lengths and in whole vectors, and with more steps than
+/// partial sums.
+const SHAPES: [(usize, u32, u32); 4] = [(37, 197, 1), (5, 131, 33), (37, 200, 1), (5, 131, 40)];
 
 /// All cases that are compared with one type.
 struct Cases<'a, T> {
     elementwise: Vec<Case<'a, T>>,
-    gated: [Gated<T>; 2],
+    gated: [Gated<T>; SHAPES.len()],
     functions: Vec<Function<'a, T>>,
 }
 
@@ -327,7 +329,12 @@ fn operations() -> Vec<Op> {
     // Bits aren't numbers, so unpacking has no operands here. Broadcast gates have theirs in `Gated`.
     let others =
         others.filter(|op| !["forward", "backward", "unpack"].contains(&op.name()) && op.broadcast().is_none());
-    both.chain(others).collect()
+    // The draws of a sample begin within a block of the random stream. One element further on they begin with a block.
+    let draws = others
+        .clone()
+        .filter(|op| op.advanced(1) != *op)
+        .map(|op| op.advanced(1));
+    both.chain(others).chain(draws).collect()
 }
 
 #[test]

@@ -147,9 +147,10 @@ impl Pipeline {
         }
     }
 
-    /// Whether the kernel may clamp floats: it converts a probability to an integer.
+    /// Whether the kernel may clamp floats: it converts a probability to an integer, or a quotient of indices.
     pub fn limits_floats(&self) -> bool {
-        ["binarize", "pack"].contains(&self.op.name())
+        let divides_indices = self.op.name() == "gate_broadcast" && self.entry.starts_with("body_");
+        divides_indices || ["binarize", "pack"].contains(&self.op.name())
     }
 
     /// Whether the tables show it: bodies with tensors in separate buffers, forward and backward with every definition, and the
