@@ -17,6 +17,19 @@ fn forward_half(x: u32) -> u32 {
     return rounded(unless_nan(y, widened(x)), 16u);
 }
 
+// The hard swish of a moderate definition, two halves in each word.
+fn hard_swish_halves(x: u32) -> u32 {
+    let first = hard_swish_half(x << 16u);
+    return (first >> 16u) | (hard_swish_half(widened(x)) & 0xffff0000u);
+}
+// y in the upper bits, from x, which is widened. A NaN is quieted, and negative infinity gives a NaN.
+fn hard_swish_half(x: u32) -> u32 {
+    let magnitude = magnitude_of(x);
+    let y = bitcast<u32>(swish_product(bitcast<f32>(magnitude), x));
+    let finite = rounded(y, 16u) | (x & SIGN);
+    return select(finite, x | QUIET, (magnitude > INFINITE) | (x == (INFINITE | SIGN)));
+}
+
 // Whether halves in the upper bits are at least 0.
 fn is_plus_half(x: u32) -> bool {
     return (x <= 0x7f80ffffu) | ((x & 0xffff0000u) == SIGN);

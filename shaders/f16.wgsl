@@ -58,10 +58,7 @@ const TWO_MINUS_112: f32 = 1.925929944387235853055977942584927318538e-34;
 fn backward_halves(x: u32, g: u32) -> u32 {
     let first = backward_half(x << 16u, g);
     let dx = first | (backward_half(x, g >> 16u) << 16u);
-    // The NaNs of both halves of a word are quieted at once. Adding 0x03ff to a half's magnitude sets the half's upper bit
-    // only if the magnitude is above infinity's, 0x7c00.
-    let sums = (dx & 0x7fff7fffu) + 0x03ff03ffu;
-    return dx | ((sums >> 6u) & 0x02000200u);
+    return dx | quiet_bits(dx & 0x7fff7fffu);
 }
 // dx of a preset in the lower 16 bits, from x in the upper 16 bits and g in the lower 16 bits. A NaN in g isn't quieted.
 fn backward_half(x: u32, g: u32) -> u32 {
@@ -70,6 +67,91 @@ fn backward_half(x: u32, g: u32) -> u32 {
     let finite = narrowed_finite(bitcast<u32>(product));
     let dx = select(finite, magnitude, magnitude >= 0x7c00u) | (g & 0x8000u);
     return select(0u, dx, passes(x));
+}
+
+// Halves at 2^24 times their size. There every half is an integer, so that none is a subnormal f32.
+
+// A half's magnitude, in bits. Infinity and NaN become numbers too, 2^40 and more, of which packed_large makes the same half.
+fn large(magnitude: u32) -> u32 {
+    let normal = (magnitude << 13u) + 0x44000000u;
+    return select(normal, bitcast<u32>(f32(magnitude)), magnitude < 0x0400u);
+}
+// A half in its own size, from its magnitude and from a word that has its sign.
+fn resized(magnitude: u32, sign: u32) -> u32 {
+    return bitcast<u32>(bitcast<f32>(magnitude | (sign & SIGN)) * TWO_MINUS_24);
+}
+const TWO_MINUS_24: f32 = 5.9604644775390625e-8;
+// Limits a product without a sign to infinity, and keeps it apart from the sum in packed_large.
+fn limited(product: f32) -> u32 {
+    return min(bitcast<u32>(product), 0x53800000u);
+}
+// Rounds two magnitudes to halves and packs them. It rounds to nearest, ties to even: the sum has the steps of a half as its last
+// place, so that its last bits count them. A half's exponent stands above these bits.
+fn packed_large(first: u32, second: u32) -> u32 {
+    let a = rounder(first);
+    let b = rounder(second);
+    let steps = (steps_above(a, first) & 0xffffu) | (steps_above(b, second) << 16u);
+    return steps + ((a >> 13u) + (b << 3u) - 0x58025800u);
+}
+// A power of two, in bits, whose sum with a magnitude is rounded to the steps of a half: 2^13 times the power of two in the
+// magnitude, which counts as 2^-14 if it is less.
+fn rounder(magnitude: u32) -> u32 {
+    return max(magnitude & 0x7f800000u, 0x44800000u) + 0x06800000u;
+}
+fn steps_above(rounder: u32, magnitude: u32) -> u32 {
+    return bitcast<u32>(bitcast<f32>(rounder) + bitcast<f32>(magnitude));
+}
+
+// The hard swish of a moderate definition, two halves in each word.
+fn hard_swish_halves(x: u32) -> u32 {
+    let first = hard_swish_half(x & 0x7fffu, x << 16u);
+    return packed_large(first, hard_swish_half(extractBits(x, 16u, 15u), x)) | (x & 0x80008000u);
+}
+// The magnitude of y, large, from that of x and from x in the upper bits. A NaN is quieted, and negative infinity gives a NaN.
+fn hard_swish_half(magnitude: u32, x: u32) -> u32 {
+    let a = large(magnitude);
+    let y = limited(swish_product(bitcast<f32>(a), resized(a, x)));
+    return select(y, a | QUIET, (magnitude > 0x7c00u) | ((x & 0xffff0000u) == 0xfc000000u));
+}
+
+// The gate of a moderate definition, two halves in each word.
+fn gate_halves(a: u32, b: u32) -> u32 {
+    let first = gate_half(a & 0x7fffu, a, b & 0x7fffu, b, b << 16u);
+    let second = gate_half(extractBits(a, 16u, 15u), a, extractBits(b, 16u, 15u), b, b);
+    return packed_signed(first, second);
+}
+// The magnitudes of a and b, the words that they are from, and a word that has the sign of b.
+fn gate_half(a: u32, a_word: u32, b: u32, b_word: u32, b_sign: u32) -> Half {
+    let large_a = large(a);
+    let large_b = large(b);
+    let number_b = resized(large_b, b_sign);
+    let product = limited(times_value(bitcast<f32>(large_a), number_b));
+    // Infinity and NaN in a stay, unless b is NaN or y is zero.
+    let is_nan = b > 0x7c00u;
+    let is_other = ((a <= 0x7c00u) & is_nan) | ((a == 0x7c00u) & (value(number_b) == 0u));
+    let result = select(product, large_a, a >= 0x7c00u);
+    return Half(
+        select(result, select(LARGE_NAN, large_b, is_nan), is_other),
+        select(a_word, select(SIGN_OF_BOTH, b_word, is_nan), is_other),
+    );
+}
+const LARGE_NAN: u32 = 0x53c00000u; // INVALID_NAN, large and without its sign
+const SIGN_OF_BOTH: u32 = 0x80008000u;
+
+// A result: its magnitude, large, and a word that has its sign where the half will be.
+struct Half {
+    magnitude: u32,
+    sign: u32,
+}
+// Rounds two results to halves, quiets those that are NaN, and packs them.
+fn packed_signed(first: Half, second: Half) -> u32 {
+    let magnitudes = packed_large(first.magnitude, second.magnitude);
+    return magnitudes | quiet_bits(magnitudes) | (first.sign & 0x8000u) | (second.sign & SIGN);
+}
+// The quiet bits of the halves that are NaN, in a word without signs. Adding 0x03ff to a half sets the half's upper bit only if it
+// is above infinity's, 0x7c00.
+fn quiet_bits(magnitudes: u32) -> u32 {
+    return ((magnitudes + 0x03ff03ffu) >> 6u) & 0x02000200u;
 }
 
 // Whether halves in the upper bits are at least 0.

@@ -6,8 +6,37 @@ fn gated_hard_swish(x: u32) -> u32 {
 }
 // PyTorch's x * clamp(x + 3, 0, 6) / 6.
 fn divided_hard_swish(x: u32) -> u32 {
-    let y = divided_by_6(bitcast<u32>(number(x) * relu6(x)));
-    return unless_nan(select(y, INVALID_NAN, x == (INFINITE | SIGN)), x);
+    let magnitude = magnitude_of(x);
+    let quotient = product_sixth(apart(bitcast<f32>(magnitude) * relu6(x)));
+    let y = select(quotient, tiny_hard_swish(magnitude), magnitude < 0x01000000u) | (x & SIGN);
+    // At negative infinity y is a NaN too, and the quiet bit makes it INVALID_NAN.
+    return select(y, x | QUIET, (magnitude > INFINITE) | (x == (INFINITE | SIGN)));
+}
+// The bits of p / 6, correctly rounded, for a p without a sign that is zero, infinite, or so large that the quotient is normal.
+//
+// SIXTH is (1 + 2^-25) / 6, so q is the quotient or the float after it. In units of the last place of q, p is a multiple of 8, or
+// of 4 in the upper half of its binade. So p - 6q is 2, 0, -2 or -4, and q is too large if it is -4. The last two bits of q tell,
+// since it is -4 modulo 8 for no other.
+fn product_sixth(p: f32) -> u32 {
+    let q = bitcast<u32>(p * SIXTH);
+    let is_odd_four = (bitcast<u32>(p) & 0x00400001u) == 0x00400001u;
+    return q - select(0u, 1u, (q & 3u) == select(2u, 0u, is_odd_four));
+}
+// y for the magnitude of an x below 2^-125, which is this many times 2^-149, as y is. There y is half of it, and between two
+// multiples the odd one if 3x has more than 24 bits and was rounded, otherwise the even one.
+fn tiny_hard_swish(magnitude: u32) -> u32 {
+    let odd = (magnitude >> 1u) | (magnitude & 1u);
+    return select(magnitude - odd, odd, magnitude > 0x00555555u);
+}
+
+// Formulas of swish_product: y without its sign, from the magnitude of x and from x, for halves.
+
+fn gated_swish_product(magnitude: f32, x: u32) -> f32 {
+    return times_value(magnitude, x);
+}
+// In halves a product with 1/6 gives what the division gives. The product before it may overflow.
+fn divided_swish_product(magnitude: f32, x: u32) -> f32 {
+    return apart(magnitude * relu6(x)) * SIXTH;
 }
 
 // The sum of the gate's two gradients.
@@ -41,7 +70,6 @@ fn divided_hard_swish_backward(x: u32, g: u32) -> u32 {
 
 // x / 3, correctly rounded if the quotient is normal. It works as `sixth` does.
 fn third(x: f32) -> f32 {
-    let q = apart(x * THIRD);
-    let remainder = apart(x - 2.0 * q) - q;
-    return q + apart(remainder * THIRD);
+    let q = bitcast<f32>(bitcast<u32>(x * THIRD) & 0xfffffffcu);
+    return q + (x - 3.0 * q) * THIRD;
 }

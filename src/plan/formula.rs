@@ -31,9 +31,6 @@ impl Formula {
     fn of(op: Op, definition: HardSigmoid, dtype: DType) -> Self {
         match (op, definition.form()) {
             (Op::Binary(Binary::StraightThrough(_)), _) => Self::Unscaled,
-            // In f16 a product with 1/6 gives the halves that a division gives. In bf16 the division matters where the
-            // product overflows.
-            (Op::Unary(Unary::HardSwish(_)), Form::Relu6Divide) if dtype == DType::F16 => Self::Multiplied,
             // In halves a product gives the gradient that a division gives: see
             // `HardSigmoid::hides_roundings_in_halves`.
             (Op::Binary(Binary::Backward(_) | Binary::BackwardFromOutput(_)), Form::Relu6DivideBoth)
@@ -108,6 +105,9 @@ pub(crate) fn is_of_halves(op: Op, dtype: DType) -> bool {
         }
         (Op::Binary(Binary::BackwardFromOutput(definition)), DType::F16) => definition.hides_roundings_in_halves(),
         (Op::Binary(Binary::StraightThrough(_)), DType::F16) => true,
+        (Op::Unary(Unary::HardSwish(definition)), _) | (Op::Binary(Binary::Gate(definition)), DType::F16) => {
+            definition.is_moderate()
+        }
         _ => false,
     }
 }
@@ -184,7 +184,7 @@ fn constants(formula: Formula, definition: HardSigmoid) -> String {
 }
 
 /// The function for each name that the shader only calls.
-fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 10] {
+fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 11] {
     let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
     let is_divided = formula == Formula::Divided;
     let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
@@ -203,6 +203,10 @@ fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(
         (
             "hard_swish_bits",
             either("divided_hard_swish", "gated_hard_swish", is_divided),
+        ),
+        (
+            "swish_product",
+            either("divided_swish_product", "gated_swish_product", is_divided),
         ),
         (
             "hard_swish_backward_bits",

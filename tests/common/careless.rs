@@ -4,12 +4,12 @@
 pub const ROUNDINGS: &[(&str, &str)] = &[
     ("return bitcast<f32>(min(bitcast<i32>(v), i32(INFINITE)));", "return v;"),
     (
-        "let q = bitcast<f32>(min(bitcast<i32>(t * SIXTH), 0x3f7fffff));",
+        "let q = bitcast<f32>(bitcast<u32>(t * SIXTH) & 0xfffffff8u);",
         "let q = t * SIXTH;",
     ),
     (
-        "let difference = bitcast<f32>(max(bitcast<i32>(t - 4.0 * q), 1));",
-        "let difference = t - 4.0 * q;",
+        "let q = bitcast<f32>(bitcast<u32>(x * THIRD) & 0xfffffffcu);",
+        "let q = x * THIRD;",
     ),
 ];
 
@@ -27,7 +27,7 @@ pub fn without(text: &str, precautions: &[(&str, &str)]) -> String {
         .find(|line| line.starts_with("const ") && line.contains("INFINITE: "));
     let prefix = declaration.map_or("", |line| line["const ".len()..].split("INFINITE").next().unwrap_or(""));
     let prefixed = |code: &str| {
-        let names = ["INFINITE", "SIXTH", "QUIET", "magnitude_of"];
+        let names = ["INFINITE", "SIXTH", "THIRD", "QUIET", "magnitude_of"];
         names.iter().fold(code.to_string(), |code, name| {
             code.replace(name, &format!("{prefix}{name}"))
         })

@@ -178,6 +178,24 @@ fn a_sixth_of_a_half_is_a_product() {
     assert!(differing(f16::from_bits, f16::to_bits, 0.167) > 0);
 }
 
+/// A product with 1/6 gives the halves that the division in `PYTORCH`'s hard swish gives, so the kernels multiply.
+#[test]
+fn a_sixth_of_a_hard_swish_is_a_product() {
+    fn differing<T: Scalar>(of: fn(u16) -> T, bits: fn(T) -> u16, sixth: f32) -> usize {
+        let all = (0..=u16::MAX).map(of).filter(|x| x.to_f32() >= f32::MIN);
+        let differs = |x: &T| {
+            let wide = x.to_f32();
+            let y = T::from_f32(HardSigmoid::PYTORCH.hard_swish(wide));
+            bits(y) != bits(T::from_f32(wide * (wide + 3.0).clamp(0.0, 6.0) * sixth))
+        };
+        all.filter(differs).count()
+    }
+    let sixth = 1.0f32 / 6.0;
+    assert_eq!(differing(f16::from_bits, f16::to_bits, sixth), 0);
+    assert_eq!(differing(bf16::from_bits, bf16::to_bits, sixth), 0);
+    assert!(differing(f16::from_bits, f16::to_bits, 0.167) > 0);
+}
+
 #[test]
 fn halves_round_to_nearest_even() {
     rounds_to_nearest_even(f16::from_bits, f16::to_bits, 0x7c00);

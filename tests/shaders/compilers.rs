@@ -19,15 +19,20 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Whether a product with this factor may be fused with a sum. A product with a power of two is exact, unless it is
-/// subnormal, and in the last step of the division by 6 both ways give the same bits. (FXC writes six digits.)
+/// Whether a product with this factor may be fused with a sum. A product with a power of two is exact, unless it is subnormal, and so
+/// is one with 3 or 6, since the shader multiplies numbers of few bits by them. In the last step of a division by 3 or 6 both ways give
+/// the same bits. (FXC writes six digits.)
 fn may_be_fused(operand: &str) -> bool {
     // DXIL writes a number without a short decimal form as the bits of a double.
     let number = match operand.strip_prefix("0x") {
         Some(bits) => u64::from_str_radix(bits, 16).ok().map(f64::from_bits),
         None => operand.parse().ok(),
     };
-    number.is_some_and(|n: f64| n.is_normal() && n.to_bits() << 12 == 0 || (n.abs() - 1.0 / 6.0).abs() < 1e-6)
+    let is_near = |n: f64, others: [f64; 2]| others.iter().any(|other| (n.abs() - other).abs() < 1e-6);
+    number.is_some_and(|n: f64| {
+        let is_exact = n.is_normal() && n.to_bits() << 12 == 0 || is_near(n, [3.0, 6.0]);
+        is_exact || is_near(n, [1.0 / 3.0, 1.0 / 6.0])
+    })
 }
 
 /// The lines of DXC's listing that round once, or let a driver round once, where two roundings are required.

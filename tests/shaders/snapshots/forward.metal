@@ -121,9 +121,8 @@ uint unless_nan(
 float sixth(
     float t
 ) {
-    float q = as_type<float>(metal::min(as_type<int>(t * SIXTH), 1065353215));
-    float difference = as_type<float>(metal::max(as_type<int>(t - (4.0 * q)), 1));
-    return q + ((difference - (2.0 * q)) * SIXTH);
+    float q = as_type<float>(as_type<uint>(t * SIXTH) & 4294967288u);
+    return q + ((t - (6.0 * q)) * SIXTH);
 }
 
 uint clamped(

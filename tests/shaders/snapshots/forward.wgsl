@@ -138,14 +138,10 @@ fn relu6(x: u32) -> f32 {
 }
 
 // t / 6, correctly rounded, for t = 0 and 2^-22 <= t <= 6. Other t don't occur: x + 3 gives none. WGSL's own division may be
-// off by 2.5 ulp. q is off by one ulp at most. The remainder t - 6q is exact, because both differences that make it are. The
-// quotient is never near the middle between two floats, so q + (t - 6q) / 6 may be rounded once or twice.
-//
-// Two integer operations keep q and the first difference apart from what uses them. Each changes one number, so no compiler
-// can leave it out: q is below 1 for t = 6 too, and the difference is above 0 for t = 0 too. The last sum takes both changes
-// back, so the quotients are 1 and 0.
+// off by 2.5 ulp. q loses its last three bits, which also keeps it apart from what uses it. So 6q has no more bits than a float,
+// and the remainder t - 6q is exact. The quotient is never near the middle between two floats, so q + (t - 6q) / 6 may be
+// rounded once or twice.
 fn sixth(t: f32) -> f32 {
-    let q = bitcast<f32>(min(bitcast<i32>(t * SIXTH), 0x3f7fffff));
-    let difference = bitcast<f32>(max(bitcast<i32>(t - 4.0 * q), 1));
-    return q + (difference - 2.0 * q) * SIXTH;
+    let q = bitcast<f32>(bitcast<u32>(t * SIXTH) & 0xfffffff8u);
+    return q + (t - 6.0 * q) * SIXTH;
 }

@@ -138,9 +138,12 @@ impl Pipeline {
         self.text.contains("fn forward_halves(")
     }
 
-    /// How many products by 1/6 may be fused: the last step of each element's division by 6.
+    /// How many products by 1/6 or 1/3 may be fused: the last step of each element's division by 6 or 3.
     pub fn sixths(&self) -> usize {
-        if self.text.contains("sixth(t: f32)") {
+        if ["sixth(t: f32)", "third(x: f32)"]
+            .iter()
+            .any(|name| self.text.contains(name))
+        {
             self.width() as usize
         } else {
             0
@@ -267,18 +270,22 @@ pub fn no_epilogue() -> Result<Pipeline> {
 mod tests {
     use super::*;
     use crate::isa::careless::{NAN, ROUNDINGS, without};
-    use hard_sigmoid::Unary;
+    use hard_sigmoid::{Binary, Unary};
 
     #[test]
     fn every_precaution_is_in_the_texts() {
-        let both = |text: &dyn Fn(Op) -> String| {
-            [HardSigmoid::PYTORCH, HardSigmoid::KERAS]
-                .map(|of| text(Unary::Forward(of).into()))
-                .concat()
+        let all = |text: &dyn Fn(Op) -> String| {
+            [
+                Unary::Forward(HardSigmoid::PYTORCH).into(),
+                Unary::Forward(HardSigmoid::KERAS).into(),
+                Binary::HardSwishBackward(HardSigmoid::PYTORCH).into(),
+            ]
+            .map(text)
+            .concat()
         };
         let kernel = |op| Kernel::new(op, DType::F32, Placement::Separate).unwrap().text();
         let function = |op| wgsl::scalar(op, &Options::default()).unwrap();
-        for text in [both(&kernel), both(&function)] {
+        for text in [all(&kernel), all(&function)] {
             for &precaution in ROUNDINGS.iter().chain(NAN) {
                 let changed = without(&text, &[precaution]);
                 assert_ne!(changed, text, "the shader has changed: change {precaution:?} alike");

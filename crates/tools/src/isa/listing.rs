@@ -30,9 +30,9 @@ pub struct Reading {
     pub alu: f64,
     /// Lines that round a product and a sum once.
     pub fused: Vec<String>,
-    /// The number of further lines that round a product with 1/6 and a sum once.
+    /// The number of further lines that round a product with 1/6 or 1/3 and a sum once.
     pub fused_sixths: usize,
-    /// The number of further lines that take a sum with a product by a power of two, which is exact.
+    /// The number of further lines that take a sum with an exact product: see `is_exact`.
     pub fused_exact: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,
@@ -61,19 +61,19 @@ impl Reading {
             self.fused_exact += 1;
             return;
         }
-        match factors.any(|bits| bits & 0x7fff_ffff == SIXTH) {
+        match factors.any(|bits| LAST_STEPS.contains(&(bits & 0x7fff_ffff))) {
             true => self.fused_sixths += 1,
             false => self.fused.push(code.into()),
         }
     }
 }
 
-/// 1/6 in f32.
-const SIXTH: u32 = 0x3e2a_aaab;
+/// 1/6 and 1/3 in f32: in the last step of a division a product with them may be fused.
+const LAST_STEPS: [u32; 2] = [0x3e2a_aaab, 0x3eaa_aaab];
 
-/// Whether this is a power of two: a product by it is exact.
+/// Whether a product by this is exact: a power of two, and 3 and 6, by which the shader multiplies numbers of few bits.
 fn is_exact(bits: u32) -> bool {
-    f32::from_bits(bits).is_normal() && bits << 9 == 0
+    f32::from_bits(bits).is_normal() && (bits << 9 == 0 || [3.0, 6.0].contains(&f32::from_bits(bits).abs()))
 }
 
 /// The bits of an f32 from a number in a listing: `0x40800000` or `-4.0`.
