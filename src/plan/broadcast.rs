@@ -211,10 +211,12 @@ impl Cut {
         let (stage, rows) = match self.inner() {
             1 => (Stage::BodyShared, most),
             // At least half of the invocations have work.
-            inner if inner % width == 0 && row >= u64::from(WORKGROUP) / 2 => (Stage::BodyAligned, most.min(1)),
+            inner if inner.is_multiple_of(width) && row >= u64::from(WORKGROUP) / 2 => {
+                (Stage::BodyAligned, most.min(1))
+            }
             _ => return None,
         };
-        if self.row() % width != 0 || rows == 0 {
+        if !self.row().is_multiple_of(width) || rows == 0 {
             return None;
         }
         let vectors = start % self.row() / width + u64::from(len) / width;
