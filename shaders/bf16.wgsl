@@ -17,6 +17,12 @@ fn forward_half(x: u32) -> u32 {
     return rounded(unless_nan(y, widened(x)), 16u);
 }
 
+// The quiet bits of the halves that are NaN, in a word without signs. Adding 0x007f to a half sets the half's upper bit only if it
+// is above infinity's, 0x7f80.
+fn quiet_bits(magnitudes: u32) -> u32 {
+    return ((magnitudes + 0x007f007fu) >> 9u) & 0x00400040u;
+}
+
 // The hard swish of a moderate definition, two halves in each word.
 fn hard_swish_halves(x: u32) -> u32 {
     let first = hard_swish_half(x << 16u);

@@ -53,23 +53,21 @@ fn forward_half(x: u32) -> u32 {
 }
 const TWO_MINUS_112: f32 = 1.925929944387235853055977942584927318538e-34;
 
-// dx of a preset, two halves in each word of x, g and dx. It rounds the product to f32 and then to a half, as the CPU path
-// does; narrowed_finite keeps the two roundings apart.
-fn backward_halves(x: u32, g: u32) -> u32 {
-    let first = backward_half(x << 16u, g);
-    let dx = first | (backward_half(x, g >> 16u) << 16u);
-    return dx | quiet_bits(dx & 0x7fff7fffu);
+// dx, two halves in each word of x, g and dx. It rounds the product to f32 and then to a half, as the CPU path does.
+fn product_halves(x: u32, g: u32) -> u32 {
+    let first_g = select(0u, g, passes(x << 16u));
+    let second_g = select(0u, g, passes(x));
+    let first = backward_half(first_g & 0x7fffu);
+    return packed_signed(Half(first, first_g), Half(backward_half(extractBits(second_g, 16u, 15u)), second_g));
 }
-// dx of a preset in the lower 16 bits, from x in the upper 16 bits and g in the lower 16 bits. A NaN in g isn't quieted.
-fn backward_half(x: u32, g: u32) -> u32 {
-    let magnitude = g & 0x7fffu;
-    let product = SLOPE * bitcast<f32>(widened_finite(magnitude));
-    let finite = narrowed_finite(bitcast<u32>(product));
-    let dx = select(finite, magnitude, magnitude >= 0x7c00u) | (g & 0x8000u);
-    return select(0u, dx, passes(x));
+// The magnitude of the slope times g, large, from the magnitude of g.
+fn backward_half(g: u32) -> u32 {
+    let large_g = large(g);
+    return select(limited(SLOPE * bitcast<f32>(large_g)), large_g, g >= 0x7c00u);
 }
 
-// Halves at 2^24 times their size. There every half is an integer, so that none is a subnormal f32.
+// Halves at 2^24 times their size. There every half is an integer, so that none is a subnormal f32. These functions are for moderate
+// definitions alone.
 
 // A half's magnitude, in bits. Infinity and NaN become numbers too, 2^40 and more, of which packed_large makes the same half.
 fn large(magnitude: u32) -> u32 {
@@ -83,7 +81,7 @@ fn resized(magnitude: u32, sign: u32) -> u32 {
 const TWO_MINUS_24: f32 = 5.9604644775390625e-8;
 // Limits a product without a sign to infinity, and keeps it apart from the sum in packed_large.
 fn limited(product: f32) -> u32 {
-    return min(bitcast<u32>(product), 0x53800000u);
+    return min(bitcast<u32>(product), LARGE_INFINITE);
 }
 // Rounds two magnitudes to halves and packs them. It rounds to nearest, ties to even: the sum has the steps of a half as its last
 // place, so that its last bits count them. A half's exponent stands above these bits.
@@ -102,7 +100,7 @@ fn steps_above(rounder: u32, magnitude: u32) -> u32 {
     return bitcast<u32>(bitcast<f32>(rounder) + bitcast<f32>(magnitude));
 }
 
-// The hard swish of a moderate definition, two halves in each word.
+// The hard swish, two halves in each word.
 fn hard_swish_halves(x: u32) -> u32 {
     let first = hard_swish_half(x & 0x7fffu, x << 16u);
     return packed_large(first, hard_swish_half(extractBits(x, 16u, 15u), x)) | (x & 0x80008000u);
@@ -114,7 +112,7 @@ fn hard_swish_half(magnitude: u32, x: u32) -> u32 {
     return select(y, a | QUIET, (magnitude > 0x7c00u) | ((x & 0xffff0000u) == 0xfc000000u));
 }
 
-// The gate of a moderate definition, two halves in each word.
+// The gate, two halves in each word.
 fn gate_halves(a: u32, b: u32) -> u32 {
     let first = gate_half(a & 0x7fffu, a, b & 0x7fffu, b, b << 16u);
     let second = gate_half(extractBits(a, 16u, 15u), a, extractBits(b, 16u, 15u), b, b);
@@ -135,8 +133,81 @@ fn gate_half(a: u32, a_word: u32, b: u32, b_word: u32, b_sign: u32) -> Half {
         select(a_word, select(SIGN_OF_BOTH, b_word, is_nan), is_other),
     );
 }
-const LARGE_NAN: u32 = 0x53c00000u; // INVALID_NAN, large and without its sign
+const LARGE_INFINITE: u32 = 0x53800000u;
+const LARGE_NAN: u32 = 0x53c00000u; // INVALID_NAN without its sign
 const SIGN_OF_BOTH: u32 = 0x80008000u;
+
+// db of the gate, two halves in each word.
+fn gate_db_halves(a: u32, b: u32, g: u32) -> u32 {
+    let first_b = resized(large(b & 0x7fffu), b << 16u);
+    let second_b = resized(large(extractBits(b, 16u, 15u)), b);
+    let first = gate_db_half(large(a & 0x7fffu), a, first_b, large(g & 0x7fffu), g);
+    let second = gate_db_half(large(extractBits(a, 16u, 15u)), a, second_b, large(extractBits(g, 16u, 15u)), g);
+    return packed_signed(first, second);
+}
+// The magnitudes of a and g, large, and the words that they are from. b has its own size.
+fn gate_db_half(a: u32, a_word: u32, b: u32, g: u32, g_word: u32) -> Half {
+    let product = limited(SLOPE * TWO_MINUS_24 * apart(bitcast<f32>(g) * bitcast<f32>(a)));
+    let larger = max(a, g);
+    let is_g = g > LARGE_INFINITE;
+    let finite = select(product, select(larger, g, is_g), larger >= LARGE_INFINITE);
+    let sign = select(a_word ^ g_word, select(a_word, g_word, is_g), larger > LARGE_INFINITE);
+    let invalid = (larger == LARGE_INFINITE) & (min(a, g) == 0u);
+    let inside = passes(b);
+    return Half(
+        select(0u, select(finite, LARGE_NAN, invalid), inside),
+        select(0u, select(sign, SIGN_OF_BOTH, invalid), inside),
+    );
+}
+
+// dx + the gradient, rounded once after the sum. A gradient that doesn't pass counts as +0.
+fn backward_accumulate_halves(x: u32, g: u32, dx: u32) -> u32 {
+    let first_g = select(0u, g, passes(x << 16u));
+    let second_g = select(0u, g, passes(x));
+    let first = accumulated_half(dx & 0x7fffu, dx << 16u, first_g & 0x7fffu, first_g << 16u);
+    let second = accumulated_half(extractBits(dx, 16u, 15u), dx, extractBits(second_g, 16u, 15u), second_g);
+    return packed_signed(Half(first.magnitude, first.sign >> 16u), second);
+}
+// The magnitudes of dx and g, and words that have their signs. So has the result.
+fn accumulated_half(dx: u32, dx_sign: u32, g: u32, g_sign: u32) -> Half {
+    let large_dx = large(dx) | (dx_sign & SIGN);
+    let large_g = large(g) | (g_sign & SIGN);
+    let sum = bitcast<u32>(bitcast<f32>(large_dx) + apart(SLOPE * bitcast<f32>(large_g)));
+    let is_g = (dx <= 0x7c00u) & (g > dx);
+    let opposite = (dx == 0x7c00u) & ((large_dx ^ large_g) == SIGN);
+    let special = select(select(large_dx, large_g, is_g), LARGE_NAN | SIGN, opposite);
+    let is_special = max(dx, g) >= 0x7c00u;
+    return Half(
+        select(limited(bitcast<f32>(magnitude_of(sum))), magnitude_of(special), is_special),
+        select(sum, special, is_special),
+    );
+}
+
+// PyTorch's gradient of the hard swish, two halves in each word. A gradient where x is at most -3 counts as +0.
+fn hard_swish_backward_halves(x: u32, g: u32) -> u32 {
+    let first_x = resized(large(x & 0x7fffu), x << 16u);
+    let second_x = resized(large(extractBits(x, 16u, 15u)), x);
+    let first_g = select(g, 0u, (x << 16u) >= 0xc2000000u);
+    let second_g = select(g, 0u, x >= 0xc2000000u);
+    let first = hard_swish_backward_half(x & 0x7fffu, x << 16u, first_x, first_g & 0x7fffu, first_g << 16u);
+    let second =
+        hard_swish_backward_half(extractBits(x, 16u, 15u), x, second_x, extractBits(second_g, 16u, 15u), second_g);
+    return packed_signed(Half(first.magnitude, first.sign >> 16u), second);
+}
+// The magnitudes of x and g, words that have their signs, and x in its own size. The result has its sign where they have theirs.
+fn hard_swish_backward_half(x: u32, x_sign: u32, number_x: u32, g: u32, g_sign: u32) -> Half {
+    let large_g = large(g);
+    let factor = swish_factor(number_x);
+    let product = limited(bitcast<f32>(large_g) * bitcast<f32>(magnitude_of(factor)));
+    let is_nan = x > 0x7c00u;
+    let is_other = is_nan | ((g == 0x7c00u) & (factor == 0u));
+    let result = select(product, large_g, g >= 0x7c00u);
+    let sign = g_sign ^ select(factor, 0u, g > 0x7c00u);
+    return Half(
+        select(result, select(LARGE_NAN, large(x), is_nan), is_other),
+        select(sign, select(SIGN, x_sign, is_nan), is_other),
+    );
+}
 
 // A result: its magnitude, large, and a word that has its sign where the half will be.
 struct Half {

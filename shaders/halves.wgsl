@@ -19,6 +19,14 @@ fn forward_halves(x: u32) -> u32 {
     return (first >> 16u) | (forward_half(x) & 0xffff0000u);
 }
 
+// Formulas of backward_halves.
+
+// g where the gradient passes, quieted if it is NaN.
+fn unscaled_halves(x: u32, g: u32) -> u32 {
+    let dx = select(0u, g & 0xffffu, passes(x << 16u)) | select(0u, g & 0xffff0000u, passes(x));
+    return dx | quiet_bits(dx & 0x7fff7fffu);
+}
+
 // Rounds bits to a multiple of 2^places, ties to even. The caller cuts off the bits below that.
 fn rounded(bits: u32, places: u32) -> u32 {
     return bits + (1u << (places - 1u)) - 1u + extractBits(bits, places, 1u);

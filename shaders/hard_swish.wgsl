@@ -58,16 +58,18 @@ fn hard_swish_backward_once(x: u32, g: u32) -> u32 {
 }
 // PyTorch's (x / 3 + 0.5) * g between the kinks, and g above them.
 fn divided_hard_swish_backward(x: u32, g: u32) -> u32 {
-    let inside = bitcast<u32>(apart(third(number(x))) + 0.5);
-    let is_above = bitcast<i32>(x) >= bitcast<i32>(3.0);
-    let factor = select(inside, ONE, is_above);
+    let factor = swish_factor(x);
     let product = number(g) * bitcast<f32>(factor);
     let invalid = (magnitude_of(g) == INFINITE) & (factor == 0u);
     let dx = unless_either_nan(select(bitcast<u32>(product), INVALID_NAN, invalid), x, g);
     let is_nan = magnitude_of(x) > INFINITE;
-    return select(0u, dx, passes(x) | is_above | is_nan);
+    return select(dx, 0u, (x >= bitcast<u32>(-3.0)) & !is_nan);
 }
-
+// The factor of g, for x above -3.
+fn swish_factor(x: u32) -> u32 {
+    let inside = bitcast<u32>(apart(third(number(x))) + 0.5);
+    return select(inside, ONE, magnitude_of(x) >= bitcast<u32>(3.0));
+}
 // x / 3, correctly rounded if the quotient is normal. It works as `sixth` does.
 fn third(x: f32) -> f32 {
     let q = bitcast<f32>(bitcast<u32>(x * THIRD) & 0xfffffffcu);

@@ -101,13 +101,19 @@ pub(crate) fn is_of_halves(op: Op, dtype: DType) -> bool {
         (_, DType::F32) => false,
         (Op::Unary(Unary::Forward(definition)), _) => definition.hides_roundings_in_halves(),
         (Op::Binary(Binary::Backward(definition)), DType::F16) => {
-            definition.hides_roundings_in_halves() && definition.kink_rule() != KinkRule::Half
+            definition.is_moderate() && definition.kink_rule() != KinkRule::Half
         }
-        (Op::Binary(Binary::BackwardFromOutput(definition)), DType::F16) => definition.hides_roundings_in_halves(),
-        (Op::Binary(Binary::StraightThrough(_)), DType::F16) => true,
+        (Op::Binary(Binary::BackwardFromOutput(definition)), DType::F16) => definition.is_moderate(),
+        (Op::Binary(Binary::StraightThrough(_)), _) => true,
         (Op::Unary(Unary::HardSwish(definition)), _) | (Op::Binary(Binary::Gate(definition)), DType::F16) => {
             definition.is_moderate()
         }
+        (Op::Binary(Binary::BackwardAccumulate(definition)) | Op::GateBackward(definition), DType::F16) => {
+            definition.is_moderate()
+                && definition.kink_rule() != KinkRule::Half
+                && definition.form() != Form::Relu6DivideBoth
+        }
+        (Op::Binary(Binary::HardSwishBackward(definition)), DType::F16) => definition.form() == Form::Relu6Divide,
         _ => false,
     }
 }
@@ -184,7 +190,7 @@ fn constants(formula: Formula, definition: HardSigmoid) -> String {
 }
 
 /// The function for each name that the shader only calls.
-fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 11] {
+fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 12] {
     let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
     let is_divided = formula == Formula::Divided;
     let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
@@ -203,6 +209,10 @@ fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(
         (
             "hard_swish_bits",
             either("divided_hard_swish", "gated_hard_swish", is_divided),
+        ),
+        (
+            "backward_halves",
+            either("unscaled_halves", "product_halves", formula == Formula::Unscaled),
         ),
         (
             "swish_product",
