@@ -52,10 +52,9 @@ impl Registers {
                 "Q" | "UQ" | "DF" => 8,
                 _ => 4,
             };
-            self.clear(
-                result,
-                (place.1 * size + width * stride.parse().unwrap_or(1) * size).div_ceil(32),
-            );
+            // Nothing is written beyond the last element.
+            let last = place.1 + (width - 1) * stride.parse().unwrap_or(1);
+            self.clear(result, ((last + 1) * size).div_ceil(32));
         } else {
             self.0
                 .retain(|&other, &mut (_, of_vector)| other != place && (other.0 != place.0 || !of_vector));
@@ -214,6 +213,9 @@ mod tests {
             let listing = format!("mov(8) g7<1>F 0x40800000F {{ }};\n{between}\n{mad}");
             assert_eq!(read(&listing).fused.len(), 1, "{between}");
         }
+        // Two bytes of each word of two registers, and the register after them is kept.
+        let before = "mov(8) g7<1>F 0x40800000F { };\nadd(16) g5.1<2>UW g5.1<16,8,2>UW g2<16,8,2>UW { };";
+        assert_eq!(read(&format!("{before}\n{mad}")).fused.len(), 0);
         let predicated = format!("(+f0.0) mov(16) g7<1>F 0x40800000F {{ }};\n{mad}");
         assert_eq!(read(&predicated).fused.len(), 1);
     }
