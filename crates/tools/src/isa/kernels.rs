@@ -274,21 +274,18 @@ mod tests {
 
     #[test]
     fn every_precaution_is_in_the_texts() {
-        let all = |text: &dyn Fn(Op) -> String| {
-            [
-                Unary::Forward(HardSigmoid::PYTORCH).into(),
-                Unary::Forward(HardSigmoid::KERAS).into(),
-                Binary::HardSwishBackward(HardSigmoid::PYTORCH).into(),
-            ]
-            .map(text)
-            .concat()
-        };
+        let ops: [Op; 3] = [
+            Unary::Forward(HardSigmoid::PYTORCH).into(),
+            Unary::Forward(HardSigmoid::KERAS).into(),
+            Binary::HardSwishBackward(HardSigmoid::PYTORCH).into(),
+        ];
         let kernel = |op| Kernel::new(op, DType::F32, Placement::Separate).unwrap().text();
         let function = |op| wgsl::scalar(op, &Options::default()).unwrap();
-        for text in [all(&kernel), all(&function)] {
+        for texts in [ops.map(kernel), ops.map(function)] {
             for &precaution in ROUNDINGS.iter().chain(NAN) {
-                let changed = without(&text, &[precaution]);
-                assert_ne!(changed, text, "the shader has changed: change {precaution:?} alike");
+                let has_it = |text: &String| without(text, &[precaution]) != *text;
+                let is_found = texts.iter().any(has_it);
+                assert!(is_found, "the shader has changed: change {precaution:?} alike");
             }
         }
     }
