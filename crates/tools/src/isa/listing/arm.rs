@@ -37,21 +37,22 @@ pub fn read(listing: &str) -> Reading {
             .enumerate()
             .filter(|(i, operand)| *i == 0 || operand.starts_with('@'))
         {
-            // `@r4:r5` are several registers, of which Bifrost writes only the first.
-            let names = result
+            // `@r4:r5` are several registers. Bifrost names only the first, and a kind like `i128` tells how many there are.
+            let kind = modifiers
+                .split('.')
+                .find_map(|kind| kind.strip_prefix('i')?.parse().ok());
+            let count = if result.1.starts_with('@') {
+                kind.unwrap_or(128u32).div_ceil(32)
+            } else {
+                1
+            };
+            let named = result
                 .1
                 .trim_start_matches('@')
                 .split(':')
-                .map(|name| name.split('.').next().unwrap_or_default());
-            for register in names
-                .filter_map(|name| name.strip_prefix('r')?.parse::<u32>().ok())
-                .filter(|_| !is_store)
-            {
-                for written in register..if result.1.starts_with('@') {
-                    register + 4
-                } else {
-                    register + 1
-                } {
+                .filter_map(|name| name.split('.').next()?.strip_prefix('r')?.parse::<u32>().ok());
+            for (i, register) in named.filter(|_| !is_store).enumerate() {
+                for written in register..register + if i == 0 { count } else { 1 } {
                     numbers.remove(&format!("r{written}"));
                 }
             }
@@ -207,6 +208,10 @@ mod tests {
             let listing = format!("   MOV.i32 r17, 0x40000000\n{between}\n   FMA.f32 r12, r1, r17, r18");
             assert_eq!(fused(&listing), (1, 0, 0), "{between}");
         }
+        // A load of one register keeps those after it.
+        let listing =
+            "   MOV.i32 r17, 0x40000000\n   LD_BUFFER.i32.unsigned.slot1 @r16, ^r1, r3\n   FMA.f32 r12, r1, r17, r18";
+        assert_eq!(fused(listing), (0, 1, 0));
     }
 
     #[test]
