@@ -146,6 +146,10 @@ fn page(reports: &[Report]) -> Result<String> {
     let mut rows = String::new();
     for report in reports {
         let adapter = &report.adapter;
+        let through = match &*adapter.driver {
+            "" => adapter.backend.clone(),
+            driver => format!("{}, {driver}", adapter.backend),
+        };
         let [results, differing, flushed] = report.totals();
         let of = |dtype: &str| {
             let speeds: Vec<_> = ["forward", "backward", "hard_swish", "gate"]
@@ -172,11 +176,10 @@ fn page(reports: &[Report]) -> Result<String> {
         let commit = cell(report.commit.as_deref().unwrap_or(&report.version));
         writeln!(
             rows,
-            "| {}{} | {}, {} | {} | {}, {commit} | {}{ended}{left_out} | {} | {} | {} | {} | {} |",
+            "| {}{} | {} | {} | {}, {commit} | {}{ended}{left_out} | {} | {} | {} | {} | {} |",
             cell(&adapter.name),
             if adapter.is_software { " (on the CPU)" } else { "" },
-            cell(&adapter.backend),
-            cell(&adapter.driver),
+            cell(&through),
             cell(&report.host),
             report.date,
             cell(&report.inputs),
