@@ -35,6 +35,7 @@ type Change = fn(&str) -> String;
 /// An entry point of a kernel of ours, or of one that calls our functions.
 #[derive(Clone, Copy)]
 struct Variant<'a> {
+    text: &'a str,
     shader: &'a Shader,
     op: Op,
     dtype: DType,
@@ -48,9 +49,11 @@ fn each_variant(change: Change, mut translate: impl FnMut(Variant) -> Result<Vec
     let definitions = ["pytorch", "keras", "sparse", "affine(0, 0.25)", "affine(1e-40, 0.5)"];
     let definitions = definitions.map(|text| text.parse::<HardSigmoid>().unwrap());
     let mut each = |text: &str, op, dtype, entries: &[&str]| {
-        let shader = &checked(&change(text));
+        let text = &change(text);
+        let shader = &checked(text);
         for entry in entries {
             let variant = Variant {
+                text,
                 shader,
                 op,
                 dtype,
@@ -199,16 +202,18 @@ fn msl_is_as_reviewed() {
         ),
     ] {
         let kernel = Kernel::new(op, DType::F32, Placement::Separate).unwrap();
-        let shader = &checked(&kernel.text());
+        let text = &*kernel.text();
+        let shader = &checked(text);
         let (dtype, entry) = (DType::F32, "body");
-        let text = msl(Variant {
+        let translated = msl(Variant {
+            text,
             shader,
             op,
             dtype,
             entry,
         })
         .unwrap();
-        snapshot.assert_eq(std::str::from_utf8(&text).unwrap());
+        snapshot.assert_eq(std::str::from_utf8(&translated).unwrap());
     }
 }
 
