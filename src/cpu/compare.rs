@@ -77,17 +77,6 @@ impl fmt::Display for WrongResult {
 }
 
 impl Comparison {
-    /// Both comparisons together; the first wrong result is this one's, if it has one.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self {
-            compared: self.compared + other.compared,
-            differing: self.differing + other.differing,
-            flushed: self.flushed + other.flushed,
-            first: self.first.or(other.first),
-        }
-    }
-
     fn add(&mut self, difference: Difference, wrong: impl FnOnce() -> WrongResult) {
         match difference {
             Difference::None => {}
