@@ -80,7 +80,7 @@ pub mod plan;
 pub use half::{bf16, f16};
 pub use math::{
     binarize::{Binarization, Signs, StraightThrough},
-    broadcast::BroadcastGate,
+    broadcast::{Broadcast, BroadcastGate},
     contract::{Difference, Element},
     definition::{HardSigmoid, KinkRule, Region},
     dtype::{DType, Scalar},
@@ -90,6 +90,7 @@ pub use math::{
     op::{Binary, Op, Unary},
     parameters::Parameters,
     presets::Preset,
+    quantized::{Byte, Quantization, QuantizationError, Quantized, QuantizedGate, Rounding},
 };
 #[doc(inline)]
 pub use plan::wgsl;

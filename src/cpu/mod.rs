@@ -44,6 +44,7 @@ macro_rules! compiled_here {
                 type $T = $Element;
                 $call
             })*
+            DType::U8 => unreachable!("bytes aren't numbers of T"),
         }
     };
 }
@@ -51,6 +52,7 @@ macro_rules! compiled_here {
 mod broadcast;
 mod compare;
 mod elementwise;
+mod lookup;
 mod run;
 mod signs;
 mod tasks;
@@ -68,6 +70,7 @@ pub use broadcast::{gate_broadcast, gate_broadcast_in_place, gate_broadcast_sums
 pub use compare::{Comparison, WrongResult, compare};
 use elementwise::Specialize;
 use half::{bf16, f16};
+pub use lookup::{lookup, lookup_gate, lookup_gate_in_place, lookup_in_place};
 pub use run::run;
 
 /// The fastest operation that has the bits of `op` in `T`. Rounded to a half float, a product with 1/6 and a division
@@ -90,7 +93,6 @@ fn cheapest<T: Scalar>(op: Unary) -> Unary {
 pub fn unary<T: Scalar>(op: Unary, x: &[T], y: &mut [T]) -> Result<(), OpError> {
     check_sizes::<T, _>(op.into(), [size_of_val(x), size_of_val(y)])?;
     if let Unary::Binarize(signs) = op {
-        T::DTYPE.check_scale(signs.scale)?;
         compiled_here!(T: binarize(signs: Signs)[x: T][y: T]);
     } else {
         compiled_here!(T: map_unary(op: Unary)[x: T][y: T]);
@@ -113,8 +115,8 @@ fn map_unary<T: Scalar>(op: Unary, x: [&[T]; 1], y: [&mut [T]; 1]) {
 /// # Errors
 /// [`OpError::ScaleTooLarge`]: see the [module](self).
 pub fn unary_in_place<T: Scalar>(op: Unary, x: &mut [T]) -> Result<(), OpError> {
+    Op::from(op).check_dtype(T::DTYPE)?;
     if let Unary::Binarize(signs) = op {
-        T::DTYPE.check_scale(signs.scale)?;
         compiled_here!(T: binarize(signs: Signs)[][x: T]);
     } else {
         compiled_here!(T: map_unary_in_place(op: Unary)[][x: T]);
@@ -249,7 +251,6 @@ fn pack_signs<T: Scalar>(how: Binarization, [x]: [&[T]; 1], [bits]: [&mut [u32];
 pub fn unpack<T: Scalar>(scale: f32, bits: &[u32], y: &mut [T]) -> Result<(), OpError> {
     let scale = Finite::new("scale", scale)?;
     check_sizes::<T, _>(Op::Unpack(scale), [size_of_val(bits), size_of_val(y)])?;
-    T::DTYPE.check_scale(scale)?;
     compiled_here!(T: unpack_signs(scale: Finite)[bits: u32][y: T]);
     Ok(())
 }
@@ -326,7 +327,7 @@ impl Specialize for HardSigmoid {
     }
 }
 
-/// [`Op::check_sizes`] of slices.
+/// [`Op::check_sizes`] of slices of numbers.
 pub(crate) fn check_sizes<T: Scalar, const N: usize>(op: Op, sizes: [usize; N]) -> Result<(), OpError> {
     op.check_sizes(T::DTYPE, &sizes.map(|size| size as u64)).map(drop)
 }

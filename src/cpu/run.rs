@@ -1,5 +1,5 @@
 use crate::{
-    cpu::{binary, gate_backward, gate_broadcast, gate_broadcast_sums, pack, unary, unpack},
+    cpu::{binary, gate_backward, gate_broadcast, gate_broadcast_sums, lookup, lookup_gate, pack, unary, unpack},
     math::{
         dtype::{DType, Scalar},
         error::OpError,
@@ -38,6 +38,7 @@ pub fn run(op: impl Into<Op>, dtype: DType, inputs: &[&[u8]], outputs: &mut [&mu
         let op = op.name();
         return Err(OpError::TensorCount { op, needed, given });
     }
+    op.check_dtype(dtype)?;
     let of_inputs = inputs.iter().map(|bytes| bytes.len() as u64);
     let sizes: Vec<u64> = of_inputs
         .chain(outputs.iter().map(|bytes| bytes.len() as u64))
@@ -53,7 +54,8 @@ pub fn run(op: impl Into<Op>, dtype: DType, inputs: &[&[u8]], outputs: &mut [&mu
     }
     op.check_sizes(dtype, &sizes)?;
     match dtype {
-        DType::F32 => typed::<f32>(op, inputs, outputs),
+        // Look-ups have no numbers of T.
+        DType::F32 | DType::U8 => typed::<f32>(op, inputs, outputs),
         DType::F16 => typed::<f16>(op, inputs, outputs),
         DType::Bf16 => typed::<bf16>(op, inputs, outputs),
     }
@@ -78,6 +80,8 @@ fn typed<T: Scalar>(op: Op, inputs: &[&[u8]], outputs: &mut [&mut [u8]]) -> Resu
         Op::GateBroadcastSums(gate) => write(out, |db| {
             gate_broadcast_sums::<T>(gate, &input(0), &input(1), &input(2), db)
         }),
+        Op::Lookup => lookup(inputs[1], inputs[0], out),
+        Op::LookupGate(shape) => lookup_gate(shape, inputs[2], inputs[0], inputs[1], out),
     }
 }
 

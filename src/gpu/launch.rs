@@ -227,7 +227,7 @@ impl Kernels {
 
     /// Checks the tensors, and plans what to dispatch.
     pub(super) fn plan(&self, op: Op, dtype: DType, ranges: &[BufferRange<'_>]) -> Result<(Kernel, Plan), LaunchError> {
-        op.check_scale(dtype)?;
+        op.check_dtype(dtype)?;
         let tensors = Tensors { op, dtype, ranges };
         let checked = tensors.check(&self.limits(), self.0.max_buffer_size)?;
         let kernel = Kernel::new(op, dtype, checked.placement)?;

@@ -144,7 +144,7 @@ impl Kernels {
         let mut kernels = vec![];
         for (op, dtype) in all {
             let op = op.into();
-            op.check_scale(dtype)?;
+            op.check_dtype(dtype)?;
             let of_dtype = Kernel::all(op).filter(|kernel| kernel.dtype() == dtype);
             let (can_run, others): (Vec<_>, Vec<_>) = of_dtype.partition(|&kernel| self.check(kernel).is_ok());
             if let ([], [first, ..]) = (&can_run[..], &others[..]) {

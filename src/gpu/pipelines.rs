@@ -181,14 +181,14 @@ mod tests {
         gpu::tests::noop_device,
         math::{
             definition::{HardSigmoid, KinkRule},
-            dtype::DType,
             op::{Op, Unary},
         },
         plan::Placement,
     };
 
     fn kernel(op: impl Into<Op>) -> Kernel {
-        Kernel::new(op, DType::F16, Placement::Shared).unwrap()
+        let op = op.into();
+        Kernel::new(op, *op.dtypes().last().unwrap(), Placement::Shared).unwrap()
     }
 
     /// Threads that ask at once for a pipeline that isn't compiled yet all get the same one.

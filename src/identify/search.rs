@@ -311,11 +311,13 @@ fn neighbours(element: DType, y: f32) -> (f64, f64) {
         DType::F32 => y.to_bits(),
         DType::F16 => f16::from_f32(y).to_bits().into(),
         DType::Bf16 => bf16::from_f32(y).to_bits().into(),
+        DType::U8 => y as u32,
     };
     let number = |bits: u32| match element {
         DType::F32 => f32::from_bits(bits),
         DType::F16 => f16::from_bits(bits as u16).to_f32(),
         DType::Bf16 => bf16::from_bits(bits as u16).to_f32(),
+        DType::U8 => bits as f32,
     };
     let bits = bits_of(y);
     (number(bits.saturating_sub(1)).into(), number(bits + 1).into())

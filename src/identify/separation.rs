@@ -50,6 +50,7 @@ pub(super) fn separation_beyond(
         DType::F32 => Box::new((0..1 << 18).map(|i| (i as f32 / (1 << 17) as f32 - 1.0) * 8.0)),
         DType::F16 => Box::new((0..=u16::MAX).map(|bits| f16::from_bits(bits).to_f32())),
         DType::Bf16 => Box::new((0..=u16::MAX).map(|bits| bf16::from_bits(bits).to_f32())),
+        DType::U8 => Box::new((0..=u8::MAX).map(f32::from)),
     };
     let tried: Vec<f32> = beside.chain(round).chain(others).collect();
     let forward = |definition, x| precision.forward(definition, x);

@@ -52,30 +52,38 @@ const MAX_ROW: u64 = 1 << 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BroadcastGate {
     definition: HardSigmoid,
+    shape: Broadcast,
+}
+
+/// How `a`, seen as `[outer, middle, inner]` (row-major), shares the numbers of `b`, seen as `[outer, inner]`. See
+/// [`BroadcastGate`] for the shapes of squeeze-and-excitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Broadcast {
     middle: u32,
     inner: u32,
 }
 
-impl BroadcastGate {
-    /// Makes the gate of `definition`, with a number of `b` for each of `inner` columns, which `middle` steps share.
+impl Broadcast {
+    /// `a` and `b` of one length, of single elements.
+    pub(crate) const NONE: Self = Self { middle: 1, inner: 1 };
+
+    /// A number of `b` for each of `inner` columns, which `middle` steps share.
     ///
     /// # Errors
     /// [`OpError::BroadcastShape`] if `middle` or `inner` is 0, or `middle·inner` is 2^31 or more.
-    pub const fn new(definition: HardSigmoid, middle: u32, inner: u32) -> Result<Self, OpError> {
-        let row = middle as u64 * inner as u64;
-        if row == 0 || row >= MAX_ROW {
-            return Err(OpError::BroadcastShape { middle, inner });
+    pub const fn new(middle: u32, inner: u32) -> Result<Self, OpError> {
+        match Self::checked(middle, inner) {
+            Some(shape) => Ok(shape),
+            None => Err(OpError::BroadcastShape { middle, inner }),
         }
-        Ok(Self {
-            definition,
-            middle,
-            inner,
-        })
     }
 
-    /// The definition of the gate.
-    pub const fn definition(self) -> HardSigmoid {
-        self.definition
+    const fn checked(middle: u32, inner: u32) -> Option<Self> {
+        let row = middle as u64 * inner as u64;
+        if row == 0 || row >= MAX_ROW {
+            return None;
+        }
+        Some(Self { middle, inner })
     }
 
     /// The number of steps that share each number of `b`.
@@ -91,6 +99,57 @@ impl BroadcastGate {
     /// The number of elements in a row of `a`: `middle·inner`.
     pub const fn row(self) -> u32 {
         self.middle * self.inner
+    }
+
+    /// The place in `b` of the number that element `index` of `a` shares.
+    #[inline(always)]
+    pub(crate) const fn place(self, index: usize) -> usize {
+        let [row, inner] = [self.row() as usize, self.inner as usize];
+        index / row * inner + index % inner
+    }
+}
+
+impl BroadcastGate {
+    /// Makes the gate of `definition`, with a number of `b` for each of `inner` columns, which `middle` steps share.
+    ///
+    /// # Errors
+    /// [`OpError::BroadcastShape`] if `middle` or `inner` is 0, or `middle·inner` is 2^31 or more.
+    pub const fn new(definition: HardSigmoid, middle: u32, inner: u32) -> Result<Self, OpError> {
+        match Broadcast::checked(middle, inner) {
+            Some(shape) => Ok(Self { definition, shape }),
+            None => Err(OpError::BroadcastShape { middle, inner }),
+        }
+    }
+
+    /// The gate of this definition whose `a` and `b` have one length.
+    pub(crate) const fn plain(definition: HardSigmoid) -> Self {
+        let shape = Broadcast::NONE;
+        Self { definition, shape }
+    }
+
+    /// The definition of the gate.
+    pub const fn definition(self) -> HardSigmoid {
+        self.definition
+    }
+
+    /// How `a` shares the numbers of `b`.
+    pub const fn shape(self) -> Broadcast {
+        self.shape
+    }
+
+    /// The number of steps that share each number of `b`.
+    pub const fn middle(self) -> u32 {
+        self.shape.middle
+    }
+
+    /// The number of elements in a step.
+    pub const fn inner(self) -> u32 {
+        self.shape.inner
+    }
+
+    /// The number of elements in a row of `a`: `middle·inner`.
+    pub const fn row(self) -> u32 {
+        self.shape.row()
     }
 
     /// `db` from the sum of the products; any NaN sum becomes [`INVALID_NAN`].

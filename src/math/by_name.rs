@@ -2,7 +2,7 @@
 
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
-    broadcast::BroadcastGate,
+    broadcast::{Broadcast, BroadcastGate},
     definition::HardSigmoid,
     error::{OpError, ParseError},
     finite::Finite,
@@ -50,6 +50,8 @@ impl Op {
             Self::Unpack(_) => Self::Unpack(given.scale()?),
             Self::GateBroadcast(_) => Self::GateBroadcast(given.gate()?),
             Self::GateBroadcastSums(_) => Self::GateBroadcastSums(given.gate()?),
+            Self::Lookup => Self::Lookup,
+            Self::LookupGate(_) => Self::LookupGate(given.shape()?),
             // The other operations have no parameter but a definition.
             op => given.definition().map(|_| op)?,
         };
@@ -97,8 +99,13 @@ impl Given<'_> {
 
     fn gate(self) -> Result<BroadcastGate, OpError> {
         let definition = self.definition()?;
+        let shape = self.shape()?;
+        BroadcastGate::new(definition, shape.middle(), shape.inner())
+    }
+
+    fn shape(self) -> Result<Broadcast, OpError> {
         let middle = self.needed("middle", self.parameters.middle)?;
-        BroadcastGate::new(definition, middle, self.parameters.inner.unwrap_or(1))
+        Broadcast::new(middle, self.parameters.inner.unwrap_or(1))
     }
 
     fn check_all_are_taken(self, taken: Parameters) -> Result<(), OpError> {
@@ -136,6 +143,7 @@ mod tests {
             ),
             ("pack", Op::Pack(Binarization::Deterministic)),
             ("unpack", Op::Unpack(Finite::ONE)),
+            ("lookup", Op::Lookup),
             (
                 "straight_through",
                 Binary::StraightThrough(StraightThrough::HardTanh).into(),
@@ -145,6 +153,7 @@ mod tests {
             let found = Op::new(op.name(), &none);
             match default.iter().find(|(name, _)| *name == op.name()) {
                 Some((_, expected)) => assert_eq!(found, Ok(*expected)),
+                None if op.definition().is_none() => assert!(found.is_err(), "{op:?}"),
                 None => {
                     let error = found.unwrap_err().to_string();
                     assert!(error.contains("needs a hard sigmoid"), "{error}");
@@ -168,7 +177,11 @@ mod tests {
             of,
             "no operation is called \"sigmoid\"; use one of forward, hard_swish, ",
         );
-        refused("sigmoid", of, "pack, unpack, gate_broadcast, gate_broadcast_sums");
+        refused(
+            "sigmoid",
+            of,
+            "pack, unpack, gate_broadcast, gate_broadcast_sums, lookup, lookup_gate",
+        );
         refused("forward", Parameters { seed: Some(1), ..of }, "forward takes no seed");
         refused("unpack", of, "unpack takes no definition");
         refused("binarize", of, "binarize draws at random only with a seed");

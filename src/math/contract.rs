@@ -33,7 +33,8 @@ pub enum Difference {
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Element<T> {
-    /// The operands, in the order of [`Op::inputs`]; numbers after them are ignored. A packed sign is given as 1 or -1.
+    /// The operands, in the order of [`Op::inputs`]; numbers after them are ignored. A packed sign is given as 1 or -1, and a table as
+    /// the number that it has for the others.
     /// For a broadcast gate they are the operands of one `a`, and `db` is what it would be if `middle` were 1.
     pub operands: [T; 3],
     /// What the output held, for an operation that adds to it.
@@ -102,6 +103,8 @@ impl Op {
             Self::GateBroadcastSums(gate) => [gate.db(b, 0.0 + c * a); 2],
             Self::Pack(how) => [sign(how.is_plus(element.index, a)); 2],
             Self::Unpack(scale) => [sign(a > 0.0) * scale.get(); 2],
+            Self::Lookup => [b; 2],
+            Self::LookupGate(_) => [c; 2],
         }
     }
 }
@@ -112,7 +115,7 @@ fn meets_no_subnormal(op: Op) -> bool {
         Op::Unary(Unary::Forward(definition)) => definition.is_moderate(),
         Op::Unary(Unary::Binarize(signs)) => decides_on_integers(signs.how),
         Op::Pack(how) => decides_on_integers(how),
-        Op::Unpack(_) => true,
+        Op::Unpack(_) | Op::Lookup | Op::LookupGate(_) => true,
         _ => false,
     }
 }
@@ -201,7 +204,7 @@ impl Flush {
                 operands: [a, zero(b), c],
                 ..element
             }),
-            Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) => op.apply(Element {
+            Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::Lookup | Op::LookupGate(_) => op.apply(Element {
                 operands: [a, b, c].map(zero),
                 ..element
             }),

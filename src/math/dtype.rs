@@ -1,8 +1,8 @@
 use crate::math::{error::OpError, finite::Finite, names::named};
 use half::{bf16, f16};
 
-/// The type of a tensor's elements. Half floats are widened to `f32`, computed there, and rounded once, to nearest,
-/// ties to even.
+/// The type of a tensor's elements: see [`Op::dtypes`](crate::Op::dtypes). Half floats are widened to `f32`, computed there, and
+/// rounded once, to nearest, ties to even.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DType {
     /// `f32`
@@ -12,14 +12,23 @@ pub enum DType {
     F16,
     /// bfloat16, two to a 32-bit word
     Bf16,
+    /// Bytes, four to a 32-bit word, of a quantized tensor. They are `u8` or `i8`: only the table of a
+    /// [look-up](crate::Op::Lookup) knows.
+    U8,
 }
 
 impl DType {
+    /// The types of numbers.
+    pub(crate) const FLOATS: &'static [Self] = &[Self::F32, Self::F16, Self::Bf16];
+    /// The type of quantized tensors.
+    pub(crate) const BYTES: &'static [Self] = &[Self::U8];
+
     /// Bytes of one element.
     pub const fn size(self) -> u64 {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
+            Self::U8 => 1,
         }
     }
 
@@ -29,6 +38,7 @@ impl DType {
             Self::F32 => value,
             Self::F16 => f16::from_f32(value).to_f32(),
             Self::Bf16 => bf16::from_f32(value).to_f32(),
+            Self::U8 => f32::from(value.round_ties_even() as u8),
         }
     }
 
@@ -38,6 +48,7 @@ impl DType {
             Self::F32 => f32::EPSILON,
             Self::F16 => f16::EPSILON.to_f32(),
             Self::Bf16 => bf16::EPSILON.to_f32(),
+            Self::U8 => 1.0,
         }
     }
 
@@ -48,6 +59,7 @@ impl DType {
             Self::F32 => ("f32", f32::MAX),
             Self::F16 => ("f16", f16::MAX.to_f32()),
             Self::Bf16 => ("bf16", bf16::MAX.to_f32()),
+            Self::U8 => ("u8", u8::MAX.into()),
         };
         if self.rounded(scale).is_finite() {
             return Ok(());
@@ -56,7 +68,7 @@ impl DType {
     }
 }
 
-named!(DType, "dtype", F32 => "f32", F16 => "f16", Bf16 => "bf16");
+named!(DType, "dtype", F32 => "f32", F16 => "f16", Bf16 => "bf16", U8 => "u8");
 
 /// A number that the slices of the CPU path and of `offload` can hold: `f32`, [`half::f16`] or [`half::bf16`].
 pub trait Scalar: bytemuck::Pod + Send + Sync + sealed::Sealed {
@@ -178,7 +190,7 @@ mod tests {
                 .parse::<DType>()
                 .unwrap_err()
                 .to_string()
-                .contains("f32, f16, bf16")
+                .contains("f32, f16, bf16, u8")
         );
         assert_eq!(DType::F32.size(), size_of::<f32>() as u64);
         assert_eq!(DType::F16.size(), size_of::<f16>() as u64);

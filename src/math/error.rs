@@ -1,3 +1,4 @@
+use crate::math::dtype::DType;
 use std::fmt;
 
 /// A parameter is infinite or NaN.
@@ -88,6 +89,15 @@ impl std::error::Error for ParseError {}
 pub enum OpError {
     /// A parameter is infinite or NaN.
     NotFinite(NotFinite),
+    /// The operation doesn't take elements of this type.
+    ElementType {
+        /// Name of the operation.
+        op: &'static str,
+        /// What was given.
+        dtype: DType,
+        /// What it takes.
+        dtypes: &'static [DType],
+    },
     /// The element type can't hold the scale of a binarization.
     ScaleTooLarge {
         /// What was given.
@@ -156,6 +166,13 @@ pub enum OpError {
         /// Size of the packed signs in bytes.
         bits_size: u64,
     },
+    /// The table of a look-up has another length.
+    TableLength {
+        /// The length that it needs.
+        needed: u64,
+        /// What was given.
+        given: u64,
+    },
     /// A broadcast gate has no elements in a row of `a`, or too many.
     BroadcastShape {
         /// The `middle` that was given.
@@ -208,6 +225,10 @@ impl fmt::Display for OpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotFinite(error) => error.fmt(f),
+            Self::ElementType { op, dtype, dtypes } => {
+                let dtypes: Vec<_> = dtypes.iter().map(DType::to_string).collect();
+                write!(f, "{op} takes tensors of {}, but {dtype} was given", dtypes.join(", "))
+            }
             Self::ScaleTooLarge { scale, dtype, largest } => write!(
                 f,
                 "scale {scale:?} is too large for {dtype}, whose largest number is {largest:?}; take a smaller scale or another \
@@ -250,6 +271,10 @@ impl fmt::Display for OpError {
                 "{operand} holds {len} elements, whose signs take {} bytes (4 for every 32 elements, rounded up), but \
                  bits has {bits_size}",
                 len.div_ceil(32) * 4,
+            ),
+            Self::TableLength { needed, given } => write!(
+                f,
+                "table must hold {needed} bytes, one for each value, but it holds {given}"
             ),
             Self::BroadcastShape { middle, inner } => write!(
                 f,

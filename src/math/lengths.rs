@@ -34,6 +34,8 @@ enum Holds {
     Bits,
     /// One number for this many elements.
     Shared(u32),
+    /// So many bytes, whatever the number of elements.
+    Table(u64),
 }
 
 impl Op {
@@ -53,9 +55,10 @@ impl Op {
     /// ```
     ///
     /// # Errors
-    /// [`OpError::PartialRow`] if `len` isn't a multiple of a broadcast gate's `middle·inner`, and [`OpError::TooLong`]
+    /// [`OpError::ElementType`] if the operation doesn't take elements of this type, [`OpError::PartialRow`] if `len` isn't a multiple of a broadcast gate's `middle·inner`, and [`OpError::TooLong`]
     /// if it is 2^61 or more.
     pub fn sizes(self, dtype: DType, len: u64) -> Result<Sizes, OpError> {
+        self.check_dtype(dtype)?;
         if len > MAX_LEN {
             return Err(OpError::TooLong { len });
         }
@@ -68,10 +71,11 @@ impl Op {
         Ok(Sizes { all, tensors })
     }
 
-    /// Checks the sizes of all tensors, in bytes and whole elements, and returns the length in elements. In place, give the
+    /// Checks the element type and the sizes of all tensors, in bytes and whole elements, and returns the length in elements. In place, give the
     /// size of the tensor that is replaced for the operand and for the result.
     pub(crate) fn check_sizes(self, dtype: DType, given: &[u64]) -> Result<u64, OpError> {
         debug_assert_eq!(given.len(), self.tensors(), "{}", self.name());
+        self.check_dtype(dtype)?;
         let first = self.first_of_elements();
         let (a, a_len) = (self.tensor_name(first), given[first] / dtype.size());
         self.check_rows(a_len)?;
@@ -82,6 +86,7 @@ impl Op {
             let (b, b_len) = (self.tensor_name(tensor), size / dtype.size());
             return Err(match self.holds(tensor) {
                 Holds::Elements => OpError::LengthMismatch { a, a_len, b, b_len },
+                Holds::Table(needed) => OpError::TableLength { needed, given: size },
                 Holds::Bits => OpError::PackedLength {
                     operand: a,
                     len: a_len,
@@ -129,6 +134,9 @@ impl Op {
             (Self::GateBroadcast(gate) | Self::GateBroadcastSums(gate), 1) | (Self::GateBroadcastSums(gate), 3) => {
                 Holds::Shared(gate.middle())
             }
+            (Self::LookupGate(shape), 1) => Holds::Shared(shape.middle()),
+            (Self::Lookup, 1) => Holds::Table(256),
+            (Self::LookupGate(_), 2) => Holds::Table(256 * 256),
             _ => Holds::Elements,
         }
     }
@@ -145,7 +153,26 @@ impl Op {
             Holds::Elements => len * dtype.size(),
             Holds::Bits => len.div_ceil(32) * 4,
             Holds::Shared(middle) => len / u64::from(middle) * dtype.size(),
+            Holds::Table(size) => size,
         }
+    }
+
+    /// Where in a tensor the part that begins with element `start` begins, in bytes.
+    #[inline]
+    pub(crate) fn offset(self, tensor: usize, dtype: DType, start: u64) -> u64 {
+        match self.holds(tensor) {
+            Holds::Table(_) => 0,
+            _ => self.size(tensor, dtype, start),
+        }
+    }
+
+    /// The bytes of its table, 0 if it has none.
+    pub(crate) fn table_size(self) -> u64 {
+        let size = |tensor| match self.holds(tensor) {
+            Holds::Table(size) => size,
+            _ => 0,
+        };
+        (0..self.tensors()).map(size).sum()
     }
 
     fn check_rows(self, len: u64) -> Result<(), OpError> {
@@ -170,7 +197,7 @@ mod tests {
     #[test]
     fn the_check_takes_what_sizes_says() {
         for op in Op::all(HardSigmoid::PYTORCH) {
-            for &dtype in DType::ALL {
+            for &dtype in op.dtypes() {
                 for len in [0, 6, 60, 66, 6 << 40, MAX_LEN / 6 * 6] {
                     let sizes = op.sizes(dtype, len).unwrap();
                     assert_eq!(sizes.len(), op.inputs().len() + op.outputs().len());

@@ -15,5 +15,6 @@ pub(crate) mod op;
 pub(crate) mod parameters;
 pub(crate) mod philox;
 pub(crate) mod presets;
+pub(crate) mod quantized;
 mod samples;
 mod text;

@@ -2,7 +2,7 @@
 
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
-    broadcast::BroadcastGate,
+    broadcast::{Broadcast, BroadcastGate},
     definition::HardSigmoid,
     dtype::DType,
     error::{NotFinite, OpError},
@@ -61,6 +61,12 @@ pub enum Op {
     /// `db`, the gradient of a broadcast gate's `b`, from `a`, `b` and `g`: a sum for each number of `b`, see
     /// [`BroadcastGate`]. If `da` replaces `g`, compute the sums first.
     GateBroadcastSums(BroadcastGate),
+    /// `y = table[x]`, on bytes: a function of one quantized tensor to another. The table has 256 bytes;
+    /// [`Quantized::table`](crate::Quantized::table) makes that of a hard sigmoid or hard swish.
+    Lookup,
+    /// `y = table[256·b + a]`, on bytes, with one `b` for many `a`: a gate of quantized tensors. The table has 65,536 bytes;
+    /// [`QuantizedGate::table`](crate::QuantizedGate::table) makes it.
+    LookupGate(Broadcast),
 }
 
 /// What is known of an operation wherever it is computed.
@@ -74,6 +80,8 @@ pub(crate) struct Row {
     pub(crate) replaces: Option<usize>,
     /// The numbers that it carries.
     pub(crate) parameters: Parameters,
+    /// The types of elements that it takes.
+    pub(crate) dtypes: &'static [DType],
 }
 
 impl Op {
@@ -85,6 +93,7 @@ impl Op {
         use {Binary as B, Parameters as P, Unary as U};
         let [x, y, bits, dx, db]: [&[&str]; 5] = [&["x"], &["y"], &["bits"], &["dx"], &["db"]];
         let [xg, yg, ab, abg, da_db]: [&[&str]; 5] = [&["x", "g"], &["y", "g"], &["a", "b"], &["a", "b", "g"], &["da", "db"]];
+        let [xt, abt]: [&[&str]; 2] = [&["x", "table"], &["a", "b", "table"]];
         match self {
             Self::Unary(U::Forward(it)) => row("forward", x, y, Some(0), P::of(it)),
             Self::Unary(U::HardSwish(it)) => row("hard_swish", x, y, Some(0), P::of(it)),
@@ -100,6 +109,8 @@ impl Op {
             Self::Unpack(it) => row("unpack", bits, y, None, P::of_scale(it)),
             Self::GateBroadcast(it) => row("gate_broadcast", ab, y, Some(0), P::of_gate(it)),
             Self::GateBroadcastSums(it) => row("gate_broadcast_sums", abg, db, None, P::of_gate(it)),
+            Self::Lookup => row("lookup", xt, y, Some(0), P::NONE).of_bytes(),
+            Self::LookupGate(it) => row("lookup_gate", abt, y, Some(0), P::of_shape(it)).of_bytes(),
         }
     }
 
@@ -127,6 +138,21 @@ impl Op {
         self.row().replaces
     }
 
+    /// The types of elements that it takes.
+    #[inline]
+    pub const fn dtypes(self) -> &'static [DType] {
+        self.row().dtypes
+    }
+
+    /// Checks that it takes elements of this type, which can hold its scale.
+    pub(crate) fn check_dtype(self, dtype: DType) -> Result<(), OpError> {
+        let Row { name: op, dtypes, .. } = self.row();
+        if !dtypes.contains(&dtype) {
+            return Err(OpError::ElementType { op, dtype, dtypes });
+        }
+        self.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
+    }
+
     /// The hard sigmoid that it uses, also as a probability; `None` if it uses none.
     pub const fn definition(self) -> Option<HardSigmoid> {
         self.row().parameters.definition
@@ -139,9 +165,10 @@ impl Op {
 
     /// The shape of a broadcast gate or of its sums; `None` if all tensors have one length.
     #[inline]
-    pub const fn broadcast(self) -> Option<BroadcastGate> {
+    pub const fn broadcast(self) -> Option<Broadcast> {
         match self {
-            Self::GateBroadcast(gate) | Self::GateBroadcastSums(gate) => Some(gate),
+            Self::GateBroadcast(gate) | Self::GateBroadcastSums(gate) => Some(gate.shape()),
+            Self::LookupGate(shape) => Some(shape),
             _ => None,
         }
     }
@@ -162,11 +189,6 @@ impl Op {
             Self::Unary(Unary::Binarize(Signs { scale, .. })) | Self::Unpack(scale) => Some(scale),
             _ => None,
         }
-    }
-
-    /// Checks that the element type can hold the scale.
-    pub(crate) fn check_scale(self, dtype: DType) -> Result<(), OpError> {
-        self.scale().map_or(Ok(()), |scale| dtype.check_scale(scale))
     }
 
     /// This operation for the part of a tensor that starts `elements` after its beginning: random draws continue.
@@ -193,6 +215,16 @@ const fn row(
         outputs,
         replaces,
         parameters,
+        dtypes: DType::FLOATS,
+    }
+}
+
+impl Row {
+    const fn of_bytes(self) -> Self {
+        Self {
+            dtypes: DType::BYTES,
+            ..self
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
-    broadcast::BroadcastGate,
+    broadcast::{Broadcast, BroadcastGate},
     definition::HardSigmoid,
     finite::Finite,
 };
@@ -15,6 +15,8 @@ use crate::math::{
 /// | `binarize` | `scale`; to draw at random also `seed`, `offset`, `definition` |
 /// | `pack` | to draw at random `seed`, `offset`, `definition` |
 /// | `unpack` | `scale` |
+/// | `lookup` | nothing |
+/// | `lookup_gate` | `middle`, `inner` |
 /// | `straight_through` | `estimator` |
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Parameters {
@@ -113,11 +115,18 @@ impl Parameters {
         }
     }
 
+    pub(crate) const fn of_shape(shape: Broadcast) -> Self {
+        Self {
+            middle: Some(shape.middle()),
+            inner: Some(shape.inner()),
+            ..Self::NONE
+        }
+    }
+
     pub(crate) const fn of_gate(gate: BroadcastGate) -> Self {
         Self {
-            middle: Some(gate.middle()),
-            inner: Some(gate.inner()),
-            ..Self::of(gate.definition())
+            definition: Some(gate.definition()),
+            ..Self::of_shape(gate.shape())
         }
     }
 }

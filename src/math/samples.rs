@@ -1,6 +1,6 @@
 use crate::math::{
     binarize::{Binarization, Signs, StraightThrough},
-    broadcast::BroadcastGate,
+    broadcast::{Broadcast, BroadcastGate},
     definition::HardSigmoid,
     finite::Finite,
     op::{Binary, Op, Unary},
@@ -19,7 +19,8 @@ impl Op {
         // The scale is exact in half floats.
         let scale = Finite::known(0.75);
         let signs = |how| Unary::Binarize(Signs { how, scale });
-        let gate = BroadcastGate::new(definition, 3, 2).expect("rows of 6 elements");
+        let shape = Broadcast::new(3, 2).expect("rows of 6 elements");
+        let gate = BroadcastGate::new(definition, shape.middle(), shape.inner()).expect("that shape");
         vec![
             Self::Unary(Unary::Forward(definition)),
             Self::Unary(Unary::HardSwish(definition)),
@@ -38,6 +39,8 @@ impl Op {
             Self::Unpack(scale),
             Self::GateBroadcast(gate),
             Self::GateBroadcastSums(gate),
+            Self::Lookup,
+            Self::LookupGate(shape),
         ]
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     gpu::{Kernels, error::in_one_line},
-    math::{dtype::DType, op::Op},
+    math::op::Op,
     offload::{error::OffloadError, scopes::Scopes, staging::Slot},
     plan::{Kernel, Placement},
 };
@@ -74,7 +74,7 @@ impl Gpu {
 
     /// Whether the device can bind the operation's tensors.
     pub(super) fn can_run(&self, op: Op) -> bool {
-        Kernel::new(op, DType::F32, Placement::Separate).is_ok_and(|kernel| self.kernels.check(kernel).is_ok())
+        Kernel::new(op, op.dtypes()[0], Placement::Separate).is_ok_and(|kernel| self.kernels.check(kernel).is_ok())
     }
 
     /// The first error since the scopes were pushed, device loss before all others.

@@ -35,7 +35,7 @@ use crate::{
     math::{
         binarize::Binarization,
         definition::HardSigmoid,
-        dtype::Scalar,
+        dtype::{DType, Scalar},
         error::OpError,
         finite::Finite,
         names::named,
@@ -278,6 +278,28 @@ impl Offload {
         self.run(transfer, on_cpu).await
     }
 
+    /// [`cpu::lookup`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn lookup(&self, table: &[u8], x: &[u8], y: &mut [u8]) -> Result<(), OffloadError> {
+        Op::Lookup.check_sizes(DType::U8, &[x, table, y].map(|bytes| bytes.len() as u64))?;
+        let transfer = looked_up(vec![x, table], y, Mode::Replaced);
+        let on_cpu = |done: usize, [y]: [&mut [u8]; 1]| cpu::lookup(table, &x[done..], y);
+        self.run(transfer, on_cpu).await
+    }
+
+    /// [`cpu::lookup_in_place`] on this device.
+    ///
+    /// # Errors
+    /// See [`OffloadError`].
+    pub async fn lookup_in_place(&self, table: &[u8], x: &mut [u8]) -> Result<(), OffloadError> {
+        Op::Lookup.check_sizes(DType::U8, &[x.len(), table.len(), x.len()].map(|len| len as u64))?;
+        let transfer = looked_up(vec![table], x, Mode::Updated(0));
+        let on_cpu = |_, [x]: [&mut [u8]; 1]| cpu::lookup_in_place(table, x);
+        self.run(transfer, on_cpu).await
+    }
+
     /// Runs an operation whose lengths were checked. `on_cpu` computes the elements from a given one on, and gets their
     /// outputs.
     async fn run<R: bytemuck::Pod, const M: usize>(
@@ -285,7 +307,7 @@ impl Offload {
         mut transfer: Transfer<'_, R, M>,
         on_cpu: impl FnOnce(usize, [&mut [R]; M]) -> Result<(), OpError>,
     ) -> Result<(), OffloadError> {
-        transfer.op.check_scale(transfer.dtype)?;
+        transfer.op.check_dtype(transfer.dtype)?;
         let (done, result) = match &self.0 {
             Chosen::Gpu(gpu) if gpu.can_run(transfer.op) => gpu.run(&mut transfer).await,
             Chosen::Gpu(_) | Chosen::Cpu { .. } => return Ok(on_cpu(0, transfer.rest(0))?),
@@ -312,6 +334,17 @@ fn elements<'a, T: Scalar, const M: usize>(
         len: outputs[0].len(),
         inputs: inputs.iter().map(|input| bytemuck::cast_slice(input)).collect(),
         outputs,
+        mode,
+    }
+}
+
+fn looked_up<'a>(inputs: Vec<&'a [u8]>, y: &'a mut [u8], mode: Mode) -> Transfer<'a, u8, 1> {
+    Transfer {
+        op: Op::Lookup,
+        dtype: DType::U8,
+        len: y.len(),
+        inputs,
+        outputs: [y],
         mode,
     }
 }

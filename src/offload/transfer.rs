@@ -54,7 +54,8 @@ impl<R: bytemuck::Pod, const M: usize> Transfer<'_, R, M> {
         }
         for (index, bytes) in all.iter_mut().enumerate() {
             // An output that is added to comes right after the operands.
-            *bytes = &bytes[self.size(index, start) as usize..][..self.size(index, len) as usize];
+            let start = self.op.offset(index, self.dtype, start as u64) as usize;
+            *bytes = &bytes[start..][..self.size(index, len) as usize];
         }
         all
     }

@@ -2,7 +2,7 @@
 //! buffer can be bound. Then the binding begins before them, and the parameters say how far before.
 
 use crate::{
-    math::{broadcast::BroadcastGate, dtype::DType, lengths::MAX_TENSORS, op::Op},
+    math::{broadcast::Broadcast, dtype::DType, lengths::MAX_TENSORS, op::Op},
     plan::{
         grid::{Grid, VECTOR, WORD, WORKGROUP},
         kernel::{Kernel, Stage},
@@ -31,7 +31,7 @@ const MAX_ELEMENTS: u64 = 1 << 31;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cut {
     kernel: Kernel,
-    gate: BroadcastGate,
+    shape: Broadcast,
     dtype: DType,
     /// The number of elements of `a`.
     len: u64,
@@ -56,9 +56,9 @@ struct Rows {
 impl Cut {
     /// Returns `None` if the operation isn't a broadcast gate.
     pub(super) fn of(kernel: Kernel, len: u64, limits: &Limits) -> Option<Self> {
-        kernel.op().broadcast().map(|gate| Self {
+        kernel.op().broadcast().map(|shape| Self {
             kernel,
-            gate,
+            shape,
             dtype: kernel.dtype(),
             len,
             limits: Limits {
@@ -69,11 +69,11 @@ impl Cut {
     }
 
     fn row(self) -> u64 {
-        self.gate.row().into()
+        self.shape.row().into()
     }
 
     fn inner(self) -> u64 {
-        self.gate.inner().into()
+        self.shape.inner().into()
     }
 
     pub(super) fn has_sums(self) -> bool {
@@ -110,7 +110,7 @@ impl Cut {
             _ if self.is_one_part() || self.len == 0 => 0,
             Op::GateBroadcastSums(_) => self.row(),
             // If `middle` is 1, a part needs as many numbers of `b` as of `a`.
-            _ if self.gate.middle() == 1 => 0,
+            _ if self.shape.middle() == 1 => 0,
             _ => self.inner(),
         };
         if whole > 0 {
@@ -144,7 +144,7 @@ impl Cut {
 
     /// The numbers of `b` that elements of `a` use, perhaps with unused ones between them.
     fn gates(self, part: Span) -> Span {
-        let (row, inner, middle) = (self.row(), self.inner(), u64::from(self.gate.middle()));
+        let (row, inner, middle) = (self.row(), self.inner(), u64::from(self.shape.middle()));
         let last = part.start + part.len - 1;
         let [first_row, last_row] = [part.start, last].map(|element| element / row);
         let [first_step, last_step] = [part.start, last].map(|element| element / inner);
@@ -268,8 +268,8 @@ impl Rows {
             (*binding, *skipped) = cut.binding(tensor.index, part);
         }
         let in_word = match cut.dtype {
-            DType::F32 => 0,
             DType::F16 | DType::Bf16 => u64::from(b_first % 2),
+            DType::F32 | DType::U8 => 0,
         };
         let groups = (sums.len + in_word).div_ceil(SUMS);
         let rows = groups.div_ceil(cut.workgroups());
@@ -293,7 +293,7 @@ impl Rows {
 mod tests {
     use super::*;
     use crate::{
-        math::definition::HardSigmoid,
+        math::{broadcast::BroadcastGate, definition::HardSigmoid},
         plan::{Device, Placement, Plan, PlanError, params::FIELDS},
     };
     use proptest::prelude::*;
@@ -351,8 +351,12 @@ mod tests {
         let len = outer * row;
         let mut parts = 0;
         let device = Device::new(*limits)?;
-        for op in [Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)] {
-            let is_forward = matches!(op, Op::GateBroadcast(_));
+        let ops = match dtype {
+            DType::U8 => vec![Op::LookupGate(gate.shape())],
+            _ => vec![Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)],
+        };
+        for op in ops {
+            let is_forward = !matches!(op, Op::GateBroadcastSums(_));
             let plan = Plan::new(kernel(op, dtype), len, &device)?;
             let (mut elements, mut sums) = (0, 0);
             for part in plan.parts() {
@@ -364,7 +368,11 @@ mod tests {
                     size: bytes,
                 } in part.bindings()
                 {
-                    let is_short = [B, DB].contains(&tensor);
+                    if op.tensor_name(tensor) == "table" {
+                        assert_eq!((offset, bytes), (0, 1 << 16));
+                        continue;
+                    }
+                    let is_short = ["b", "db"].contains(&op.tensor_name(tensor));
                     let all = if is_short { outer * inner } else { len };
                     assert!(bytes > 0 && bytes <= limits.max_storage_buffer_binding_size, "{part:?}");
                     assert!(offset.is_multiple_of(alignment) && offset + bytes <= (all * size).next_multiple_of(WORD));
@@ -441,6 +449,8 @@ mod tests {
             shift in 2u32..=8,
             workgroups in 2u32..=65535,
         ) {
+            let table = if dtype == DType::U8 { 1 << 16 } else { 0 };
+            let binding = binding + table;
             let limits = Limits {
                 max_storage_buffer_binding_size: binding.max(32 << shift),
                 min_storage_buffer_offset_alignment: 1 << shift,
@@ -522,7 +532,8 @@ mod tests {
                     ..Default::default()
                 };
                 for &dtype in DType::ALL {
-                    assert!(check(gate, dtype, outer, &limits).unwrap() >= 2);
+                    let size = outer * u64::from(gate.row()) * dtype.size();
+                    assert!(check(gate, dtype, outer, &limits).unwrap() >= if size > binding { 2 } else { 1 });
                 }
             }
         }

@@ -53,6 +53,11 @@ impl Device {
             self.0.max_storage_buffers_per_shader_stage.into(),
         )?;
         UnsupportedDevice::check(
+            "max_storage_buffer_binding_size",
+            kernel.op().table_size(),
+            self.0.max_storage_buffer_binding_size,
+        )?;
+        UnsupportedDevice::check(
             "max_compute_workgroup_storage_size",
             kernel.workgroup_memory().into(),
             self.0.max_compute_workgroup_storage_size.into(),

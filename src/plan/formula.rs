@@ -90,7 +90,7 @@ fn halves_at_kinks(op: Op, definition: HardSigmoid) -> bool {
             Binary::Backward(_) | Binary::BackwardAccumulate(_) | Binary::HardSwishBackward(_)
         ),
         Op::GateBackward(_) | Op::GateBroadcastSums(_) => true,
-        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) => false,
+        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::Lookup | Op::LookupGate(_) => false,
     };
     uses_kinks && definition.kink_rule() == KinkRule::Half
 }
@@ -147,7 +147,7 @@ impl Formulas {
         let formula = Formula::of(op, definition, dtype);
         let compared = if compares_first_operand(op) { dtype } else { DType::F32 };
         let [passing, whole] = windows(op, definition).map(|window| match compared {
-            DType::F32 => window,
+            DType::F32 | DType::U8 => window,
             DType::F16 | DType::Bf16 => window.of_halves(compared),
         });
         let mut text = constants(formula, definition);
@@ -243,6 +243,8 @@ fn windows(op: Op, definition: HardSigmoid) -> [Window; 2] {
             [definition, whole].map(Window::of)
         }
         // No gradient, so no window.
-        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) => [Window::EVERYTHING; 2],
+        Op::Unary(_) | Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::Lookup | Op::LookupGate(_) => {
+            [Window::EVERYTHING; 2]
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     plan::limits::{Limits, MAX_BINDING, UnsupportedDevice},
 };
 
-/// Bytes of a word, the unit of bindings and of the shader: one `f32`, or two halves.
+/// Bytes of a word, the unit of bindings and of the shader: one `f32`, two halves, or four bytes of quantized numbers.
 pub(crate) const WORD: u64 = 4;
 
 /// Invocations in a workgroup; `WORKGROUP` in the shader.
@@ -33,9 +33,13 @@ impl Work {
         match op {
             Op::Pack(_) => Self::Signs(dtype),
             Op::Unpack(_) => Self::FromSigns(dtype),
-            Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => {
-                Self::Words(dtype)
-            }
+            Op::Unary(_)
+            | Op::Binary(_)
+            | Op::GateBackward(_)
+            | Op::GateBroadcast(_)
+            | Op::GateBroadcastSums(_)
+            | Op::Lookup
+            | Op::LookupGate(_) => Self::Words(dtype),
         }
     }
 

@@ -1,7 +1,7 @@
 use crate::{
     math::{
         binarize::{Binarization, Signs},
-        broadcast::BroadcastGate,
+        broadcast::{Broadcast, BroadcastGate},
         dtype::DType,
         error::OpError,
         finite::Finite,
@@ -107,11 +107,11 @@ impl Kernel {
     /// The kernel of an operation, for an element type and a placement of the tensors.
     ///
     /// # Errors
-    /// [`OpError::NotInPlace`] if the operation doesn't allow the placement, [`OpError::ScaleTooLarge`] if the element type
-    /// can't hold its scale.
+    /// [`OpError::NotInPlace`] if the operation doesn't allow the placement, [`OpError::ElementType`] if it doesn't take elements
+    /// of this type, [`OpError::ScaleTooLarge`] if they can't hold its scale.
     pub fn new(op: impl Into<Op>, dtype: DType, placement: Placement) -> Result<Self, OpError> {
         let op = op.into();
-        op.check_scale(dtype)?;
+        op.check_dtype(dtype)?;
         if !placement.allows(op) {
             return Err(OpError::NotInPlace { op: op.name() });
         }
@@ -122,7 +122,7 @@ impl Kernel {
     pub fn all(op: impl Into<Op>) -> impl Iterator<Item = Self> {
         let op = op.into();
         let placed = move |dtype| Placement::ALL.iter().map(move |&placement| (dtype, placement));
-        let all = DType::ALL.iter().flat_map(move |&dtype| placed(dtype));
+        let all = op.dtypes().iter().flat_map(move |&dtype| placed(dtype));
         all.filter_map(move |(dtype, placement)| Self::new(op, dtype, placement).ok())
     }
 
@@ -165,7 +165,7 @@ impl Kernel {
     pub fn stages(self) -> &'static [Stage] {
         match self.op {
             Op::GateBroadcastSums(_) => &[Stage::Body],
-            Op::GateBroadcast(_) => Stage::ALL,
+            Op::GateBroadcast(_) | Op::LookupGate(_) => Stage::ALL,
             op if text::is_stochastic(op) => &[Stage::Body, Stage::Tail, Stage::BodyAligned],
             _ => &[Stage::Body, Stage::Tail],
         }
@@ -197,8 +197,9 @@ impl Kernel {
             })),
             Op::Pack(signs) => Op::Pack(how(signs)),
             Op::Unpack(_) => Op::Unpack(Finite::ONE),
-            Op::GateBroadcast(gate) => Op::GateBroadcast(smallest(gate)),
-            Op::GateBroadcastSums(gate) => Op::GateBroadcastSums(smallest(gate)),
+            Op::GateBroadcast(gate) => Op::GateBroadcast(BroadcastGate::plain(gate.definition())),
+            Op::GateBroadcastSums(gate) => Op::GateBroadcastSums(BroadcastGate::plain(gate.definition())),
+            Op::LookupGate(_) => Op::LookupGate(Broadcast::NONE),
             // All that the others carry is in the text.
             op => op,
         };
@@ -212,11 +213,6 @@ impl Kernel {
             _ => 0,
         }
     }
-}
-
-/// The gate of this definition with rows of one element.
-fn smallest(gate: BroadcastGate) -> BroadcastGate {
-    BroadcastGate::new(gate.definition(), 1, 1).unwrap_or(gate)
 }
 
 #[cfg(test)]

@@ -164,11 +164,10 @@ fn elements_of(kernel: Kernel, cut: Option<Cut>, piece: grid::Piece) -> Part {
     let tensors = kernel.tensors();
     let mut bindings = [Binding::NONE; MAX_TENSORS];
     for (binding, tensor) in bindings.iter_mut().zip(tensors.clone()) {
-        let bytes = |len| op.size(tensor.index, dtype, len);
         *binding = Binding {
             tensor: tensor.index,
-            offset: bytes(piece.start),
-            size: bytes(piece.len.into()).next_multiple_of(WORD),
+            offset: op.offset(tensor.index, dtype, piece.start),
+            size: op.size(tensor.index, dtype, piece.len.into()).next_multiple_of(WORD),
         };
     }
     let by_rows = cut.and_then(|cut| cut.by_rows(piece.start, piece.len));

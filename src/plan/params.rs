@@ -1,6 +1,6 @@
 //! The kernels' uniform block: what a launch tells them.
 
-use crate::math::{binarize::Binarization, broadcast::BroadcastGate, finite::Finite, op::Op, philox::words};
+use crate::math::{binarize::Binarization, broadcast::Broadcast, finite::Finite, op::Op, philox::words};
 use bytemuck::{Pod, Zeroable};
 
 /// The uniform block of the kernels, `Params` in WGSL, for an operation and a part of a tensor. `shaders/params.wgsl`
@@ -45,8 +45,8 @@ impl Params {
             zero: 0,
             seed: words(seed),
             offset: words(offset),
-            middle: op.broadcast().map_or(1, BroadcastGate::middle),
-            inner: op.broadcast().map_or(1, BroadcastGate::inner),
+            middle: op.broadcast().map_or(1, Broadcast::middle),
+            inner: op.broadcast().map_or(1, Broadcast::inner),
             first: 0,
             b_first: 0,
         }

@@ -42,7 +42,12 @@ fn has_gradient(op: Op) -> bool {
     match op {
         Op::Binary(Binary::Gate(_)) | Op::Unary(_) => false,
         Op::Binary(_) | Op::GateBackward(_) => op.definition().is_some(),
-        Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => false,
+        Op::Pack(_)
+        | Op::Unpack(_)
+        | Op::GateBroadcast(_)
+        | Op::GateBroadcastSums(_)
+        | Op::Lookup
+        | Op::LookupGate(_) => false,
     }
 }
 
@@ -142,9 +147,12 @@ fn of_numbers(op: Op, call: &Call) -> String {
         Op::Binary(Binary::StraightThrough(StraightThrough::Identity)) => "g".into(),
         Op::GateBackward(it) if call.name.ends_with("_da") => format!("g * {}", factor(it, "b")),
         Op::GateBackward(it) => backward(it, "b", "(g * a)"),
-        Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => {
-            unreachable!("it has no calls")
-        }
+        Op::Pack(_)
+        | Op::Unpack(_)
+        | Op::GateBroadcast(_)
+        | Op::GateBroadcastSums(_)
+        | Op::Lookup
+        | Op::LookupGate(_) => unreachable!("it has no calls"),
     }
 }
 

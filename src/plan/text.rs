@@ -45,6 +45,7 @@ pub(super) fn words(dtype: DType) -> &'static [&'static str] {
         DType::F32 => &[part!("f32")],
         DType::F16 => &[part!("halves"), part!("f16")],
         DType::Bf16 => &[part!("halves"), part!("bf16")],
+        DType::U8 => &[part!("bytes")],
     }
 }
 
@@ -54,7 +55,8 @@ pub(super) fn kernel(kernel: Kernel) -> String {
     let family = match op {
         Op::Pack(_) => part!("pack").into(),
         Op::Unpack(_) => part!("unpack").into(),
-        Op::GateBroadcast(_) => part!("broadcast").into(),
+        Op::Lookup => part!("lookup").into(),
+        Op::GateBroadcast(_) | Op::LookupGate(_) => part!("broadcast").into(),
         Op::GateBroadcastSums(_) => part!("broadcast_sums").into(),
         Op::Unary(_) | Op::Binary(_) | Op::GateBackward(_) => elementwise(op, dtype),
     };
@@ -255,7 +257,12 @@ pub(super) fn calls(op: Op) -> &'static [Call] {
         Op::GateBackward(_) => {
             calls!(hard_sigmoid_gate_da gate_bits(g, b); hard_sigmoid_gate_db gate_db_bits(a, b, g))
         }
-        Op::Pack(_) | Op::Unpack(_) | Op::GateBroadcast(_) | Op::GateBroadcastSums(_) => &[],
+        Op::Pack(_)
+        | Op::Unpack(_)
+        | Op::GateBroadcast(_)
+        | Op::GateBroadcastSums(_)
+        | Op::Lookup
+        | Op::LookupGate(_) => &[],
     }
 }
 
@@ -267,7 +274,7 @@ impl Call {
             _ if is_of_halves(op, dtype) => {
                 format!("{}({})", function.replace("_bits", "_halves"), operands.join(", "))
             }
-            DType::F32 => format!("{function}({})", operands.join(", ")),
+            DType::F32 | DType::U8 => format!("{function}({})", operands.join(", ")),
             DType::F16 | DType::Bf16 => {
                 let widened = |half: &str, unchanged: &str| {
                     let operand = |(i, name): (usize, &&str)| match i {

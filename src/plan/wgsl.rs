@@ -168,12 +168,12 @@ pub struct Options<'a> {
 pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     let op = op.into();
     let Options { number, text, prefix } = *options;
-    op.check_scale(number.dtype())?;
-    check_prefix(prefix)?;
     let calls = calls(op);
     if calls.is_empty() {
         return Err(OpError::NotElementwise { op: op.name() });
     }
+    op.check_dtype(number.dtype())?;
+    check_prefix(prefix)?;
     let about = about(op);
     let (comment, body) = match text {
         Text::Exact => (exact_comment(number).to_string(), exact(op, number, calls)),
@@ -411,7 +411,14 @@ mod tests {
         assert!(count > 500, "{count}");
         assert_eq!(
             without,
-            BTreeSet::from(["gate_broadcast", "gate_broadcast_sums", "pack", "unpack"])
+            BTreeSet::from([
+                "gate_broadcast",
+                "gate_broadcast_sums",
+                "lookup",
+                "lookup_gate",
+                "pack",
+                "unpack"
+            ])
         );
     }
 

@@ -115,7 +115,7 @@ fn halves_below(dtype: DType, bits: u32) -> u32 {
     let wide = |half: u32| match dtype {
         DType::F16 if half > 0x7c00 => !SIGN,
         DType::F16 => f16::from_bits(half as u16).to_f32().to_bits(),
-        DType::F32 | DType::Bf16 => half << 16,
+        DType::F32 | DType::Bf16 | DType::U8 => half << 16,
     };
     let (mut first, mut end) = (0, 0x8000);
     while first < end {

@@ -5,7 +5,8 @@
 
 NAME.parameters.npy has a row of int32 for each pair of tensors: scale (the bits of a float32), zero point and 1 if signed, of x
 and then of y. NAME.y.npy has in the same row the bytes y for the bytes x from 0 to 255; as an int8, byte 255 is -1. For a gate, a is x
-of above, b follows, then h, the hard sigmoid of b, then y; its row has the bytes y for every a and b, b first: y[256·b + a].
+of above, b follows, then h, the hard sigmoid of b, then y; its row has the bytes y for every a and b, b first: y[256·b + a]. `.fused` is
+ONNX Runtime's QLinearMul, `.scalar` PyTorch's code for the elements that fill no vector.
 
 The functions under "The arithmetic" say in NumPy what a framework computes. Every byte of a framework is compared with them, here and on
 many more scales than are kept, and the script prints how many.
@@ -492,6 +493,8 @@ def gates(rng):
         kept = [*unsigned[:1], *signed[:1], *list(filter(differs, unsigned))[:1], *list(filter(differs, signed))[:1]]
         results = compare(f"{name}, ONNX Runtime", kept, gate_with_onnxruntime(alpha, UNOPTIMIZED), written)
         # On x86 only uint8 is fused.
+        kept_fused = [row for row in kept if row[2] == 0]
+        save(f"{name}.fused", kept_fused, compare(f"{name}, fused", kept_fused, gate_with_onnxruntime(alpha, DEFAULT), fused))
         compare(f"{name}, ONNX Runtime, optimized, uint8", unsigned, gate_with_onnxruntime(alpha, DEFAULT), fused)
         compare(f"{name}, ONNX Runtime, optimized, int8", signed, gate_with_onnxruntime(alpha, DEFAULT), written)
         save(name, kept, results)

@@ -1,4 +1,4 @@
-//! The broadcast gate against the CPU path: every byte of every buffer.
+//! The broadcast gate, and look-ups of bytes, against the CPU path: every byte of every buffer.
 
 use crate::{adapters, cases::Gpu};
 use hard_sigmoid::{
@@ -6,7 +6,6 @@ use hard_sigmoid::{
     gpu::{Batch, BufferRange, LaunchError},
     plan::{Placement, PlanError},
 };
-use std::fmt::Debug;
 use wgpu::util::DeviceExt;
 
 const P: HardSigmoid = HardSigmoid::PYTORCH;
@@ -18,7 +17,7 @@ const GUARD: usize = 32;
 
 /// The buffer of each tensor; `None` for `y` if it replaces `a`. The placement is that of the gate.
 #[derive(Clone, Copy, Debug)]
-struct Layout {
+pub struct Layout {
     placement: Placement,
     inputs: [usize; 3],
     y: Option<usize>,
@@ -36,7 +35,7 @@ impl Layout {
     }
 }
 
-const LAYOUTS: [Layout; 4] = [
+pub const LAYOUTS: [Layout; 4] = [
     Layout {
         placement: Placement::Separate,
         inputs: [0, 1, 2],
@@ -89,16 +88,23 @@ fn numbers<T: Scalar>(gate: BroadcastGate, outer: usize) -> Data<T> {
 }
 
 /// Runs the gate and its sums in each layout, and compares whole buffers with the CPU path's.
-fn check<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, data: &Data<T>, layouts: &[Layout]) {
+fn check<T: Scalar>(gpu: &Gpu, gate: BroadcastGate, data: &Data<T>, layouts: &[Layout]) {
     for layout in layouts {
         for op in [Op::GateBroadcast(gate), Op::GateBroadcastSums(gate)] {
-            run(gpu, gate, op, data, layout);
+            check_op(gpu, op, data, layout);
         }
     }
 }
 
-fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>, layout: &Layout) {
-    let what = || format!("{op:?} of {} {}, {layout:?}", data.a.len(), T::DTYPE);
+fn check_op<T: Scalar>(gpu: &Gpu, op: Op, data: &Data<T>, layout: &Layout) {
+    let operands = [&data.a, &data.b, &data.g].map(|values| bytemuck::cast_slice(values));
+    run(gpu, op, T::DTYPE, &operands[..op.inputs().len()], layout);
+}
+
+/// Runs an operation in a layout, and compares whole buffers with the CPU path's.
+pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout) {
+    let len = operands[0].len() as u64 / dtype.size();
+    let what = || format!("{op:?} of {len} {dtype}, {layout:?}");
     let alignment = u64::from(gpu.device.limits().min_storage_buffer_offset_alignment);
     let mut contents: Vec<Vec<u8>> = vec![Vec::new(); 5];
     let mut place = |buffer: usize, bytes: &[u8]| {
@@ -109,13 +115,12 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
         content.resize(content.len().next_multiple_of(4) + GUARD, SENTINEL);
         (buffer, offset as usize, bytes.len())
     };
-    let inputs: Vec<_> = [&data.a, &data.b, &data.g]
-        .into_iter()
+    let inputs: Vec<_> = operands
+        .iter()
         .zip(layout.inputs)
-        .take(op.inputs().len())
-        .map(|(values, buffer)| place(buffer, bytemuck::cast_slice(values)))
+        .map(|(bytes, buffer)| place(buffer, bytes))
         .collect();
-    let sizes = op.sizes(T::DTYPE, data.a.len() as u64).unwrap();
+    let sizes = op.sizes(dtype, len).unwrap();
     let (output, placement) = layout.of(op);
     let result = match output {
         Some(buffer) => place(buffer, &vec![SENTINEL; *sizes.last().unwrap() as usize]),
@@ -147,17 +152,17 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
     if let Some(batch) = &gpu.batch {
         let mut batch = batch.lock().unwrap();
         batch.clear();
-        let launch = batch.add(op, T::DTYPE, &r).unwrap();
+        let launch = batch.add(op, dtype, &r).unwrap();
         batch.write(&gpu.queue).encode(launch, &mut pass).unwrap();
     } else {
-        let launch = match op.inputs().len() {
-            2 => gpu.kernels.gate_broadcast(gate, T::DTYPE, r[0], r[1], r[2]),
-            _ => gpu.kernels.gate_broadcast_sums(gate, T::DTYPE, r[0], r[1], r[2], r[3]),
+        let launch = match op {
+            Op::GateBroadcast(gate) => gpu.kernels.gate_broadcast(gate, dtype, r[0], r[1], r[2]),
+            Op::GateBroadcastSums(gate) => gpu.kernels.gate_broadcast_sums(gate, dtype, r[0], r[1], r[2], r[3]),
+            op => gpu.kernels.prepare(op, dtype, &r),
         };
         let launch = launch.unwrap_or_else(|error| panic!("{}: {error}", what()));
-        let is_empty = data.a.is_empty();
         assert!(
-            is_empty || launch.kernel().placement() == placement,
+            len == 0 || launch.kernel().placement() == placement,
             "{:?} for {}",
             launch.kernel().placement(),
             what()
@@ -172,11 +177,7 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
             bytemuck::pod_collect_to_vec(&adapters::read(&gpu.device, &gpu.queue, &buffers[buffer]));
         if result.0 == buffer {
             let range = result.1..result.1 + result.2;
-            let operands: Vec<&[u8]> = [&data.a, &data.b, &data.g][..op.inputs().len()]
-                .iter()
-                .map(|values| bytemuck::cast_slice(values))
-                .collect();
-            let found = cpu::compare(op, T::DTYPE, &operands, &[&after[range.clone()]]).unwrap();
+            let found = cpu::compare(op, dtype, operands, &[&after[range.clone()]]).unwrap();
             if let Some(wrong) = found.first {
                 panic!("{wrong}: {}", what());
             }
@@ -190,7 +191,7 @@ fn run<T: Scalar + Debug>(gpu: &Gpu, gate: BroadcastGate, op: Op, data: &Data<T>
     }
 }
 
-fn check_numbers<T: Scalar + Debug>(gpu: &Gpu, outer: usize, middle: u32, inner: u32, layouts: &[Layout]) {
+fn check_numbers<T: Scalar>(gpu: &Gpu, outer: usize, middle: u32, inner: u32, layouts: &[Layout]) {
     let gate = BroadcastGate::new(P, middle, inner).unwrap();
     check(gpu, gate, &numbers::<T>(gate, outer), layouts);
 }
@@ -232,7 +233,7 @@ pub fn shapes(adapter: &wgpu::Adapter) {
 
 /// Every pair of special values at each place of a row, and every definition.
 pub fn special_values(adapter: &wgpu::Adapter) {
-    fn of<T: Scalar + Debug>(gpu: &Gpu) {
+    fn of<T: Scalar>(gpu: &Gpu) {
         let edges = [
             0.0,
             1e-45,
@@ -319,20 +320,8 @@ pub fn split(adapter: &wgpu::Adapter) {
             (1, 700, 31),
         ] {
             let gate = BroadcastGate::new(P, middle, inner).unwrap();
-            run(
-                &gpu,
-                gate,
-                Op::GateBroadcast(gate),
-                &numbers::<f32>(gate, outer),
-                &LAYOUTS[0],
-            );
-            run(
-                &gpu,
-                gate,
-                Op::GateBroadcast(gate),
-                &numbers::<f16>(gate, outer),
-                &LAYOUTS[1],
-            );
+            check_op(&gpu, Op::GateBroadcast(gate), &numbers::<f32>(gate, outer), &LAYOUTS[0]);
+            check_op(&gpu, Op::GateBroadcast(gate), &numbers::<f16>(gate, outer), &LAYOUTS[1]);
         }
         gpu.batch = Some(Batch::new(&gpu.kernels).unwrap().into());
     }

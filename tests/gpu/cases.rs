@@ -73,10 +73,10 @@ fn layouts_of(op: Op) -> impl Iterator<Item = &'static Layout> {
     all.filter(move |layout| layout.placement.allows(op))
 }
 
-/// Every operation whose tensors have one length. `broadcast.rs` tests the others.
+/// Every operation on numbers whose tensors have one length. `broadcast.rs` and `lookup.rs` test the others.
 pub fn operations(definition: HardSigmoid) -> impl Iterator<Item = Op> {
     let all = Op::all(definition).into_iter();
-    all.filter(|op| op.broadcast().is_none())
+    all.filter(|op| op.broadcast().is_none() && op.dtypes().contains(&DType::F32))
 }
 
 /// Every operation with `definition`, in every layout.

@@ -6,6 +6,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod functions;
+mod lookup;
 #[path = "../common/outside.rs"]
 mod outside;
 #[path = "../common/slice.rs"]
@@ -40,6 +41,11 @@ fn main() {
         ("broadcast_special_values", broadcast::special_values),
         ("broadcast_split", broadcast::split),
         ("broadcast_errors", broadcast::errors),
+        ("lookup_lengths", lookup::lengths),
+        ("lookup_every_byte", lookup::every_byte),
+        ("lookup_gates", lookup::gates),
+        ("lookup_split", lookup::split),
+        ("lookup_offload", lookup::offload),
         ("draws_at_the_boundary", draws_at_the_boundary),
         ("draws_in_parts", draws_in_parts),
         ("draws_at_the_end", draws_at_the_end),

@@ -8,6 +8,7 @@ mod cpu;
 mod halves;
 mod identify;
 mod mobilenet;
+mod quantized;
 mod run;
 #[path = "../common/slice.rs"]
 mod slice;

@@ -280,6 +280,7 @@ impl<'a, T: Scalar> Cases<'a, T> {
             DType::F32 => (Number::F32, ROW),
             DType::F16 => (Number::PackedF16, 2 * ROW),
             DType::Bf16 => (Number::PackedBf16, 2 * ROW),
+            DType::U8 => unreachable!("bytes are no Scalar"),
         };
         // As many numbers as fill rows of the grid.
         let whole = x.len() / row * row;

@@ -658,12 +658,13 @@ fn every_limit_of_zero_is_refused_or_enough() {
         let (device, queue) = noop_device(change);
         let launched = Kernels::new(&device).and_then(|k| {
             let mut batch = Batch::new(&k)?;
-            let all = [(); 5].map(|()| buffer(&k, 1024, BufferUsages::STORAGE));
+            let all = [(); 5].map(|()| buffer(&k, 1 << 16, BufferUsages::STORAGE));
             for op in Op::all(P) {
-                let sizes = op.sizes(DType::F32, 252).unwrap();
+                let dtype = op.dtypes()[0];
+                let sizes = op.sizes(dtype, 252).unwrap();
                 let ranges: Vec<_> = all.iter().zip(&*sizes).map(|(b, &size)| range(b, 0, size)).collect();
-                k.warm_up([(op, DType::F32)])?;
-                batch.add(op, DType::F32, &ranges)?;
+                k.warm_up([(op, dtype)])?;
+                batch.add(op, dtype, &ranges)?;
             }
             let mut encoder = device.create_command_encoder(&Default::default());
             batch
@@ -720,7 +721,7 @@ proptest! {
         starts in prop::array::uniform5(0u64..6000),
         buffers in prop::array::uniform5(0usize..5),
         same in prop::array::uniform5(0usize..5),
-        dtype in prop::sample::select(DType::ALL),
+        dtype in prop::sample::select(Op::from(Unary::Forward(P)).dtypes()),
         alpha: f32,
         beta: f32,
     ) {
@@ -749,6 +750,12 @@ proptest! {
             k.gate_backward(d, e, p, q, r, s, t),
             k.pack(Binarization::stochastic(len, starts[0]), e, p, bits(q, len)),
             k.unpack(0.5, e, bits(p, len), q),
+            k.prepare(Op::Lookup, DType::U8, &[p, range(q.buffer, q.offset, 256), r]),
+            k.prepare(
+                Op::LookupGate(hard_sigmoid::Broadcast::new(1, 1).unwrap()),
+                DType::U8,
+                &[p, q, range(r.buffer, r.offset, 1 << 16), s],
+            ),
         ] {
             match launch {
                 Ok(launch) => encode(&k, &launch),

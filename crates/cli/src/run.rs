@@ -97,6 +97,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         Some(DType::F16) => run_in::<f16>(arguments, x, out),
         Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),
         Some(DType::F32) | None => run_in::<f32>(arguments, x, out),
+        Some(DType::U8) => Err("u8 isn't supported yet".into()),
     }
 }
 

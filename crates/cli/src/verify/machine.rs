@@ -169,7 +169,7 @@ impl Machine {
 
         let mut encoder = self.device.create_command_encoder(&Default::default());
         for (output, &size) in tensors.outputs.iter().zip(of_outputs) {
-            // The lengths of samples and chunks are even, so their halves fill whole words too.
+            // The lengths of samples and chunks fill whole words.
             let before = if adds { &tensors.operands[2] } else { &tensors.sentinel };
             encoder.copy_buffer_to_buffer(before, 0, output, 0, size);
             encoder.copy_buffer_to_buffer(&tensors.sentinel, 0, output, size, GUARD);

@@ -30,17 +30,20 @@ pub fn sample(dtype: DType) -> [Vec<u8>; 3] {
             let x = |i: u32| special.get(i as usize).copied().unwrap_or_else(|| spread(i));
             of_words((0..len).map(x))
         }
-        DType::F16 | DType::Bf16 => {
-            let words = (0..len).map(|i| [i, others(i)[0], others(i)[1]]);
-            let mut all: [Vec<u8>; 3] = Default::default();
-            for word in words {
-                for (bytes, bits) in all.iter_mut().zip(word) {
-                    bytes.extend((bits as u16).to_ne_bytes());
-                }
-            }
-            all
+        DType::F16 | DType::Bf16 => of_patterns(len, |bits| (bits as u16).to_ne_bytes()),
+        DType::U8 => of_patterns(len, |bits| [bits as u8]),
+    }
+}
+
+/// Every bit pattern in turn, and two more operands, each number made of its lowest bits.
+fn of_patterns<const N: usize>(len: u32, number: fn(u32) -> [u8; N]) -> [Vec<u8>; 3] {
+    let mut all: [Vec<u8>; 3] = Default::default();
+    for i in 0..len {
+        for (bytes, bits) in all.iter_mut().zip([i, others(i)[0], others(i)[1]]) {
+            bytes.extend(number(bits));
         }
     }
+    all
 }
 
 /// The bytes of `count` inputs from `start` on, and of two more operands.
@@ -96,6 +99,10 @@ mod tests {
             assert_eq!(words::<2>(&all[0]).len(), 1 << 16);
             assert!(all.iter().all(|bytes| bytes.len() as u64 == 2 * len(dtype)));
             assert!(words::<2>(&all[1]).len() > 65_000 && words::<2>(&all[2]).len() > 65_000);
+        }
+        for bytes in sample(DType::U8) {
+            assert_eq!(words::<1>(&bytes).len(), 256);
+            assert_eq!(bytes.len() as u64, len(DType::U8));
         }
         let all = sample(DType::F32);
         for bytes in &all {

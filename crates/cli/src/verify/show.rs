@@ -38,8 +38,8 @@ pub fn report(out: &mut impl Write, report: &Report) -> io::Result<()> {
     if !names.is_empty() {
         writeln!(
             out,
-            "\n{:<22} {:>11} {:>13} {:>13} {:>13}",
-            "wrong results", "definitions", "f32", "f16", "bf16"
+            "\n{:<22} {:>11} {:>13} {:>13} {:>13} {:>13}",
+            "wrong results", "definitions", "f32", "f16", "bf16", "u8"
         )?;
     }
     for name in names {
