@@ -101,8 +101,8 @@ fn check_op<T: Scalar>(gpu: &Gpu, op: Op, data: &Data<T>, layout: &Layout) {
     run(gpu, op, T::DTYPE, &operands[..op.inputs().len()], layout);
 }
 
-/// Runs an operation in a layout, and compares whole buffers with the CPU path's.
-pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout) {
+/// Runs an operation in a layout, compares whole buffers with the CPU path's, and returns the result.
+pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout) -> Vec<u8> {
     let len = operands[0].len() as u64 / dtype.size();
     let what = || format!("{op:?} of {len} {dtype}, {layout:?}");
     let alignment = u64::from(gpu.device.limits().min_storage_buffer_offset_alignment);
@@ -172,6 +172,7 @@ pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout)
     drop(pass);
     gpu.queue.submit([encoder.finish()]);
 
+    let mut y = vec![];
     for (buffer, before) in contents.iter().enumerate().filter(|(_, before)| !before.is_empty()) {
         let mut after: Vec<u8> =
             bytemuck::pod_collect_to_vec(&adapters::read(&gpu.device, &gpu.queue, &buffers[buffer]));
@@ -181,6 +182,7 @@ pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout)
             if let Some(wrong) = found.first {
                 panic!("{wrong}: {}", what());
             }
+            y = after[range.clone()].to_vec();
             after[range.clone()].copy_from_slice(&before[range]);
         }
         assert!(
@@ -189,6 +191,7 @@ pub fn run(gpu: &Gpu, op: Op, dtype: DType, operands: &[&[u8]], layout: &Layout)
             what()
         );
     }
+    y
 }
 
 fn check_numbers<T: Scalar>(gpu: &Gpu, outer: usize, middle: u32, inner: u32, layouts: &[Layout]) {

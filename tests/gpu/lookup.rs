@@ -3,6 +3,7 @@
 use crate::{
     broadcast::{LAYOUTS, run},
     cases::Gpu,
+    quantized_mobilenet,
 };
 use hard_sigmoid::{
     Broadcast, DType, Op, cpu,
@@ -129,6 +130,15 @@ pub fn split(adapter: &wgpu::Adapter) {
         run(&gpu, op, DType::U8, &[&a, &b, &table], &LAYOUTS[0]);
         run(&gpu, op, DType::U8, &[&a, &b, &table], &LAYOUTS[1]);
     }
+}
+
+/// A quantized MobileNetV3: every hard swish, hard sigmoid and gate of a forward pass has ONNX Runtime's bytes.
+pub fn mobilenet(adapter: &wgpu::Adapter) {
+    let gpu = Gpu::new(adapter, |_| ());
+    quantized_mobilenet::check(|node| {
+        let operands: Vec<&[u8]> = node.operands.iter().map(Vec::as_slice).collect();
+        run(&gpu, node.op, DType::U8, &operands, &LAYOUTS[0])
+    });
 }
 
 /// From host memory to host memory, in several chunks.

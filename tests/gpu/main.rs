@@ -9,6 +9,8 @@ mod functions;
 mod lookup;
 #[path = "../common/outside.rs"]
 mod outside;
+#[path = "../common/quantized_mobilenet.rs"]
+mod quantized_mobilenet;
 #[path = "../common/slice.rs"]
 mod slice;
 mod suites;
@@ -45,6 +47,7 @@ fn main() {
         ("lookup_every_byte", lookup::every_byte),
         ("lookup_gates", lookup::gates),
         ("lookup_split", lookup::split),
+        ("lookup_mobilenet", lookup::mobilenet),
         ("lookup_offload", lookup::offload),
         ("draws_at_the_boundary", draws_at_the_boundary),
         ("draws_in_parts", draws_in_parts),

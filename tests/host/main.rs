@@ -9,6 +9,8 @@ mod halves;
 mod identify;
 mod mobilenet;
 mod quantized;
+#[path = "../common/quantized_mobilenet.rs"]
+mod quantized_mobilenet;
 mod run;
 #[path = "../common/slice.rs"]
 mod slice;

@@ -1,7 +1,9 @@
 //! Tables of quantized functions against the bytes of ONNX Runtime, PyTorch and TFLite: see `tests/golden/quantized.py`.
 
-use crate::common::golden;
-use hard_sigmoid::{Byte, HardSigmoid, Quantization, QuantizationError, Quantized, QuantizedGate, Rounding, Unary};
+use crate::{common::golden, quantized_mobilenet};
+use hard_sigmoid::{
+    Byte, DType, HardSigmoid, Quantization, QuantizationError, Quantized, QuantizedGate, Rounding, Unary, cpu,
+};
 use std::fs;
 
 fn npy<T: npyz::Deserialize>(name: &str) -> Vec<T> {
@@ -144,6 +146,16 @@ fn gates_are_onnx_runtimes() {
         other_product += differing(&written, definition, true) + differing(&fused, definition, false);
     }
     assert!(other_product > 0);
+}
+
+#[test]
+fn a_quantized_mobilenet_is_onnx_runtimes() {
+    quantized_mobilenet::check(|node| {
+        let mut y = vec![0xed; node.y.len()];
+        let operands: Vec<&[u8]> = node.operands.iter().map(Vec::as_slice).collect();
+        cpu::run(node.op, DType::U8, &operands, &mut [&mut y]).unwrap();
+        y
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod outside;
 
 use common::{golden, npy};
 use hard_sigmoid::{
-    Binary, BroadcastGate, DType, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
+    Binary, Broadcast, BroadcastGate, DType, Difference, Element, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
     plan::{Device, Kernel, Placement, Plan},
     wgsl::{self, Number, Options},
 };
@@ -16,10 +16,11 @@ use outside::ROW;
 use std::{fs, path::Path, process::Command};
 
 /// A launch for Dawn.
-struct Case<'a, T> {
+struct Case<'a> {
     name: String,
     op: Op,
-    operands: Vec<&'a [T]>,
+    dtype: DType,
+    operands: Vec<&'a [u8]>,
 }
 
 /// A name that only this operation of the sample has.
@@ -36,9 +37,10 @@ fn named(op: Op) -> String {
 const SENTINEL: u8 = 0xab;
 const GUARD: usize = 16;
 
-impl<'a, T: Scalar> Case<'a, T> {
+impl<'a> Case<'a> {
     /// The hard sigmoid is that of `x`; the tensor that a gate scales is `g`.
-    fn new(op: Op, x: &'a [T], g: &'a [T]) -> Self {
+    fn new<T: Scalar>(op: Op, x: &'a [T], g: &'a [T]) -> Self {
+        let [x, g] = [x, g].map(bytemuck::cast_slice);
         let operands = match op.inputs() {
             ["x"] => vec![x],
             ["a", "b"] => vec![g, x],
@@ -47,29 +49,39 @@ impl<'a, T: Scalar> Case<'a, T> {
             other => panic!("no operands for {other:?}"),
         };
         let name = format!("{}-{}", named(op), T::DTYPE);
-        Self { name, op, operands }
+        Self {
+            name,
+            op,
+            dtype: T::DTYPE,
+            operands,
+        }
     }
 
-    fn packs(&self) -> bool {
-        matches!(self.op, Op::Pack(_))
+    fn len(&self) -> u64 {
+        self.operands[0].len() as u64 / self.dtype.size()
     }
 
     /// The size of an output in bytes.
     fn size(&self, output: usize) -> usize {
-        let sizes = self.op.sizes(T::DTYPE, self.operands[0].len() as u64).unwrap();
+        let sizes = self.op.sizes(self.dtype, self.len()).unwrap();
         sizes[self.operands.len() + output] as usize
     }
 
     /// Writes text, parameters and operands, all as the plan says, and a line about them.
     fn write(&self, folder: &Path) -> String {
-        let Self { name, op, operands } = self;
-        let kernel = Kernel::new(*op, T::DTYPE, Placement::Separate).unwrap();
-        let plan = Plan::new(kernel, operands[0].len() as u64, &Device::default()).unwrap();
+        let Self {
+            name,
+            op,
+            dtype,
+            operands,
+        } = self;
+        let kernel = Kernel::new(*op, *dtype, Placement::Separate).unwrap();
+        let plan = Plan::new(kernel, self.len(), &Device::default()).unwrap();
         let parts: Vec<_> = plan.parts().collect();
         let put = |suffix: &str, bytes: &[u8]| fs::write(folder.join(format!("{name}.{suffix}")), bytes).unwrap();
         put("wgsl", kernel.text().as_bytes());
         for (i, operand) in operands.iter().enumerate() {
-            put(&i.to_string(), bytemuck::cast_slice(operand));
+            put(&i.to_string(), operand);
         }
         let mut dispatches = vec![];
         for (i, part) in parts.iter().enumerate() {
@@ -107,42 +119,29 @@ impl<'a, T: Scalar> Case<'a, T> {
     }
 
     /// Compares what the script wrote; returns how many results were compared, and how many are wrong.
-    fn compare(&self, folder: &Path) -> [usize; 2] {
-        let (mut compared, mut wrong, mut subnormal) = (0, 0, 0);
-        for output in 0..self.op.outputs().len() {
-            let actual = self.actual(folder, output);
-            let before: T = bytemuck::pod_read_unaligned(&[SENTINEL; 4][..size_of::<T>()]);
-            let actual: Vec<T> = if self.packs() {
-                let words: Vec<u32> = bytemuck::pod_collect_to_vec(&actual);
-                let sign = |i: usize| T::from_f32(if words[i / 32] >> (i % 32) & 1 == 1 { 1.0 } else { -1.0 });
-                (0..self.operands[0].len()).map(sign).collect()
-            } else {
-                bytemuck::pod_collect_to_vec(&actual)
-            };
-            for (index, &actual) in actual.iter().enumerate() {
-                let operand = |i: usize| self.operands.get(i).map_or(before, |operand| operand[index]);
-                let element = Element {
-                    operands: std::array::from_fn(operand),
-                    before,
-                    index: index as u64,
-                };
-                compared += 1;
-                match element.compare(self.op, output, actual) {
-                    Difference::None => {}
-                    Difference::Subnormal => subnormal += 1,
-                    Difference::Wrong => wrong += 1,
-                }
-            }
+    fn compare(&self, folder: &Path) -> [u64; 2] {
+        let results: Vec<_> = (0..self.op.outputs().len())
+            .map(|output| self.actual(folder, output))
+            .collect();
+        let results: Vec<&[u8]> = results.iter().map(Vec::as_slice).collect();
+        let mut inputs = self.operands.clone();
+        let before = vec![SENTINEL; self.size(0)];
+        if self.op.name() == "backward_accumulate" {
+            inputs.push(&before);
         }
+        let found = cpu::compare(self.op, self.dtype, &inputs, &results).unwrap();
         println!(
-            "{:<42} {compared} results, {wrong} differ ({subnormal} subnormals as zero)",
-            self.name
+            "{:<42} {} results, {} differ ({} subnormals as zero)",
+            self.name, found.compared, found.differing, found.flushed
         );
-        [compared, wrong]
+        if let Some(first) = found.first {
+            println!("{first}");
+        }
+        [found.compared, found.differing]
     }
 }
 
-/// Operands of a broadcast gate whose products and sums aren't subnormal, so that only one result is right.
+/// Operands of a broadcast gate: its numbers, or with their bytes those of a look-up and its table.
 struct Gated<T> {
     gate: BroadcastGate,
     a: Vec<T>,
@@ -165,39 +164,40 @@ impl<T: Scalar> Gated<T> {
         }
     }
 
-    fn cases<'a>(&'a self) -> [Case<'a, T>; 2] {
+    fn cases(&self) -> [Case<'_>; 2] {
         let Self { gate, a, b, g } = self;
-        let case = |op: Op, operands: &[&'a [T]]| Case {
+        let [a, b, g] = [a, b, g].map(|values| bytemuck::cast_slice(values));
+        let case = |op: Op, operands| Case {
             name: format!("{}-{}x{}-{}", op.name(), gate.middle(), gate.inner(), T::DTYPE),
             op,
-            operands: operands.to_vec(),
+            dtype: T::DTYPE,
+            operands,
         };
         [
-            case(Op::GateBroadcast(*gate), &[a, b]),
-            case(Op::GateBroadcastSums(*gate), &[a, b, g]),
+            case(Op::GateBroadcast(*gate), vec![a, b]),
+            case(Op::GateBroadcastSums(*gate), vec![a, b, g]),
         ]
     }
+}
 
-    /// Compares what the script wrote, as [`Case::compare`] does.
-    fn compare(&self, folder: &Path) -> [usize; 2] {
-        let Self { gate, a, b, g } = self;
-        let [forward, sums] = self.cases();
-        let (mut y, mut db) = (a.clone(), b.clone());
-        cpu::gate_broadcast(*gate, a, b, &mut y).unwrap();
-        cpu::gate_broadcast_sums(*gate, a, b, g, &mut db).unwrap();
-        let (mut compared, mut wrong) = (0, 0);
-        for (case, expected) in [(&forward, y), (&sums, db)] {
-            let actual: Vec<T> = bytemuck::pod_collect_to_vec(&case.actual(folder, 0));
-            let differ = actual
-                .iter()
-                .zip(&expected)
-                .filter(|(actual, expected)| bytemuck::bytes_of(*actual) != bytemuck::bytes_of(*expected))
-                .count();
-            println!("{:<42} {} results, {differ} differ", case.name, expected.len());
-            (compared, wrong) = (compared + expected.len(), wrong + differ);
-        }
-        [compared, wrong]
-    }
+/// Look-ups of all bytes, of all pairs of them, and in each of the shapes.
+fn lookups<'a>(x: &'a [u8], table: &'a [u8]) -> Vec<Case<'a>> {
+    let case = |name: String, op, operands| Case {
+        name,
+        op,
+        dtype: DType::U8,
+        operands,
+    };
+    let gate = |(outer, middle, inner): (usize, u32, u32)| {
+        let shape = Broadcast::new(middle, inner).unwrap();
+        let [a, b] = [shape.row(), inner].map(|len| &x[..outer * len as usize]);
+        let name = format!("lookup_gate-{middle}x{inner}");
+        case(name, Op::LookupGate(shape), vec![a, b, table])
+    };
+    let all_pairs = (256, 256, 1);
+    let gates = SHAPES.into_iter().chain([all_pairs]).map(gate);
+    let plain = case("lookup".into(), Op::Lookup, vec![&x[..1003], &table[..256]]);
+    gates.chain([plain]).collect()
 }
 
 /// Somebody else's kernel that calls the functions of an operation, straight after arithmetic if it multiplies.
@@ -238,7 +238,7 @@ impl<T: Scalar> Function<'_, T> {
     }
 
     /// Compares what the script wrote, as [`Case::compare`] does.
-    fn compare(&self, folder: &Path) -> [usize; 2] {
+    fn compare(&self, folder: &Path) -> [u64; 2] {
         let Self { op, operands, .. } = *self;
         let name = self.name();
         let mut bytes = fs::read(folder.join(format!("{name}.actual.0"))).unwrap();
@@ -255,7 +255,7 @@ impl<T: Scalar> Function<'_, T> {
                     index: index as u64,
                 };
                 compared += 1;
-                wrong += usize::from(element.compare(op, output, actual) == Difference::Wrong);
+                wrong += u64::from(element.compare(op, output, actual) == Difference::Wrong);
             }
         }
         println!("{name:<42} {compared} results, {wrong} differ");
@@ -269,7 +269,7 @@ const SHAPES: [(usize, u32, u32); 4] = [(37, 197, 1), (5, 131, 33), (37, 200, 1)
 
 /// All cases that are compared with one type.
 struct Cases<'a, T> {
-    elementwise: Vec<Case<'a, T>>,
+    elementwise: Vec<Case<'a>>,
     gated: [Gated<T>; SHAPES.len()],
     functions: Vec<Function<'a, T>>,
 }
@@ -308,8 +308,12 @@ impl<'a, T: Scalar> Cases<'a, T> {
     }
 
     /// Calls [`Case::compare`] for each case.
-    fn compare(&self, folder: &Path) -> Vec<[usize; 2]> {
-        let gated = self.gated.iter().map(|gated| gated.compare(folder));
+    fn compare(&self, folder: &Path) -> Vec<[u64; 2]> {
+        let gated = self
+            .gated
+            .iter()
+            .flat_map(Gated::cases)
+            .map(|case| case.compare(folder));
         let elementwise = self.elementwise.iter().map(|case| case.compare(folder));
         let functions = self.functions.iter().map(|function| function.compare(folder));
         elementwise.chain(gated).chain(functions).collect()
@@ -327,9 +331,9 @@ fn operations() -> Vec<Op> {
     let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
     let both = presets.flat_map(|d| [Unary::Forward(d).into(), Binary::Backward(d).into()]);
     let others = Op::all(HardSigmoid::PYTORCH).into_iter();
-    // Bits aren't numbers, so unpacking has no operands here. Broadcast gates have theirs in `Gated`.
-    let others =
-        others.filter(|op| !["forward", "backward", "unpack"].contains(&op.name()) && op.broadcast().is_none());
+    // Bits aren't numbers, so unpacking has no operands here. Broadcast gates have theirs in `Gated`, and look-ups have bytes.
+    let elsewhere = ["forward", "backward", "unpack", "lookup"];
+    let others = others.filter(|op| !elsewhere.contains(&op.name()) && op.broadcast().is_none());
     // The draws of a sample begin within a block of the random stream. One element further on they begin with a block.
     let draws = others
         .clone()
@@ -349,26 +353,46 @@ fn tint_gives_the_same_bits() {
     let of_f32 = Cases::new(&operations, &x, &g);
     let of_f16 = Cases::new(&operations, &x16, &g16);
     let of_bf16 = Cases::new(&operations, &xb, &gb);
+    let bytes: Vec<u8> = (0..1 << 16_u32).map(|i| (i ^ i >> 8) as u8).collect();
+    let table: Vec<u8> = (0..1 << 16_u32)
+        .map(|i: u32| (i.wrapping_mul(0x9e37_79b1) >> 24) as u8)
+        .collect();
+    let lookups = lookups(&bytes, &table);
     let lines = [of_f32.write(folder), of_f16.write(folder), of_bf16.write(folder)];
-    fs::write(folder.join("cases"), lines.concat()).unwrap();
+    let of_bytes: String = lookups.iter().map(|case| case.write(folder)).collect();
+    fs::write(folder.join("cases"), lines.concat() + &of_bytes).unwrap();
 
     let modules = std::env::var("HARD_SIGMOID_NODE_MODULES").expect("set by test.sh");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tint/run.mjs");
     let status = Command::new("node").arg(script).arg(folder).arg(modules).status();
     assert!(status.expect("node is installed").success());
 
-    let counts = [of_f32.compare(folder), of_f16.compare(folder), of_bf16.compare(folder)].concat();
-    let [compared, wrong] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
+    let of_bytes = lookups.iter().map(|case| case.compare(folder)).collect();
+    let counts = [
+        of_f32.compare(folder),
+        of_f16.compare(folder),
+        of_bf16.compare(folder),
+        of_bytes,
+    ]
+    .concat();
+    let [compared, wrong] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<u64>());
     println!("{} cases, {compared} results, {wrong} differ", counts.len());
     let functions = of_f32.functions.len();
     assert!(functions > 20, "{functions}");
     assert_eq!(
         (counts.len(), wrong),
-        (3 * (operations.len() + SHAPES.len() + functions), 0)
+        (
+            3 * (operations.len() + 2 * SHAPES.len() + functions) + SHAPES.len() + 2,
+            0
+        )
     );
 
     println!("the results of another definition, which have to differ:");
     let mut other = Case::new(Unary::Forward(HardSigmoid::JAX).into(), &x, &g);
     other.name = Case::new(Unary::Forward(HardSigmoid::PYTORCH).into(), &x, &g).name;
+    assert!(other.compare(folder)[1] > 0);
+    println!("the results of another table, which have to differ:");
+    let mut other = lookups.into_iter().last().expect("the plain one");
+    other.operands[1] = &table[256..512];
     assert!(other.compare(folder)[1] > 0);
 }
