@@ -15,9 +15,9 @@ fn merged(result: u32, before: u32, i: u32) -> u32 {
     return (before & ~mask) | (result & mask);
 }
 
-// The byte at a place of the table.
+// The byte at a place of the table. A shift takes the number of places modulo 32.
 fn entry(place: u32) -> u32 {
-    return (load_table_word(place >> 2u) >> ((place & 3u) << 3u)) & 0xffu;
+    return (load_table_word(place >> 2u) >> (place << 3u)) & 0xffu;
 }
 // The bytes that the table has for those of a word.
 fn looked_up(x: u32) -> u32 {
@@ -67,7 +67,7 @@ fn gated(a: u32, b: u32) -> u32 {
 }
 // The byte at a place of b.
 fn byte_of_b(place: u32) -> u32 {
-    return (load_b_word(place >> 2u) >> ((place & 3u) << 3u)) & 0xffu;
+    return (load_b_word(place >> 2u) >> (place << 3u)) & 0xffu;
 }
 // The word of the bytes at four places of b.
 fn word_of_b(places: vec4<u32>) -> u32 {

@@ -1,7 +1,10 @@
 //! Look-ups of bytes in a table, which compute functions of quantized tensors.
 
 use crate::{
-    cpu::tasks::{Split, TASK_LEN, tasks},
+    cpu::{
+        tasks::{Split, TASK_LEN, tasks},
+        vectors::Vectors,
+    },
     math::{broadcast::Broadcast, dtype::DType, error::OpError, op::Op},
 };
 
@@ -74,15 +77,22 @@ fn map<const N: usize>(table: &[u8], x: [&[u8]; N], y: &mut [u8]) {
         TASK_LEN,
         Split::of(x, 1),
         Split::of([y], 1),
-        |_, _, x: [&[u8]; N], [y]: [&mut [u8]; 1]| replace(table, x, y),
+        #[inline(always)]
+        |vectors, _, x: [&[u8]; N], [y]: [&mut [u8]; 1]| replace(vectors, table, x, y),
     );
 }
 
-/// Replaces each byte by the one that the table has for it.
-fn replace<const N: usize>(table: &[u8; 256], x: [&[u8]; N], y: &mut [u8]) {
-    match x.first() {
-        Some(x) => y.iter_mut().zip(*x).for_each(|(y, &x)| *y = table[usize::from(x)]),
-        None => y.iter_mut().for_each(|y| *y = table[usize::from(*y)]),
+/// Bytes that are copied before they are looked up in place. So many stay in the first cache.
+const BLOCK: usize = 4096;
+
+#[inline(always)]
+fn replace<const N: usize>(vectors: Vectors, table: &[u8; 256], x: [&[u8]; N], y: &mut [u8]) {
+    let Some(x) = x.first() else {
+        return vectors.look_up(table, y);
+    };
+    for (x, y) in x.chunks(BLOCK).zip(y.chunks_mut(BLOCK)) {
+        y.copy_from_slice(x);
+        vectors.look_up(table, y);
     }
 }
 
@@ -94,7 +104,8 @@ fn map_gate<const N: usize>(shape: Broadcast, table: &[u8], a: [&[u8]; N], b: &[
         TASK_LEN,
         Split::of(a, 1),
         Split::of([y], 1),
-        |_, start, a: [&[u8]; N], [y]: [&mut [u8]; 1]| {
+        #[inline(always)]
+        move |vectors, start, a: [&[u8]; N], [y]: [&mut [u8]; 1]| {
             let mut at = 0;
             while at < y.len() {
                 let index = start + at;
@@ -107,7 +118,7 @@ fn map_gate<const N: usize>(shape: Broadcast, table: &[u8], a: [&[u8]; N], b: &[
                 let run = at..y.len().min(at + run);
                 let (a, y) = (a.map(|a| &a[run.clone()]), &mut y[run.clone()]);
                 if inner == 1 {
-                    replace(&tables[usize::from(b[place])], a, y);
+                    replace(vectors, &tables[usize::from(b[place])], a, y);
                 } else {
                     for (i, &b) in b[place..][..y.len()].iter().enumerate() {
                         let a = a.first().map_or(y[i], |a| a[i]);

@@ -2,7 +2,7 @@
 
 use crate::math::dtype::{DType, Scalar};
 #[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
-use fearless_simd::{Level, Simd};
+use fearless_simd::{Level, Simd, SimdFrom, u8x64};
 
 /// What converts f16. A loop is compiled separately for each, so that the choice is made outside of it.
 #[derive(Clone, Copy)]
@@ -91,6 +91,52 @@ impl Vectors {
     }
 }
 
+impl Vectors {
+    /// Replaces each byte by the one that the table has for it.
+    #[inline(always)]
+    pub(super) fn look_up(self, table: &[u8; 256], bytes: &mut [u8]) {
+        match self {
+            #[cfg(all(feature = "parallel", target_arch = "x86_64"))]
+            Self::Avx2(avx2) => match Level::new().as_avx512() {
+                Some(avx512) => shuffled(avx512, table, bytes),
+                None => shuffled(avx2, table, bytes),
+            },
+            #[cfg(all(feature = "parallel", target_arch = "aarch64"))]
+            Self::Neon(neon) => shuffled(neon, table, bytes),
+            Self::Compiled => replaced(table, bytes),
+        }
+    }
+}
+
+/// [`Vectors::look_up`], byte by byte.
+fn replaced(table: &[u8; 256], bytes: &mut [u8]) {
+    for byte in bytes {
+        *byte = table[usize::from(*byte)];
+    }
+}
+
+/// [`Vectors::look_up`], where the processor takes the places of a vector as numbers of bytes in other vectors.
+#[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[inline(always)]
+fn shuffled<S: Simd>(simd: S, table: &[u8; 256], bytes: &mut [u8]) {
+    simd.vectorize(
+        #[inline(always)]
+        || {
+            let (quarters, _) = table.as_chunks::<64>();
+            let quarter = |i: usize| u8x64::simd_from(simd, quarters[i]);
+            let (vectors, rest) = bytes.as_chunks_mut::<64>();
+            for vector in vectors {
+                // A place beyond both vectors gives 0.
+                let place = u8x64::simd_from(simd, *vector);
+                let low = simd.concat_swizzle_dyn_precise_u8x64(quarter(0), quarter(1), place);
+                let high = simd.concat_swizzle_dyn_precise_u8x64(quarter(2), quarter(3), place - 128);
+                *vector = (low | high).into();
+            }
+            replaced(table, rest);
+        },
+    );
+}
+
 /// The processor's own conversions at a level. `widen` and `narrow` convert `$lanes` numbers; compiled code converts
 /// those after the last whole vector.
 #[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
@@ -158,4 +204,29 @@ mod neon {
         widen: |half| cast(vcvt_f32_f16(vreinterpret_f16_u16(cast(half)))),
         narrow: |single| cast(vreinterpret_u16_f16(vcvt_f16_f32(cast(single))))
     );
+}
+
+#[cfg(all(test, feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests {
+    use super::*;
+
+    /// The look-ups of each level that this machine has, with every byte in every place.
+    #[test]
+    fn every_byte_is_looked_up() {
+        let table: [u8; 256] = std::array::from_fn(|i| (i as u8).wrapping_mul(167).wrapping_add(89));
+        let bytes: Vec<u8> = (0..70_001_u32).map(|i| (i ^ i >> 8) as u8).collect();
+        let mut expected = bytes.clone();
+        replaced(&table, &mut expected);
+        assert_ne!(bytes, expected);
+        let check = |look_up: &dyn Fn(&mut [u8])| {
+            let mut found = bytes.clone();
+            look_up(&mut found);
+            assert!(found == expected);
+        };
+        vectorized(|vectors| check(&|bytes| vectors.look_up(&table, bytes)));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(avx2) = Level::new().as_avx2() {
+            check(&|bytes| shuffled(avx2, &table, bytes));
+        }
+    }
 }

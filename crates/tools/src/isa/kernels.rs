@@ -152,7 +152,8 @@ impl Pipeline {
 
     /// Whether the kernel may clamp floats: it converts a probability to an integer, or a quotient of indices.
     pub fn limits_floats(&self) -> bool {
-        let divides_indices = self.op.name() == "gate_broadcast" && self.entry.starts_with("body_");
+        let is_broadcast = ["gate_broadcast", "lookup_gate"].contains(&self.op.name());
+        let divides_indices = is_broadcast && self.entry.starts_with("body_");
         divides_indices || ["binarize", "pack"].contains(&self.op.name())
     }
 
@@ -169,10 +170,10 @@ impl Pipeline {
         self.is_body() && self.placement == Some(Placement::Separate) && (is_plain || is_first) && !is_known
     }
 
-    /// Whether it reads all operands as vectors. Packed signs and broadcast operands are read by words.
+    /// Whether it reads all operands as vectors. Packed signs, broadcast operands and tables are read by words.
     pub fn takes_vectors(&self) -> bool {
-        let name = self.op.name();
-        self.is_body() && !["pack", "unpack", "gate_broadcast", "gate_broadcast_sums"].contains(&name)
+        let has_words = ["pack", "unpack", "lookup"].contains(&self.op.name()) || self.op.broadcast().is_some();
+        self.is_body() && !has_words
     }
 
     /// Number of elements that one invocation of the body computes.
