@@ -62,7 +62,7 @@ fn gate_tail(a: u32, word: u32) -> u32 {
     return gated(a, load_b_word(places_of_words(word).x));
 }
 // A word of a, gated by a word of b.
-fn gated(a: u32, b: u32) -> u32 {
+fn gated_singly(a: u32, b: u32) -> u32 {
     return gate_bits(a, b);
 }
 // The number at a place of b, in every element of a word.

@@ -122,8 +122,8 @@ fn gate_tail(a: u32, word: u32) -> u32 {
     let at = places_of_words(word);
     return gated(a, word_of_b(at.low.x, at.high.x));
 }
-// A word of a, gated by a word of b.
-fn gated(a: u32, b: u32) -> u32 {
+// A word of a, gated by a word of b, one half after the other. f16.wgsl has gate_halves for both at once.
+fn gated_singly(a: u32, b: u32) -> u32 {
     return packed_results(gate_bits(low(a), low(b)), gate_bits(high(a), high(b)));
 }
 // The half at a place of b, in the lower bits.

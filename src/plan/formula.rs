@@ -100,20 +100,20 @@ pub(crate) fn is_of_halves(op: Op, dtype: DType) -> bool {
     match (op, dtype) {
         (_, DType::F32) => false,
         (Op::Unary(Unary::Forward(definition)), _) => definition.hides_roundings_in_halves(),
-        (Op::Binary(Binary::Backward(definition)), DType::F16) => {
-            definition.is_moderate() && definition.kink_rule() != KinkRule::Half
-        }
-        (Op::Binary(Binary::BackwardFromOutput(definition)), DType::F16) => definition.is_moderate(),
+        (
+            Op::Binary(
+                Binary::Backward(definition) | Binary::BackwardFromOutput(definition) | Binary::Gate(definition),
+            ),
+            DType::F16,
+        ) => definition.is_moderate(),
+        (Op::GateBroadcast(gate), DType::F16) => gate.definition().is_moderate(),
         (Op::Binary(Binary::StraightThrough(_)), _) => true,
-        (Op::Unary(Unary::HardSwish(definition)), _) | (Op::Binary(Binary::Gate(definition)), DType::F16) => {
-            definition.is_moderate()
-        }
-        (Op::Binary(Binary::BackwardAccumulate(definition)) | Op::GateBackward(definition), DType::F16) => {
-            definition.is_moderate()
-                && definition.kink_rule() != KinkRule::Half
-                && definition.form() != Form::Relu6DivideBoth
-        }
-        (Op::Binary(Binary::HardSwishBackward(definition)), DType::F16) => definition.form() == Form::Relu6Divide,
+        (Op::Unary(Unary::HardSwish(definition)), _) => definition.is_moderate(),
+        (
+            Op::Binary(Binary::BackwardAccumulate(definition) | Binary::HardSwishBackward(definition))
+            | Op::GateBackward(definition),
+            DType::F16,
+        ) => definition.is_moderate() && definition.form() != Form::Relu6DivideBoth,
         _ => false,
     }
 }
@@ -159,10 +159,14 @@ impl Formulas {
             );
         }
         let is_half = halves_at_kinks(op, definition);
-        Self {
-            chosen: chosen(formula, is_rare(formula, definition), is_half, passing).into(),
-            text,
-        }
+        let gated = if is_of_halves(op, dtype) {
+            "gate_halves"
+        } else {
+            "gated_singly"
+        };
+        let mut chosen = chosen(formula, is_rare(formula, definition), is_half, passing).to_vec();
+        chosen.push(("gated", gated));
+        Self { chosen, text }
     }
 }
 
@@ -190,7 +194,7 @@ fn constants(formula: Formula, definition: HardSigmoid) -> String {
 }
 
 /// The function for each name that the shader only calls.
-fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 12] {
+fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(&'static str, &'static str); 14] {
     let is_composed = is_rare || is_half || formula == Formula::DividedBoth || passing.is_empty();
     let is_divided = formula == Formula::Divided;
     let either = |composed, otherwise, is_composed| if is_composed { composed } else { otherwise };
@@ -198,6 +202,7 @@ fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(
         ("value", formula.value()),
         ("scaled", formula.scaled()),
         ("gradient", either("half_gradient", "plain_gradient", is_half)),
+        ("slope_at", either("slope_by_kink", "whole_slope", is_half)),
         ("times_value", formula.times_value()),
         ("sum_of", either("sum_with_zero", "plain_sum", passing.is_empty())),
         ("gate_bits", either("composed_gate", "gate_once", is_rare)),
@@ -217,6 +222,10 @@ fn chosen(formula: Formula, is_rare: bool, is_half: bool, passing: Window) -> [(
         (
             "swish_product",
             either("divided_swish_product", "gated_swish_product", is_divided),
+        ),
+        (
+            "hard_swish_backward_halves",
+            either("divided_swish_backward", "summed_swish_backward", is_divided),
         ),
         (
             "hard_swish_backward_bits",

@@ -34,6 +34,8 @@ pub struct Reading {
     pub fused_sixths: usize,
     /// The number of further lines that take a sum with an exact product: see `is_exact`.
     pub fused_exact: usize,
+    /// The number of these whose product is one with 3 or 6: the correction of a division.
+    pub fused_corrections: usize,
     /// Lines that compare floats, which may assume that there is no NaN.
     pub compared: Vec<String>,
     /// Lines that take a minimum, a maximum or a clamp of floats, which lose NaN.
@@ -59,6 +61,7 @@ impl Reading {
     fn fuse(&mut self, code: &str, mut factors: impl Iterator<Item = u32> + Clone) {
         if factors.clone().any(is_exact) {
             self.fused_exact += 1;
+            self.fused_corrections += usize::from(factors.any(is_divisor));
             return;
         }
         match factors.any(|bits| LAST_STEPS.contains(&(bits & 0x7fff_ffff))) {
@@ -73,7 +76,12 @@ const LAST_STEPS: [u32; 2] = [0x3e2a_aaab, 0x3eaa_aaab];
 
 /// Whether a product by this is exact: a power of two, and 3 and 6, by which the shader multiplies numbers of few bits.
 fn is_exact(bits: u32) -> bool {
-    f32::from_bits(bits).is_normal() && (bits << 9 == 0 || [3.0, 6.0].contains(&f32::from_bits(bits).abs()))
+    f32::from_bits(bits).is_normal() && (bits << 9 == 0 || is_divisor(bits))
+}
+
+/// Whether the shader divides by this number, or by minus it.
+fn is_divisor(bits: u32) -> bool {
+    [3.0, 6.0].contains(&f32::from_bits(bits).abs())
 }
 
 /// The bits of an f32 from a number in a listing: `0x40800000` or `-4.0`.
