@@ -25,6 +25,7 @@ use crate::{
         error::OpError,
         names::named,
         op::{Op, Unary},
+        quantized::{Quantization, Quantized},
     },
     plan::{
         formula::Formulas,
@@ -186,6 +187,51 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
     Ok(format!(
         "{about}{comment}\n{}",
         prefixed(&body, prefix, &base(op, calls), &names)
+    ))
+}
+
+/// A quantized function as a plain function of a byte, `fn hard_swish_quantized(x: u32) -> u32`, or `hard_sigmoid_quantized`. It takes
+/// and returns the bits of a `u8` or an `i8` in a `u32`. The table is in the text, so each pair of scales has a text of its own; the
+/// kernel of [`Op::Lookup`] has one for all.
+///
+/// ```
+/// use hard_sigmoid::{HardSigmoid, Quantization, Quantized, Rounding, Unary, wgsl};
+///
+/// let (x, y) = (Quantization::u8(0.05, 100)?, Quantization::u8(0.025, 15)?);
+/// let hard_swish = Quantized::new(Unary::HardSwish(HardSigmoid::PYTORCH), x, y, Rounding::Onnx)?;
+/// let text = wgsl::quantized(hard_swish, "layer3_")?;
+/// assert!(text.contains("fn layer3_hard_swish_quantized(x: u32) -> u32"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`OpError::Prefix`] for a prefix that can't begin a name.
+pub fn quantized(of: Quantized, prefix: &str) -> Result<String, OpError> {
+    check_prefix(prefix)?;
+    let name = match of.op() {
+        Unary::Forward(_) => "hard_sigmoid",
+        op => op.name(),
+    };
+    let tensor = |name: &str, of: Quantization| {
+        let (byte, scale, zero_point) = (of.byte(), of.scale(), of.zero_point());
+        format!("{name} {byte} with scale {scale:?} and zero point {zero_point}")
+    };
+    let [x, y] = [tensor("x", of.x()), tensor("y", of.y())];
+    let about = about(of.op().into());
+    let table = of.table();
+    let rows = table.chunks(32).map(|row| {
+        let words = row.as_chunks::<4>().0.iter();
+        let words: Vec<_> = words
+            .map(|&word| format!("{:#010x}u", u32::from_le_bytes(word)))
+            .collect();
+        format!("        {},\n", words.join(", "))
+    });
+    let rows: String = rows.collect();
+    Ok(format!(
+        "{about}// {x}, {y}, rounded as by {}.\n\n\
+         fn {prefix}{name}_quantized(x: u32) -> u32 {{\n    var table = array<u32, 64>(\n{rows}    );\n    \
+         return (table[x >> 2u] >> (x << 3u)) & 0xffu;\n}}\n",
+        of.rounding()
     ))
 }
 

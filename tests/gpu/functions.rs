@@ -94,7 +94,7 @@ pub fn short_functions_are_close(adapter: &wgpu::Adapter) {
     }
 }
 
-struct Embedder {
+pub struct Embedder {
     device: wgpu::Device,
     queue: wgpu::Queue,
 }
@@ -103,7 +103,7 @@ struct Embedder {
 const FACTOR: f32 = 1.1;
 
 impl Embedder {
-    fn new(adapter: &wgpu::Adapter) -> Self {
+    pub fn new(adapter: &wgpu::Adapter) -> Self {
         let descriptor = wgpu::DeviceDescriptor {
             required_limits: adapter.limits(),
             required_features: adapter.features() & wgpu::Features::SHADER_F16,
@@ -176,7 +176,7 @@ impl Embedder {
     }
 
     /// Runs the entry point `mine`, and returns what the buffer of the results holds then.
-    fn run(&self, text: &str, [operands, results, numbers]: [&[u8]; 3], invocations: usize) -> Vec<u32> {
+    pub fn run(&self, text: &str, [operands, results, numbers]: [&[u8]; 3], invocations: usize) -> Vec<u32> {
         let buffer = |contents, usage| {
             let descriptor = wgpu::util::BufferInitDescriptor {
                 label: None,

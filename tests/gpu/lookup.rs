@@ -3,12 +3,15 @@
 use crate::{
     broadcast::{LAYOUTS, run},
     cases::Gpu,
+    functions::Embedder,
+    outside::ROW,
     quantized_mobilenet,
 };
 use hard_sigmoid::{
-    Broadcast, DType, Op, cpu,
+    Broadcast, DType, HardSigmoid, Op, Quantization, Quantized, Rounding, Unary, cpu,
     gpu::Batch,
     offload::{Offload, block_on},
+    wgsl,
 };
 
 /// Bytes in no order. All 256 are among any 4096.
@@ -139,6 +142,39 @@ pub fn mobilenet(adapter: &wgpu::Adapter) {
         let operands: Vec<&[u8]> = node.operands.iter().map(Vec::as_slice).collect();
         run(&gpu, node.op, DType::U8, &operands, &LAYOUTS[0])
     });
+}
+
+/// Functions of a byte, in a kernel of somebody else's.
+pub fn functions(adapter: &wgpu::Adapter) {
+    let embedder = Embedder::new(adapter);
+    let u8 = Quantization::u8(0.05, 100).unwrap();
+    let i8 = Quantization::i8(0.03, -20).unwrap();
+    for (op, x, y, rounding) in [
+        (Unary::Forward(HardSigmoid::KERAS), u8, i8, Rounding::Onnx),
+        (Unary::HardSwish(HardSigmoid::PYTORCH), i8, u8, Rounding::PyTorch),
+        (Unary::HardSwish(HardSigmoid::PYTORCH), i8, i8, Rounding::TfLite),
+    ] {
+        let of = Quantized::new(op, x, y, rounding).unwrap();
+        let name = if op.name() == "forward" {
+            "hard_sigmoid"
+        } else {
+            op.name()
+        };
+        let text = wgsl::quantized(of, "their_").unwrap()
+            + &format!(
+                "@group(0) @binding(0) var<storage, read> operands: array<u32>;
+                @group(0) @binding(1) var<storage, read_write> results: array<u32>;
+                @group(0) @binding(2) var<uniform> zero: vec4<u32>;
+                @compute @workgroup_size(64) fn mine(@builtin(global_invocation_id) id: vec3<u32>) {{
+                    results[id.x] = their_{name}_quantized(operands[id.x] + zero.x);
+                }}"
+            );
+        let x: Vec<u32> = (0..ROW as u32).map(|i| i % 256).collect();
+        let (before, zero) = (vec![0xed; size_of_val(&x[..])], [0; 16]);
+        let y = embedder.run(&text, [bytemuck::cast_slice(&x), &before, &zero], ROW);
+        let expected = of.table().map(u32::from).repeat(ROW / 256);
+        assert_eq!(y, expected, "{op:?}");
+    }
 }
 
 /// From host memory to host memory, in several chunks.

@@ -48,6 +48,7 @@ fn main() {
         ("lookup_gates", lookup::gates),
         ("lookup_split", lookup::split),
         ("lookup_mobilenet", lookup::mobilenet),
+        ("lookup_functions", lookup::functions),
         ("lookup_offload", lookup::offload),
         ("draws_at_the_boundary", draws_at_the_boundary),
         ("draws_in_parts", draws_in_parts),

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds Mesa's shim, which imitates Intel's device, from Debian's source of the installed driver, and prints its path (about a minute).
+# Builds Mesa's shim, which imitates Intel's device, from Debian's source of Mesa, and prints its path (about a minute). The driver that is
+# installed may be an update older than the source, which the archive has no longer.
 set -euo pipefail
 . "$(dirname "$0")/../common/fetch.sh"
 folder="${XDG_CACHE_HOME:-$HOME/.cache}/hard-sigmoid/intel-shim"
@@ -17,7 +18,7 @@ done
 rm -rf "$folder"
 mkdir -p "$folder/$version"
 cd "$folder"
-{ own_apt "$folder" deb-src && "${apt[@]}" source --download-only "mesa=$version"; } >/dev/null || cannot "Mesa's source $version"
+{ own_apt "$folder" deb-src && "${apt[@]}" source --download-only mesa; } >/dev/null || cannot "Mesa's source"
 mkdir source
 tar xf mesa_*.orig.tar.* --strip-components=1 -C source
 # Only the distribution's Python has the modules that the build needs.
