@@ -1,5 +1,5 @@
-//! A guard that a busy machine doesn't disturb: the instructions that the CPU path takes for each element, counted by
-//! valgrind.
+//! A guard that a busy machine doesn't disturb: the instructions that the CPU path takes for each element, and those that a
+//! launch takes on the host, wgpu's included, on its device that computes nothing. Valgrind counts them.
 //!
 //! `cargo bench --bench instructions` fails if a count is above its limit. The limits are a tenth above what was
 //! counted on x86-64 with AVX2 (valgrind knows no AVX-512) by Rust 1.95; if a compiler or a change is better, lower
@@ -8,7 +8,10 @@
 mod common;
 
 use common::{BEFORE, DEFINITION, assert_results, difference, is_short};
-use hard_sigmoid::{DType, HardSigmoid, Op, Scalar, bf16, cpu, f16};
+use hard_sigmoid::{
+    DType, HardSigmoid, Op, Scalar, Unary, bf16, cpu, f16,
+    gpu::{Batch, BufferRange, Kernels},
+};
 use std::{hint::black_box, process::Command};
 
 /// The number of elements, for one core and in the cache.
@@ -27,16 +30,28 @@ const LIMITS: [(&str, [f64; 3]); 9] = [
     ("gate_backward", [5.8, 8.0, 8.1]),
 ];
 
+/// Ways to launch the forward pass, with their limits.
+const LAUNCH_LIMITS: [(&str, f64); 4] = [
+    ("encode", 460.0),
+    ("prepare, encode", 20000.0),
+    ("batch", 4100.0),
+    ("batch, no dynamic offsets", 5100.0),
+];
+
+/// The launches of a step.
+const STEP: usize = 100;
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, counted, element, name, times] = &arguments[..]
         && counted == "--counted"
     {
         let times = times.parse().unwrap();
-        return match element.parse().unwrap() {
-            DType::F32 => run::<f32>(name, times),
-            DType::F16 => run::<f16>(name, times),
-            DType::Bf16 => run::<bf16>(name, times),
+        return match element.parse() {
+            Ok(DType::F32) => run::<f32>(name, times),
+            Ok(DType::F16) => run::<f16>(name, times),
+            Ok(DType::Bf16) => run::<bf16>(name, times),
+            Err(_) => launch(name, times),
         };
     }
     check::<f32>();
@@ -52,11 +67,19 @@ fn main() {
     let mut above = 0;
     for (name, limits) in LIMITS {
         for (element, limit) in DType::ALL.iter().zip(limits) {
-            let [once, thrice] = [1, 3].map(|times| instructions(*element, name, times));
+            let [once, thrice] = [1, 3].map(|times| instructions(&element.to_string(), name, times));
             let count = (thrice - once) as f64 / (2 * LEN) as f64;
             println!("{element:<6}{name:<21} {count:>20.2} {limit:>6.2}");
             above += usize::from(count > limit);
         }
+    }
+    println!("{:<27} {:>20} {:>6}", "forward", "instructions/launch", "limit");
+    for (name, limit) in LAUNCH_LIMITS {
+        // A batch keeps its bind groups for 16 steps.
+        let [few, many] = [20, 30].map(|times| instructions("launch", name, times));
+        let count = (many - few) as f64 / (10 * STEP) as f64;
+        println!("{name:<27} {count:>20.0} {limit:>6.0}");
+        above += usize::from(count > limit);
     }
     assert_eq!(above, 0, "this many counts are above their limits");
 }
@@ -67,6 +90,55 @@ fn run<T: Scalar>(name: &str, times: usize) {
     let op = op(name, DEFINITION);
     for _ in 0..times {
         compute(op, black_box(&x), black_box(&g), black_box(&mut outputs));
+    }
+}
+
+/// Records steps of launches on tensors of a pool, whose lengths and places change at every step.
+fn launch(name: &str, steps: usize) {
+    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+    options.backends = wgpu::Backends::NOOP;
+    options.backend_options.noop.enable = true;
+    let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
+    let mut asked = wgpu::DeviceDescriptor::default();
+    if name.ends_with("no dynamic offsets") {
+        asked.required_limits.max_dynamic_storage_buffers_per_pipeline_layout = 0;
+    }
+    let (device, queue) = pollster::block_on(adapter.request_device(&asked)).unwrap();
+    const PLACES: usize = 128;
+    const PLACE: usize = 32 << 10;
+    let [x, y] = [(); 2].map(|()| {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: None,
+            size: (PLACES * PLACE) as u64,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    });
+    let tensors = |step: usize, i: usize| {
+        [&x, &y].map(|buffer| BufferRange {
+            buffer,
+            offset: ((i * 7 + step * 3) % PLACES * PLACE) as u64,
+            size: (16 * (1 + (i * 131 + step * 977) % (PLACE / 16))) as u64,
+        })
+    };
+    let kernels = Kernels::new(&device).unwrap();
+    let forward = Unary::Forward(DEFINITION);
+    let prepare = |step, i| kernels.prepare(forward, DType::F32, &tensors(step, i)).unwrap();
+    let (prepared, mut batch) = (prepare(0, 0), Batch::new(&kernels).unwrap());
+    let mut encoder = device.create_command_encoder(&Default::default());
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for step in 0..steps {
+        match name {
+            "encode" => (0..STEP).for_each(|_| prepared.encode(&mut pass)),
+            "prepare, encode" => (0..STEP).for_each(|i| prepare(step, i).encode(&mut pass)),
+            _ => {
+                batch.clear();
+                for i in 0..STEP {
+                    batch.add(forward, DType::F32, &tensors(step, i)).unwrap();
+                }
+                batch.write(&queue).encode_all(&mut pass);
+            }
+        }
     }
 }
 
@@ -111,12 +183,12 @@ fn check<T: Scalar>() {
     });
 }
 
-/// The instructions of this program when it computes this many times.
-fn instructions(element: DType, name: &str, times: usize) -> u64 {
+/// The instructions of this program when it does something this many times.
+fn instructions(what: &str, name: &str, times: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
         .arg(std::env::current_exe().unwrap())
-        .args(["--counted", &element.to_string(), name, &times.to_string()])
+        .args(["--counted", what, name, &times.to_string()])
         .output()
         .unwrap_or_else(|error| panic!("valgrind ({error}): install it with your package manager"));
     let report = String::from_utf8_lossy(&output.stderr);

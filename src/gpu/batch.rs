@@ -86,25 +86,19 @@ const MIN_BINDING: u64 = 4096;
 #[derive(Debug)]
 struct Recorded {
     compiled: Arc<Compiled>,
-    /// The index of its bind group.
-    group: usize,
+    bind_group: wgpu::BindGroup,
     /// The dynamic offset of every binding, in order. Those of the tensors are there only if they are dynamic.
     offsets: [u32; MAX_TENSORS + 1],
     dynamic: usize,
     dispatches: [Option<Dispatch>; MAX_DISPATCHES],
 }
 
-/// Bind groups, found by what they are made of.
+/// Bind groups, by the hash of what they are made of.
 #[derive(Debug, Default)]
-struct Groups {
-    all: Vec<Group>,
-    /// The indices of groups, by the hash of what they are made of.
-    by_hash: FxHashMap<u64, Vec<usize>>,
-}
+struct Groups(FxHashMap<u64, Vec<Group>>);
 
 #[derive(Debug)]
 struct Group {
-    hash: u64,
     layout: wgpu::BindGroupLayout,
     page: usize,
     /// Buffer, offset and size of each tensor's binding.
@@ -190,41 +184,28 @@ impl Batch {
     }
 
     fn record(&mut self, kernel: Kernel, compiled: &Arc<Compiled>, tensors: &[BufferRange<'_>], part: &Part) {
+        let page = self.parts.len() / self.per_page;
+        let at = self.put(page, &part.params);
         let pipelines = self.kernels.pipelines();
-        let dynamic = pipelines.layout(kernel).dynamic;
-        let bound = Bound::new(tensors, part, dynamic > 1, &self.kernels);
         // The pipelines compile now if they haven't yet.
         for dispatch in part.dispatches() {
             pipelines.pipeline(compiled, dispatch.stage);
         }
-        let page = self.parts.len() / self.per_page;
-        let at = self.put(page, &part.params);
+        let layout = pipelines.layout(kernel);
+        let bound = Bound::new(tensors, part, layout.dynamic > 1, &self.kernels);
         let (kernels, params) = (&self.kernels, &self.pages[page].buffer);
-        let layout = kernels.pipelines().layout(kernel);
-        let group = self.groups.find(&layout.bindings, page, bound.bindings(), || {
-            let params = wgpu::BufferBinding {
-                buffer: params,
-                offset: 0,
-                size: wgpu::BufferSize::new(size_of::<Params>() as u64),
-            };
-            let storage = bound
-                .bindings()
-                .iter()
-                .map(|&(buffer, offset, size)| wgpu::BufferBinding {
-                    buffer,
-                    offset,
-                    size: wgpu::BufferSize::new(size),
-                });
-            kernels.bind_group(kernel, layout, storage.chain([params]))
-        });
-        self.groups.all[group].used = self.step;
+        let bind_group = self
+            .groups
+            .find(&layout.bindings, page, bound.bindings(), self.step, || {
+                kernels.bind_group(kernel, layout, bound.bindings().iter().copied(), params)
+            });
         let mut offsets = bound.dynamic;
-        offsets[dynamic - 1] = at;
+        offsets[layout.dynamic - 1] = at;
         self.parts.push(Recorded {
             compiled: compiled.clone(),
-            group,
+            bind_group,
             offsets,
-            dynamic,
+            dynamic: layout.dynamic,
             dispatches: part.dispatches,
         });
     }
@@ -252,56 +233,47 @@ impl Batch {
 }
 
 impl Groups {
-    /// The index of the bind group of these bindings. It is made if there is none.
+    /// The bind group of these bindings, which a step uses. It is made if there is none.
     fn find(
         &mut self,
         layout: &wgpu::BindGroupLayout,
         page: usize,
         tensors: &[(&wgpu::Buffer, u64, u64)],
+        step: u64,
         make: impl FnOnce() -> wgpu::BindGroup,
-    ) -> usize {
+    ) -> wgpu::BindGroup {
         let mut hasher = FxHasher::default();
         (layout, page, tensors).hash(&mut hasher);
-        let hash = hasher.finish();
-        let same_hash = self.by_hash.entry(hash).or_default();
-        let found = same_hash.iter().find(|&&index| {
-            let group = &self.all[index];
+        let same_hash = self.0.entry(hasher.finish()).or_default();
+        let found = same_hash.iter_mut().find(|group| {
             let theirs = group
                 .tensors
                 .iter()
                 .map(|(buffer, offset, size)| (buffer, *offset, *size));
             group.layout == *layout && group.page == page && theirs.eq(tensors.iter().copied())
         });
-        if let Some(&index) = found {
-            return index;
+        if let Some(group) = found {
+            group.used = step;
+            return group.bind_group.clone();
         }
-        // A panic in wgpu leaves the map as it was.
         let bind_group = make();
-        same_hash.push(self.all.len());
-        self.all.push(Group {
-            hash,
+        let kept = |&(buffer, offset, size): &(&wgpu::Buffer, u64, u64)| (buffer.clone(), offset, size);
+        same_hash.push(Group {
             layout: layout.clone(),
             page,
-            tensors: tensors
-                .iter()
-                .map(|&(buffer, offset, size)| (buffer.clone(), offset, size))
-                .collect(),
-            bind_group,
-            used: 0,
+            tensors: tensors.iter().map(kept).collect(),
+            bind_group: bind_group.clone(),
+            used: step,
         });
-        self.all.len() - 1
+        bind_group
     }
 
     /// Keeps the bind groups that were used in step `since` or later.
     fn keep(&mut self, since: u64) {
-        if self.all.iter().all(|group| group.used >= since) {
-            return;
-        }
-        let kept = std::mem::take(self).all.into_iter().filter(|group| group.used >= since);
-        for group in kept {
-            self.by_hash.entry(group.hash).or_default().push(self.all.len());
-            self.all.push(group);
-        }
+        self.0.retain(|_, same_hash| {
+            same_hash.retain(|group| group.used >= since);
+            !same_hash.is_empty()
+        });
     }
 }
 
@@ -326,10 +298,10 @@ impl<'a> Bound<'a> {
             let range = tensors[binding.tensor];
             *bound = (range.buffer, range.offset + binding.offset, binding.size);
         }
+        bound.grow(kernels.limits().max_storage_buffer_binding_size.min(MAX_BINDING));
         let is_countable = |(_, offset, _): &(&wgpu::Buffer, u64, u64)| u32::try_from(*offset).is_ok();
         // If they can't be dynamic, the offsets stay in the bind group, and the dynamic ones are 0.
         if are_dynamic && bound.bindings().iter().all(is_countable) {
-            bound.grow(kernels.limits().max_storage_buffer_binding_size.min(MAX_BINDING));
             for ((_, offset, _), dynamic) in bound.all.iter_mut().zip(&mut bound.dynamic) {
                 *dynamic = std::mem::take(offset) as u32;
             }
@@ -344,20 +316,19 @@ impl<'a> Bound<'a> {
     /// Rounds the sizes up, so that tensors of other lengths find the same bind group: a shader takes the length from
     /// the parameters. Bindings of one buffer must not grow into each other.
     fn grow(&mut self, largest: u64) {
-        let grown = self.all.map(|(buffer, offset, size)| {
+        let mut grown = self.all;
+        for (buffer, offset, size) in &mut grown[..self.tensors] {
             let larger = size.next_power_of_two().max(MIN_BINDING);
-            let fits = larger <= largest && offset + larger <= buffer.size();
-            (buffer, offset, if fits { larger } else { size })
-        });
+            if larger <= largest && *offset + larger <= buffer.size() {
+                *size = larger;
+            }
+        }
         let apart = |a: &(&wgpu::Buffer, u64, u64), b: &(&wgpu::Buffer, u64, u64)| {
             a.0 != b.0 || a.1 + a.2 <= b.1 || b.1 + b.2 <= a.1
         };
         let of_tensors = &grown[..self.tensors];
-        let mut pairs = of_tensors
-            .iter()
-            .enumerate()
-            .flat_map(|(i, a)| of_tensors[i + 1..].iter().map(move |b| (a, b)));
-        if pairs.all(|(a, b)| apart(a, b)) {
+        let mut each = of_tensors.iter().enumerate();
+        if each.all(|(i, a)| of_tensors[i + 1..].iter().all(|b| apart(a, b))) {
             self.all = grown;
         }
     }
@@ -388,8 +359,7 @@ impl Written<'_> {
     fn encode_parts(self, parts: &[Recorded], pass: &mut wgpu::ComputePass<'_>) {
         let pipelines = self.0.kernels.pipelines();
         for part in parts {
-            let bind_group = &self.0.groups.all[part.group].bind_group;
-            pass.set_bind_group(0, bind_group, &part.offsets[..part.dynamic]);
+            pass.set_bind_group(0, &part.bind_group, &part.offsets[..part.dynamic]);
             for dispatch in part.dispatches.iter().flatten() {
                 let [x, y, z] = dispatch.workgroups;
                 pass.set_pipeline(pipelines.pipeline(&part.compiled, dispatch.stage));
@@ -403,7 +373,7 @@ impl Written<'_> {
 mod tests {
     use super::*;
     use crate::{
-        gpu::tests::noop_device,
+        gpu::tests::{noop_device, noop_device_with},
         math::{definition::HardSigmoid, op::Unary},
     };
 
@@ -425,10 +395,35 @@ mod tests {
         let compiled = kernels.pipelines().get(launch.kernel());
         assert!(Arc::ptr_eq(&compiled, &batch.parts[0].compiled));
         batch.clear();
-        assert_eq!((batch.parts.len(), batch.groups.all.len()), (0, 1));
+        assert_eq!((batch.parts.len(), batch.groups.0.len()), (0, 1));
         batch.release();
-        assert_eq!((batch.parts.len(), batch.groups.all.len()), (0, 0));
-        assert!(batch.groups.by_hash.is_empty());
+        assert_eq!((batch.parts.len(), batch.groups.0.len()), (0, 0));
+    }
+
+    /// Tensors of other lengths find the bind group, at every place if the device has dynamic offsets, else at their own.
+    #[test]
+    fn lengths_share_bind_groups() {
+        for (dynamic, groups) in [(8, 1), (0, 2)] {
+            let device = noop_device_with(wgpu::Limits {
+                max_dynamic_storage_buffers_per_pipeline_layout: dynamic,
+                ..Default::default()
+            });
+            let [x, y] = [(); 2].map(|()| {
+                device.create_buffer(&wgpu::BufferDescriptor {
+                    label: None,
+                    size: 1 << 16,
+                    usage: wgpu::BufferUsages::STORAGE,
+                    mapped_at_creation: false,
+                })
+            });
+            let mut batch = Batch::new(&Kernels::new(&device).unwrap()).unwrap();
+            for (offset, size) in [(0, 4), (256, 4096), (0, 4096), (256, 8)] {
+                let tensors = [&x, &y].map(|buffer| BufferRange { buffer, offset, size });
+                let forward = Unary::Forward(HardSigmoid::PYTORCH);
+                batch.add(forward, DType::F32, &tensors).unwrap();
+            }
+            assert_eq!(batch.groups.0.len(), groups);
+        }
     }
 
     /// After a warm-up no launch and no batch compiles anything, with any placement, length, seed or shape.

@@ -3,7 +3,7 @@ use crate::{
         Kernels,
         error::{LaunchError, in_one_line},
         operands::{BufferRange, Tensors},
-        pipelines::Layout,
+        pipelines::{Compiled, Layout},
     },
     math::{
         binarize::Binarization,
@@ -15,7 +15,7 @@ use crate::{
         lengths::MAX_TENSORS,
         op::{Binary, Op, Unary},
     },
-    plan::{Binding, Dispatch, Kernel, MAX_DISPATCHES, Params, Plan},
+    plan::{Binding, Dispatch, Kernel, MAX_DISPATCHES, Params, Part, Plan},
 };
 
 /// A checked launch. It can be recorded any number of times. One that draws signs at random draws the same ones each time: for
@@ -28,8 +28,10 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Launch {
     kernel: Kernel,
-    /// The parts of the tensors: one, several if a tensor exceeds a binding or a grid, or none for an empty tensor.
-    parts: Vec<Recorded>,
+    /// The first part of the tensors, which is nearly always the only one; none for an empty tensor.
+    first: Option<Recorded>,
+    /// The other parts, if a tensor exceeds a binding or a grid.
+    others: Vec<Recorded>,
 }
 
 /// A part of the tensor that one bind group covers.
@@ -45,7 +47,7 @@ struct Recorded {
 impl Launch {
     /// Records the launch into the caller's pass. Sets pipeline and bind group 0; nothing else of the pass changes.
     pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
-        for part in &self.parts {
+        for part in self.first.iter().chain(&self.others) {
             pass.set_bind_group(0, &part.bind_group, &[0; MAX_TENSORS + 1][..part.dynamic]);
             for (pipeline, [x, y, z]) in part.dispatches.iter().flatten() {
                 pass.set_pipeline(pipeline);
@@ -197,31 +199,39 @@ impl Kernels {
     pub fn prepare(&self, op: impl Into<Op>, dtype: DType, tensors: &[BufferRange<'_>]) -> Result<Launch, LaunchError> {
         let (kernel, plan) = self.plan(op.into(), dtype, tensors)?;
         let compiled = self.pipelines().get(kernel);
+        let mut parts = plan.parts();
+        let first = parts.next();
+        let first = first
+            .map(|part| self.record(kernel, &compiled, tensors, &part))
+            .transpose()?;
+        let mut others = Vec::new();
+        for part in parts {
+            others.push(self.record(kernel, &compiled, tensors, &part)?);
+        }
+        Ok(Launch { kernel, first, others })
+    }
+
+    fn record(
+        &self,
+        kernel: Kernel,
+        compiled: &Compiled,
+        tensors: &[BufferRange<'_>],
+        part: &Part,
+    ) -> Result<Recorded, LaunchError> {
         let layout = self.pipelines().layout(kernel);
-        let parts = plan.parts().map(|part| {
-            let params = self.upload(&part.params)?;
-            let storage = part.bindings().iter().map(|&Binding { tensor, offset, size }| {
-                let range = tensors[tensor];
-                wgpu::BufferBinding {
-                    buffer: range.buffer,
-                    offset: range.offset + offset,
-                    size: wgpu::BufferSize::new(size),
-                }
-            });
-            let bind_group = self.bind_group(kernel, layout, storage.chain([params.as_entire_buffer_binding()]));
-            let with_pipeline = |one: Dispatch| {
-                let pipeline = self.pipelines().pipeline(&compiled, one.stage);
-                (pipeline.clone(), one.workgroups)
-            };
-            Ok(Recorded {
-                bind_group,
-                dynamic: layout.dynamic,
-                dispatches: part.dispatches.map(|one| one.map(with_pipeline)),
-            })
+        let params = self.upload(&part.params)?;
+        let bound = part.bindings().iter().map(|&Binding { tensor, offset, size }| {
+            let range = tensors[tensor];
+            (range.buffer, range.offset + offset, size)
         });
-        Ok(Launch {
-            kernel,
-            parts: parts.collect::<Result<_, LaunchError>>()?,
+        let with_pipeline = |one: Dispatch| {
+            let pipeline = self.pipelines().pipeline(compiled, one.stage);
+            (pipeline.clone(), one.workgroups)
+        };
+        Ok(Recorded {
+            bind_group: self.bind_group(kernel, layout, bound, &params),
+            dynamic: layout.dynamic,
+            dispatches: part.dispatches.map(|one| one.map(with_pipeline)),
         })
     }
 
@@ -236,24 +246,32 @@ impl Kernels {
         Ok((kernel, plan))
     }
 
-    /// A bind group of the tensors, with the parameters after them.
+    /// A bind group of the tensors, each with its offset and size, and after them of the parameters at the start of a buffer.
     pub(super) fn bind_group<'a>(
         &self,
         kernel: Kernel,
         layout: &Layout,
-        buffers: impl Iterator<Item = wgpu::BufferBinding<'a>>,
+        mut tensors: impl ExactSizeIterator<Item = (&'a wgpu::Buffer, u64, u64)>,
+        params: &'a wgpu::Buffer,
     ) -> wgpu::BindGroup {
-        let entries: Vec<_> = (0..)
-            .zip(buffers)
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(buffer),
-            })
-            .collect();
+        let count = tensors.len() + 1;
+        let params = (params, 0, size_of::<Params>() as u64);
+        // An array of the largest size needs no allocation.
+        let entries: [_; MAX_TENSORS + 1] = std::array::from_fn(|binding| {
+            let (buffer, offset, size) = tensors.next().unwrap_or(params);
+            wgpu::BindGroupEntry {
+                binding: binding as u32,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset,
+                    size: wgpu::BufferSize::new(size),
+                }),
+            }
+        });
         self.device().create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(kernel.op().name()),
             layout: &layout.bindings,
-            entries: &entries,
+            entries: &entries[..count],
         })
     }
 

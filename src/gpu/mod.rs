@@ -292,12 +292,18 @@ fn check_device(limits: &wgpu::Limits) -> Result<(), UnsupportedDevice> {
 mod tests {
     /// A device that computes nothing.
     pub(super) fn noop_device() -> wgpu::Device {
+        noop_device_with(wgpu::Limits::default())
+    }
+
+    pub(super) fn noop_device_with(required_limits: wgpu::Limits) -> wgpu::Device {
         let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
         options.backends = wgpu::Backends::NOOP;
         options.backend_options.noop.enable = true;
         let adapter = pollster::block_on(wgpu::Instance::new(options).request_adapter(&Default::default())).unwrap();
-        pollster::block_on(adapter.request_device(&Default::default()))
-            .unwrap()
-            .0
+        let asked = wgpu::DeviceDescriptor {
+            required_limits,
+            ..Default::default()
+        };
+        pollster::block_on(adapter.request_device(&asked)).unwrap().0
     }
 }

@@ -127,9 +127,8 @@ impl Pipelines {
     }
 
     pub(crate) fn layout(&self, kernel: Kernel) -> &Layout {
-        let tensors = kernel.tensors();
-        let reads = tensors.clone().filter(|tensor| tensor.access == Access::Read).count();
-        self.layouts[reads][tensors.len() - reads].get_or_init(|| self.new_layout(kernel))
+        let reads = kernel.reads();
+        self.layouts[reads][kernel.tensors().len() - reads].get_or_init(|| self.new_layout(kernel))
     }
 
     fn new_layout(&self, kernel: Kernel) -> Layout {

@@ -55,14 +55,12 @@ impl Op {
     /// ```
     ///
     /// # Errors
-    /// [`OpError::ElementType`] if the operation doesn't take elements of this type, [`OpError::PartialRow`] if `len` isn't a multiple of a broadcast gate's `middle·inner`, and [`OpError::TooLong`]
-    /// if it is 2^61 or more.
+    /// [`OpError::ElementType`] if the operation doesn't take elements of this type, [`OpError::ScaleTooLarge`] if they can't hold
+    /// its scale, [`OpError::PartialRow`] if `len` isn't a multiple of a broadcast gate's `middle·inner`, and
+    /// [`OpError::TooLong`] if it is 2^61 or more.
     pub fn sizes(self, dtype: DType, len: u64) -> Result<Sizes, OpError> {
         self.check_dtype(dtype)?;
-        if len > MAX_LEN {
-            return Err(OpError::TooLong { len });
-        }
-        self.check_rows(len)?;
+        self.check_len(len)?;
         let tensors = self.tensors();
         let mut all = [0; MAX_TENSORS];
         for (tensor, size) in all[..tensors].iter_mut().enumerate() {
@@ -71,8 +69,16 @@ impl Op {
         Ok(Sizes { all, tensors })
     }
 
-    /// Checks the element type and the sizes of all tensors, in bytes and whole elements, and returns the length in elements. In place, give the
-    /// size of the tensor that is replaced for the operand and for the result.
+    /// Checks a length in elements.
+    pub(crate) fn check_len(self, len: u64) -> Result<(), OpError> {
+        if len > MAX_LEN {
+            return Err(OpError::TooLong { len });
+        }
+        self.check_rows(len)
+    }
+
+    /// Checks the element type and the sizes of all tensors, in bytes and whole elements, and returns the length in elements. In
+    /// place, give the size of the tensor that is replaced for the operand and for the result.
     pub(crate) fn check_sizes(self, dtype: DType, given: &[u64]) -> Result<u64, OpError> {
         debug_assert_eq!(given.len(), self.tensors(), "{}", self.name());
         self.check_dtype(dtype)?;

@@ -86,8 +86,8 @@ pub(crate) struct Row {
 
 impl Op {
     /// The row of each operation in the table: its name, its operands and results, the operand that the first result
-    /// may replace, and the numbers that it carries.
-    #[inline]
+    /// may replace, and the numbers that it carries. Most callers want one of them: inlined, the others cost nothing.
+    #[inline(always)]
     #[rustfmt::skip]
     pub(crate) const fn row(self) -> Row {
         use {Binary as B, Parameters as P, Unary as U};

@@ -144,21 +144,28 @@ impl Kernel {
     /// The tensors that are bound, in the order of their bindings: the operands, and the results that replace no operand. The
     /// parameters follow.
     pub fn tensors(self) -> impl ExactSizeIterator<Item = Tensor> + Clone {
-        let inputs = self.op.inputs().len();
+        let (inputs, reads) = (self.op.inputs().len(), self.reads());
         let replaced = usize::from(self.placement == Placement::InPlace);
         (0..self.op.tensors() - replaced).map(move |binding| {
             let index = if binding < inputs { binding } else { binding + replaced };
-            let is_input = index < inputs;
             Tensor {
                 index,
                 name: self.op.tensor_name(index),
-                access: if is_input && self.placement == Placement::Separate {
+                access: if binding < reads {
                     Access::Read
                 } else {
                     Access::ReadWrite
                 },
             }
         })
+    }
+
+    /// The number of tensors that are bound read-only, before all others.
+    pub(crate) fn reads(self) -> usize {
+        match self.placement {
+            Placement::Separate => self.op.inputs().len(),
+            Placement::InPlace | Placement::Shared => 0,
+        }
     }
 
     /// The entry points. Only the sums of a broadcast gate have no tail.

@@ -129,8 +129,8 @@ impl Plan {
     /// `middle·inner`, [`OpError::TooLong`] if it is 2^61 or more.
     pub fn new(kernel: Kernel, len: u64, device: &Device) -> Result<Self, PlanError> {
         device.check(kernel)?;
-        let (op, dtype, limits) = (kernel.op(), kernel.dtype(), device.limits());
-        op.sizes(dtype, len)?;
+        let limits = device.limits();
+        kernel.op().check_len(len)?;
         if let Some(cut) = Cut::of(kernel, len, &limits) {
             cut.check_limits()?;
         }
@@ -146,15 +146,13 @@ impl Plan {
     pub fn parts(&self) -> impl Iterator<Item = Part> + use<> {
         let Self { kernel, len, limits } = *self;
         let cut = Cut::of(kernel, len, &limits);
-        let (sums, elements) = match cut {
-            Some(cut) if cut.has_sums() => (Some(cut.sums()), None),
-            _ => {
-                let limits = cut.map_or(limits, Cut::element_limits);
-                let pieces = grid::pieces(limits, len, Work::of(kernel.op(), kernel.dtype()));
-                (None, Some(pieces.map(move |piece| elements_of(kernel, cut, piece))))
-            }
-        };
-        sums.into_iter().flatten().chain(elements.into_iter().flatten())
+        let limits = cut.map_or(limits, Cut::element_limits);
+        let mut pieces = grid::pieces(limits, len, Work::of(kernel.op(), kernel.dtype()));
+        let mut sums = cut.filter(|cut| cut.has_sums()).map(Cut::sums);
+        std::iter::from_fn(move || match &mut sums {
+            Some(sums) => sums.next(),
+            None => pieces.next().map(|piece| elements_of(kernel, cut, piece)),
+        })
     }
 }
 
