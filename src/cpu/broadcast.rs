@@ -1,18 +1,19 @@
-//! The broadcast gate. Forward it is the plain gate, with the numbers of `b` repeated in a tile. `db` adds in the order
-//! that [`BroadcastGate`] promises, in which vectors can add too.
+//! The broadcast gate. Forward it is a product with the gates of `b`, which are computed once for a tile. `db` adds in the
+//! order that [`BroadcastGate`] promises, in which vectors can add too.
 
 use crate::{
     cpu::{
         check_sizes,
-        elementwise::{STRIP, apply_converting},
+        elementwise::STRIP,
         tasks::{Split, TASK_LEN, tasks},
         vectors::Vectors,
     },
     math::{
+        arithmetic::product,
         broadcast::{BroadcastGate, PARTIALS},
         dtype::{DType, Scalar},
         error::OpError,
-        op::{Binary, Op},
+        op::Op,
     },
 };
 use half::{bf16, f16};
@@ -71,7 +72,7 @@ fn gated_in_place<T: Scalar>(gate: BroadcastGate, [b]: [&[T]; 1], [a]: [&mut [T]
     gated(gate, [], b, a);
 }
 
-/// The length of a tile, which repeats the numbers of `b`.
+/// The most gates that are computed at a time; they stay in the core's cache.
 const TILE: usize = 1024;
 
 /// Gates `a` into `y`, or `y` in place if there is no `a`.
@@ -84,81 +85,84 @@ fn gated<T: Scalar, const N: usize>(gate: BroadcastGate, a: [&[T]; N], b: &[T], 
         Split::of([y], 1),
         #[inline(always)]
         move |vectors, start, a: [&[T]; N], [y]: [&mut [T]; 1]| {
-            gate.definition().specialize_forward(
-                #[inline(always)]
-                |definition| {
-                    let op = Binary::Gate(definition);
-                    let mut tile = [T::zeroed(); TILE];
-                    let mut at = 0;
-                    while at < y.len() {
-                        let (outer, in_row) = ((start + at) / row, (start + at) % row);
-                        let left = (row - in_row).min(y.len() - at);
-                        let b = &b[outer * inner..][..inner];
-                        let from = in_row % inner;
-                        // A run is a piece of one step, a tile of whole steps, or what is left of the row.
-                        let (b, run) = if inner > TILE / 2 {
-                            let step = (inner - from).min(left);
-                            (&b[from..][..step], step)
-                        } else {
-                            let len = (TILE / inner * inner).min(left);
-                            repeat(b, from, &mut tile[..len]);
-                            (&tile[..len], left)
-                        };
-                        for first in (at..at + run).step_by(b.len()) {
-                            let chunk = first..(at + run).min(first + b.len());
-                            gate_chunk(
-                                op,
-                                vectors,
-                                a.map(|a| &a[chunk.clone()]),
-                                &b[..chunk.len()],
-                                &mut y[chunk],
-                            );
-                        }
-                        at += run;
-                    }
-                },
-            );
+            let mut tile = [0.0; TILE];
+            let mut at = 0;
+            while at < y.len() {
+                let (outer, in_row) = ((start + at) / row, (start + at) % row);
+                let left = (row - in_row).min(y.len() - at);
+                let b = &b[outer * inner..][..inner];
+                let from = in_row % inner;
+                // A tile has whole steps, for all that is left of the row, or a piece of one step, only for that.
+                let (len, run) = if inner <= TILE / 2 {
+                    ((TILE / inner * inner).min(left), left)
+                } else {
+                    let piece = (inner - from).min(left).min(TILE);
+                    (piece, piece)
+                };
+                let gates = &mut tile[..len];
+                fill(gate, vectors, b, from, gates);
+                for first in (at..at + run).step_by(len) {
+                    let chunk = first..(at + run).min(first + len);
+                    let a = a.map(|a| &a[chunk.clone()]);
+                    multiply(vectors, a, &gates[..chunk.len()], &mut y[chunk]);
+                }
+                at += run;
+            }
         },
     );
 }
 
-/// Fills a tile with repetitions of `b`, from its number `from` on.
+/// Fills a tile with the gates of `b`, from its number `from` on, again and again.
 #[inline(always)]
-fn repeat<T: Scalar>(b: &[T], from: usize, tile: &mut [T]) {
-    if let [only] = b {
-        return tile.fill(*only);
-    }
-    let first = tile.len().min(b.len() - from);
-    tile[..first].copy_from_slice(&b[from..][..first]);
-    let mut filled = first;
+fn fill<T: Scalar>(gate: BroadcastGate, vectors: Vectors, b: &[T], from: usize, tile: &mut [f32]) {
+    let mut filled = b.len().min(tile.len());
+    let (first, others) = tile[..filled].split_at_mut(filled.min(b.len() - from));
+    vectors.widen(&b[from..][..first.len()], first);
+    vectors.widen(&b[..others.len()], others);
+    gate.definition().specialize_forward(
+        #[inline(always)]
+        |definition| {
+            for gate in &mut tile[..filled] {
+                *gate = definition.forward(*gate);
+            }
+        },
+    );
     while filled < tile.len() {
-        let next = b.len().min(tile.len() - filled);
-        tile[filled..][..next].copy_from_slice(&b[..next]);
+        let next = filled.min(tile.len() - filled);
+        tile.copy_within(..next, filled);
         filled += next;
     }
 }
 
+/// Multiplies `a`, or `y` if there is no `a`, by gates.
 #[inline(always)]
-fn gate_chunk<T: Scalar, const N: usize>(op: Binary, vectors: Vectors, a: [&[T]; N], b: &[T], y: &mut [T]) {
+fn multiply<T: Scalar, const N: usize>(vectors: Vectors, a: [&[T]; N], gates: &[f32], y: &mut [T]) {
+    let whole = if vectors.converts(T::DTYPE) {
+        y.len() / STRIP * STRIP
+    } else {
+        0
+    };
+    for (strip, gates) in gates[..whole].chunks_exact(STRIP).enumerate() {
+        let strip = strip * STRIP..(strip + 1) * STRIP;
+        let mut wide = [0.0; STRIP];
+        vectors.widen(a.first().map_or(&y[strip.clone()], |a| &a[strip.clone()]), &mut wide);
+        for (wide, gate) in wide.iter_mut().zip(gates) {
+            *wide = product(*wide, *gate);
+        }
+        vectors.narrow(&wide, &mut y[strip]);
+    }
+    let (gates, y) = (&gates[whole..], &mut y[whole..]);
     match a.first() {
-        Some(a) => apply_converting::<false, _, _, 2, 1>(
-            op,
-            vectors,
-            0,
-            [a, b],
-            [y],
-            #[inline(always)]
-            |op: Binary, _, [a, b], _| [op.apply(a, b, 0.0)],
-        ),
-        None => apply_converting::<true, _, _, 1, 1>(
-            op,
-            vectors,
-            0,
-            [b],
-            [y],
-            #[inline(always)]
-            |op: Binary, _, [b], [a]| [op.apply(a, b, 0.0)],
-        ),
+        Some(a) => {
+            for ((y, a), gate) in y.iter_mut().zip(&a[whole..]).zip(gates) {
+                *y = T::narrowed(product(a.widened(), *gate));
+            }
+        }
+        None => {
+            for (y, gate) in y.iter_mut().zip(gates) {
+                *y = T::narrowed(product(y.widened(), *gate));
+            }
+        }
     }
 }
 
@@ -207,6 +211,9 @@ fn sums<T: Scalar>(gate: BroadcastGate, [a, b, g]: [&[T]; 3], [db]: [&mut [T]; 1
     );
 }
 
+/// The most partial sums that are added to before others. With two operands they fit into the fastest cache.
+const BLOCK: usize = 2048;
+
 /// Sums the products in some columns of a row. The sums become the first numbers of `partials`. Before that, `partials`
 /// holds partial sum 0 of all these columns, then partial sum 1 of all, and so on.
 #[inline(always)]
@@ -217,22 +224,25 @@ fn column_sums<T: Scalar>(
     factors: [&[T]; 2],
     partials: &mut [f32],
 ) {
-    let lanes = partials.len() / columns.len();
+    let count = columns.len();
+    let lanes = partials.len() / count;
     partials.fill(0.0);
     let [g, a] = factors;
-    if columns.len() == inner {
-        // These are all columns of the row, so its steps follow one another without a gap.
-        for (g, a) in g.chunks(partials.len()).zip(a.chunks(partials.len())) {
-            add_products(vectors, [g, a], partials);
-        }
-    } else {
-        for (m, (g, a)) in g.chunks_exact(inner).zip(a.chunks_exact(inner)).enumerate() {
-            let factors = [g, a].map(|values| &values[columns.clone()]);
-            add_products(
-                vectors,
-                factors,
-                &mut partials[m % lanes * columns.len()..][..columns.len()],
-            );
+    let in_block = (BLOCK / count).max(1);
+    for (block, partials) in partials.chunks_mut(in_block * count).enumerate() {
+        let first = block * in_block;
+        for step in (first..g.len() / inner).step_by(lanes) {
+            if count == inner {
+                // These are all columns of the row, so its steps follow one another without a gap.
+                let run = step * inner..g.len().min(step * inner + partials.len());
+                add_products(vectors, [&g[run.clone()], &a[run]], partials);
+                continue;
+            }
+            let steps = step * inner..g.len();
+            let steps = g[steps.clone()].chunks_exact(inner).zip(a[steps].chunks_exact(inner));
+            for ((g, a), sums) in steps.zip(partials.chunks_exact_mut(count)) {
+                add_products(vectors, [&g[columns.clone()], &a[columns.clone()]], sums);
+            }
         }
     }
     let mut half = lanes / 2;

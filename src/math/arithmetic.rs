@@ -196,7 +196,7 @@ fn clamp(v: f32, top: f32) -> f32 {
 
 /// `fl(a·b)`; NaN as in [`nan_settled`].
 #[inline(always)]
-fn product(a: f32, b: f32) -> f32 {
+pub(crate) fn product(a: f32, b: f32) -> f32 {
     nan_settled(a * b, a, b)
 }
 
