@@ -5,13 +5,18 @@
 //! launches on tensors of a pool, whose lengths and places change at every step; by hand it takes one bind group with
 //! dynamic offsets and one buffer of parameters, which is written at once. The bench runs on the adapter that
 //! `WGPU_BACKEND` and `WGPU_ADAPTER_NAME` choose.
+//!
+//! A second table has what the first launch costs, and whose time it is: the text is ours, the module naga's (parsing and
+//! validation), the pipelines naga's SPIR-V and the driver's code. With Mesa, set `MESA_SHADER_CACHE_DISABLE=true`: what is cached
+//! on the disk costs less.
 
 mod common;
 
 use common::{DEFINITION, assert_results, difference, is_short};
 use hard_sigmoid::{
-    DType, HardSigmoid, Unary,
+    DType, HardSigmoid, Op, Unary,
     gpu::{Batch, BufferRange, Kernels},
+    plan::Kernel,
     wgsl,
 };
 use std::{cell::RefCell, time::Instant};
@@ -143,6 +148,79 @@ fn main() {
             pair[0] / pair[1]
         );
     }
+    print_first_uses(&adapter);
+}
+
+/// Devices on which kernels are compiled.
+const FIRST_ROUNDS: usize = 5;
+
+/// Seconds for the texts, the modules and the pipelines one after the other, and for `warm_up`.
+type FirstUse = [f64; 4];
+
+fn print_first_uses(adapter: &wgpu::Adapter) {
+    let forward = vec![(Op::from(Unary::Forward(DEFINITION)), DType::F32)];
+    let of_dtypes = |op: Op| DType::ALL.iter().map(move |&dtype| (op, dtype));
+    let all: Vec<_> = Op::all(DEFINITION).into_iter().flat_map(of_dtypes).collect();
+    println!(
+        "{:<26}{:>8} {:>11} {:>11} {:>11} {:>11}",
+        "first use", "kernels", "text", "modules", "pipelines", "warm_up"
+    );
+    for (name, ops) in [("forward in f32", forward), ("every operation and type", all)] {
+        let rounds: Vec<FirstUse> = (0..FIRST_ROUNDS).map(|_| first_use(adapter, &ops)).collect();
+        let milliseconds = |i: usize| {
+            let mut times: Vec<f64> = rounds.iter().map(|seconds| seconds[i]).collect();
+            times.sort_by(f64::total_cmp);
+            times[FIRST_ROUNDS / 2] * 1e3
+        };
+        print!("{name:<26}{:>8}", kernels(&ops).count());
+        println!(
+            " {:>8.2} ms {:>8.2} ms {:>8.2} ms {:>8.2} ms",
+            milliseconds(0),
+            milliseconds(1),
+            milliseconds(2),
+            milliseconds(3)
+        );
+    }
+}
+
+fn kernels(ops: &[(Op, DType)]) -> impl Iterator<Item = Kernel> {
+    ops.iter()
+        .flat_map(|&(op, dtype)| Kernel::all(op).filter(move |kernel| kernel.dtype() == dtype))
+}
+
+/// Compiles on new devices, and returns what took the time.
+fn first_use(adapter: &wgpu::Adapter, ops: &[(Op, DType)]) -> FirstUse {
+    let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let mut seconds = [0.0; 4];
+    for kernel in kernels(ops) {
+        let start = Instant::now();
+        let text = kernel.text();
+        seconds[0] += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: None,
+            source: wgpu::ShaderSource::Wgsl(text.into()),
+        });
+        seconds[1] += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        for stage in kernel.stages() {
+            let _pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: None,
+                layout: None,
+                module: &module,
+                entry_point: Some(stage.entry_point()),
+                compilation_options: Default::default(),
+                cache: None,
+            });
+        }
+        seconds[2] += start.elapsed().as_secs_f64();
+    }
+    let (device, _queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let start = Instant::now();
+    let compiled = Kernels::new(&device).unwrap();
+    compiled.warm_up(ops.iter().copied()).unwrap();
+    seconds[3] = start.elapsed().as_secs_f64();
+    seconds
 }
 
 fn module(device: &wgpu::Device, definition: HardSigmoid) -> wgpu::ShaderModule {
