@@ -13,7 +13,8 @@ mod common;
 
 use common::{DEFINITION, Found, assert_results, difference, is_short};
 use hard_sigmoid::{
-    Binarization, Binary, BroadcastGate, HardSigmoid, Op, Scalar, Unary, cpu, f16,
+    Binarization, Binary, Broadcast, BroadcastGate, DType, HardSigmoid, Op, Quantization, Quantized, QuantizedGate,
+    Rounding, Scalar, Unary, cpu, f16,
     gpu::{Kernels, Launch},
 };
 use std::time::Instant;
@@ -127,6 +128,7 @@ impl Bench {
         for exponent in (10..=largest).step_by(4).chain((largest % 4 != 2).then_some(largest)) {
             self.rows::<f32>(1 << exponent);
             self.rows::<f16>(1 << exponent);
+            self.rows_of_bytes(1 << exponent);
         }
     }
 
@@ -235,13 +237,83 @@ impl Bench {
             return;
         }
 
-        let launches = launches(DEFINITION);
-        let (bind_group, groups) = self.copy_of(&x, &y, size);
+        self.measure(element, len, [&x, &y], &launches(DEFINITION));
+    }
+
+    /// Look-ups of the hard swish of quantized tensors, and of gates.
+    fn rows_of_bytes(&self, len: usize) {
+        let size = len as u64;
+        let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        let [x, y, table] = [size, size, 1 << 16].map(|size| buffer(&self.device, size, storage));
+        let data: Vec<u8> = (0..len).map(|i| (i * 7919 >> 3) as u8).collect();
+        self.queue.write_buffer(&x, 0, &data);
+        let channels = 256.min(len as u32 / 4);
+        let shapes = [1, channels].map(|inner| Broadcast::new(4096.min(len as u32 / inner), inner).unwrap());
+        let b = |shape: Broadcast| x.slice(..size / u64::from(shape.middle()));
+        let k = &self.kernels;
+        let gate = |shape| {
+            let tensors = [(&x).into(), b(shape).into(), (&table).into(), (&y).into()];
+            vec![k.prepare(Op::LookupGate(shape), DType::U8, &tensors).unwrap()]
+        };
+        let tensors = [(&x).into(), table.slice(..256).into(), (&y).into()];
+        let lookup = vec![k.prepare(Op::Lookup, DType::U8, &tensors).unwrap()];
+        let of_b = |shape: Broadcast| 2 * size + size / u64::from(shape.middle());
+        let [nchw, nhwc] = shapes;
+        let launches = [
+            ("lookup", lookup, 2 * size),
+            ("gate nchw", gate(nchw), of_b(nchw)),
+            ("gate nhwc", gate(nhwc), of_b(nhwc)),
+        ];
+        assert_results(&format!("{len} elements of u8"), |computed| {
+            let of = Quantization::u8(1.0 / 32.0, 128).unwrap();
+            let unary = |of_op| {
+                Quantized::new(Unary::HardSwish(of_op), of, of, Rounding::Onnx)
+                    .unwrap()
+                    .table()
+            };
+            let gate = |of_gate| {
+                QuantizedGate {
+                    definition: of_gate,
+                    a: of,
+                    b: of,
+                    h: of,
+                    y: of,
+                    is_fused: false,
+                }
+                .table()
+            };
+            let run = |index: usize, table_of: &[u8]| {
+                let (name, launches, _): &(&'static str, Vec<Launch>, u64) = &launches[index];
+                self.queue.write_buffer(&table, 0, table_of);
+                self.time(&|encoder| encode(launches, encoder));
+                (*name, self.read::<u8>(&y, len))
+            };
+            let mut expected = vec![0; len];
+            let (name, actual) = run(0, &unary(computed));
+            cpu::lookup(&unary(DEFINITION), &data, &mut expected).unwrap();
+            let mut found: Found = vec![(name, first_difference(&actual, &expected))];
+            for (index, shape) in [(1, nchw), (2, nhwc)] {
+                let (name, actual) = run(index, &gate(computed));
+                let b = &data[..len / shape.middle() as usize];
+                cpu::lookup_gate(shape, &gate(DEFINITION), &data, b, &mut expected).unwrap();
+                found.push((name, first_difference(&actual, &expected)));
+            }
+            found
+        });
+        if !is_short() {
+            self.measure(DType::U8, len, [&x, &y], &launches);
+        }
+    }
+
+    /// Prints the time of each launch, beside those of copies from x to y.
+    fn measure(&self, element: DType, len: usize, [x, y]: [&wgpu::Buffer; 2], launches: &[(&str, Vec<Launch>, u64)]) {
+        let size = len as u64 * element.size();
+        let (bind_group, groups) = self.copy_of(x, y, size);
         let rounds = (1 << 25 >> len.ilog2()).clamp(7, 101);
-        for (name, launches, bytes) in &launches {
+        for (name, launches, bytes) in launches {
             let works: [Work; 3] = [
                 &|encoder| encode(launches, encoder),
-                &|encoder| encoder.copy_buffer_to_buffer(&x, 0, &y, 0, size),
+                &|encoder| encoder.copy_buffer_to_buffer(x, 0, y, 0, size),
                 &|encoder| {
                     let mut pass = encoder.begin_compute_pass(&Default::default());
                     pass.set_pipeline(&self.copy);

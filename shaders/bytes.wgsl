@@ -60,7 +60,7 @@ fn gate_tail(a: u32, word: u32) -> u32 {
     return gated(a, word_of_b(four_places(at.first, at.row).places));
 }
 // The bytes that the table of pairs has for those of a word of a and a word of b.
-fn gated(a: u32, b: u32) -> u32 {
+fn gated_singly(a: u32, b: u32) -> u32 {
     return entry(((b & 0xffu) << 8u) | (a & 0xffu)) | (entry((b & 0xff00u) | ((a >> 8u) & 0xffu)) << 8u)
         | (entry(((b >> 8u) & 0xff00u) | ((a >> 16u) & 0xffu)) << 16u)
         | (entry(((b >> 16u) & 0xff00u) | (a >> 24u)) << 24u);
