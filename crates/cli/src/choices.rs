@@ -5,7 +5,7 @@ use clap::{
     builder::{PossibleValue, TypedValueParser},
 };
 use hard_sigmoid::{
-    DType, HardSigmoid, KinkRule, Op, OpError, Parameters, ParseError, StraightThrough,
+    Byte, DType, HardSigmoid, KinkRule, Op, OpError, Parameters, ParseError, Rounding, StraightThrough, Unary,
     offload::Target,
     wgsl::{self, Number, Options},
 };
@@ -35,8 +35,17 @@ pub fn kink_rules() -> Choices<KinkRule> {
     Choices::of(KinkRule::ALL)
 }
 
+/// The types of elements. That of 8-bit files is in the file.
 pub fn dtypes() -> Choices<DType> {
-    Choices::of(DType::ALL)
+    Choices::of(Op::from(Unary::Forward(HardSigmoid::PYTORCH)).dtypes())
+}
+
+pub fn bytes() -> Choices<Byte> {
+    Choices::of(Byte::ALL)
+}
+
+pub fn roundings() -> Choices<Rounding> {
+    Choices::of(Rounding::ALL)
 }
 
 pub fn devices() -> Choices<Target> {

@@ -69,7 +69,7 @@ pub struct Row {
     /// The estimator of a straight-through gradient.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimator: Option<String>,
-    /// f32, f16 or bf16.
+    /// f32, f16, bf16 or u8.
     pub dtype: String,
     /// How many results were compared with the CPU path.
     pub results: u64,

@@ -34,6 +34,8 @@ mod paths;
 #[cfg(feature = "command")]
 mod progress;
 #[cfg(feature = "command")]
+mod quantization;
+#[cfg(feature = "command")]
 mod report;
 #[cfg(feature = "command")]
 mod run;

@@ -6,16 +6,17 @@ use crate::{
     outcome::{Outcome, complain},
     output::check_inputs,
     paths::{extension, split},
+    quantization::Options,
     stream, table,
 };
 use clap::{Args, ValueHint};
 use hard_sigmoid::{
-    DType, HardSigmoid, KinkRule, Scalar, bf16, f16,
+    Binary, DType, HardSigmoid, KinkRule, Scalar, Unary, bf16, f16,
     offload::{Offload, Target, block_on},
 };
 use std::path::{Path, PathBuf};
 
-/// Computes hard sigmoids of .npy files, forward and backward, on a GPU or the CPU with the same bits.
+/// Computes hard sigmoids and hard swishes of .npy files, forward and backward, on a GPU or the CPU with the same bits.
 ///
 /// Without --output it prints a table: for each definition and pass the share of elements on each piece of the curve,
 /// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
@@ -25,6 +26,9 @@ use std::path::{Path, PathBuf};
 /// holds float32, float16, or with --dtype bf16 bfloat16 (in NumPy's files as the bits in uint16). With --output, a .npy file or
 /// standard output (-), inputs may be larger than memory: they go through in pieces. The output appears when it is complete;
 /// Ctrl-C leaves no part of it. Devices and pipes are read and written as they are.
+///
+/// With --output a file may also hold uint8 or int8, the numbers of a quantized tensor. Say what those of x and y stand for, and whose
+/// arithmetic computes them.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -43,6 +47,9 @@ pub struct Arguments {
     /// forward or backward. By default a file is computed forward; the table has backward too if there is a gradient
     #[arg(long, value_parser = ["forward", "backward"], value_name = "PASS")]
     pass: Option<String>,
+    /// forward, or hard_swish: x times the hard sigmoid of x. With --pass backward the gradient of it
+    #[arg(long, value_parser = ["forward", "hard_swish"], value_name = "OP", requires = "output")]
+    op: Option<String>,
     /// x
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "X.npy")]
     input: Option<PathBuf>,
@@ -64,6 +71,8 @@ pub struct Arguments {
     /// auto (a real GPU, else the CPU), gpu (any adapter, software ones too) or cpu
     #[arg(long, value_parser = choices::devices(), default_value_t, value_name = "DEVICE")]
     device: Target,
+    #[command(flatten)]
+    quantization: Options,
 }
 
 const AFTER: &str = "\
@@ -73,6 +82,8 @@ Examples:
   hard-sigmoid run --alpha 0.3 --beta 0.45 --input weights.safetensors:layer.x --output y.npy
   hard-sigmoid run --preset jax --input - --output - < x.npy > y.npy
   hard-sigmoid run --input x.npy --grad g.npy --json
+  hard-sigmoid run --preset pytorch --op hard_swish --input x.npy --output swish.npy
+  hard-sigmoid run --preset pytorch --op hard_swish --input q.npy --x-scale 0.05 --x-zero-point 100 --y-scale 0.025 --y-zero-point 15 --output swish.npy
 
 Exit status:
   0  every result has the bits of the CPU path
@@ -97,29 +108,86 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         Some(DType::F16) => run_in::<f16>(arguments, x, out),
         Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),
         Some(DType::F32) | None => run_in::<f32>(arguments, x, out),
-        Some(DType::U8) => Err("u8 isn't supported yet".into()),
+        Some(DType::U8) => run_in_bytes(arguments, x, out),
+    }
+}
+
+/// From an 8-bit file to another.
+fn run_in_bytes(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
+    let (Some(output), Some(x)) = (&arguments.output, x) else {
+        return Err("the table is of floats; 8-bit numbers go from --input X.npy to --output Y.npy".into());
+    };
+    if arguments.pass.as_deref() == Some("backward") {
+        return Err("8-bit files have no backward pass".into());
+    }
+    x.check(DType::U8)?;
+    let byte = x.byte().expect("it was checked");
+    let op = arguments.unary(arguments.needed_definition()?);
+    let op = arguments.quantization.quantized(op, byte)?;
+    check_output(arguments, output)?;
+    let job = stream::FileJob::quantized(op, x, output)?;
+    job.run(&block_on(Offload::new(arguments.device))?, arguments.json, out)?;
+    Ok(true)
+}
+
+impl Arguments {
+    fn definition(&self) -> Result<Option<HardSigmoid>, String> {
+        match (self.preset, self.alpha, self.beta) {
+            (None, Some(alpha), Some(beta)) => {
+                let kinks = self.kinks.unwrap_or(KinkRule::Strict);
+                let made = HardSigmoid::affine(alpha, beta, kinks);
+                made.map(Some).map_err(|error| error.to_string())
+            }
+            (preset, ..) => Ok(preset),
+        }
+    }
+
+    fn needed_definition(&self) -> Result<HardSigmoid, String> {
+        let needed = || "--output needs a definition: --preset NAME, or --alpha A --beta B".to_owned();
+        self.definition()?.ok_or_else(needed)
+    }
+
+    fn is_hard_swish(&self) -> bool {
+        self.op.as_deref() == Some("hard_swish")
+    }
+
+    /// What --op says.
+    fn unary(&self, definition: HardSigmoid) -> Unary {
+        match self.is_hard_swish() {
+            true => Unary::HardSwish(definition),
+            false => Unary::Forward(definition),
+        }
+    }
+
+    /// Its gradient.
+    fn binary(&self, definition: HardSigmoid) -> Binary {
+        match self.is_hard_swish() {
+            true => Binary::HardSwishBackward(definition),
+            false => Binary::Backward(definition),
+        }
     }
 }
 
 fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
-    let definition = match (arguments.preset, arguments.alpha, arguments.beta) {
-        (None, Some(alpha), Some(beta)) => {
-            let kinks = arguments.kinks.unwrap_or(KinkRule::Strict);
-            Some(HardSigmoid::affine(alpha, beta, kinks)?)
-        }
-        (preset, ..) => preset,
-    };
+    if let Some(x) = &x {
+        x.check(T::DTYPE)?;
+    }
+    arguments.quantization.check_unused()?;
     let pass = arguments.pass.as_deref();
     if let Some(output) = &arguments.output {
-        let definition = definition.ok_or("--output needs a definition: --preset NAME, or --alpha A --beta B")?;
+        let definition = arguments.needed_definition()?;
         check_output(arguments, output)?;
+        let x = x.expect("clap requires it");
         let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
-        let g = grad.map(npy::Reader::open).transpose()?;
-        let job = stream::FileJob::<T>::open(definition, x.expect("clap requires it"), g, output)?;
+        let job = match grad.map(npy::Reader::open).transpose()? {
+            Some(g) => stream::FileJob::<T>::binary(arguments.binary(definition), x, g, output)?,
+            None => stream::FileJob::<T>::unary(arguments.unary(definition), x, output)?,
+        };
         let offload = block_on(Offload::new(arguments.device))?;
         job.run(&offload, arguments.json, out)?;
         return Ok(true);
     }
+    let definition = arguments.definition()?;
     let is_fortran = x.as_ref().is_some_and(npy::Reader::is_fortran);
     let (shape, x, g) = match (x, &arguments.grad) {
         (None, _) => {

@@ -2,10 +2,12 @@
 //! computed.
 
 use crate::{npy, out::Out, output::Output, progress};
+use bytemuck::Pod;
 use hard_sigmoid::{
-    Binary, HardSigmoid, Scalar, Unary,
-    offload::{Offload, block_on},
+    Binary, DType, Op, Quantization, Quantized, Scalar, Unary,
+    offload::{Offload, OffloadError, block_on},
 };
+use serde_json::json;
 use std::{
     error::Error,
     io::{self, Write},
@@ -24,7 +26,7 @@ const PIECE: u64 = 1 << 22;
 const PIECES: usize = 3;
 
 pub struct FileJob<T> {
-    definition: HardSigmoid,
+    work: Work<T>,
     x: npy::Reader,
     /// The upstream gradient, for the backward pass.
     g: Option<npy::Reader>,
@@ -41,19 +43,92 @@ struct Piece<T> {
     g: Vec<T>,
 }
 
+/// What is computed of each piece.
+struct Work<T> {
+    /// The operation. That of a quantized function is the function.
+    op: Op,
+    quantized: Option<Quantized>,
+    dtype: DType,
+    compute: Box<Compute<T>>,
+}
+
+type Compute<T> = dyn Fn(&Offload, &mut Piece<T>) -> Result<(), OffloadError>;
+
 impl<T: Scalar> FileJob<T> {
+    /// An operation of x.
+    pub fn unary(op: Unary, x: npy::Reader, to: &Path) -> Result<Self> {
+        let work = Work {
+            op: op.into(),
+            quantized: None,
+            dtype: T::DTYPE,
+            compute: Box::new(move |offload, piece| block_on(offload.unary_in_place(op, &mut piece.x))),
+        };
+        Self::open(work, x, None, to)
+    }
+
+    /// An operation of x and g, which replaces g.
+    pub fn binary(op: Binary, x: npy::Reader, g: npy::Reader, to: &Path) -> Result<Self> {
+        let work = Work {
+            op: op.into(),
+            quantized: None,
+            dtype: T::DTYPE,
+            compute: Box::new(move |offload, piece| block_on(offload.binary_in_place(op, &piece.x, &mut piece.g))),
+        };
+        Self::open(work, x, Some(g), to)
+    }
+}
+
+impl FileJob<u8> {
+    /// A quantized function of x.
+    pub fn quantized(op: Quantized, x: npy::Reader, to: &Path) -> Result<Self> {
+        let table = op.table();
+        let work = Work {
+            op: op.op().into(),
+            quantized: Some(op),
+            dtype: DType::U8,
+            compute: Box::new(move |offload, piece| block_on(offload.lookup_in_place(&table, &mut piece.x))),
+        };
+        Self::open(work, x, None, to)
+    }
+}
+
+impl<T> Work<T> {
+    /// What JSON says of it.
+    fn summary(&self, pass: &str) -> serde_json::Value {
+        let mut all = json!({
+            "definition": self.op.definition().map(|it| it.to_string()),
+            "operation": self.op.name(),
+            "pass": pass,
+            "dtype": self.dtype.to_string(),
+        });
+        if let Some(quantized) = self.quantized {
+            let of = |it: Quantization| json!({"dtype": it.byte().to_string(), "scale": it.scale(), "zero_point": it.zero_point()});
+            all["dtype"] = quantized.x().byte().to_string().into();
+            all["x"] = of(quantized.x());
+            all["y"] = of(quantized.y());
+            all["rounding"] = quantized.rounding().to_string().into();
+        }
+        all
+    }
+}
+
+impl<T: Pod + Send> FileJob<T> {
     /// Checks both inputs, and begins the output.
-    pub fn open(definition: HardSigmoid, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self> {
-        let len = x.check::<T>()?;
+    fn open(work: Work<T>, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self> {
+        let len = x.check(work.dtype)?;
         if let Some(g) = &g {
             npy::check_same_shape(x.shape(), g.shape())?;
-            g.check::<T>()?;
+            g.check(work.dtype)?;
             npy::check_same_order(x.is_fortran(), g)?;
         }
+        let dtype = match work.quantized {
+            Some(quantized) => npy::dtype_of(quantized.y().byte()),
+            None => npy::dtype(work.dtype),
+        };
         let mut y = Output::create(to)?;
-        y.write(&npy::head(T::DTYPE, x.shape(), x.is_fortran()))?;
+        y.write(&npy::head(dtype, x.shape(), x.is_fortran()))?;
         Ok(Self {
-            definition,
+            work,
             y,
             x,
             g,
@@ -67,7 +142,7 @@ impl<T: Scalar> FileJob<T> {
     pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<()> {
         let mut out = Output::beside(Some(&self.y), out);
         let Self {
-            definition,
+            work,
             mut x,
             mut g,
             mut y,
@@ -77,7 +152,8 @@ impl<T: Scalar> FileJob<T> {
         } = self;
         let pass = if g.is_some() { "backward" } else { "forward" };
         let start = Instant::now();
-        let bar = progress::of_bytes(len * T::DTYPE.size());
+        let bytes = len * work.dtype.size();
+        let bar = progress::of_bytes(bytes);
         // Each stage ends when one of its neighbours does; the first error counts.
         let (to_compute, read) = sync_channel(PIECES);
         let (to_write, computed) = sync_channel(PIECES);
@@ -102,7 +178,7 @@ impl<T: Scalar> FileJob<T> {
                     Ok::<_, io::Error>(y)
                 }
             });
-            let computing = compute(offload, definition, has_g, read, &to_write);
+            let computing = compute(offload, &*work.compute, read, &to_write);
             drop(to_write);
             reader.join().expect("no panics")?;
             let y = writer.join().expect("no panics")?;
@@ -112,30 +188,27 @@ impl<T: Scalar> FileJob<T> {
         bar.finish_and_clear();
         y?.finish()?;
         let seconds = start.elapsed().as_secs_f64();
-        let gigabytes = (len * T::DTYPE.size()) as f64 / 1e9;
-        let rate = gigabytes / seconds;
+        let rate = bytes as f64 / 1e9 / seconds;
+        let to = to.display();
         let summary = if json {
-            let all = serde_json::json!({
-                "device": offload.to_string(),
-                "definition": definition.to_string(),
-                "pass": pass,
-                "elements": len,
-                "dtype": T::DTYPE.to_string(),
-                "output": to.display().to_string(),
-                "seconds": seconds,
-                "gigabytes_per_second": rate,
-            });
+            let mut all = work.summary(pass);
+            all["device"] = offload.to_string().into();
+            all["elements"] = len.into();
+            all["output"] = to.to_string().into();
+            all["seconds"] = seconds.into();
+            all["gigabytes_per_second"] = rate.into();
             format!("{all:#}")
         } else {
-            let to = to.display();
-            format!("{definition} {pass} of {len} elements on {offload}: {to} ({seconds:.1} s, {rate:.2} GB/s)")
+            let definition = work.op.definition().map_or(String::new(), |it| format!("{it} "));
+            let op = work.op.name();
+            format!("{definition}{op} of {len} elements on {offload}: {to} ({seconds:.1} s, {rate:.2} GB/s)")
         };
         writeln!(out, "{summary}")?;
         Ok(())
     }
 }
 
-fn read_pieces<T: Scalar>(
+fn read_pieces<T: Pod>(
     x: &mut npy::Reader,
     mut g: Option<&mut npy::Reader>,
     len: u64,
@@ -145,10 +218,10 @@ fn read_pieces<T: Scalar>(
     for start in (0..len).step_by(PIECE as usize) {
         let Ok(mut piece) = free.recv() else { return Ok(()) };
         let len = (len - start).min(PIECE) as usize;
-        piece.x.resize(len, T::from_f32(0.0));
+        piece.x.resize(len, T::zeroed());
         x.fill(&mut piece.x)?;
         if let Some(g) = &mut g {
-            piece.g.resize(len, T::from_f32(0.0));
+            piece.g.resize(len, T::zeroed());
             g.fill(&mut piece.g)?;
         }
         if to_compute.send(piece).is_err() {
@@ -159,20 +232,14 @@ fn read_pieces<T: Scalar>(
     g.map_or(Ok(()), npy::Reader::end)
 }
 
-fn compute<T: Scalar>(
+fn compute<T>(
     offload: &Offload,
-    definition: HardSigmoid,
-    has_g: bool,
+    compute: &Compute<T>,
     read: Receiver<Piece<T>>,
     to_write: &SyncSender<Piece<T>>,
 ) -> Result<(), String> {
     for mut piece in read {
-        let done = if has_g {
-            block_on(offload.binary_in_place(Binary::Backward(definition), &piece.x, &mut piece.g))
-        } else {
-            block_on(offload.unary_in_place(Unary::Forward(definition), &mut piece.x))
-        };
-        done.map_err(|error| error.to_string())?;
+        compute(offload, &mut piece).map_err(|error| error.to_string())?;
         if to_write.send(piece).is_err() {
             break;
         }

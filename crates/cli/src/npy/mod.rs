@@ -11,5 +11,7 @@ mod tests;
 #[cfg(feature = "command")]
 pub(crate) use {
     header::shown,
-    reader::{Numbers, Reader, check_one_stdin, check_same_order, check_same_shape, head, numbers, shipped},
+    reader::{
+        Numbers, Reader, check_one_stdin, check_same_order, check_same_shape, dtype, dtype_of, head, numbers, shipped,
+    },
 };

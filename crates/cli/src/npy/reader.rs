@@ -6,7 +6,7 @@ use super::{
 };
 use crate::progress;
 use bytemuck::Pod;
-use hard_sigmoid::{DType, Scalar, bf16, f16};
+use hard_sigmoid::{Byte, DType, Scalar, bf16, f16};
 use std::{
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
@@ -18,19 +18,26 @@ pub fn dtype(element: DType) -> &'static str {
         DType::F32 => "<f4",
         DType::F16 => "<f2",
         DType::Bf16 => "<u2",
-        DType::U8 => "|u1",
+        DType::U8 => dtype_of(Byte::U8),
     }
 }
 
-/// The first bytes of a `.npy` file of these elements, up to the data.
-pub fn head(element: DType, shape: &[u64], is_fortran: bool) -> Vec<u8> {
+/// NumPy's name of a type of bytes.
+pub fn dtype_of(byte: Byte) -> &'static str {
+    match byte {
+        Byte::U8 => "|u1",
+        Byte::I8 => "|i1",
+    }
+}
+
+/// The first bytes of a `.npy` file of elements with this name, up to the data.
+pub fn head(dtype: &str, shape: &[u64], is_fortran: bool) -> Vec<u8> {
     let extents: Vec<_> = shape.iter().map(u64::to_string).collect();
     let extents = match &extents[..] {
         // A comma makes it a tuple in Python.
         [one] => format!("{one},"),
         extents => extents.join(", "),
     };
-    let dtype = dtype(element);
     let order = if is_fortran { "True" } else { "False" };
     let text = format!("{{'descr': '{dtype}', 'fortran_order': {order}, 'shape': ({extents}), }}");
     // Magic, version, length and the final newline are 11 bytes. Data start at a multiple of 64.
@@ -123,7 +130,12 @@ impl Reader {
     pub fn element(&self) -> Option<DType> {
         let all = [("<f4", DType::F32), ("<f2", DType::F16), (BFLOAT16, DType::Bf16)];
         let found = all.into_iter().find(|(name, _)| *name == self.dtype());
-        found.map(|(_, element)| element)
+        found.map(|(_, element)| element).or(self.byte().map(|_| DType::U8))
+    }
+
+    /// The type of its elements, if they are bytes.
+    pub fn byte(&self) -> Option<Byte> {
+        Byte::ALL.iter().copied().find(|&byte| dtype_of(byte) == self.dtype())
     }
 
     pub fn shape(&self) -> &[u64] {
@@ -135,10 +147,10 @@ impl Reader {
         self.header.is_fortran && self.shape().len() > 1
     }
 
-    /// How many elements there are, if they are of type `T`, and as many as the file is long.
-    pub fn check<T: Scalar>(&self) -> Result<u64, String> {
-        let (found, wanted) = (self.dtype(), dtype(T::DTYPE));
-        if found != wanted && self.element() != Some(T::DTYPE) {
+    /// How many elements there are, if they are of this type, and as many as the file is long.
+    pub fn check(&self, element: DType) -> Result<u64, String> {
+        let (found, wanted) = (self.dtype(), dtype(element));
+        if found != wanted && self.element() != Some(element) {
             return Err(self.at_path(match (self.element(), found) {
                 (Some(_), _) => format!(
                     "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
@@ -148,12 +160,12 @@ impl Reader {
                     .into(),
                 (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),
                 (None, _) => format!(
-                    "its dtype is '{found}'; supported are float32, float16 and, with --dtype bf16, the bits of bfloat16 as \
-                     uint16"
+                    "its dtype is '{found}'; supported are float32, float16, uint8, int8 and, with --dtype bf16, the bits of \
+                     bfloat16 as uint16"
                 ),
             }));
         }
-        self.checked(T::DTYPE.size()).map_err(|message| self.at_path(message))
+        self.checked(element.size()).map_err(|message| self.at_path(message))
     }
 
     fn checked(&self, size: u64) -> Result<u64, String> {
@@ -204,7 +216,7 @@ impl Reader {
 
     /// Reads all elements. A pipe may promise more than it has, so memory is taken as they come.
     pub fn all<T: Scalar, V>(self, convert: impl Fn(T) -> V) -> Result<Vec<V>, String> {
-        let len = self.check::<T>()?;
+        let len = self.check(T::DTYPE)?;
         self.read_all(len, convert)
     }
 

@@ -1,7 +1,8 @@
 //! Where an array is: a `.npy` file, a tensor of a `.npz` or `.safetensors` file, or standard input.
 
-use super::header::Header;
+use super::{header::Header, reader::dtype_of};
 use crate::paths::{extension, split};
+use hard_sigmoid::Byte;
 use safetensors::{Dtype, tensor::Metadata};
 use std::{
     fs::File,
@@ -119,9 +120,11 @@ fn of_safetensors(mut file: File, tensor: Option<String>) -> Result<Source, Stri
         Dtype::F32 => "<f4",
         Dtype::F16 => "<f2",
         Dtype::BF16 => BFLOAT16,
+        Dtype::U8 => dtype_of(Byte::U8),
+        Dtype::I8 => dtype_of(Byte::I8),
         other => {
             return Err(format!(
-                "{name} has dtype {other:?}; supported are F64, F32, F16 and BF16"
+                "{name} has dtype {other:?}; supported are F64, F32, F16, BF16, U8 and I8"
             ));
         }
     };

@@ -20,6 +20,7 @@ fn examples_run_as_written() {
     for (from, to) in [
         (golden("pytorch.y.npy"), "y.npy"),
         (golden("pytorch.dx.npy"), "dx.npy"),
+        (golden("quantized/onnx.y.npy"), "q.npy"),
         (models.join("torch_block_dynamo_18.onnx"), "model.onnx"),
         (models.join("keras2.keras"), "old.keras"),
         (models.join("keras3.keras"), "new.keras"),

@@ -6,6 +6,7 @@ mod identify;
 mod inputs;
 mod inspect;
 mod outputs;
+mod quantized;
 mod report;
 mod run;
 mod wgsl;
@@ -143,7 +144,20 @@ fn help_says_what_there_is() {
     }
     let help = succeeded(&tool(here, "run --help"));
     for option in [
-        "--preset", "--alpha", "--kinks", "--pass", "--input", "--grad", "--output", "--device", "--dtype",
+        "--preset",
+        "--alpha",
+        "--kinks",
+        "--pass",
+        "--op",
+        "--input",
+        "--grad",
+        "--output",
+        "--device",
+        "--dtype",
+        "--x-scale",
+        "--y-zero-point",
+        "--y-dtype",
+        "--rounding",
     ] {
         assert!(help.contains(option), "{option}");
     }
@@ -183,6 +197,9 @@ fn bash_completes_subcommands_options_and_values() {
     assert_eq!(of("run --alpha 1 --beta 0 --kinks "), "strict inclusive half");
     assert_eq!(of("run --device "), "auto gpu cpu");
     assert_eq!(of("run --dtype "), "f32 f16 bf16");
+    assert_eq!(of("run --y-dtype "), "u8 i8");
+    assert_eq!(of("run --rounding "), "onnx pytorch tflite");
+    assert_eq!(of("run --op "), "forward hard_swish");
     assert_eq!(of("run --pass "), "forward backward");
     assert_eq!(of("report --theme d"), "dark");
     assert_eq!(of("wgsl tan"), "tangent");

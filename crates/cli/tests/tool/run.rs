@@ -48,6 +48,28 @@ fn files_come_back_transformed() {
     assert_eq!(files(folder.path()).len(), 4, "temporary files are left");
 }
 
+#[test]
+fn hard_swishes_come_back() {
+    let folder = folder();
+    let (x, g) = (read_f32(golden("x.npy")), read_f32(golden("g.npy")));
+    for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
+        let run = format!("run --preset {definition} --op hard_swish --device cpu --input x.npy");
+        let forward = succeeded(&tool(folder.path(), &format!("{run} --output y.npy")));
+        assert!(
+            forward.starts_with(&format!("{definition} hard_swish of 6354 elements on CPU")),
+            "{forward}"
+        );
+        let backward = format!("{run} --pass backward --grad g.npy --output dx.npy --json");
+        let json: serde_json::Value = serde_json::from_str(&succeeded(&tool(folder.path(), &backward))).unwrap();
+        assert_eq!([&json["operation"], &json["pass"]], ["hard_swish_backward", "backward"]);
+        let expected: Vec<f32> = x.iter().map(|&x| definition.hard_swish(x)).collect();
+        assert_same_bits(&read_f32(folder.path().join("y.npy")), &expected);
+        let pairs = x.iter().zip(&g);
+        let expected: Vec<f32> = pairs.map(|(&x, &g)| definition.hard_swish_backward(x, g)).collect();
+        assert_same_bits(&read_f32(folder.path().join("dx.npy")), &expected);
+    }
+}
+
 /// float16 is seen from the file; bfloat16 is uint16 and has to be named.
 #[test]
 fn half_files_come_back_transformed() {
