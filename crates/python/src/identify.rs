@@ -1,6 +1,6 @@
 //! Identifies the hard sigmoid that made some data.
 
-use crate::{dtype, parsed, value_error};
+use crate::{float, parsed, value_error};
 use hard_sigmoid::HardSigmoid;
 use hard_sigmoid::identify::{self as core, Agreement, Gradient, Precision, Rounding, Separation, identify_within};
 use numpy::PyReadonlyArray1;
@@ -47,7 +47,7 @@ pub fn identify<'py>(
             dx: dx.as_slice()?,
         }),
     };
-    let [x_dtype, y_dtype] = [dtype(&dtypes.0)?, dtype(&dtypes.1)?];
+    let [x_dtype, y_dtype] = [float(&dtypes.0)?, float(&dtypes.1)?];
     let found = py
         .detach(|| {
             let found = identify_within(x, y, gradient, atol)?;
@@ -96,7 +96,7 @@ fn separated(separation: Separation) -> (&'static str, f32) {
 /// What tells two definitions apart: `"y"` or `"dx"`, at which x.
 #[pyfunction]
 pub fn separation(a: &str, b: &str, dtype_name: &str) -> PyResult<Option<(&'static str, f32)>> {
-    let dtype = dtype(dtype_name)?;
+    let dtype = float(dtype_name)?;
     let precision = Precision {
         input: dtype,
         output: dtype,

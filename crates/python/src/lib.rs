@@ -4,6 +4,7 @@
 mod compute;
 mod identify;
 mod plan;
+mod quantized;
 mod threads;
 
 use hard_sigmoid::{DType, HardSigmoid, KinkRule, Op, OpError, Parameters};
@@ -25,6 +26,7 @@ mod _native {
         identify::{identify, separation},
         plan::{plan, scalar, wgsl},
         presets,
+        quantized::table,
     };
 
     #[pymodule_init]
@@ -45,9 +47,20 @@ fn dtype(name: &str) -> PyResult<DType> {
         "float32" => Ok(DType::F32),
         "float16" => Ok(DType::F16),
         "bfloat16" => Ok(DType::Bf16),
+        "uint8" | "int8" => Ok(DType::U8),
         _ => Err(PyValueError::new_err(format!(
-            "no dtype is called {name:?}; use one of float32, float16, bfloat16"
+            "no dtype is called {name:?}; use one of float32, float16, bfloat16, and uint8 or int8 for look-ups"
         ))),
+    }
+}
+
+/// [`dtype`] of numbers that stand for themselves.
+fn float(name: &str) -> PyResult<DType> {
+    match dtype(name)? {
+        DType::U8 => Err(PyValueError::new_err(format!(
+            "dtype is {name}, but has to be float32, float16 or bfloat16"
+        ))),
+        float => Ok(float),
     }
 }
 

@@ -17,7 +17,7 @@ Which one made these numbers?
 HardSigmoid('jax')
 
 Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and may have any shape and strides. Tensors of torch, JAX and TensorFlow on the
-CPU need no conversion. Results are new NumPy arrays unless you pass ``out``.
+CPU need no conversion. `quantized` takes uint8 and int8. Results are new NumPy arrays unless you pass ``out``.
 """
 
 from importlib.metadata import version as _version
@@ -25,6 +25,7 @@ from importlib.metadata import version as _version
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
 from ._identify import Agreement, Identification, KinkCounts, Match, Ranges, Separation, identify, separation
+from ._quantized import quantized, quantized_table
 from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, scalar, wgsl
 
 __version__ = _version("hard-sigmoid")
@@ -47,6 +48,8 @@ __all__ = [
     "pack",
     "plan",
     "presets",
+    "quantized",
+    "quantized_table",
     "scalar",
     "separation",
     "straight_through",

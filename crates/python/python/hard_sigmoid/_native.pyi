@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "scalar", "separation", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "scalar", "separation", "table", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -43,6 +43,9 @@ def identify(
     str,
 ]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
+def table(
+    name: str, definition: str, x: tuple[float, int, bool], y: tuple[float, int, bool], rounding: str
+) -> bytes: ...
 def wgsl(operation: Operation, dtype_name: str, placement: str) -> str: ...
 def scalar(operation: Operation, type_: str, text: str, prefix: str) -> str: ...
 def plan(

@@ -93,6 +93,8 @@ def plan(
       of g. If da replaces g, the sums come first.
     - ``"binarize"`` (parameters ``seed``, ``offset``, ``scale``), ``"pack"`` (``seed``, ``offset``), ``"unpack"`` (``scale``),
       ``"straight_through"`` (``estimator``). Their definition is None, or with a seed the probability.
+    - ``"lookup"``, ``"lookup_gate"`` (``middle``, ``inner``): look-ups of bytes, with ``dtype=np.uint8`` and no definition. The
+      operand ``table`` is that of `quantized_table`, or for a gate 65,536 bytes: that of a and b is number 256·b + a.
 
     No type needs an optional feature of the device: the kernels read halves as words.
 
@@ -159,7 +161,7 @@ def scalar(
     """Returns an operation as WGSL functions of numbers, for a kernel of your own.
 
     The text binds nothing, and may stand anywhere in a module. ``operation``, ``definition`` and ``parameters`` are those of `plan`, except
-    ``"pack"``, ``"unpack"`` and the broadcast gates, which don't make one number of one element. The functions are called
+    ``"pack"``, ``"unpack"``, the broadcast gates and look-ups, which don't make one number of one element. The functions are called
     ``hard_sigmoid``, ``hard_sigmoid_backward``, ``hard_swish``, ``hard_sigmoid_gate``, ``binarize`` and so on.
 
     ``type`` is what they take and return: ``"f32"``; ``"f16"``, for a module that begins with ``enable f16;``; or
