@@ -167,6 +167,61 @@ assert.deepEqual(hs.check("gate_broadcast_sums", shape, [ga, gb, gg], [sums]), {
 assert.ok(hs.check("gate_broadcast_sums", shape, [ga, gb, ga], [sums]).differing > 100);
 assert.deepEqual(hs.plan("gate_broadcast_sums", shape, 6).tensors.map(({ name }) => name), ["a", "b", "g", "db"]);
 
+// Quantized tensors: the bytes of ONNX Runtime, PyTorch and TFLite. A row of parameters has the scale's bits, the zero point and
+// whether it is signed, of x and of y.
+let rows = 0;
+for (const [file, operation, definition, rounding] of [
+  ["onnx", "forward", "onnx", undefined],
+  ["affine(0.16666667, 0.5).hard_swish", "hard_swish", hs.HardSigmoid.affine(1 / 6, 0.5), "onnx"],
+  ["pytorch", "forward", "pytorch", "pytorch"],
+  ["pytorch.hard_swish", "hard_swish", pytorch, "pytorch"],
+  ["tflite.hard_swish", "hard_swish", "pytorch", "tflite"],
+]) {
+  const [numbers, bytes] = ["parameters", "y"].map((what) => readFileSync(golden(`quantized/${file}.${what}.npy`)));
+  // NumPy's headers say how long they are.
+  const [parameters, expected] = [numbers, bytes].map((npy) => npy.subarray(10 + npy.readUInt16LE(8)));
+  const tensor = (at) => {
+    const [scale, zeroPoint, isSigned] = [parameters.readFloatLE(at), parameters.readInt32LE(at + 4), parameters.readInt32LE(at + 8)];
+    return { scale, zeroPoint, dtype: isSigned ? "i8" : "u8" };
+  };
+  for (let row = 0; row < parameters.length / 24; row++) {
+    const [x, y] = [tensor(24 * row), tensor(24 * row + 12)];
+    // Smaller scales are refused.
+    if (Math.min(x.scale, y.scale) < 2 ** -126) continue;
+    const table = hs.quantizedTable({ operation, definition, x, y, rounding });
+    assert.deepEqual(table, Uint8Array.from(expected.subarray(256 * row, 256 * row + 256)), `${file}, row ${row}`);
+    rows++;
+  }
+}
+assert.ok(rows > 800, `${rows} rows`);
+console.log(`quantized: ${rows} tables of ONNX Runtime, PyTorch and TFLite, 0 differ`);
+const ofBytes = { x: { scale: 0.05, zeroPoint: 100 }, y: { scale: 0.025, zeroPoint: 15 } };
+const table = hs.quantizedTable({ operation: "hard_swish", definition: "pytorch", ...ofBytes });
+assert.notDeepEqual(table, hs.quantizedTable({ operation: "forward", definition: "pytorch", ...ofBytes }));
+const bytes = Uint8Array.from({ length: 1001 }, (_, i) => i * 7);
+const signed = new Int8Array(bytes.buffer);
+const lookedUp = hs.compute("lookup", {}, [bytes, table])[0];
+assert.deepEqual(lookedUp, bytes.map((byte) => table[byte]));
+assert.deepEqual(hs.compute("lookup", {}, [signed, table]), [new Int8Array(lookedUp.buffer)]);
+assert.equal(hs.compute("lookup", {}, [Buffer.from(bytes), table], { dtype: "u8" })[0].constructor, Uint8Array);
+assert.deepEqual(hs.check("lookup", {}, [bytes, table], [lookedUp]), { compared: 1001, differing: 0, flushed: 0 });
+const twisted = hs.check("lookup", {}, [bytes, table], [lookedUp.with(3, lookedUp[3] ^ 1)]);
+assert.deepEqual([twisted.differing, /^y\[3\] of lookup in u8 is \d+, but has to be \d+; x = 21, /.test(twisted.first)], [1, true], twisted.first);
+const tables = Uint8Array.from({ length: 65536 }, (_, i) => (i * 31) >> 3);
+const pairs = { middle: 3, inner: 2 };
+const [gatedBytes] = hs.compute("lookup_gate", pairs, [bytes.slice(0, 996), bytes.slice(0, 332), tables]);
+assert.deepEqual(gatedBytes, bytes.slice(0, 996).map((a, i) => tables[256 * bytes[Math.floor(i / 6) * 2 + (i % 2)] + a]));
+assert.match(hs.wgsl("lookup", {}, { dtype: "u8" }), /@compute/);
+// Every operation is computed and compared in each type that it takes.
+for (const { operation, parameters, dtypes } of hs.operations("pytorch")) {
+  for (const dtype of dtypes) {
+    const { tensors } = hs.plan(operation, parameters, 12, { dtype });
+    assert.ok(tensors.length >= 2, operation);
+    assert.match(hs.wgsl(operation, parameters, { dtype }), /@compute/);
+  }
+  assert.equal(dtypes.join(), operation.startsWith("lookup") ? "u8" : "f32,f16,bf16");
+}
+
 // Functions of numbers, whose text is tested in the library.
 for (const [type, number] of [["f32", "f32"], ["f16", "f16"], ["packed_f16", "u32"], ["packed_bf16", "u32"]]) {
   for (const text of ["exact", "short"]) {
@@ -231,7 +286,23 @@ const sized = (size, usage = STORAGE) => ({ size, usage });
 const big = sized(1024);
 const long = sized(4096);
 const shaped = (shape, isFortran = false) => ({ dtype: "f32", shape, isFortran, data: x.slice(0, 6) });
+const tableOf = (change) => hs.quantizedTable({ operation: "forward", definition: "pytorch", ...ofBytes, ...change });
 const complaints = [
+  [TypeError, "x has to be { scale, zeroPoint }, a number and a whole number", () => tableOf({ x: { scale: 1 } })],
+  [TypeError, "y has to be { scale, zeroPoint }", () => tableOf({ y: undefined })],
+  [RangeError, "the zeroPoint of y is 4294967296, but", () => tableOf({ y: { scale: 1, zeroPoint: 2 ** 32 } })],
+  [TypeError, "the dtype of x is 8, but has to be a string", () => tableOf({ x: { scale: 1, zeroPoint: 0, dtype: 8 } })],
+  [TypeError, "operation is undefined, but has to be a string", () => tableOf({ operation: undefined })],
+  [Error, "y: zero point is 200; it must be a number of i8", () => tableOf({ y: { scale: 1, zeroPoint: 200, dtype: "i8" } })],
+  [Error, "x: scale is 0.0; it must be positive", () => tableOf({ x: { scale: 0, zeroPoint: 0 } })],
+  [Error, 'no type of bytes is called "u16"', () => tableOf({ x: { scale: 1, zeroPoint: 0, dtype: "u16" } })],
+  [Error, 'no rounding is called "up"; use one of onnx, pytorch, tflite', () => tableOf({ rounding: "up" })],
+  [Error, "TFLite has no quantized kernel for forward", () => tableOf({ rounding: "tflite" })],
+  [Error, "backward has no quantized form", () => tableOf({ operation: "backward" })],
+  [Error, "forward takes tensors of f32, f16, bf16, but u8 was given", () => pytorch.forward(bytes)],
+  [Error, "lookup takes tensors of u8, but f32 was given", () => hs.wgsl("lookup", {})],
+  [Error, "table must hold 256 bytes, one for each value, but it holds 1001", () => hs.compute("lookup", {}, [bytes, bytes])],
+  [Error, "8-bit numbers stand for others", () => hs.identify({ x: bytes, y: bytes })],
   [TypeError, "x is a Uint16Array: say what it holds", () => hs.identify({ x: patterns, y: patterns })],
   [TypeError, "input 0 is not a Float32Array", () => pytorch.forward([1, 2])],
   [TypeError, "input 0 is not a Float32Array", () => pytorch.forward(doubles)],
@@ -358,7 +429,7 @@ console.log(`complaints: ${seen.length} seen, among them the ${written.length} o
 // Types.
 writeFileSync(
   join(project, "use.ts"),
-  `import { HardSigmoid, Kernels, check, compute, identify, plan, readNpy, scalar, wgsl } from "hard-sigmoid";
+  `import { HardSigmoid, Kernels, check, compute, identify, operations, plan, quantizedTable, readNpy, scalar, wgsl } from "hard-sigmoid";
 import type { Comparison, Launch, Npy, Operation, Plan } from "hard-sigmoid";
 const x: Float32Array = new Float32Array(3);
 const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
@@ -369,6 +440,10 @@ const [dx]: Float32Array[] = compute("backward", "keras", [x, y]);
 const [bits]: Uint32Array[] = compute("pack", { seed: 1n, definition }, [x]);
 const [unpacked] = compute("unpack", { scale: 0.5 }, [bits!], { length: 3 });
 check("pack", {}, [x], [bits!]);
+const of = { scale: 0.5, zeroPoint: 0 };
+const table: Uint8Array = quantizedTable({ operation: "hard_swish", definition, x: { ...of, dtype: "i8" }, y: of, rounding: "onnx" });
+const [lookedUp]: Int8Array[] = compute("lookup", {}, [new Int8Array(3), table]);
+check("lookup", {}, [new Int8Array(3), table], [lookedUp!], { dtype: operations("jax")[0]!.dtypes[0]! });
 const { differing }: Comparison = check("forward", definition, [x], [y]);
 identify({ x: readNpy(new ArrayBuffer(9)), y });
 const { definitions, within } = identify({ x: new Float64Array(3), y, g: x, dx: dx! }, { atol: 1e-6 });
@@ -385,6 +460,10 @@ const { data, shape } = readNpy(new Uint8Array(9));
 const npy: Npy = readNpy(new Uint8Array(9));
 const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
 console.log(halves, float16, unpacked, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide);
+// @ts-expect-error
+quantizedTable({ operation: "backward", definition, x: of, y: of });
+// @ts-expect-error
+compute("lookup", {}, [x, table]);
 // @ts-expect-error
 plan("relu", definition, 3);
 // @ts-expect-error
@@ -535,7 +614,7 @@ for (const [prepare, says] of [
 }
 
 /** In the page: every operation on tensors among guards. Returns what was counted. */
-async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "f16", "bf16"] }) {
+async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "f16", "bf16", "u8"] }) {
   const { Kernels, check, plan, HardSigmoid } = await import("hard-sigmoid");
   const device = await (await navigator.gpu.requestAdapter()).requestDevice();
   device.addEventListener("uncapturederror", ({ error }) => console.error(error.message));
@@ -562,7 +641,10 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
     unpack: [["bits"], ["y"], null, { scale: 0.75 }],
     gate_broadcast: [["a", "b"], ["y"], "a", { middle: 3, inner: 2 }],
     gate_broadcast_sums: [["a", "b", "g"], ["db"], null, { middle: 3, inner: 2 }],
+    lookup: [["x", "table"], ["y"], "x", {}],
+    lookup_gate: [["a", "b", "table"], ["y"], "a", { middle: 3, inner: 2 }],
   };
+  const isLookup = (operation) => operation.startsWith("lookup");
   const GUARD = 0xa5;
   const EDGE = 256; // bytes of guard before and after each tensor
   let [seed, turn] = [1, 0];
@@ -571,20 +653,21 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
   // With other parameters one operation has another kernel.
   const both = [...Object.entries(OPERATIONS), ["straight_through", [["x", "g"], ["dx"], "g", { estimator: "identity" }]]];
   for (const [operation, [inputs, outputs, replaced, others]] of both) {
-    for (const dtype of dtypes) {
-      const Typed = dtype === "f32" ? Float32Array : Uint16Array;
+    for (const dtype of dtypes.filter((dtype) => (dtype === "u8") === isLookup(operation))) {
+      const Typed = { f32: Float32Array, u8: Uint8Array }[dtype] ?? Uint16Array;
       const element = Typed.BYTES_PER_ELEMENT;
       for (const placement of replaced ? ["separate", "in_place", "shared"] : ["separate", "shared"]) {
         // Software GPUs take long to compile: one definition each, and they take turns.
         const definition = definitions[turn++ % definitions.length];
         const isBroadcast = others?.middle !== undefined;
-        const parameters = { ...others, definition: isBroadcast || !others ? definition : undefined };
+        const parameters = { ...others, definition: !isLookup(operation) && (isBroadcast || !others) ? definition : undefined };
         for (const asked of lengths) {
           const length = isBroadcast ? asked - (asked % 6) : asked;
           const isSigns = (name) => name === "bits";
           const isShort = (name) => isBroadcast && (name === "b" || name === "db");
           const TypeOf = (name) => (isSigns(name) ? Uint32Array : Typed);
-          const lengthOf = (name) => (isSigns(name) ? Math.ceil(length / 32) : isShort(name) ? length / 3 : length);
+          const ofTable = operation === "lookup" ? 256 : 65536;
+          const lengthOf = (name) => (name === "table" ? ofTable : isSigns(name) ? Math.ceil(length / 32) : isShort(name) ? length / 3 : length);
           const sizeOf = (name) => lengthOf(name) * TypeOf(name).BYTES_PER_ELEMENT;
           // Half of the numbers lie near the curve, half are any bits; but sums have no subnormal on their way.
           const half = () => (dtype === "f16" ? 0x3c00 | (word() & 0x83ff) : 0x3f80 | (word() & 0x807f));
@@ -601,7 +684,8 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
           const bound = plan(operation, parameters, length, { dtype, placement }).tensors.map(({ name }) => name);
           if (bound.join() !== names.join()) throw new Error(`${operation} ${placement} binds ${bound}`);
           // The tensors' bytes among guards, in one buffer or one for each.
-          const stride = EDGE + Math.ceil((length * element) / EDGE + 1) * EDGE;
+          const longest = Math.max(...names.map(sizeOf), length * element);
+          const stride = EDGE + Math.ceil(longest / EDGE + 1) * EDGE;
           const before = names.map((name, i) => {
             const bytes = new Uint8Array(stride).fill(GUARD);
             const data = i < inputs.length ? new Uint8Array(arrays[i].buffer, 0, sizeOf(name)) : null;
@@ -658,14 +742,16 @@ async function everyOperation({ lengths, definitions, limits, dtypes = ["f32", "
 // Ten operations have one result (straight_through counts twice), one has two, and one of the ten isn't in place, nor are pack and
 // unpack. The broadcast gate, of whole rows, has one for each a; its sums, never in place, one for each b.
 const resultsOf = (length) => (10 * 3 - 1 + 2 * 3 + 2 * 2) * length + (3 + 2 / 3) * (length - (length % 6));
+// Look-ups have one for each x, or each a of whole rows.
+const lookedUpOf = (length) => 3 * (length + length - (length % 6));
 const lengths = [0, 1, 2, 3, 255, 1001, 70001];
 const sum = (numbers) => numbers.reduce((a, b) => a + b, 0);
 await visit("/empty.html", async (page) => {
   const definitions = ["pytorch", "keras", "jax", "keras3", "affine(1e30, -2, half)"];
   const counts = await page.evaluate(everyOperation, { lengths, definitions });
   console.log("every operation, element type and placement:", counts);
-  assert.equal(counts.launches, 3 * (12 * 3 - 1 + 3 * 2) * lengths.length);
-  assert.equal(counts.compared, 3 * Math.round(sum(lengths.map(resultsOf))));
+  assert.equal(counts.launches, (3 * (12 * 3 - 1 + 3 * 2) + 2 * 3) * lengths.length);
+  assert.equal(counts.compared, 3 * Math.round(sum(lengths.map(resultsOf))) + sum(lengths.map(lookedUpOf)));
   assert.equal(counts.differing, 0);
   assert.equal(counts.parts, 1);
 });

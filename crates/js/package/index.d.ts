@@ -4,7 +4,10 @@
 type Halves = typeof globalThis extends { Float16Array: { prototype: infer T } } ? T : never;
 /** The bits of halves may lie in a Uint16Array; then `dtype` says which kind they are. */
 export type Numbers = Float32Array | Halves | Uint16Array;
-export type DType = "f32" | "f16" | "bf16";
+/** The numbers of quantized tensors, for look-ups. */
+export type Bytes = Uint8Array | Int8Array;
+/** The type of elements: "u8" of look-ups, whether signed or not, and the others of all other operations. */
+export type DType = "f32" | "f16" | "bf16" | "u8";
 /**
  * Where results go.
  * - `separate`, the default: no result lies in a buffer that holds an input.
@@ -43,7 +46,11 @@ export type Operation =
   /** a, b → y = a·hs(b), where a has the shape [outer, `middle`, `inner`] and b [outer, `inner`], as in squeeze-and-excitation. Its gradient da is `gate_broadcast` of g and b. */
   | "gate_broadcast"
   /** a, b, g → db of `gate_broadcast`, summed in the same order everywhere. If da replaces g, the sums come first. */
-  | "gate_broadcast_sums";
+  | "gate_broadcast_sums"
+  /** x, table → y = table[x] on bytes, a function of one quantized tensor to another; `quantizedTable` makes the table of 256 bytes */
+  | "lookup"
+  /** a, b, table → y = table[256·b + a] on bytes, with the shapes of `gate_broadcast`; the table has 65,536 bytes */
+  | "lookup_gate";
 /** A preset's name or alias, `affine(ALPHA, BETA, RULE)`, or a HardSigmoid. */
 export type Definition = HardSigmoid | string;
 /** What an operation takes besides arrays. What it doesn't take is refused. Most take only a definition, which may be given as it is. */
@@ -110,11 +117,44 @@ export function compute(
   options?: { dtype?: DType; length?: number },
 ): (Float32Array | Uint16Array)[];
 export function compute<T extends Numbers>(
-  operation: Exclude<Operation, "pack" | "unpack">,
+  operation: Exclude<Operation, "pack" | "unpack" | "lookup" | "lookup_gate">,
   parameters: Parameters,
   inputs: T[],
   options?: { dtype?: DType },
 ): T[];
+/** The result has the type of the first input. */
+export function compute<T extends Bytes>(
+  operation: "lookup" | "lookup_gate",
+  parameters: Parameters,
+  inputs: [T, ...Bytes[]],
+  options?: { dtype?: DType },
+): T[];
+
+/** What the numbers q of an 8-bit tensor stand for: scale·(q - zeroPoint). */
+export interface Quantization {
+  scale: number;
+  zeroPoint: number;
+  /** "u8" by default for x, and for y the type of x. */
+  dtype?: "u8" | "i8";
+}
+
+/**
+ * The result of a function of a quantized tensor for each of its 256 numbers: the table of `lookup`. A signed number is found by its
+ * bits, and given by its bits.
+ *
+ * `rounding` says whose arithmetic it has; one framework's byte may be another's neighbour.
+ * - `onnx`, the default: ONNX Runtime's, which computes in float32. Its HardSwish is that of `HardSigmoid.affine(1 / 6, 0.5)`.
+ * - `pytorch`: PyTorch's with vectors, which whole groups of 64 elements have. The result of its hardsigmoid has the scale 1/256, and the
+ *   zero point 0, or -128 of "i8".
+ * - `tflite`: that of TFLite's reference kernel of HARD_SWISH, in fixed point.
+ */
+export function quantizedTable(options: {
+  operation: "forward" | "hard_swish";
+  definition: Definition;
+  x: Quantization;
+  y: Quantization;
+  rounding?: "onnx" | "pytorch" | "tflite";
+}): Uint8Array;
 
 export interface Comparison {
   compared: number;
@@ -130,8 +170,8 @@ export interface Comparison {
 export function check(
   operation: Operation,
   parameters: Parameters,
-  inputs: (Numbers | Uint32Array)[],
-  results: (Numbers | Uint32Array)[],
+  inputs: (Numbers | Bytes | Uint32Array)[],
+  results: (Numbers | Bytes | Uint32Array)[],
   options?: { dtype?: DType },
 ): Comparison;
 
@@ -139,10 +179,10 @@ export function check(
 export const version: string;
 
 /**
- * Every operation with a definition, and parameters for it, to test all of them: with both kinds of binarization, both estimators,
- * and a broadcast gate that shares each number among 3 of 2 elements, so that lengths are multiples of 6.
+ * Every operation with a definition, parameters for it, and the types of elements that it takes, to test all of them: with both kinds of
+ * binarization, both estimators, and broadcast gates that share each number among 3 of 2 elements, so that lengths are multiples of 6.
  */
-export function operations(definition: Definition): { operation: Operation; parameters: Parameters }[];
+export function operations(definition: Definition): { operation: Operation; parameters: Parameters; dtypes: DType[] }[];
 
 export interface Identification {
   verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";
@@ -213,7 +253,10 @@ export function wgsl(
 ): string;
 
 /** The operations that make one number of one element. */
-export type ScalarOperation = Exclude<Operation, "pack" | "unpack" | "gate_broadcast" | "gate_broadcast_sums">;
+export type ScalarOperation = Exclude<
+  Operation,
+  "pack" | "unpack" | "gate_broadcast" | "gate_broadcast_sums" | "lookup" | "lookup_gate"
+>;
 /**
  * What a function takes and returns.
  * - `f32`, the default.
@@ -248,7 +291,7 @@ type Pass = WebGpu<"GPUComputePassEncoder", { dispatchWorkgroups(x: number, y?: 
 
 /**
  * A buffer that begins with the tensor, or has it at an offset in bytes, a multiple of the device's
- * `minStorageBufferOffsetAlignment`. An odd number of halves needs two bytes more, to whole words of four.
+ * `minStorageBufferOffsetAlignment`. Halves and bytes need up to whole words of four bytes.
  */
 export type Tensor = Buffer | { buffer: Buffer; offset?: number };
 

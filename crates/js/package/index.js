@@ -32,6 +32,8 @@ function checkMemory(arrays, results) {
 /** The bytes of an array, without a copy. */
 const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
+const isBytes = (array) => array instanceof Uint8Array || array instanceof Int8Array;
+
 /** The element type of an array. Uint16Array may hold either kind of half. */
 function dtypeOf(array, name, dtype) {
   if (array instanceof Float32Array) return "f32";
@@ -40,7 +42,8 @@ function dtypeOf(array, name, dtype) {
     if (dtype === "f16" || dtype === "bf16") return dtype;
     throw new TypeError(`${name} is a Uint16Array: say what it holds, dtype "f16" or "bf16"`);
   }
-  throw new TypeError(`${name} is not a Float32Array, a Float16Array or a Uint16Array with the bits of halves`);
+  if (isBytes(array)) return "u8";
+  throw new TypeError(`${name} is not a Float32Array, a Float16Array, a Uint16Array with the bits of halves, or for look-ups a Uint8Array or an Int8Array`);
 }
 
 /** Which of an operation's arrays hold signs, 32 to a word of a Uint32Array. */
@@ -127,6 +130,8 @@ export class HardSigmoid {
 function typeOfResults(operation, inputs, dtype) {
   if (operation === "pack") return Uint32Array;
   if (operation === "unpack") return dtype === "f32" ? Float32Array : Uint16Array;
+  // A Buffer is a Uint8Array too.
+  if (dtype === "u8") return inputs[0] instanceof Int8Array ? Int8Array : Uint8Array;
   return inputs[0].constructor;
 }
 
@@ -145,6 +150,21 @@ export const version = native.version();
 
 export function operations(definition) {
   return native.operations(textOf(definition));
+}
+
+/** What the numbers of a quantized tensor stand for, as WebAssembly takes it. */
+function quantizationOf(name, given, common) {
+  const { scale, zeroPoint, dtype = common } = Object(given);
+  if (typeof scale !== "number" || !Number.isInteger(zeroPoint)) throw new TypeError(`${name} has to be { scale, zeroPoint }, a number and a whole number`);
+  if (Math.abs(zeroPoint) >= 2 ** 31) throw new RangeError(`the zeroPoint of ${name} is ${zeroPoint}, but has to be one of its numbers`);
+  checkTexts({ [`the dtype of ${name}`]: dtype });
+  return { scale, zeroPoint, dtype };
+}
+
+export function quantizedTable({ operation, definition, x, y, rounding = "onnx" }) {
+  checkTexts({ operation, rounding });
+  const of = quantizationOf("x", x, "u8");
+  return native.table(operation, textOf(definition), of, quantizationOf("y", y, of.dtype), rounding);
 }
 
 export function check(operation, parameters, inputs, results, { dtype } = {}) {

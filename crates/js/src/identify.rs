@@ -1,6 +1,6 @@
 //! Identifies the hard sigmoid that made some data.
 
-use crate::{Result, dtype, object};
+use crate::{Result, dtype, error, object};
 use hard_sigmoid::{
     DType, HardSigmoid, Scalar, bf16, f16,
     identify::{Gradient, identify_within},
@@ -78,5 +78,10 @@ fn numbers(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
         DType::F32 => of::<f32>(array),
         DType::F16 => of::<f16>(array),
         DType::Bf16 => of::<bf16>(array),
+        DType::U8 => {
+            return Err(error(
+                "8-bit numbers stand for others: compute those by their scale and zero point, and give them as a Float32Array",
+            ));
+        }
     })
 }

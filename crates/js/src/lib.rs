@@ -6,6 +6,7 @@ mod compute;
 mod identify;
 mod npy;
 mod plan;
+mod quantized;
 
 use hard_sigmoid::{DType, HardSigmoid, Op, Parameters};
 use serde::{Deserialize, Serialize};
@@ -67,11 +68,12 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
-/// A sample of an operation: its name, and its parameters as `index.js` takes them.
+/// A sample of an operation: its name, its parameters as `index.js` takes them, and the types of elements that it takes.
 #[derive(Serialize)]
 struct Sample {
     operation: &'static str,
     parameters: Given,
+    dtypes: Vec<String>,
 }
 
 /// Every operation with a definition.
@@ -89,7 +91,12 @@ pub fn operations(definition: &str) -> Result<JsValue> {
             inner: given.inner,
         };
         let operation = op.name();
-        Sample { operation, parameters }
+        let dtypes = op.dtypes().iter().map(DType::to_string).collect();
+        Sample {
+            operation,
+            parameters,
+            dtypes,
+        }
     };
     let all: Vec<_> = Op::all(parsed(definition)?).into_iter().map(sample).collect();
     // A seed may be beyond 2^53. What is missing is undefined.

@@ -2,9 +2,15 @@
 // The report has the form that `hard-sigmoid verify` writes.
 import { count } from "./common.js";
 
-/** Rows of six elements, as the broadcast gate of `operations` needs them: every half about eight times. */
-const LENGTH = 6 * 87383;
-const TYPES = ["f32", "f16", "bf16"];
+/** Rows of six elements, as the broadcast gate of `operations` needs them: every half about eight times. Bytes fill whole words. */
+const lengthOf = (dtype) => 6 * (dtype === "u8" ? 87382 : 87383);
+/** The array of each type's bits, and the one that hs.check takes. */
+const TYPES = {
+  f32: [Uint32Array, Float32Array],
+  f16: [Uint16Array, Uint16Array],
+  bf16: [Uint16Array, Uint16Array],
+  u8: [Uint8Array, Uint8Array],
+};
 
 /** The bits of two more operands, which seem to have nothing to do with `seed`. */
 const rotated = (bits, by) => (bits << by) | (bits >>> (32 - by));
@@ -12,9 +18,10 @@ const others = (seed) => [rotated(Math.imul(seed, 0x9e3779b1), 13), rotated(Math
 
 /** x and two more operands. In f32, round numbers take turns with ones that have all of their bits. */
 function sample(dtype) {
-  const Words = dtype === "f32" ? Uint32Array : Uint16Array;
-  const all = [0, 1, 2].map(() => new Words(LENGTH));
-  for (let i = 0; i < LENGTH; i++) {
+  const [Words] = TYPES[dtype];
+  const length = lengthOf(dtype);
+  const all = [0, 1, 2].map(() => new Words(length));
+  for (let i = 0; i < length; i++) {
     const x = dtype !== "f32" ? i : i % 2 ? Math.imul(i >> 1, 16411) : (i >> 1) << 14;
     const [g, h] = others(x);
     [all[0][i], all[1][i], all[2][i]] = [x, g, h];
@@ -31,7 +38,7 @@ function cases(hs) {
 
 /** A tensor's bytes as an array of the type that hs.check takes. */
 function typed(name, dtype, bytes) {
-  const Typed = name === "bits" ? Uint32Array : dtype === "f32" ? Float32Array : Uint16Array;
+  const Typed = name === "bits" ? Uint32Array : TYPES[dtype][1];
   return new Typed(bytes.buffer, bytes.byteOffset, bytes.byteLength / Typed.BYTES_PER_ELEMENT);
 }
 
@@ -69,17 +76,18 @@ export async function verify(hs, gpu, each) {
     stopped: null,
   };
   const all = cases(hs);
+  const rowCount = all.reduce((sum, { dtypes }) => sum + dtypes.length, 0);
   try {
-    for (const dtype of TYPES) {
+    for (const dtype of Object.keys(TYPES)) {
       const operands = sample(dtype);
-      for (const { operation, parameters } of all) {
-        if (each(report.rows.length / (TYPES.length * all.length), report)) {
+      for (const { operation, parameters } of all.filter(({ dtypes }) => dtypes.includes(dtype))) {
+        if (each(report.rows.length / rowCount, report)) {
           report.stopped = "it was interrupted";
           return report;
         }
         if (report.left_out.some((one) => one.operation === operation)) continue;
         try {
-          gpu.tensors(operation, parameters, LENGTH, dtype);
+          gpu.tensors(operation, parameters, lengthOf(dtype), dtype);
         } catch (error) {
           report.left_out.push({ operation, why: error.message });
           continue;
@@ -107,7 +115,8 @@ async function because(gpu, error) {
 }
 
 async function row(hs, gpu, operation, parameters, dtype, [x, g, h]) {
-  const tensors = gpu.tensors(operation, parameters, LENGTH, dtype);
+  const length = lengthOf(dtype);
+  const tensors = gpu.tensors(operation, parameters, length, dtype);
   // The hard sigmoid is always that of x.
   const sources = tensors[0].name === "a" ? [g, x, h] : [x, g, h];
   const inputs = tensors
@@ -115,7 +124,7 @@ async function row(hs, gpu, operation, parameters, dtype, [x, g, h]) {
     .map(({ name, size }, i) => typed(name, dtype, sources[i].subarray(0, size)));
   const outputs = tensors.filter(({ isOperand }) => !isOperand);
   if (operation === "backward_accumulate") inputs.push(typed("dx", dtype, h));
-  const results = await gpu.apply(operation, parameters, inputs, { dtype, length: LENGTH });
+  const results = await gpu.apply(operation, parameters, inputs, { dtype, length });
   const given = outputs.map(({ name }, i) => typed(name, dtype, results[i]));
   const found = hs.check(operation, parameters, inputs, given, { dtype });
   const { definition, estimator } = parameters;
@@ -237,15 +246,16 @@ export function verdict({ rows, adapter, stopped }) {
 /** Tables in Markdown, which are plain enough to read as they are. */
 export function tables(report) {
   const names = [...new Set(report.rows.map(({ operation }) => operation))];
-  const cell = (rows) => `${count(sum(rows, "differing"))}${sum(rows, "flushed") ? ` (${count(sum(rows, "flushed"))})` : ""}`;
-  const lines = names.map((name) => [name, ...TYPES.map((type) => cell(report.rows.filter((row) => row.operation === name && row.dtype === type)))]);
+  const types = Object.keys(TYPES);
+  const cell = (rows) => (rows.length ? `${count(sum(rows, "differing"))}${sum(rows, "flushed") ? ` (${count(sum(rows, "flushed"))})` : ""}` : "-");
+  const lines = names.map((name) => [name, ...types.map((type) => cell(report.rows.filter((row) => row.operation === name && row.dtype === type)))]);
   const wrong = report.rows.filter(({ differing }) => differing).slice(0, 5);
   const speeds = report.speed.map((one) => {
     const rate = one.gigabytes_per_second;
     return [one.operation, one.dtype, rate.toFixed(1), (rate / one.copy_gigabytes_per_second).toFixed(2)];
   });
   return [
-    table(["wrong results", ...TYPES], lines),
+    table(["wrong results", ...types], lines),
     sum(report.rows, "flushed") && "In brackets: further results that took a subnormal number as zero, which WGSL allows.",
     ...wrong.map(({ definition, estimator, first }) => `Wrong: ${definition ?? estimator ?? "no definition"}, ${first}`),
     ...report.left_out.map(({ operation, why }) => `Not run: ${operation}, since ${why}`),
