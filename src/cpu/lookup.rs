@@ -98,7 +98,7 @@ fn replace<const N: usize>(vectors: Vectors, table: &[u8; 256], x: [&[u8]; N], y
 
 fn map_gate<const N: usize>(shape: Broadcast, table: &[u8], a: [&[u8]; N], b: &[u8], y: &mut [u8]) {
     let (row, inner) = (shape.row() as usize, shape.inner() as usize);
-    let (tables, _) = table.as_chunks::<256>();
+    let tables: &[[u8; 256]] = bytemuck::cast_slice(table);
     tasks(
         y.len(),
         TASK_LEN,
