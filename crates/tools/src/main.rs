@@ -12,6 +12,7 @@
 
 mod binarize;
 mod devices;
+mod eight_bits;
 mod isa;
 mod matrix;
 mod pictures;

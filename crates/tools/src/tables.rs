@@ -1,5 +1,6 @@
 //! Computes the tables of `docs/definitions.md`. A test compares them with the page.
 
+use crate::eight_bits;
 use hard_sigmoid::{HardSigmoid, KinkRule};
 use hard_sigmoid_cli::{curves::logistic, out::Out};
 use std::io::{Result, Write};
@@ -9,7 +10,8 @@ pub fn print(out: &mut Out) -> Result<()> {
     errors(out)?;
     dead(out)?;
     pairs(out)?;
-    sixths(out)
+    sixths(out)?;
+    eight_bits::print(out)
 }
 
 fn names() -> impl Iterator<Item = (&'static str, HardSigmoid)> {
