@@ -3,6 +3,7 @@
 use super::{
     chain::{self, OnPaper, Recognized, Step},
     computed::{Computed, as_texts},
+    eight_bits::EightBits,
     function::Function,
 };
 use hard_sigmoid::HardSigmoid;
@@ -28,6 +29,8 @@ pub struct Activation {
     pub warning: Option<&'static str>,
     /// The type in which the model computes it. None if it is float32, or not known.
     pub dtype: Option<&'static str>,
+    /// What it is in 8 bits. None if it isn't quantized.
+    pub quantized: Option<EightBits>,
     #[serde(skip)]
     pub ways: Vec<Way>,
 }
@@ -84,6 +87,7 @@ impl Activation {
             gradient: None,
             warning: None,
             dtype: None,
+            quantized: None,
             ways,
         }
     }

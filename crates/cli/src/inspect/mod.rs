@@ -5,6 +5,7 @@ mod bits;
 mod chain;
 mod compilers;
 mod computed;
+mod eight_bits;
 mod flow;
 mod function;
 mod functional;
@@ -190,6 +191,16 @@ fn print(out: &mut impl Write, file: &str, model: &Model) -> std::io::Result<()>
         Some(note) => writeln!(out, "  may be incomplete: {}", escaped(note))?,
         None if rows.is_empty() => writeln!(out, "  no hard sigmoid")?,
         None => {}
+    }
+    let mut quantized = model
+        .activations
+        .iter()
+        .filter_map(|one| Some((&one.name, one.quantized.as_ref()?)));
+    if let Some(first) = quantized.next() {
+        writeln!(out, "  in 8 bits, compared with what ONNX Runtime computes:")?;
+        for (name, one) in [first].into_iter().chain(quantized) {
+            writeln!(out, "    {}: {}", escaped(name), one.text())?;
+        }
     }
     writeln!(out)?;
     let mut texts = HashSet::new();

@@ -150,6 +150,16 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "ONNX, opset 18",
         &[("elsewhere", "pytorch keras3")],
     ),
+    (
+        "onnx_quantized_qdq.onnx",
+        "ONNX, opset 18",
+        &[("n0", SWISH), ("node_hardsigmoid", SIXTH)],
+    ),
+    (
+        "onnx_quantized_qoperator.onnx",
+        "ONNX, opset 18",
+        &[("n0", SWISH), ("node_hardsigmoid", SIXTH)],
+    ),
     // TensorFlow has made the division a product.
     (
         "keras3_export.onnx",
@@ -706,6 +716,8 @@ fn damaged_files_are_read_or_refused() {
         "onnx_functions.onnx",
         "onnx_external.onnx",
         "onnx_written_out.onnx",
+        "onnx_quantized_qdq.onnx",
+        "onnx_quantized_qoperator.onnx",
     ] {
         let whole = read(name);
         let errors = damaged(&whole, 2000).map(|bytes| super::parsed(bytes, Some(&models().join(name)), &sample).err());
@@ -994,4 +1006,43 @@ fn steps_that_change_nothing_are_left_out_by_compilers() {
             after("* (x * 0.16666667)", moved),
         ]
     );
+}
+
+/// Scales and zero points are those that the onnx package prints. TFLite's differences are those of `tests/golden/quantized.py`.
+#[test]
+fn quantized_definitions_are_said() {
+    let said = |name: &str| {
+        let model = parsed_file(name).unwrap();
+        let mut text = vec![];
+        super::print(&mut text, "m", &model).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let lines: Vec<_> = text
+            .lines()
+            .filter(|line| line.starts_with("    "))
+            .map(str::to_owned)
+            .collect();
+        (serde_json::to_string(&model).unwrap(), lines)
+    };
+    let (json, lines) = said("onnx_quantized_qdq.onnx");
+    assert_eq!(
+        lines,
+        [
+            "    n0: x is u8 (scale 0.043659993, zero point 136), y is u8 (scale 0.021895038, zero point 17); \
+             PyTorch has the same 256 bytes; TFLite differs at 2 of 256 x, by up to 1",
+            "    node_hardsigmoid: x is u8 (scale 0.0018394218, zero point 6), y is u8 (scale 0.0022600286, zero point 0); \
+             PyTorch gives y the scale 1/256, with the smallest number as zero point; \
+             TFLite has no such function in 8 bits",
+        ]
+    );
+    assert!(json.contains(
+        r#""quantized":{"x":{"type":"u8","scale":0.043659993,"zero_point":136},"y":{"type":"u8","scale":0.021895038,"zero_point":17},"elsewhere":[{"framework":"PyTorch","differing":0,"largest":0,"why":null},{"framework":"TFLite","differing":2,"largest":1,"why":null}]}"#
+    ), "{json}");
+    let (_, lines) = said("onnx_quantized_qoperator.onnx");
+    assert_eq!(
+        lines[0],
+        "    n0: x is i8 (scale 0.043659993, zero point 8), y is i8 (scale 0.021895038, zero point -111); \
+         PyTorch has the same 256 bytes; TFLite differs at 2 of 256 x, by up to 1"
+    );
+    let (json, lines) = said("torch_block_dynamo_18.onnx");
+    assert!(json.contains(r#""quantized":null"#) && lines.is_empty());
 }

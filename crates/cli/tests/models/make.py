@@ -89,6 +89,26 @@ def with_torch():
             print_graph(path)
 
 
+def quantized():
+    """The block in 8 bits, in the two forms that ONNX Runtime's quantizer writes."""
+    import numpy as np
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Noise(CalibrationDataReader):
+        def __init__(self):
+            rng = np.random.default_rng(1)
+            self.left = iter([{"x": rng.normal(0, 6, (1, 2, 4, 4)).astype(np.float32)} for _ in range(4)])
+
+        def get_next(self):
+            return next(self.left, None)
+
+    for name, form, activations in [("qdq", QuantFormat.QDQ, QuantType.QUInt8), ("qoperator", QuantFormat.QOperator, QuantType.QInt8)]:
+        path = HERE / f"onnx_quantized_{name}.onnx"
+        types = {"activation_type": activations, "weight_type": QuantType.QInt8}
+        quantize_static(HERE / "torch_block_dynamo_18.onnx", path, Noise(), quant_format=form, **types)
+        print_graph(path)
+
+
 def layers(keras):
     """A recurrent layer with two activations, an activation in a layer, and a layer that is one."""
     keras.utils.set_random_seed(1)
@@ -466,7 +486,7 @@ def on_keras2():
     run_named(keras, "Keras 2", ["hard_sigmoid"], with_tensorflow(keras))
 
 
-STEPS = {"torch": with_torch, "keras3": with_keras3, "keras2": with_keras2, "onnx": with_onnx, "on keras2": on_keras2}
+STEPS = {"torch": with_torch, "quantized": quantized, "keras3": with_keras3, "keras2": with_keras2, "onnx": with_onnx, "on keras2": on_keras2}
 STEPS |= {f"on {backend}": on_backend(backend) for backend in ["tensorflow", "torch", "jax", "numpy"]}
 
 

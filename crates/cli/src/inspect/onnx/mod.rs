@@ -7,12 +7,15 @@ mod proto;
 use super::{
     activation::{self, Activation, Model},
     chain::{Comparison, OnPaper, Recognized, Step},
+    eight_bits::EightBits,
     flow::{Flow, Operand, Operation},
     function::Function,
 };
+use hard_sigmoid::{Byte, Quantization};
 use prost::Message;
 use proto::{
-    Attribute, FLOAT, GraphProto, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, is_float, other_float,
+    Attribute, FLOAT, GraphProto, INT8, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, UINT8, is_float,
+    other_float,
 };
 use std::{
     collections::{HashMap, HashSet},
@@ -111,6 +114,10 @@ struct Names {
     unread: HashSet<String>,
     /// The types of the tensors' elements, where they are known.
     elements: HashMap<String, i32>,
+    /// What the bytes stood for that a DequantizeLinear made this tensor of.
+    dequantized: HashMap<String, Quantization>,
+    /// What the bytes stand for that a QuantizeLinear makes of this tensor.
+    quantized: HashMap<String, Quantization>,
 }
 
 impl Scope {
@@ -146,6 +153,7 @@ impl Scope {
                 self.names.aliases.insert(output.clone(), input);
             }
         }
+        self.names.find_quantizations(nodes);
         let mut uses: Vec<&str> = outputs.collect();
         nodes.iter().for_each(|node| node.uses(&mut uses));
         let uses = uses.into_iter().map(|name| self.names.tensor(name));
@@ -176,7 +184,14 @@ impl Scope {
             }
             for activation in node.built_in(&name) {
                 match activation {
-                    Some(activation) => found.activations.push(Activation { dtype, ..activation }),
+                    Some(activation) => {
+                        let quantized = self.names.eight_bits(node, &activation);
+                        found.activations.push(Activation {
+                            dtype,
+                            quantized,
+                            ..activation
+                        });
+                    }
                     None => found.miss(Miss::NotFinite, &name),
                 }
             }
@@ -202,6 +217,7 @@ impl Scope {
                 .apply(name.clone(), &operation, &operands, output, activations)
             {
                 activation.dtype = dtype;
+                activation.quantized = self.names.eight_bits(node, activation);
             }
             if self.flow.is_lost(&operation, &operands, output) {
                 found.miss(Miss::Where, &name);
@@ -221,6 +237,68 @@ impl Names {
         self.aliases.remove(name);
         self.unread.remove(name);
         self.elements.remove(name);
+        self.dequantized.remove(name);
+        self.quantized.remove(name);
+    }
+
+    /// Finds what tensors are quantized to, before the node that makes them is looked at.
+    fn find_quantizations(&mut self, nodes: &[Node]) {
+        for node in nodes.iter().filter(|node| node.is_known()) {
+            let Some(output) = node.output.first() else { continue };
+            let input = node.input.first().map_or("", String::as_str);
+            match node.op_type.as_str() {
+                "Constant" => {
+                    self.elements
+                        .extend(self.element(node).map(|element| (output.clone(), element)));
+                    self.constants
+                        .extend(self.constant(node).map(|constant| (output.clone(), constant)));
+                }
+                "QuantizeLinear" => {
+                    let zero_point = node.input.get(2).and_then(|name| self.elements.get(name));
+                    let element = zero_point
+                        .copied()
+                        .or_else(|| node.attribute("output_dtype")?.i?.try_into().ok());
+                    let element = element.unwrap_or(UINT8);
+                    self.elements.insert(output.clone(), element);
+                    if let Some(quantization) = self.quantization(node, element) {
+                        let input = self.tensor(input).to_owned();
+                        self.quantized.entry(input).or_insert(quantization);
+                    }
+                }
+                "DequantizeLinear" => {
+                    let element = self.elements.get(input).copied();
+                    let zero_point = node.input.get(2).and_then(|name| self.elements.get(name));
+                    let quantization = element
+                        .or(zero_point.copied())
+                        .and_then(|element| self.quantization(node, element));
+                    self.dequantized.extend(quantization.map(|one| (output.clone(), one)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// What bytes stand for by a QuantizeLinear or DequantizeLinear, if that is the same for all of the tensor.
+    fn quantization(&self, node: &Node, element: i32) -> Option<Quantization> {
+        let byte = match element {
+            UINT8 => Byte::U8,
+            INT8 => Byte::I8,
+            _ => return None,
+        };
+        let zero_point = match node.input.get(2).map(String::as_str) {
+            None | Some("") => 0,
+            Some(name) => self.number(name)?.value as i32,
+        };
+        Quantization::new(byte, self.constant_input(node, 1)?, zero_point).ok()
+    }
+
+    /// What an activation is in 8 bits, if it is one operator between a DequantizeLinear and a QuantizeLinear.
+    fn eight_bits(&self, node: &Node, activation: &Activation) -> Option<EightBits> {
+        let is_one = matches!(node.op_type.as_str(), "HardSigmoid" | "HardSwish") && activation.dtype.is_none();
+        let (x, y) = (node.input.first().filter(|_| is_one)?, node.output.first()?);
+        let (x, y) = (self.dequantized.get(self.tensor(x))?, self.quantized.get(y)?);
+        let definition = activation.ways.first()?.on_paper.definition();
+        EightBits::new(activation.function, definition, *x, *y)
     }
 
     /// The type of a node's result, which is mostly that of its first operand of floats.
@@ -1198,5 +1276,115 @@ mod tests {
             typed(vec![], vec![], vec![node("HardSigmoid", &["x"], "y")], vec![]),
             "null"
         );
+    }
+
+    /// The types, scales and zero points come as initializers, as nodes, or as defaults.
+    #[test]
+    fn quantizations_come_in_several_forms() {
+        let integer = |name: &str, data_type: i32, value: i32| Tensor {
+            name: name.into(),
+            data_type,
+            int32_data: vec![value],
+            ..Default::default()
+        };
+        let between = |activation: Node, x: &[&str], y: &[&str]| {
+            vec![
+                node("DequantizeLinear", x, "x"),
+                activation,
+                node("QuantizeLinear", y, "bytes"),
+            ]
+        };
+        let swish = || node("HardSwish", &["x"], "y");
+        let sigmoid = |alpha: f32| with(node("HardSigmoid", &["x"], "y"), vec![float("alpha", alpha)]);
+        let constants = || {
+            vec![
+                scalar("sx", 0.0625),
+                scalar("sy", 0.03125),
+                scalar("small", 0.0625 / 128.0),
+                scalar("256th", 1.0 / 256.0),
+                Tensor {
+                    float_data: vec![0.5, 0.25],
+                    ..scalar("channels", 0.0)
+                },
+                integer("u8", UINT8, 100),
+                integer("i8", INT8, -3),
+                integer("least", INT8, -128),
+                integer("u16", 4, 7),
+            ]
+        };
+        let quantized = |nodes: Vec<Node>| said(graph(nodes, constants()))["quantized"].clone();
+        let of = |activation: Node, x: [&str; 2], y: [&str; 2]| {
+            let one = quantized(between(activation, &["q", x[0], x[1]], &["y", y[0], y[1]]));
+            let bytes = |which: &str| {
+                let bytes = &one[which];
+                format!(
+                    "{} {} {}",
+                    bytes["type"].as_str().unwrap(),
+                    bytes["scale"],
+                    bytes["zero_point"]
+                )
+            };
+            let elsewhere = one["elsewhere"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| match one["why"].as_str() {
+                    Some(why) => why.split(' ').next().unwrap().to_owned(),
+                    None => one["differing"].to_string(),
+                });
+            let elsewhere: Vec<_> = elsewhere.collect();
+            (bytes("x"), bytes("y"), elsewhere.join(" "))
+        };
+        let said = |x: &str, y: &str, elsewhere: &str| (x.to_owned(), y.to_owned(), elsewhere.to_owned());
+        assert_eq!(
+            of(swish(), ["sx", "u8"], ["sy", "u8"]),
+            said("u8 0.0625 100", "u8 0.03125 100", "0 0")
+        );
+        assert_eq!(
+            of(swish(), ["sx", "i8"], ["sy", "u8"]),
+            said("i8 0.0625 -3", "u8 0.03125 100", "takes takes")
+        );
+        assert_eq!(
+            of(swish(), ["sx", "u8"], ["small", "u8"]).2.split(' ').next_back(),
+            Some("refuses")
+        );
+        let sixth = 1.0 / 6.0;
+        assert_eq!(
+            of(sigmoid(sixth), ["sx", "i8"], ["sy", "least"]),
+            said("i8 0.0625 -3", "i8 0.03125 -128", "gives has")
+        );
+        assert_eq!(
+            of(sigmoid(sixth), ["sx", "i8"], ["256th", "least"]),
+            said("i8 0.0625 -3", "i8 0.00390625 -128", "0 has")
+        );
+        assert_eq!(of(sigmoid(0.2), ["sx", "i8"], ["256th", "least"]).2, "has has");
+
+        // Without a zero point it is 0, and the type is that of the bytes, by default u8. The result may have another name.
+        let mut nodes = between(swish(), &["q", "scale"], &["same", "scale"]);
+        let value = Attribute {
+            name: "value_float".into(),
+            f: Some(0.5),
+            ..Default::default()
+        };
+        nodes.insert(0, with(node("Constant", &[], "scale"), vec![value]));
+        nodes.insert(1, node("QuantizeLinear", &["real", "scale"], "q"));
+        nodes.insert(4, node("Identity", &["y"], "same"));
+        let one = quantized(nodes);
+        for which in ["x", "y"] {
+            assert_eq!(
+                one[which],
+                serde_json::json!({"type": "u8", "scale": 0.5, "zero_point": 0})
+            );
+        }
+
+        // Scales of channels or in an operand, other types, and a result that stays a float.
+        for [scale, zero_point] in [["channels", "u8"], ["operand", "u8"], ["sx", "u16"], ["sx", "operand"]] {
+            let nodes = between(swish(), &["q", "sx", "u8"], &["y", scale, zero_point]);
+            assert!(quantized(nodes).is_null(), "{scale} {zero_point}");
+            let nodes = between(swish(), &["q", scale, zero_point], &["y", "sx", "u8"]);
+            assert!(quantized(nodes).is_null(), "{scale} {zero_point}");
+        }
+        let nodes = vec![node("DequantizeLinear", &["q", "sx", "u8"], "x"), swish()];
+        assert!(quantized(nodes).is_null());
     }
 }

@@ -160,6 +160,8 @@ pub(super) const EXTERNAL: i32 = 1;
 
 /// TensorProto's types of elements.
 pub(super) const FLOAT: i32 = 1;
+pub(super) const UINT8: i32 = 2;
+pub(super) const INT8: i32 = 3;
 pub(super) const INT32: i32 = 6;
 pub(super) const INT64: i32 = 7;
 pub(super) const FLOAT16: i32 = 10;
@@ -259,6 +261,7 @@ impl Tensor {
         match self.data_type {
             DOUBLE | INT64 => 8,
             FLOAT | INT32 => 4,
+            UINT8 | INT8 => 1,
             _ => 2,
         }
     }
@@ -270,6 +273,8 @@ impl Tensor {
                 FLOAT => f32::from_le_bytes(bytes.try_into().ok()?).into(),
                 INT32 => i32::from_le_bytes(bytes.try_into().ok()?).into(),
                 INT64 => i64::from_le_bytes(bytes.try_into().ok()?) as f64,
+                UINT8 => u8::from_le_bytes(bytes.try_into().ok()?).into(),
+                INT8 => i8::from_le_bytes(bytes.try_into().ok()?).into(),
                 FLOAT16 => f16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
                 DOUBLE => f64::from_le_bytes(bytes.try_into().ok()?),
                 BFLOAT16 => bf16::from_le_bytes(bytes.try_into().ok()?).to_f64(),
@@ -292,7 +297,7 @@ impl Tensor {
             match self.data_type {
                 FLOAT => self.float_data.iter().map(|&one| one.into()).collect(),
                 DOUBLE => self.double_data.clone(),
-                INT32 => self.int32_data.iter().map(|&one| one.into()).collect(),
+                INT32 | UINT8 | INT8 => self.int32_data.iter().map(|&one| one.into()).collect(),
                 INT64 => self.int64_data.iter().map(|&one| one as f64).collect(),
                 // Halves are stored as bits.
                 _ => {
