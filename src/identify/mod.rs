@@ -1,13 +1,14 @@
 //! Which hard sigmoid made these numbers?
 //!
 //! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation()`] finds an input that
-//! would tell two definitions apart.
+//! would tell two definitions apart. [`quantized()`] names the functions that made these bytes.
 
 mod constraints;
 mod data;
 mod error;
 mod parts;
 mod precision;
+mod quantized;
 mod report;
 mod result;
 mod search;
@@ -16,6 +17,7 @@ mod separation;
 pub use data::Gradient;
 pub use error::IdentifyError;
 pub use precision::{Precision, Rounding};
+pub use quantized::{QuantizedMatch, quantized};
 pub use result::{Agreement, Identification, KinkCounts, Match, Ranges, Verdict};
 pub use separation::{Separation, separation};
 

@@ -3,6 +3,7 @@
 use crate::{common::golden, quantized_mobilenet};
 use hard_sigmoid::{
     Byte, DType, HardSigmoid, Quantization, QuantizationError, Quantized, QuantizedGate, Rounding, Unary, cpu,
+    identify::{IdentifyError, QuantizedMatch, quantized},
 };
 use std::fs;
 
@@ -192,4 +193,72 @@ fn what_no_framework_takes_is_refused() {
         error.to_string(),
         "binarize has no quantized form; take forward, hard_swish, or a gate"
     );
+}
+
+/// x of a row.
+fn all_bytes() -> Vec<u8> {
+    (0..=255).collect()
+}
+
+fn identified(tensors: &[Quantization], y: &[u8]) -> Vec<QuantizedMatch> {
+    quantized(&all_bytes(), y, tensors[0], tensors[1]).unwrap()
+}
+
+#[test]
+fn identify_names_who_made_the_bytes() {
+    for (name, rounding) in [
+        ("onnx", Rounding::Onnx),
+        ("affine(0.16666667, 0.5)", Rounding::Onnx),
+        ("affine(0.16666667, 0.5).hard_swish", Rounding::Onnx),
+        ("pytorch", Rounding::PyTorch),
+        ("pytorch.hard_swish", Rounding::PyTorch),
+        ("tflite.hard_swish", Rounding::TfLite),
+    ] {
+        let op = op(&name.replace("tflite", "pytorch"));
+        let mut alone = 0;
+        for (tensors, y) in rows(name, 2) {
+            let matches = identified(&tensors, &y);
+            let fitting: Vec<_> = matches
+                .iter()
+                .filter(|one| one.fits())
+                .map(|one| one.function)
+                .collect();
+            let is_it = |one: &&Quantized| one.op() == op && one.rounding() == rounding;
+            assert_eq!(fitting.iter().filter(is_it).count(), 1, "{name}");
+            // Other definitions may have the same table.
+            alone += usize::from(
+                fitting
+                    .iter()
+                    .all(|one| one.op().name() == op.name() && one.rounding() == rounding),
+            );
+        }
+        assert!(alone > 0, "{name}: nothing tells its roundings from the others");
+    }
+}
+
+/// A gate whose a is one byte is a function of b, but no hard sigmoid.
+#[test]
+fn identify_finds_nothing_in_other_bytes() {
+    let mut checked = 0;
+    for (tensors, y) in rows("onnx.gate", 4) {
+        let y: Vec<u8> = y.chunks(256).map(|row| row[77]).collect();
+        let of = [tensors[1], tensors[3]];
+        let is_constant = y.iter().all(|one| *one == y[0]);
+        if is_constant {
+            continue;
+        }
+        let matches = identified(&of, &y);
+        let nearest = matches[0];
+        let differing: Vec<_> = (0..256).filter(|&i| nearest.function.table()[i] != y[i]).collect();
+        assert!(!nearest.fits() && nearest.differing == differing.len() && nearest.first == Some(differing[0]));
+        assert!(matches.is_sorted_by_key(|one| one.differing));
+        checked += 1;
+    }
+    assert!(checked > 0);
+    let of = Quantization::u8(1.0, 0).unwrap();
+    let error = quantized(&[1, 2], &[1], of, of).unwrap_err();
+    let (len, x_len) = (1, 2);
+    assert_eq!(error, IdentifyError::LengthMismatch { name: "y", len, x_len });
+    // Without data, nothing is contradicted.
+    assert!(quantized(&[], &[], of, of).unwrap().iter().all(QuantizedMatch::fits));
 }

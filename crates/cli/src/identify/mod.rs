@@ -1,11 +1,14 @@
 //! Which hard sigmoid made this data? Its name on the first line, then how far each preset agrees.
 
+mod bytes;
+
 use crate::{
     npy::{self, Numbers},
     out::Out,
     outcome::Outcome,
     progress,
 };
+use bytes::Scales;
 use clap::{Args, ValueHint};
 use hard_sigmoid::identify::{Agreement, Gradient, Identification, Match, Separation, Verdict, identify_within};
 use serde_json::{Value, json};
@@ -18,6 +21,9 @@ use std::{io::Write, path::PathBuf};
 /// another type than y, but y and dx must have the same one. The sign of zero and the payload of NaN don't count. Noisy data are
 /// unknown, unless --atol says how much y and dx may be off; then the first line ends in "within TOLERANCE", and fitted ALPHA and
 /// BETA come with the ranges that the tolerance leaves open.
+///
+/// x and y may be uint8 or int8 in .npy or .npz files, with the scales and zero points of both. Then the first line has the operation, the
+/// definition, and whose roundings: onnx, pytorch or tflite. Scales aren't searched.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
@@ -36,6 +42,8 @@ pub struct Arguments {
     /// By how much y and dx may be off, if no definition gives every bit
     #[arg(long, value_hint = ValueHint::Other, value_name = "TOLERANCE", default_value = "0", allow_negative_numbers = true)]
     atol: f32,
+    #[command(flatten)]
+    scales: Scales,
     /// Prints JSON; README.md describes it
     #[arg(long)]
     json: bool,
@@ -45,6 +53,7 @@ const AFTER: &str = "\
 Examples:
   hard-sigmoid identify x.npy y.npy
   hard-sigmoid identify x.npy y.npy --grad g.npy --dx dx.npy
+  hard-sigmoid identify bytes.x.npy bytes.y.npy --x-scale 0.043 --x-zero-point 131 --y-scale 0.0224 --y-zero-point 17
   hard-sigmoid identify --json --atol 1e-5 weights.safetensors:layer.x weights.safetensors:layer.y
 
 Exit status:
@@ -55,6 +64,9 @@ Exit status:
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let files = [&arguments.input, &arguments.output].into_iter();
     npy::check_one_stdin(files.chain(&arguments.grad).chain(&arguments.dx))?;
+    if let Some(scales) = arguments.scales.given() {
+        return bytes::run(arguments, scales, out);
+    }
     let x = npy::numbers(&arguments.input)?;
     let read = |path: &PathBuf| {
         let numbers = npy::numbers(path)?;

@@ -12,6 +12,7 @@ mod tests;
 pub(crate) use {
     header::shown,
     reader::{
-        Numbers, Reader, check_one_stdin, check_same_order, check_same_shape, dtype, dtype_of, head, numbers, shipped,
+        Bytes, Numbers, Reader, bytes, check_one_stdin, check_same_order, check_same_shape, dtype, dtype_of, head,
+        numbers, shipped,
     },
 };

@@ -270,7 +270,8 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
         }
         other => {
             return Err(reader.at_path(format!(
-                "its dtype is '{other}'; supported are float64, float32, float16, and uint16 as the bits of bfloat16"
+                "its dtype is '{other}'; supported are float64, float32, float16, and uint16 as the bits of bfloat16, and for \
+                 identify with scales uint8 and int8"
             )));
         }
     };
@@ -282,8 +283,29 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
     Ok(Numbers { values, shape, element })
 }
 
+/// The bits of 8-bit numbers, in C order.
+pub struct Bytes {
+    pub bits: Vec<u8>,
+    pub shape: Vec<u64>,
+    pub byte: Byte,
+}
+
+pub fn bytes(path: &Path) -> Result<Bytes, String> {
+    let reader = Reader::open(path)?;
+    let (shape, is_fortran) = (reader.shape().to_vec(), reader.is_fortran());
+    let byte = match reader.dtype() {
+        "|u1" => Byte::U8,
+        "|i1" => Byte::I8,
+        other => return Err(reader.at_path(format!("its dtype is '{other}'; with scales it must be uint8 or int8"))),
+    };
+    let len = reader.checked(1).map_err(|message| reader.at_path(message))?;
+    let bits = reader.read_all(len, |bits: u8| bits)?;
+    let bits = if is_fortran { in_c_order(&bits, &shape) } else { bits };
+    Ok(Bytes { bits, shape, byte })
+}
+
 /// Reorders values from Fortran order, in which the first index changes fastest.
-fn in_c_order(values: &[f32], shape: &[u64]) -> Vec<f32> {
+fn in_c_order<T: Copy>(values: &[T], shape: &[u64]) -> Vec<T> {
     let mut strides = vec![1; shape.len()];
     for axis in 1..shape.len() {
         strides[axis] = strides[axis - 1] * shape[axis - 1] as usize;

@@ -21,6 +21,8 @@ fn examples_run_as_written() {
         (golden("pytorch.y.npy"), "y.npy"),
         (golden("pytorch.dx.npy"), "dx.npy"),
         (golden("quantized/onnx.y.npy"), "q.npy"),
+        (golden("quantized_mobilenet/22.npy"), "bytes.x.npy"),
+        (golden("quantized_mobilenet/23.npy"), "bytes.y.npy"),
         (models.join("torch_block_dynamo_18.onnx"), "model.onnx"),
         (models.join("keras2.keras"), "old.keras"),
         (models.join("keras3.keras"), "new.keras"),

@@ -177,3 +177,55 @@ fn json_says_the_same() {
     assert_eq!(json["matches"][0]["y"]["differing"], 0);
     assert_eq!(json["matches"].as_array().unwrap().len(), 8);
 }
+
+/// The bytes are those of `n0_7`, a hard swish of a MobileNetV3-small in ONNX Runtime; the scales are in its `nodes.tsv`.
+#[test]
+fn it_names_a_quantized_function() {
+    let files = golden("quantized_mobilenet");
+    let scale = |bits: u32| f32::from_bits(bits);
+    let of_x = format!("--x-scale {} --x-zero-point 131", scale(0x3d30_22c2));
+    let of_y = format!("--y-scale {} --y-zero-point 17", scale(0x3cb7_e13b));
+    let given = format!("22.npy 23.npy {of_x} {of_y}");
+    let (status, out) = identify(&files, &given);
+    let first = out.lines().next().unwrap();
+    // Its data tell the function, but not all roundings.
+    assert_eq!(status, Some(1));
+    assert!(
+        first.contains("hard_swish of affine(0.16666667, 0.5, strict) (onnx)"),
+        "{out}"
+    );
+    assert!(
+        !first.contains("forward") && !first.contains("of keras (") && !first.contains("tflite"),
+        "{out}"
+    );
+    assert!(
+        out.contains(
+            "hard_swish of pytorch (tflite) differs in 12: in element 123 x is 100 and y is 1, but it gives 0."
+        ),
+        "{out}"
+    );
+    let (_, out) = identify(&files, &format!("{given} --json"));
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let fitting = found["fitting"].as_u64().unwrap() as usize;
+    assert_eq!(fitting, first.split(" or ").count());
+    let matches = found["matches"].as_array().unwrap();
+    assert!(matches.len() > fitting && matches[fitting]["first"]["gives"].is_i64());
+
+    // Nobody's bytes: with the zero point of another tensor.
+    let other = given.replace("--y-zero-point 17", "--y-zero-point 18");
+    let (status, out) = identify(&files, &other);
+    assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")));
+    assert!(out.contains("\n0 of ") && out.contains("but it gives "), "{out}");
+
+    let refused = |arguments: &str, why: &str| refused(&files, &format!("identify {arguments}"), why);
+    refused("22.npy 23.npy", "its dtype is '|u1'");
+    refused(
+        &given.replace("131", "256"),
+        "x: zero point is 256; it must be a number of u8, from 0 to 255",
+    );
+    refused(
+        &given.replace("22.npy", "../x.npy"),
+        "its dtype is '<f4'; with scales it must be uint8 or int8",
+    );
+    refused(&given.replace("23.npy", "2.npy"), "has shape");
+}
