@@ -245,7 +245,7 @@ impl Bench {
         let size = len as u64;
         let storage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let [x, y, table] = [size, size, 1 << 16].map(|size| buffer(&self.device, size, storage));
-        let data: Vec<u8> = (0..len).map(|i| (i * 7919 >> 3) as u8).collect();
+        let data: Vec<u8> = (0..len).map(|i| ((i * 7919) >> 3) as u8).collect();
         self.queue.write_buffer(&x, 0, &data);
         let channels = 256.min(len as u32 / 4);
         let shapes = [1, channels].map(|inner| Broadcast::new(4096.min(len as u32 / inner), inner).unwrap());

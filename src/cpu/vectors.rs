@@ -117,6 +117,7 @@ fn replaced(table: &[u8; 256], bytes: &mut [u8]) {
 
 /// [`Vectors::look_up`], where the processor takes the places of a vector as numbers of bytes in other vectors.
 #[cfg(all(feature = "parallel", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[clippy::msrv = "1.89.0"]
 #[inline(always)]
 fn shuffled<S: Simd>(simd: S, table: &[u8; 256], bytes: &mut [u8]) {
     simd.vectorize(

@@ -220,10 +220,8 @@ pub fn quantized(of: Quantized, prefix: &str) -> Result<String, OpError> {
     let about = about(of.op().into());
     let table = of.table();
     let rows = table.chunks(32).map(|row| {
-        let words = row.as_chunks::<4>().0.iter();
-        let words: Vec<_> = words
-            .map(|&word| format!("{:#010x}u", u32::from_le_bytes(word)))
-            .collect();
+        let word = |word: &[u8]| word.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+        let words: Vec<_> = row.chunks(4).map(|bytes| format!("{:#010x}u", word(bytes))).collect();
         format!("        {},\n", words.join(", "))
     });
     let rows: String = rows.collect();

@@ -30,7 +30,7 @@ pub struct Activation {
     /// The type in which the model computes it. None if it is float32, or not known.
     pub dtype: Option<&'static str>,
     /// What it is in 8 bits. None if it isn't quantized.
-    pub quantized: Option<EightBits>,
+    pub quantized: Option<Box<EightBits>>,
     #[serde(skip)]
     pub ways: Vec<Way>,
 }

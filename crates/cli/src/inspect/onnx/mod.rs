@@ -293,12 +293,12 @@ impl Names {
     }
 
     /// What an activation is in 8 bits, if it is one operator between a DequantizeLinear and a QuantizeLinear.
-    fn eight_bits(&self, node: &Node, activation: &Activation) -> Option<EightBits> {
+    fn eight_bits(&self, node: &Node, activation: &Activation) -> Option<Box<EightBits>> {
         let is_one = matches!(node.op_type.as_str(), "HardSigmoid" | "HardSwish") && activation.dtype.is_none();
         let (x, y) = (node.input.first().filter(|_| is_one)?, node.output.first()?);
         let (x, y) = (self.dequantized.get(self.tensor(x))?, self.quantized.get(y)?);
         let definition = activation.ways.first()?.on_paper.definition();
-        EightBits::new(activation.function, definition, *x, *y)
+        EightBits::new(activation.function, definition, *x, *y).map(Box::new)
     }
 
     /// The type of a node's result, which is mostly that of its first operand of floats.
