@@ -154,7 +154,7 @@ pub enum Rounding {
     Onnx,
     /// PyTorch's with vectors (AVX2, AVX-512), which all whole groups of 64 elements have: it dequantizes by one fused
     /// multiplication and addition, `fma(scale, q, fl(scale·-zero_point))`, and multiplies by `fl(1 / scale)` to quantize. Of the few
-    /// elements after the last group, and of all without vectors, about one in a million is another byte.
+    /// elements after the last group, and of all without vectors, about one in a hundred thousand is another byte.
     PyTorch,
     /// TFLite's reference kernel of `HARD_SWISH`, in fixed point: only the hard swish of x·relu6(x + 3)/6.
     TfLite,
