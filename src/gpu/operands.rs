@@ -9,8 +9,8 @@ use crate::{
 /// A range of the caller's buffer, in bytes: one tensor of consecutive elements.
 ///
 /// It is made from `&wgpu::Buffer` (the whole buffer), from a `wgpu::BufferSlice`, or field by field. The range is
-/// exactly the tensor, and nothing outside it is written. If an odd number of halves ends within a word, the buffer
-/// must hold the whole word, whose other half keeps its value. The range must start at a multiple of the device's
+/// exactly the tensor, and nothing outside it is written. If halves or bytes end within a word, the buffer must hold
+/// the whole word, whose rest keeps its value. The range must start at a multiple of the device's
 /// `min_storage_buffer_offset_alignment`, and its buffer needs `BufferUsages::STORAGE`.
 #[derive(Clone, Copy, Debug)]
 pub struct BufferRange<'a> {

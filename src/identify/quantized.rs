@@ -27,7 +27,7 @@ impl QuantizedMatch {
 }
 
 /// Compares the bytes `y` with what each quantized function gives for the bytes `x`: the forward pass and the hard swish of every preset
-/// and of ONNX's 1/6·x + 1/2, in the arithmetic of each [`Rounding`] that has it. Those that give every `y` come first, then the others, the
+/// whose y is no other's, and of ONNX's 1/6·x + 1/2, in the arithmetic of each [`Rounding`] that has it. Those that give every `y` come first, then the others, the
 /// one that differs in the fewest elements first.
 ///
 /// Often several fit: the roundings of two frameworks give one byte nearly always. Signed numbers are given by their bits. The scales and zero
@@ -92,10 +92,59 @@ fn functions(x: Quantization, y: Quantization) -> impl Iterator<Item = Quantized
         .map(|preset| preset.definition)
         .chain([onnx]);
     let ops = definitions.flat_map(|definition| [Unary::Forward(definition), Unary::HardSwish(definition)]);
-    // TFLite has a few of them alone.
-    ops.flat_map(move |op| {
-        Rounding::ALL
+    ops.filter(|op| !is_anothers(*op)).flat_map(move |op| {
+        let is_tflites = op == Unary::HardSwish(HardSigmoid::PYTORCH);
+        let roundings = Rounding::ALL
             .iter()
-            .filter_map(move |&rounding| Quantized::new(op, x, y, rounding).ok())
+            .filter(move |one| **one != Rounding::TfLite || is_tflites);
+        // TFLite refuses some scales.
+        roundings.filter_map(move |&rounding| Quantized::new(op, x, y, rounding).ok())
     })
+}
+
+/// Whether y is that of another preset, from which this one differs in its gradient alone.
+fn is_anothers(op: Unary) -> bool {
+    match op {
+        Unary::Forward(definition) => {
+            [HardSigmoid::KERAS, HardSigmoid::SPARSE, HardSigmoid::KERAS3].contains(&definition)
+        }
+        Unary::HardSwish(definition) => [HardSigmoid::KERAS, HardSigmoid::SPARSE].contains(&definition),
+        Unary::Binarize(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left out is there under another name, and what is there isn't left out.
+    #[test]
+    fn no_two_presets_have_one_table_everywhere() {
+        let scales = [0.02, 0.05, 0.031].map(|scale| Quantization::u8(scale, 128).unwrap());
+        let fine = Quantization::u8(1.0 / 1000.0, 0).unwrap();
+        let bits = |op: Unary| -> Vec<u32> {
+            let x = (0..1 << 20).map(|i| (i as f32 / (1 << 16) as f32 - 8.0) * 1.000_001);
+            x.map(|x| op.apply(x, 0).to_bits()).collect()
+        };
+        for make in [Unary::Forward, Unary::HardSwish] {
+            let all: Vec<_> = HardSigmoid::PRESETS
+                .iter()
+                .map(|preset| make(preset.definition))
+                .collect();
+            let (left_out, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|op| is_anothers(*op));
+            for op in left_out {
+                let same = kept
+                    .iter()
+                    .find(|other| bits(**other) == bits(op))
+                    .expect("it is another's");
+                for x in scales {
+                    let table = |op| Quantized::new(op, x, fine, Rounding::Onnx).unwrap().table();
+                    assert_eq!(table(op), table(*same), "{op:?}");
+                }
+            }
+            for (i, op) in kept.iter().enumerate() {
+                assert!(kept[..i].iter().all(|other| bits(*other) != bits(*op)), "{op:?}");
+            }
+        }
+    }
 }

@@ -140,10 +140,8 @@ impl Quantization {
 
     /// The byte so many steps from the zero point.
     fn byte_of_steps(self, steps: f32) -> u8 {
-        let steps = if steps.is_nan() { f32::NEG_INFINITY } else { steps };
-        // `as` cuts off at the ends of i64.
-        let steps = steps.round_ties_even() as i64;
-        self.byte.saturated(steps.saturating_add(self.zero_point.into()))
+        // The sum is rounded only where it is far beyond the ends.
+        self.byte.rounded(steps.round_ties_even() + self.zero_point as f32)
     }
 }
 
@@ -154,7 +152,8 @@ pub enum Rounding {
     Onnx,
     /// PyTorch's with vectors (AVX2, AVX-512), which all whole groups of 64 elements have: it dequantizes by one fused
     /// multiplication and addition, `fma(scale, q, fl(scale·-zero_point))`, and multiplies by `fl(1 / scale)` to quantize. Of the few
-    /// elements after the last group, and of all without vectors, about one in a hundred thousand is another byte.
+    /// elements after the last group, and of all without vectors, about one in a hundred thousand is another byte. Where y is
+    /// 2^31 scales or more PyTorch's integers wrap; here they are cut off.
     PyTorch,
     /// TFLite's reference kernel of `HARD_SWISH`, in fixed point: only the hard swish of x·relu6(x + 3)/6.
     TfLite,
@@ -192,6 +191,11 @@ pub enum QuantizationError {
     },
     /// TFLite's hard swish takes input and output of one type.
     TfLiteTypes,
+    /// TFLite's hard swish has no defined result for a scale of x from 3·2^23 on.
+    TfLiteLargeScale {
+        /// The scale of x.
+        x: f32,
+    },
     /// TFLite's hard swish refuses an input scale of 128 output scales or more.
     TfLiteScales {
         /// The scale of x.
@@ -225,6 +229,10 @@ impl fmt::Display for QuantizationError {
             Self::TfLiteTypes => write!(
                 f,
                 "TFLite's hard swish takes x and y of one type; give both as u8 or as i8"
+            ),
+            Self::TfLiteLargeScale { x } => write!(
+                f,
+                "TFLite shifts by too many places where the scale of x is 3·2^23 or more, but {x:?} was given; take the rounding onnx"
             ),
             Self::TfLiteScales { x, y } => write!(
                 f,
@@ -260,7 +268,7 @@ impl Quantized {
     ///
     /// # Errors
     /// [`QuantizationError::Op`] for other operations; with [`Rounding::TfLite`] also [`QuantizationError::NoTfLiteKernel`],
-    /// [`QuantizationError::TfLiteTypes`] and [`QuantizationError::TfLiteScales`].
+    /// [`QuantizationError::TfLiteTypes`], [`QuantizationError::TfLiteScales`] and [`QuantizationError::TfLiteLargeScale`].
     pub fn new(op: Unary, x: Quantization, y: Quantization, rounding: Rounding) -> Result<Self, QuantizationError> {
         let definition = match op {
             Unary::Forward(definition) | Unary::HardSwish(definition) => definition,
@@ -275,7 +283,11 @@ impl Quantized {
             if x.byte != y.byte {
                 return Err(QuantizationError::TfLiteTypes);
             }
-            if TfLite::new(x, y).to_y.exponent > 0 {
+            let fixed = TfLite::new(x, y);
+            if fixed.to_relu.exponent > MAX_SHIFT + 1 {
+                return Err(QuantizationError::TfLiteLargeScale { x: x.scale });
+            }
+            if fixed.to_y.exponent > 0 {
                 let [x, y] = [x.scale, y.scale];
                 return Err(QuantizationError::TfLiteScales { x, y });
             }
@@ -382,6 +394,9 @@ struct TfLite {
     to_relu: Multiplier,
 }
 
+/// The most places by which TFLite can shift an integer of 32 bits to the left.
+const MAX_SHIFT: i32 = 30;
+
 /// A factor: `fixed·2^(exponent - 15)`.
 #[derive(Clone, Copy)]
 struct Multiplier {
@@ -453,8 +468,7 @@ fn cut_product(a: i16, b: i16) -> i16 {
 
 /// TFLite's `SaturatingLeftShift`.
 fn shifted_left(value: i16, places: i32) -> i16 {
-    // TFLite doesn't shift by more.
-    let wide = i64::from(value) << places.min(32);
+    let wide = i64::from(value) << places;
     wide.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 

@@ -23,8 +23,8 @@ pub struct Binding {
     pub tensor: usize,
     /// Where the range starts, in bytes from the start of the tensor.
     pub offset: u64,
-    /// How long the range is, in bytes. It consists of whole words, so after an odd number of halves it includes the
-    /// half that follows.
+    /// How long the range is, in bytes. It consists of whole words, so where halves or bytes end within a word it
+    /// includes what follows in it.
     pub size: u64,
 }
 

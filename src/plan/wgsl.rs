@@ -191,7 +191,7 @@ pub fn scalar(op: impl Into<Op>, options: &Options) -> Result<String, OpError> {
 }
 
 /// A quantized function as a plain function of a byte, `fn hard_swish_quantized(x: u32) -> u32`, or `hard_sigmoid_quantized`. It takes
-/// and returns the bits of a `u8` or an `i8` in a `u32`. The table is in the text, so each pair of scales has a text of its own; the
+/// the lowest 8 bits of a `u32`, and returns the bits of a `u8` or an `i8` in one. The table is in the text, so each pair of scales has a text of its own; the
 /// kernel of [`Op::Lookup`] has one for all.
 ///
 /// ```
@@ -228,7 +228,7 @@ pub fn quantized(of: Quantized, prefix: &str) -> Result<String, OpError> {
     Ok(format!(
         "{about}// {x}, {y}, rounded as by {}.\n\n\
          fn {prefix}{name}_quantized(x: u32) -> u32 {{\n    var table = array<u32, 64>(\n{rows}    );\n    \
-         return (table[x >> 2u] >> (x << 3u)) & 0xffu;\n}}\n",
+         return (table[(x >> 2u) & 63u] >> (x << 3u)) & 0xffu;\n}}\n",
         of.rounding()
     ))
 }

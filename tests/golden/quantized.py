@@ -537,11 +537,13 @@ def pytorch(rng):
         save(f"{name}.scalar", kept, compare(f"{name}, scalar code", kept, scalars(run), scalar))
         compare(f"{name}, vector code, more", more, vectors(run), vector)
         compare(f"{name}, scalar code, more", more, scalars(run), scalar)
+        # The two codes differ at few bytes, which lie in a group and after it.
+        apart_at = np.flatnonzero(vector(kept[-1]) != scalar(kept[-1]))
         for length in range(1, 101):
             whole = length // 64 * 64
-            x = numbers(np.tile(BYTES, 2)[:length], 0)
-            expected = np.concatenate([vector(kept[-1])[:whole], scalar(kept[-1])[whole:length]])
-            assert (run(kept[-1], x) == expected).all(), f"{name}: length {length}"
+            x = apart_at[np.arange(length) % len(apart_at)].astype(np.uint8)
+            expected = np.concatenate([vector(kept[-1])[x[:whole]], scalar(kept[-1])[x[whole:]]])
+            assert (run(kept[-1], numbers(x, 0)) == expected).all(), f"{name}: length {length}"
         count(f"{name}, vector code against ONNX's", more, vector, defined)
         count(f"{name}, scalar code against ONNX's", more, scalar, defined)
 

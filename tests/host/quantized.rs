@@ -180,6 +180,13 @@ fn what_no_framework_takes_is_refused() {
     let new = |op, x, y| Quantized::new(op, x, y, Rounding::TfLite).unwrap_err();
     assert_eq!(new(swish, u8, i8), QuantizationError::TfLiteTypes);
     assert!(matches!(new(swish, u8, small), QuantizationError::TfLiteScales { .. }));
+    // 3·2^23, and the number below it, which TFLite takes.
+    let of = |scale| Quantization::u8(scale, 100).unwrap();
+    assert!(matches!(
+        new(swish, of(25_165_824.0), of(1e7)),
+        QuantizationError::TfLiteLargeScale { .. }
+    ));
+    assert!(Quantized::new(swish, of(25_165_822.0), of(1e7), Rounding::TfLite).is_ok());
     for op in [
         Unary::Forward(HardSigmoid::PYTORCH),
         Unary::HardSwish(HardSigmoid::KERAS),

@@ -104,6 +104,9 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
     let in_file = || x.as_ref().and_then(npy::Reader::element);
+    if arguments.dtype == Some(DType::U8) {
+        return Err("--dtype is f32, f16 or bf16; 8-bit numbers have the type that their file says".into());
+    }
     match arguments.dtype.or_else(in_file) {
         Some(DType::F16) => run_in::<f16>(arguments, x, out),
         Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),

@@ -107,7 +107,8 @@ export class HardSigmoid {
 
 /**
  * Any operation on the CPU. `inputs` and results are in the order that Operation gives. Together they may take 3.5 GiB. For `unpack`,
- * `length` is the number of signs, by default all; it returns a Float32Array, or halves as the `dtype` says in a Uint16Array.
+ * `length` is the number of signs, by default all; it returns a Float32Array, or halves as the `dtype` says in a Uint16Array. A `lookup`
+ * returns an array of x's kind: where the table's y has another type, read it as `new Int8Array(y.buffer)`.
  */
 export function compute(operation: "pack", parameters: Parameters, inputs: Numbers[], options?: { dtype?: DType }): Uint32Array[];
 export function compute(

@@ -34,7 +34,7 @@ def quantized(
     - ``"onnx"``, ONNX Runtime's: ``DequantizeLinear``, the function in float32, ``QuantizeLinear``. Its ``HardSwish`` is that of
       ``HardSigmoid.affine(1 / 6, 0.5)``.
     - ``"pytorch"``, PyTorch's with vectors, which whole groups of 64 elements have. Of the few elements after the last group about one in a
-      million differs by 1. The result of its hardsigmoid has the scale 1/256, and the zero point 0, or -128 for int8.
+      hundred thousand differs by 1. The result of its hardsigmoid has the scale 1/256, and the zero point 0, or -128 for int8.
     - ``"tflite"``, that of TFLite's reference kernel of ``HARD_SWISH``, in fixed point.
 
     >>> q = np.uint8([0, 80, 100, 160, 255])

@@ -117,7 +117,7 @@ struct Names {
     /// What the bytes stood for that a DequantizeLinear made this tensor of.
     dequantized: HashMap<String, Quantization>,
     /// What the bytes stand for that a QuantizeLinear makes of this tensor.
-    quantized: HashMap<String, Quantization>,
+    quantized: HashMap<String, Option<Quantization>>,
 }
 
 impl Scope {
@@ -185,9 +185,9 @@ impl Scope {
             for activation in node.built_in(&name) {
                 match activation {
                     Some(activation) => {
+                        let activation = Activation { dtype, ..activation };
                         let quantized = self.names.eight_bits(node, &activation);
                         found.activations.push(Activation {
-                            dtype,
                             quantized,
                             ..activation
                         });
@@ -262,7 +262,8 @@ impl Names {
                     self.elements.insert(output.clone(), element);
                     if let Some(quantization) = self.quantization(node, element) {
                         let input = self.tensor(input).to_owned();
-                        self.quantized.entry(input).or_insert(quantization);
+                        let also = self.quantized.entry(input).or_insert(Some(quantization));
+                        *also = also.filter(|one| *one == quantization);
                     }
                 }
                 "DequantizeLinear" => {
@@ -296,7 +297,7 @@ impl Names {
     fn eight_bits(&self, node: &Node, activation: &Activation) -> Option<Box<EightBits>> {
         let is_one = matches!(node.op_type.as_str(), "HardSigmoid" | "HardSwish") && activation.dtype.is_none();
         let (x, y) = (node.input.first().filter(|_| is_one)?, node.output.first()?);
-        let (x, y) = (self.dequantized.get(self.tensor(x))?, self.quantized.get(y)?);
+        let (x, y) = (self.dequantized.get(self.tensor(x))?, self.quantized.get(y)?.as_ref()?);
         let definition = activation.ways.first()?.on_paper.definition();
         EightBits::new(activation.function, definition, *x, *y).map(Box::new)
     }
@@ -1385,6 +1386,17 @@ mod tests {
             assert!(quantized(nodes).is_null(), "{scale} {zero_point}");
         }
         let nodes = vec![node("DequantizeLinear", &["q", "sx", "u8"], "x"), swish()];
+        assert!(quantized(nodes).is_null());
+        // A function in float16, and a result that is quantized in two ways.
+        let nodes = vec![
+            node("DequantizeLinear", &["q", "sx", "u8"], "wide"),
+            cast("wide", FLOAT16, "x"),
+            swish(),
+            node("QuantizeLinear", &["y", "sy", "u8"], "out"),
+        ];
+        assert!(quantized(nodes).is_null());
+        let mut nodes = between(swish(), &["q", "sx", "u8"], &["y", "sy", "u8"]);
+        nodes.push(node("QuantizeLinear", &["y", "sx", "u8"], "other"));
         assert!(quantized(nodes).is_null());
     }
 }
