@@ -170,7 +170,7 @@ pub fn functions(adapter: &wgpu::Adapter) {
                 }}"
             );
         // The bits above a byte don't matter.
-        let x: Vec<u32> = (0..ROW as u32).map(|i| i % 256 | (i / 256) * 0x0123_4500).collect();
+        let x: Vec<u32> = (0..ROW as u32).map(|i| (i % 256) | ((i / 256) * 0x0123_4500)).collect();
         let (before, zero) = (vec![0xed; size_of_val(&x[..])], [0; 16]);
         let y = embedder.run(&text, [bytemuck::cast_slice(&x), &before, &zero], ROW);
         let expected = of.table().map(u32::from).repeat(ROW / 256);
