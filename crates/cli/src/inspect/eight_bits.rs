@@ -35,6 +35,7 @@ pub struct Elsewhere {
 const NO_FUNCTION: &str = "has no such function in 8 bits";
 const ONE_TYPE: &str = "takes x and y of one type";
 const FIXED: &str = "gives y the scale 1/256, with the smallest number as zero point";
+const LARGE: &str = "has no defined bytes for an x whose scale is 3·2^23 or more";
 const REFUSED: &str = "refuses an x whose scale is 128 times that of y or more";
 
 impl EightBits {
@@ -51,6 +52,7 @@ impl EightBits {
                 _ if !is_theirs => Err(NO_FUNCTION),
                 Err(QuantizationError::NoTfLiteKernel { .. }) => Err(NO_FUNCTION),
                 Err(QuantizationError::TfLiteScales { .. }) => Err(REFUSED),
+                Err(QuantizationError::TfLiteLargeScale { .. }) => Err(LARGE),
                 Err(_) => Err(ONE_TYPE),
                 Ok(_) if x.byte() != y.byte() => Err(ONE_TYPE),
                 Ok(_) if function == Function::HardSigmoid && !is_fixed(y) => Err(FIXED),

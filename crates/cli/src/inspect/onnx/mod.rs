@@ -1302,6 +1302,7 @@ mod tests {
                 scalar("sx", 0.0625),
                 scalar("sy", 0.03125),
                 scalar("small", 0.0625 / 128.0),
+                scalar("large", 3.0 * 8_388_608.0),
                 scalar("256th", 1.0 / 256.0),
                 Tensor {
                     float_data: vec![0.5, 0.25],
@@ -1349,6 +1350,7 @@ mod tests {
             of(swish(), ["sx", "u8"], ["small", "u8"]).2.split(' ').next_back(),
             Some("refuses")
         );
+        assert!(of(swish(), ["large", "u8"], ["large", "u8"]).2.ends_with(" has"));
         let sixth = 1.0 / 6.0;
         assert_eq!(
             of(sigmoid(sixth), ["sx", "i8"], ["sy", "least"]),
