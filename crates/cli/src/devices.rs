@@ -319,7 +319,8 @@ impl Report {
             }
         }
         for speed in &self.speed {
-            if !(0.01..=2.0).contains(&speed.ratio()) || !(0.01..=1e5).contains(&speed.gigabytes_per_second) {
+            // A kernel can't be faster than a copy, but on a busy machine a copy may seem several times slower than it is.
+            if !(0.01..=10.0).contains(&speed.ratio()) || !(0.01..=1e5).contains(&speed.gigabytes_per_second) {
                 return wrong(format!(
                     "{} in {} can't have {} GB/s where a copy has {}",
                     speed.operation, speed.dtype, speed.gigabytes_per_second, speed.copy_gigabytes_per_second
