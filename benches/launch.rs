@@ -74,6 +74,9 @@ fn main() {
         ]
     });
     if is_short() {
+        for (_, ops) in first_uses() {
+            first_use(&adapter, &ops);
+        }
         return;
     }
 
@@ -157,15 +160,20 @@ const FIRST_ROUNDS: usize = 5;
 /// Seconds for the texts, the modules and the pipelines one after the other, and for `warm_up`.
 type FirstUse = [f64; 4];
 
-fn print_first_uses(adapter: &wgpu::Adapter) {
+/// What a first use may compile.
+fn first_uses() -> [(&'static str, Vec<(Op, DType)>); 2] {
     let forward = vec![(Op::from(Unary::Forward(DEFINITION)), DType::F32)];
-    let of_dtypes = |op: Op| DType::ALL.iter().map(move |&dtype| (op, dtype));
-    let all: Vec<_> = Op::all(DEFINITION).into_iter().flat_map(of_dtypes).collect();
+    let of_dtypes = |op: Op| op.dtypes().iter().map(move |&dtype| (op, dtype));
+    let all = Op::all(DEFINITION).into_iter().flat_map(of_dtypes).collect();
+    [("forward in f32", forward), ("every operation and type", all)]
+}
+
+fn print_first_uses(adapter: &wgpu::Adapter) {
     println!(
         "{:<26}{:>8} {:>11} {:>11} {:>11} {:>11}",
         "first use", "kernels", "text", "modules", "pipelines", "warm_up"
     );
-    for (name, ops) in [("forward in f32", forward), ("every operation and type", all)] {
+    for (name, ops) in first_uses() {
         let rounds: Vec<FirstUse> = (0..FIRST_ROUNDS).map(|_| first_use(adapter, &ops)).collect();
         let milliseconds = |i: usize| {
             let mut times: Vec<f64> = rounds.iter().map(|seconds| seconds[i]).collect();

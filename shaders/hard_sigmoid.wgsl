@@ -124,22 +124,27 @@ fn sixth(t: f32) -> f32 {
     return q + (t - 6.0 * q) * SIXTH;
 }
 
-// p / 6, correctly rounded, for any p that isn't NaN. p and the quotient are bits. It is computed in integers, so that no
-// subnormal is lost.
+// p / 6, correctly rounded, for any p that isn't NaN. p and the quotient are bits.
 fn divided_by_6(p: u32) -> u32 {
-    let exponent = magnitude_of(p) >> 23u;
-    let fraction = p & 0x007fffffu;
-    let is_tiny = exponent < 4u;
-    // `shift` gives the quotient 24 bits. Where the quotient may be subnormal, its unit is 2^-149 instead.
-    let shift = select(3u, 2u, fraction >= 0x00400000u);
-    let shift_of_tiny = max(exponent, 1u) - 1u;
-    let mantissa = fraction | select(0x00800000u, 0u, exponent == 0u);
-    let dividend = mantissa << select(shift, shift_of_tiny, is_tiny);
+    let magnitude = magnitude_of(p);
+    let quotient = product_sixth(bitcast<f32>(magnitude));
+    return (p & SIGN) | select(quotient, tiny_sixth(magnitude), magnitude < 0x01c00000u);
+}
+// The bits of p / 6, correctly rounded, for a p without a sign that is zero, infinite, or so large that the quotient is normal.
+//
+// SIXTH is (1 + 2^-25) / 6, so q is the quotient or the float after it. In units of the last place of q, p is a multiple of 8, or
+// of 4 in the upper half of its binade. So p - 6q is 2, 0, -2 or -4, and q is too large if it is -4. The last two bits of q tell,
+// since it is -4 modulo 8 for no other.
+fn product_sixth(p: f32) -> u32 {
+    let q = bitcast<u32>(p * SIXTH);
+    let is_odd_four = (bitcast<u32>(p) & 0x00400001u) == 0x00400001u;
+    return q - select(0u, 1u, (q & 3u) == select(2u, 0u, is_odd_four));
+}
+// The same for a p whose quotient is subnormal, in integers, since a GPU may take a subnormal float for zero.
+fn tiny_sixth(p: u32) -> u32 {
+    let binade = max(p >> 23u, 1u) - 1u;
+    let dividend = (p - (binade << 23u)) << binade; // in units of 2^-149, as the quotient is
     let quotient = dividend / 6u;
     let remainder = dividend - 6u * quotient;
-    let rounds_up = remainder + (quotient & 1u) > 3u;
-    // The leading one of the quotient adds one to the exponent, so the exponent here is one less.
-    let above = select((exponent - shift - 1u) << 23u, 0u, is_tiny);
-    let finite = above + quotient + select(0u, 1u, rounds_up);
-    return (p & 0x80000000u) | select(finite, INFINITE, exponent == 255u);
+    return quotient + select(0u, 1u, remainder + (quotient & 1u) > 3u);
 }

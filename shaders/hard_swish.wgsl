@@ -12,16 +12,6 @@ fn divided_hard_swish(x: u32) -> u32 {
     // At negative infinity y is a NaN too, and the quiet bit makes it INVALID_NAN.
     return select(y, x | QUIET, (magnitude > INFINITE) | (x == (INFINITE | SIGN)));
 }
-// The bits of p / 6, correctly rounded, for a p without a sign that is zero, infinite, or so large that the quotient is normal.
-//
-// SIXTH is (1 + 2^-25) / 6, so q is the quotient or the float after it. In units of the last place of q, p is a multiple of 8, or
-// of 4 in the upper half of its binade. So p - 6q is 2, 0, -2 or -4, and q is too large if it is -4. The last two bits of q tell,
-// since it is -4 modulo 8 for no other.
-fn product_sixth(p: f32) -> u32 {
-    let q = bitcast<u32>(p * SIXTH);
-    let is_odd_four = (bitcast<u32>(p) & 0x00400001u) == 0x00400001u;
-    return q - select(0u, 1u, (q & 3u) == select(2u, 0u, is_odd_four));
-}
 // y for the magnitude of an x below 2^-125, which is this many times 2^-149, as y is. There y is half of it, and between two
 // multiples the odd one if 3x has more than 24 bits and was rounded, otherwise the even one.
 fn tiny_hard_swish(magnitude: u32) -> u32 {

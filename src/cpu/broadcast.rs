@@ -255,7 +255,7 @@ fn column_sums<T: Scalar>(
     }
 }
 
-/// Adds each product to the sum of the same index.
+/// Adds each product to the sum of the same index. The last sums may have none.
 #[inline(always)]
 fn add_products<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]) {
     if !vectors.converts(T::DTYPE) {
@@ -264,12 +264,23 @@ fn add_products<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]
         }
         return;
     }
-    for ((sums, g), a) in sums.chunks_mut(STRIP).zip(g.chunks(STRIP)).zip(a.chunks(STRIP)) {
-        let mut wide = [[0.0; STRIP]; 2];
-        vectors.widen(g, &mut wide[0]);
-        vectors.widen(a, &mut wide[1]);
-        for ((sum, g), a) in sums.iter_mut().zip(&wide[0][..g.len()]).zip(&wide[1]) {
-            *sum += g * a;
-        }
+    let whole = g.len() / STRIP * STRIP;
+    for first in (0..whole).step_by(STRIP) {
+        let strip = first..first + STRIP;
+        add_strip(vectors, [&g[strip.clone()], &a[strip.clone()]], &mut sums[strip]);
+    }
+    if whole < g.len() {
+        add_strip(vectors, [&g[whole..], &a[whole..]], &mut sums[whole..]);
+    }
+}
+
+/// Adds at most as many products as a strip has.
+#[inline(always)]
+fn add_strip<T: Scalar>(vectors: Vectors, [g, a]: [&[T]; 2], sums: &mut [f32]) {
+    let mut wide = [[0.0; STRIP]; 2];
+    vectors.widen(g, &mut wide[0]);
+    vectors.widen(a, &mut wide[1]);
+    for ((sum, g), a) in sums.iter_mut().zip(&wide[0][..g.len()]).zip(&wide[1]) {
+        *sum += g * a;
     }
 }
