@@ -1,31 +1,123 @@
 //! The data, and how far definitions agree with them.
 
 use super::{
+    function::Function,
     parts::{any_index, of_parts},
     precision::Precision,
-    result::{Agreement, KinkCounts, Match},
+    result::{Agreement, KinkCounts, Match, NEAR, is_few},
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
+use std::{borrow::Cow, ops::Range};
 
 /// A gradient that goes with `x`.
 #[derive(Clone, Copy, Debug)]
-pub struct Gradient<'a> {
+pub struct Gradient<'a, T = f32> {
     /// The upstream gradient.
-    pub g: &'a [f32],
+    pub g: &'a [T],
     /// The gradient with respect to `x`.
-    pub dx: &'a [f32],
+    pub dx: &'a [T],
+}
+
+/// The numbers that [`identify`](super::identify()) takes: `f32` and `f64`.
+pub trait Real: sealed::Sealed + Copy + std::fmt::Display + Into<f64> + Send + Sync {
+    #[doc(hidden)]
+    fn singles(values: &[Self]) -> Cow<'_, [f32]>;
+
+    /// The values as they are, if `f32` may not hold them.
+    #[doc(hidden)]
+    fn doubles(values: &[Self]) -> Option<&[f64]>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+impl Real for f32 {
+    fn singles(values: &[f32]) -> Cow<'_, [f32]> {
+        values.into()
+    }
+
+    fn doubles(_: &[f32]) -> Option<&[f64]> {
+        None
+    }
+}
+
+impl Real for f64 {
+    fn singles(values: &[f64]) -> Cow<'_, [f32]> {
+        values.iter().map(|&value| value as f32).collect()
+    }
+
+    fn doubles(values: &[f64]) -> Option<&[f64]> {
+        Some(values)
+    }
+}
+
+/// Data in float64.
+#[derive(Clone, Copy)]
+struct Doubles<'a> {
+    x: &'a [f64],
+    y: &'a [f64],
+    gradient: Option<[&'a [f64]; 2]>,
+}
+
+impl<'a> Doubles<'a> {
+    /// The data, unless all of them are numbers of `f32`.
+    fn of<T: Real>(x: &'a [T], y: &'a [T], gradient: Option<Gradient<'a, T>>) -> Option<Self> {
+        let [x, y] = [T::doubles(x)?, T::doubles(y)?];
+        let gradient = gradient.and_then(|Gradient { g, dx }| Some([T::doubles(g)?, T::doubles(dx)?]));
+        let is_double = |value: f64| !value.is_nan() && f64::from(value as f32) != value;
+        let mut all = [x, y].into_iter().chain(gradient.into_iter().flatten());
+        let has_any = all.any(|values| any_index(values.len(), |i| is_double(values[i])).is_some());
+        has_any.then_some(Self { x, y, gradient })
+    }
 }
 
 /// The most elements that are looked at where a sample is enough.
 const SAMPLE: usize = 1 << 16;
 
+/// Numbers of `f32`, which may own what they were rounded to.
+pub(super) struct Singles<'a> {
+    x: Cow<'a, [f32]>,
+    y: Cow<'a, [f32]>,
+    gradient: Option<[Cow<'a, [f32]>; 2]>,
+    doubles: Option<Doubles<'a>>,
+}
+
+impl<'a> Singles<'a> {
+    pub(super) fn of<T: Real>(x: &'a [T], y: &'a [T], gradient: Option<Gradient<'a, T>>) -> Self {
+        Self {
+            x: T::singles(x),
+            y: T::singles(y),
+            gradient: gradient.map(|Gradient { g, dx }| [T::singles(g), T::singles(dx)]),
+            doubles: Doubles::of(x, y, gradient),
+        }
+    }
+
+    pub(super) fn data(&self, function: Function) -> Data<'_> {
+        let gradient = self.gradient.as_ref().map(|[g, dx]| Gradient { g, dx });
+        let mut data = Data::new(&self.x, &self.y, gradient);
+        data.function = function;
+        if self.doubles.is_some() {
+            data.doubles = self.doubles;
+            data.precisions = Precision::DOUBLES.into();
+        }
+        let has_gradient = |one: &Precision| gradient.is_none() || one.has_gradient(function);
+        data.precisions.retain(has_gradient);
+        data
+    }
+}
+
 pub(super) struct Data<'a> {
+    pub(super) function: Function,
     pub(super) x: &'a [f32],
     pub(super) y: &'a [f32],
     pub(super) gradient: Option<Gradient<'a>>,
+    doubles: Option<Doubles<'a>>,
     /// By how much `y` and `dx` may be off.
     pub(super) atol: f32,
-    /// The precisions that the data may have. Those of `f32` are always among them.
+    /// The precisions that the data may have, the plainest first.
     pub(super) precisions: Vec<Precision>,
 }
 
@@ -47,17 +139,51 @@ impl<'a> Data<'a> {
             precisions.extend(considered);
         }
         Self {
+            function: Function::HardSigmoid,
             x,
             y,
             gradient,
+            doubles: None,
             atol: 0.0,
             precisions,
         }
     }
 
+    /// Element `i` of `y`.
+    pub(super) fn y(&self, i: usize) -> f64 {
+        self.doubles.map_or_else(|| self.y[i].into(), |doubles| doubles.y[i])
+    }
+
+    /// What a definition gives for element `i` of `y`.
+    pub(super) fn expected(&self, i: usize, definition: HardSigmoid, precision: Precision) -> f64 {
+        match (self.doubles, precision.double()) {
+            (Some(doubles), Some(double)) => double.forward(self.function, definition, doubles.x[i]),
+            _ => precision.forward(self.function, definition, self.x[i]).into(),
+        }
+    }
+
+    /// Element `i` of `dx`, and what a definition gives for it.
+    fn gradients(&self, i: usize, definition: HardSigmoid, precision: Precision) -> Option<[f64; 2]> {
+        let Gradient { g, dx } = self.gradient?;
+        let doubles = self.doubles.and_then(|doubles| Some((doubles.x, doubles.gradient?)));
+        Some(match (doubles, precision.double()) {
+            (Some((x, [g, dx])), Some(double)) => [dx[i], double.backward(self.function, definition, x[i], g[i])],
+            _ => [dx[i], precision.backward(self.function, definition, self.x[i], g[i])].map(f64::from),
+        })
+    }
+
     pub(super) fn best_matches(&self) -> Vec<Match> {
         let presets = HardSigmoid::PRESETS.iter();
         presets.map(|preset| self.best_match(preset.definition)).collect()
+    }
+
+    /// The smallest and the largest finite `x`.
+    pub(super) fn span(&self) -> Option<(f32, f32)> {
+        let finite = self.x.iter().copied().filter(|x| x.is_finite());
+        finite.fold(None, |span, x| {
+            let (low, high) = span.unwrap_or((x, x));
+            Some((x.min(low), x.max(high)))
+        })
     }
 
     pub(super) fn sample_step(&self) -> usize {
@@ -92,7 +218,7 @@ impl<'a> Data<'a> {
             .zip(&counts)
             .filter(|(_, count)| Some(*count) == fewest);
         let mut best = best.map(|(&precision, _)| precision);
-        let first = best.clone().next().expect("f32 is always among them");
+        let first = best.clone().next().expect("there is one");
         // Where the sample differs already, no precision fits. Looking at all of long data in each precision would take
         // a while.
         let mut suspect = 0;
@@ -112,20 +238,39 @@ impl<'a> Data<'a> {
 
     /// Whether element `i` agrees.
     pub(super) fn agrees(&self, i: usize, definition: HardSigmoid, precision: Precision, heeds_gradient: bool) -> bool {
-        let x = self.x[i];
-        let gradient = self.gradient.filter(|_| heeds_gradient);
-        self.same(self.y[i], precision.forward(definition, x))
-            && gradient.is_none_or(|Gradient { g, dx }| {
-                let expected = precision.backward(definition, x, g[i]);
-                self.same(dx[i], expected) || is_flushed(dx[i], expected)
-            })
+        self.is_within(self.atol, i, definition, precision, heeds_gradient)
+    }
+
+    fn is_within(
+        &self,
+        limit: f32,
+        i: usize,
+        definition: HardSigmoid,
+        precision: Precision,
+        heeds_gradient: bool,
+    ) -> bool {
+        let (y, expected) = (self.y(i), self.expected(i, definition, precision));
+        let agrees = |[dx, expected]: [f64; 2]| is_same(dx, expected, limit) || is_flushed(dx, expected);
+        let gradients = || self.gradients(i, definition, precision);
+        (is_same(y, expected, limit) || self.y_may_flush() && is_flushed(y, expected))
+            && (!heeds_gradient || gradients().is_none_or(agrees))
+    }
+
+    /// A hard sigmoid is never subnormal.
+    fn y_may_flush(&self) -> bool {
+        self.function == Function::HardSwish
     }
 
     pub(super) fn match_of(&self, definition: HardSigmoid, precision: Precision) -> Match {
-        let forward = self.agreement(self.y, false, |i| precision.forward(definition, self.x[i]));
-        let backward = self
-            .gradient
-            .map(|Gradient { g, dx }| self.agreement(dx, true, |i| precision.backward(definition, self.x[i], g[i])));
+        let precision = match self.doubles {
+            Some(_) if precision.double().is_none() => self.precisions[0],
+            _ => precision,
+        };
+        let forward = self.agreement(self.y_may_flush(), |i| {
+            [self.y(i), self.expected(i, definition, precision)]
+        });
+        let gradients = |i| self.gradients(i, definition, precision).expect("there is one");
+        let backward = self.gradient.map(|_| self.agreement(true, gradients));
         Match {
             definition,
             precision,
@@ -134,15 +279,12 @@ impl<'a> Data<'a> {
         }
     }
 
-    pub(super) fn same(&self, actual: f32, expected: f32) -> bool {
-        is_same(actual, expected, self.atol)
-    }
-
-    fn agreement(&self, actual: &[f32], may_flush: bool, expected: impl Fn(usize) -> f32 + Sync + Send) -> Agreement {
-        let of_part = |part: std::ops::Range<usize>| {
+    /// How far the numbers that `pair` gives of each element agree.
+    fn agreement(&self, may_flush: bool, pair: impl Fn(usize) -> [f64; 2] + Sync + Send) -> Agreement {
+        let of_part = |part: Range<usize>| {
             let (mut agreement, mut sum) = (Agreement::default(), 0.0);
             for i in part {
-                let (actual, expected) = (actual[i], expected(i));
+                let [actual, expected] = pair(i);
                 if equal(actual, expected) {
                     continue;
                 }
@@ -150,24 +292,55 @@ impl<'a> Data<'a> {
                     agreement.flushed += 1;
                     continue;
                 }
-                agreement.differing += usize::from(!self.same(actual, expected));
+                agreement.differing += usize::from(!is_same(actual, expected, self.atol));
                 let difference = (actual - expected).abs();
-                let difference = if difference.is_nan() { f32::INFINITY } else { difference };
-                sum += f64::from(difference.min(1.0));
-                agreement.add_largest((difference, i));
+                let difference = if difference.is_nan() { f64::INFINITY } else { difference };
+                sum += difference.min(1.0);
+                agreement.add_largest((difference as f32, i));
             }
             (agreement, sum)
         };
         let (mut all, mut sum) = (Agreement::default(), 0.0);
-        for (part, of_part) in of_parts(actual.len(), of_part) {
+        for (part, of_part) in of_parts(self.x.len(), of_part) {
             all.differing += part.differing;
             all.flushed += part.flushed;
             part.largest.into_iter().for_each(|largest| all.add_largest(largest));
             sum += of_part;
         }
-        all.compared = actual.len();
-        all.mean = sum / actual.len().max(1) as f64;
+        all.compared = self.x.len();
+        all.mean = sum / self.x.len().max(1) as f64;
         all
+    }
+
+    /// The elements that are far from a match while all others are near it, and how near those are. `None` if they aren't few.
+    pub(super) fn outliers(&self, nearest: &Match) -> Option<(Vec<usize>, f32)> {
+        let rounding = match self.doubles {
+            Some(_) => f64::EPSILON as f32,
+            None => nearest.precision.output.epsilon(),
+        };
+        let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
+        let larger = larger.filter(|&limit| limit > self.atol && limit >= rounding);
+        let limits: Vec<_> = std::iter::once(self.atol).chain(larger).collect();
+        let is_beyond = |limit: f32, i: usize| !self.is_within(limit, i, nearest.definition, nearest.precision, true);
+        // The number of elements beyond each limit, but not beyond the next one.
+        let of_part = |part: Range<usize>| {
+            let mut counts = vec![0; limits.len()];
+            for i in part {
+                if let Some(last) = limits.iter().rposition(|&limit| is_beyond(limit, i)) {
+                    counts[last] += 1;
+                }
+            }
+            counts
+        };
+        let parts = of_parts(self.x.len(), of_part);
+        let count = |at: usize| parts.iter().map(|counts| counts[at]).sum::<usize>();
+        let beyond = |at: usize| (at..limits.len()).map(count).sum::<usize>();
+        // Nothing is between the near ones and the far ones.
+        let is_apart = |at: usize| at + 1 == limits.len() || count(at) == 0;
+        let at = (0..limits.len()).find(|&at| is_few(beyond(at), self.x.len()) && is_apart(at))?;
+        let far = |part: Range<usize>| part.filter(|&i| is_beyond(limits[at], i)).collect::<Vec<_>>();
+        let outliers = of_parts(self.x.len(), far).concat();
+        (!outliers.is_empty()).then_some((outliers, limits[at]))
     }
 
     pub(super) fn at_kinks(&self, judged: &Match) -> KinkCounts {
@@ -175,11 +348,17 @@ impl<'a> Data<'a> {
             definition, precision, ..
         } = *judged;
         let mut at_kinks = KinkCounts::default();
-        let Some(Gradient { g, dx }) = self.gradient else {
+        let Some(Gradient { g, dx }) = self.gradient.filter(|_| self.function == Function::HardSigmoid) else {
             return at_kinks;
         };
         for i in 0..self.x.len() {
-            let (v, low, high) = precision.gradient_window(definition, precision.input.rounded(self.x[i]));
+            let (v, low, high) = match (self.doubles, precision.double()) {
+                (Some(doubles), Some(double)) => double.gradient_window(definition, doubles.x[i]),
+                _ => {
+                    let (v, low, high) = precision.gradient_window(definition, precision.input.rounded(self.x[i]));
+                    (v.into(), low.into(), high.into())
+                }
+            };
             let product = definition.slope() * precision.input.rounded(g[i]);
             // A gradient that is tiny, or would be in a half float, may be zero for another reason.
             let is_seen = product.abs() > f32::MIN_POSITIVE && precision.output.rounded(product) != 0.0;
@@ -195,15 +374,15 @@ impl<'a> Data<'a> {
     }
 }
 
-pub(super) fn is_same(actual: f32, expected: f32, atol: f32) -> bool {
-    equal(actual, expected) || (actual - expected).abs() <= atol
+fn is_same(actual: f64, expected: f64, atol: f32) -> bool {
+    equal(actual, expected) || (actual - expected).abs() <= atol.into()
 }
 
-fn equal(actual: f32, expected: f32) -> bool {
+fn equal(actual: f64, expected: f64) -> bool {
     actual == expected || (actual.is_nan() && expected.is_nan())
 }
 
 /// Whether a gradient is zero where a subnormal is expected, or a number that may be a subnormal before rounding.
-fn is_flushed(actual: f32, expected: f32) -> bool {
-    actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE
+fn is_flushed(actual: f64, expected: f64) -> bool {
+    actual == 0.0 && expected.abs() <= f32::MIN_POSITIVE.into()
 }

@@ -1,11 +1,13 @@
 //! Which hard sigmoid made these numbers?
 //!
-//! [`identify`] names it, from `x` and `y`, and from a gradient if there is one. [`separation()`] finds an input that
-//! would tell two definitions apart. [`quantized()`] names the functions that made these bytes.
+//! [`identify`] names it, or the hard swish, from `x` and `y`, and from a gradient if there is one. [`separation()`] finds an input
+//! that would tell two definitions apart. [`quantized()`] names the functions that made these bytes.
 
 mod constraints;
 mod data;
+mod double;
 mod error;
+mod function;
 mod parts;
 mod precision;
 mod quantized;
@@ -14,24 +16,26 @@ mod result;
 mod search;
 mod separation;
 
-pub use data::Gradient;
+pub use data::{Gradient, Real};
 pub use error::IdentifyError;
+pub use function::Function;
 pub use precision::{Precision, Rounding};
 pub use quantized::{QuantizedMatch, quantized};
 pub use result::{Agreement, Identification, KinkCounts, Match, Ranges, Verdict};
-pub use separation::{Separation, separation};
+pub use separation::{Separation, Undecided, separation};
 
-use data::Data;
-use result::nearest;
+use data::{Data, Singles};
+use result::{Certainty, nearest};
 use search::Found;
 
 /// Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the upstream gradient `g`, if those
 /// are given. Widen half floats to `f32` first.
 ///
-/// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients
-/// that arrive as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused
-/// multiply-add: see [`Precision`]. If no preset agrees, `alpha` and `beta` of
-/// [`HardSigmoid::affine`](crate::HardSigmoid::affine) are searched.
+/// Every element has to agree in every bit, except for the sign of zero, the payload of NaN, and subnormal gradients and
+/// hard swishes that arrive as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused
+/// multiply-add, or computed in float64: see [`Precision`]. If no preset agrees, `alpha` and `beta` of
+/// [`HardSigmoid::affine`](crate::HardSigmoid::affine) are searched. If there are none either, `y` is compared with the hard swish
+/// of each preset. If all elements but a few agree, the verdict is [`Verdict::Most`].
 /// Empty data, or data with only NaN, agrees with every preset.
 ///
 /// # Errors
@@ -55,7 +59,7 @@ use search::Found;
 /// assert_eq!(identification.to_string(), "keras");
 /// # Ok::<(), hard_sigmoid::identify::IdentifyError>(())
 /// ```
-pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<Identification, IdentifyError> {
+pub fn identify<T: Real>(x: &[T], y: &[T], gradient: Option<Gradient<'_, T>>) -> Result<Identification, IdentifyError> {
     identify_within(x, y, gradient, 0.0)
 }
 
@@ -83,10 +87,10 @@ pub fn identify(x: &[f32], y: &[f32], gradient: Option<Gradient<'_>>) -> Result<
 /// assert!(0.2499 < alpha.0 && alpha.1 < 0.2501);
 /// # Ok::<(), hard_sigmoid::identify::IdentifyError>(())
 /// ```
-pub fn identify_within(
-    x: &[f32],
-    y: &[f32],
-    gradient: Option<Gradient<'_>>,
+pub fn identify_within<T: Real>(
+    x: &[T],
+    y: &[T],
+    gradient: Option<Gradient<'_, T>>,
     atol: f32,
 ) -> Result<Identification, IdentifyError> {
     if !(atol.is_finite() && atol >= 0.0) {
@@ -102,11 +106,28 @@ pub fn identify_within(
             });
         }
     }
-    let mut data = Data::new(x, y, gradient);
+    let singles = Singles::of(x, y, gradient);
+    let hard_sigmoid = of_function(singles.data(Function::HardSigmoid), atol);
+    if hard_sigmoid.verdict.certainty() == Certainty::All {
+        return Ok(hard_sigmoid);
+    }
+    let hard_swish = of_function(singles.data(Function::HardSwish), atol);
+    Ok(
+        match hard_swish.verdict.certainty() > hard_sigmoid.verdict.certainty() {
+            true => hard_swish,
+            false => hard_sigmoid,
+        },
+    )
+}
+
+/// What the data are as results of this function.
+fn of_function(mut data: Data, atol: f32) -> Identification {
+    // alpha and beta of a hard swish aren't searched.
+    let is_searched = data.function == Function::HardSigmoid;
     let mut matches = data.best_matches();
     let mut verdict = of_presets(&matches);
     let mut within = 0.0;
-    if verdict == Verdict::Unknown {
+    if verdict == Verdict::Unknown && is_searched {
         let (found, one) = of_search(search::affine(&data, no_y_agrees(&matches)));
         matches.extend(one);
         verdict = found;
@@ -116,7 +137,7 @@ pub fn identify_within(
         (data.atol, within) = (atol, atol);
         matches = data.best_matches();
         let near = of_presets(&matches);
-        if near != Verdict::Unknown {
+        if near != Verdict::Unknown || !is_searched {
             verdict = near;
         } else {
             let (found, of_found) = search::affine_within(&data, no_y_agrees(&matches));
@@ -126,19 +147,35 @@ pub fn identify_within(
             verdict = of_numbers;
         }
     }
-    if verdict == Verdict::Unknown && !nearest(&matches).is_near() {
+    if verdict == Verdict::Unknown && is_searched && !nearest(&matches).is_near() {
         let better = |found: &Match| found.is_near() || 2.0 * found.forward.mean < nearest(&matches).forward.mean;
         let found = search::affine_of_most(&data).filter(better);
         matches.extend(found);
     }
-    let kinks = data.at_kinks(nearest(&matches));
-    Ok(Identification {
+    let nearest = nearest(&matches);
+    let mut outliers = vec![];
+    if verdict == Verdict::Unknown
+        && let Some((far, limit)) = data.outliers(nearest)
+    {
+        // Within a larger limit only the nearest was compared.
+        let is_it = |one: &&Match| match limit == within {
+            true => one.differing() == nearest.differing(),
+            false => one.definition == nearest.definition,
+        };
+        verdict = Verdict::Most(matches.iter().filter(is_it).map(|one| one.definition).collect());
+        (outliers, within) = (far, limit);
+    }
+    let kinks = data.at_kinks(nearest);
+    Identification {
+        function: data.function,
         verdict,
         within,
+        outliers,
         matches,
         kinks,
         ranges,
-    })
+        span: data.span(),
+    }
 }
 
 fn no_y_agrees(matches: &[Match]) -> bool {

@@ -1,5 +1,6 @@
 //! How numbers were rounded on their way: the arithmetic of a definition in another precision, and fused.
 
+use super::{double::Double, function::Function};
 use crate::math::{
     definition::{Form, HardSigmoid, KinkRule, SIXTH},
     dtype::DType,
@@ -30,6 +31,11 @@ pub enum Rounding {
     EachOperation,
     /// Like [`Self::EachOperation`], but a factor is rounded to the output's type too, as in JAX and TensorFlow.
     EachOperationAndFactor,
+    /// Everything was computed in float64, and `y` and `dx` rounded once, unless the data are float64 too. A constant such as 0.2 or
+    /// 1/6 was the float64 next to it, as in NumPy, JAX and Keras.
+    Double,
+    /// Like [`Self::Double`], but a constant was rounded to float32 first, as in ONNX Runtime and in PyTorch's gradient.
+    DoubleOfSingles,
 }
 
 impl Precision {
@@ -37,13 +43,15 @@ impl Precision {
     pub const EXACT: Self = Self::of(DType::F32, DType::F32, Rounding::AsDefined);
 
     /// Every precision, the plainest first.
-    pub(super) const ALL: [Self; 11] = {
+    pub(super) const ALL: [Self; 13] = {
         use DType::{Bf16, F16, F32};
         use Rounding::*;
         [
             Self::EXACT,
             Self::of(F32, F32, EachOperation),
             Self::of(F32, F32, Fused),
+            Self::DOUBLES[0],
+            Self::DOUBLES[1],
             Self::of(F32, F16, AsDefined),
             Self::of(F16, F16, AsDefined),
             Self::of(F16, F16, EachOperation),
@@ -55,6 +63,12 @@ impl Precision {
         ]
     };
 
+    /// The precisions of data in float64.
+    pub(super) const DOUBLES: [Self; 2] = [
+        Self::of(DType::F32, DType::F32, Rounding::Double),
+        Self::of(DType::F32, DType::F32, Rounding::DoubleOfSingles),
+    ];
+
     pub(super) const fn of(input: DType, output: DType, rounding: Rounding) -> Self {
         Self {
             input,
@@ -63,13 +77,39 @@ impl Precision {
         }
     }
 
-    pub(super) fn forward(self, definition: HardSigmoid, x: f32) -> f32 {
-        let x = self.input.rounded(x);
-        if self.rounding == Rounding::AsDefined {
-            return self.output.rounded(definition.forward(x));
+    /// The arithmetic in float64, if it was used.
+    pub(super) fn double(self) -> Option<Double> {
+        match self.rounding {
+            Rounding::Double => Some(Double { of_singles: false }),
+            Rounding::DoubleOfSingles => Some(Double { of_singles: true }),
+            _ => None,
         }
-        let (v, top) = self.before_limits(definition, x);
-        let limited = if v.is_nan() { v } else { v.clamp(0.0, top) };
+    }
+
+    /// Whether the gradient of the function is known in this precision. The gradient of a hard swish that is rounded in between
+    /// depends on how it was differentiated.
+    pub(super) fn has_gradient(self, function: Function) -> bool {
+        function == Function::HardSigmoid || self.rounding == Rounding::AsDefined || self.double().is_some()
+    }
+
+    pub(super) fn forward(self, function: Function, definition: HardSigmoid, x: f32) -> f32 {
+        let x = self.input.rounded(x);
+        let r = |value| self.output.rounded(value);
+        if let Some(double) = self.double() {
+            return double.forward(function, definition, x.into()) as f32;
+        }
+        match (function, self.rounding, definition.form()) {
+            (Function::HardSigmoid, Rounding::AsDefined, _) => r(definition.forward(x)),
+            (Function::HardSwish, Rounding::AsDefined, _) => r(definition.hard_swish(x)),
+            (Function::HardSigmoid, ..) => self.value(definition, x),
+            (Function::HardSwish, _, Form::Relu6Divide) => r(r(x * self.limited(definition, x)) / 6.0),
+            (Function::HardSwish, ..) => r(x * self.value(definition, x)),
+        }
+    }
+
+    /// y of the hard sigmoid, rounded after each operation.
+    fn value(self, definition: HardSigmoid, x: f32) -> f32 {
+        let limited = self.limited(definition, x);
         match definition.form() {
             Form::Affine { .. } => limited,
             Form::Relu6Divide | Form::Relu6DivideBoth => self.output.rounded(limited / 6.0),
@@ -77,8 +117,19 @@ impl Precision {
         }
     }
 
-    pub(super) fn backward(self, definition: HardSigmoid, x: f32, g: f32) -> f32 {
+    fn limited(self, definition: HardSigmoid, x: f32) -> f32 {
+        let (v, top) = self.before_limits(definition, x);
+        if v.is_nan() { v } else { v.clamp(0.0, top) }
+    }
+
+    pub(super) fn backward(self, function: Function, definition: HardSigmoid, x: f32, g: f32) -> f32 {
         let (x, g) = (self.input.rounded(x), self.input.rounded(g));
+        if let Some(double) = self.double() {
+            return double.backward(function, definition, x.into(), g.into()) as f32;
+        }
+        if function == Function::HardSwish {
+            return self.output.rounded(definition.hard_swish_backward(x, g));
+        }
         if self.rounding == Rounding::AsDefined {
             return self.output.rounded(definition.backward(x, g));
         }
@@ -102,7 +153,7 @@ impl Precision {
 
     /// The value that decides whether the gradient passes at `x`, and the two ends of the range where it passes.
     pub(super) fn gradient_window(self, definition: HardSigmoid, x: f32) -> (f32, f32, f32) {
-        if self.rounding == Rounding::AsDefined {
+        if self.rounding == Rounding::AsDefined || self.double().is_some() {
             return definition.gradient_window(x);
         }
         let (v, top) = self.before_limits(definition, x);

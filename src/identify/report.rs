@@ -1,71 +1,72 @@
 //! A report of what was found, for a person to read.
 
 use super::{
-    data::is_same,
+    data::Real,
+    function::Function,
     precision::{Precision, Rounding},
-    result::{Agreement, Identification, KinkCounts, Match, NEAR, Ranges, Verdict, is_few, names},
-    separation::{Separation, separation_beyond},
+    result::{Agreement, Identification, KinkCounts, Match, NEAR, Ranges, Verdict, names},
+    separation::{Separation, Undecided, more_needed, separation_beyond},
 };
 use crate::math::{definition::HardSigmoid, dtype::DType};
 use std::fmt;
 
 impl Identification {
     /// The verdict and why, and how far each preset agrees. `x` and `y` are those of [`identify`](super::identify), of
-    /// the types `x_dtype` and `y_dtype`.
-    pub fn report(&self, x: &[f32], y: &[f32], x_dtype: DType, y_dtype: DType) -> String {
+    /// the types `x_dtype` and `y_dtype`; for float64 take f32.
+    pub fn report<T: Real>(&self, x: &[T], y: &[T], x_dtype: DType, y_dtype: DType) -> String {
         let why = explained(self, x, y, [x_dtype, y_dtype]);
         let mut report = format!("{self}\n{why}\n{}", table(&self.matches, x));
-        if self.matches.iter().any(|one| one.backward.is_some()) {
+        if self.function == Function::HardSigmoid && self.matches.iter().any(|one| one.backward.is_some()) {
             report += &format!("\n{}", at_kinks(self.kinks));
         }
         report
     }
 
-    /// For each pair of neighbours in [`Verdict::OneOf`], an `x` that would tell them apart, if one was found. The data
-    /// are of the types `x_dtype` and `y_dtype`.
-    pub fn separations(&self, x_dtype: DType, y_dtype: DType) -> Vec<([HardSigmoid; 2], Option<Separation>)> {
-        let fitting = self.matches.iter().find(|one| one.fits());
-        let precision = match fitting.map(|one| one.precision) {
+    /// For each pair of neighbours in the verdict, what would tell them apart. The data are of the types `x_dtype` and `y_dtype`.
+    pub fn separations(&self, x_dtype: DType, y_dtype: DType) -> Vec<Undecided> {
+        let first = self.verdict.definitions().first();
+        let precision = match first.and_then(|first| self.match_with(*first)).map(|one| one.precision) {
             // Another x must be of that type too.
             None | Some(Precision::EXACT) => Precision::of(x_dtype, y_dtype, Rounding::AsDefined),
             Some(precision) => precision,
         };
         let pairs = self.verdict.definitions().windows(2);
+        // The numbers of both definitions may be off.
+        let least = 2.0 * self.within;
         pairs
-            // The numbers of both definitions may be off.
             .map(|pair| {
-                (
-                    [pair[0], pair[1]],
-                    separation_beyond(pair[0], pair[1], precision, 2.0 * self.within),
-                )
+                let pair = [pair[0], pair[1]];
+                let separation = separation_beyond(pair, self.function, precision, least);
+                let more = separation.zip(self.span).and_then(|(separation, span)| {
+                    more_needed(pair, self.function, precision, separation, span, least)
+                });
+                Undecided { pair, separation, more }
             })
             .collect()
     }
 }
 
 /// A sentence or two on the verdict.
-fn explained(found: &Identification, x: &[f32], y: &[f32], [x_dtype, y_dtype]: [DType; 2]) -> String {
+fn explained<T: Real>(found: &Identification, x: &[T], y: &[T], dtypes: [DType; 2]) -> String {
     match &found.verdict {
         Verdict::Preset(definition) => {
-            let source = definition.preset().map_or("", |preset| preset.source);
-            let formula = definition.formula();
+            let formula = formula(found.function, *definition);
             let agrees = match found.within {
                 0.0 => "Every element agrees, and no other preset does.".into(),
                 within => {
                     format!("Every element agrees within {within:?}, but not in every bit. No other preset does.")
                 }
             };
-            format!("{formula}: {source}\n{agrees}\n")
+            format!("{formula}\n{agrees}\n")
         }
         Verdict::OneOf(_) => {
             let within = match found.within {
                 0.0 => String::new(),
                 within => format!("Every element agrees within {within:?}, but not in every bit.\n"),
             };
-            let separations = found.separations(x_dtype, y_dtype);
-            let of_pair = |pair| of_pair(pair, found.within);
-            within + &separations.into_iter().map(of_pair).collect::<String>()
+            within + &undecided(found, dtypes)
         }
+        Verdict::Most(_) => most(found, x, y) + &undecided(found, dtypes),
         Verdict::Affine(definition) => {
             let formula = definition.formula();
             let KinkCounts {
@@ -99,7 +100,61 @@ fn explained(found: &Identification, x: &[f32], y: &[f32], [x_dtype, y_dtype]: [
     }
 }
 
-fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>), within: f32) -> String {
+/// The formula, and who computes it.
+fn formula(function: Function, definition: HardSigmoid) -> String {
+    let formula = match function {
+        Function::HardSigmoid => definition.formula(),
+        // It divides last.
+        Function::HardSwish if definition == HardSigmoid::PYTORCH => "x · clamp(x + 3, 0, 6) / 6".into(),
+        Function::HardSwish => format!("x · ({})", definition.formula()),
+    };
+    let source = definition.preset().filter(|_| function == Function::HardSigmoid);
+    source.map_or_else(|| formula.clone(), |preset| format!("{formula}: {}", preset.source))
+}
+
+/// All but a few elements agree.
+fn most<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
+    let nearest = found.nearest();
+    let compared = nearest.forward.compared;
+    let agreeing = compared - found.outliers.len();
+    let of_y = nearest.forward.largest.filter(|(_, at)| found.outliers.contains(at));
+    let of_dx = nearest.backward.and_then(|backward| backward.largest);
+    let (at, there) = match (of_y, of_dx) {
+        (Some((_, at)), _) => {
+            let expected = nearest
+                .precision
+                .forward(found.function, nearest.definition, to_single(x[at]));
+            (at, format!("y is {}, not {expected}", y[at]))
+        }
+        (None, Some((difference, at))) => (at, format!("dx is wrong by {difference:?}")),
+        (None, None) => (found.outliers[0], "y differs".into()),
+    };
+    let one = match found.outliers.len() {
+        1 => format!(", but x[{at}] does not:"),
+        count => format!(". {count} do not. The farthest is x[{at}]:"),
+    };
+    let (name, within, x) = (names(found.verdict.definitions()), within(found.within), x[at]);
+    format!("{agreeing} of {compared} elements agree with {name}{within}{one}\nat x = {x} {there}.\n")
+}
+
+fn to_single<T: Real>(x: T) -> f32 {
+    let wide: f64 = x.into();
+    wide as f32
+}
+
+/// What the data leave open between neighbours in the verdict.
+fn undecided(found: &Identification, [x_dtype, y_dtype]: [DType; 2]) -> String {
+    let pairs = found.separations(x_dtype, y_dtype).into_iter();
+    pairs.map(|one| of_pair(one, found)).collect()
+}
+
+fn of_pair(undecided: Undecided, found: &Identification) -> String {
+    let Undecided {
+        pair: [a, b],
+        separation,
+        more: needed,
+    } = undecided;
+    let within = found.within;
     let more = match within {
         0.0 => String::new(),
         within => format!(" by more than 2 · {within:?}"),
@@ -111,8 +166,15 @@ fn of_pair(([a, b], separation): ([HardSigmoid; 2], Option<Separation>), within:
         }
         None => format!("No element was found where they differ{more}."),
     };
+    let needed = match (needed, found.span) {
+        (Some(1), Some((low, high))) => format!(" So would any x from {low} to {high}."),
+        (Some(count), Some((low, high))) => {
+            format!(" So would, with 95 % certainty, {count} random x from {low} to {high}.")
+        }
+        _ => String::new(),
+    };
     let tolerance = if within > 0.0 { " within that" } else { "" };
-    format!("Cannot tell: the data has no element that separates {a} from {b}{tolerance}.\n{hint}\n")
+    format!("Cannot tell: the data has no element that separates {a} from {b}{tolerance}.\n{hint}{needed}\n")
 }
 
 /// How far the tolerance leaves alpha and beta open.
@@ -139,44 +201,26 @@ fn within(within: f32) -> String {
     }
 }
 
-fn unknown(found: &Identification, x: &[f32], y: &[f32]) -> String {
+fn unknown<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
     let nearest = found.nearest();
     let name = nearest.definition;
-    let Agreement {
-        compared, differing, ..
-    } = nearest.forward;
-    if differing == 0 {
+    if nearest.forward.differing == 0 {
         return of_gradient(found);
     }
     let (difference, at) = nearest.forward.largest.expect("some differ");
     if difference <= nearest.precision.output.epsilon() {
         return format!(
-            "The nearest is {name}, except for roundings: the order of operations may differ, or it was computed in\n\
-             float64. A tolerance (atol) accepts that.\n"
+            "The nearest is {name}, except for roundings: the order of operations may differ. A tolerance (atol)\n\
+             accepts that.\n"
         );
     }
-    let expected = nearest.precision.forward(name, x[at]);
+    let expected = nearest.precision.forward(found.function, name, to_single(x[at]));
     let there = format!("at x = {} y is {}, not {expected}.", x[at], y[at]);
-    if let Some((count, limit)) = far_from(nearest, x, y, found.within) {
-        let name = match limit == found.within {
-            true => names(&definitions_where(found, |one| one.forward.differing == differing)),
-            false => name.to_string(),
-        };
-        let others = match count {
-            1 => String::new(),
-            count => format!(" {count} do not. The farthest is x[{at}]:"),
-        };
-        let one = if count == 1 {
-            format!(", but x[{at}] does not:")
-        } else {
-            ".".into()
-        };
-        let agreeing = compared - count;
-        let within = within(limit);
-        return format!("{agreeing} of {compared} elements agree with {name}{within}{one}{others}\n{there}\n");
-    }
     let limit = found.within.max(NEAR);
-    if let Some(i) = y.iter().position(|y| *y < -limit || *y > 1.0 + limit) {
+    if let Some(i) = y
+        .iter()
+        .position(|&y| to_single(y) < -limit || to_single(y) > 1.0 + limit)
+    {
         let (x, y) = (x[i], y[i]);
         return format!("This isn't a hard sigmoid: at x = {x} y is {y}, and not between 0 and 1.\n");
     }
@@ -216,53 +260,14 @@ fn definitions_where(found: &Identification, is_it: impl Fn(&Match) -> bool) -> 
 fn of_gradient(found: &Identification) -> String {
     let names = names(&definitions_where(found, |one| one.forward.differing == 0));
     let within = within(found.within);
-    let backward = found.nearest().backward.unwrap_or_default();
-    match backward
-        .largest
-        .filter(|_| is_few(backward.differing, backward.compared))
-    {
-        Some((difference, at)) => {
-            let Agreement {
-                compared, differing, ..
-            } = backward;
-            let agreeing = compared - differing;
-            format!(
-                "Every y is that of {names}{within}. {agreeing} of {compared} dx agree with {}, too, but the others\n\
-                 do not. The farthest is dx[{at}], by {difference:?}.\n",
-                found.nearest().definition
-            )
-        }
-        None => format!("Every y is that of {names}{within}, but the gradient is not.\n"),
-    }
-}
-
-/// How many elements are far from a definition while all others are near, and how near those are.
-fn far_from(nearest: &Match, x: &[f32], y: &[f32], within: f32) -> Option<(usize, f32)> {
-    let rounding = nearest.precision.output.epsilon();
-    let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
-    let larger = larger.filter(|&limit| limit > within && limit >= rounding);
-    let limits: Vec<_> = std::iter::once(within).chain(larger).collect();
-    // The number of elements beyond each limit, but not beyond the next one.
-    let mut counts = vec![0; limits.len()];
-    for (&x, &y) in x.iter().zip(y) {
-        let expected = nearest.precision.forward(nearest.definition, x);
-        let is_within = |limit: f32| is_same(y, expected, limit);
-        if let Some(last) = limits.iter().rposition(|&limit| !is_within(limit)) {
-            counts[last] += 1;
-        }
-    }
-    let beyond = |at: usize| counts[at..].iter().sum::<usize>();
-    // Nothing is between the near ones and the far ones.
-    let is_apart = |at: usize| at + 1 == limits.len() || counts[at] == 0;
-    let at = (0..limits.len()).find(|&at| is_few(beyond(at), x.len()) && is_apart(at))?;
-    (beyond(at) > 0).then(|| (beyond(at), limits[at]))
+    format!("Every y is that of {names}{within}, but the gradient is not.\n")
 }
 
 /// Whether every y is nearer to the logistic sigmoid than this.
-fn is_logistic(x: &[f32], y: &[f32], limit: f32) -> bool {
-    let logistic = |x: f32| (1.0 / (1.0 + f64::from(-x).exp())) as f32;
-    let mut elements = x.iter().zip(y);
-    elements.all(|(&x, &y)| x.is_nan() || (y - logistic(x)).abs() < limit)
+fn is_logistic<T: Real>(x: &[T], y: &[T], limit: f32) -> bool {
+    let logistic = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let mut elements = x.iter().zip(y).map(|(&x, &y)| (x.into(), y.into()));
+    elements.all(|(x, y)| x.is_nan() || (y - logistic(x)).abs() < limit.into())
 }
 
 fn at_kinks(
@@ -294,7 +299,7 @@ fn times(count: usize) -> String {
     }
 }
 
-fn table(matches: &[Match], x: &[f32]) -> String {
+fn table<T: Real>(matches: &[Match], x: &[T]) -> String {
     let of_gradient = match matches[0].backward {
         Some(_) => "   dx differs   at most by           at x",
         None => "",
@@ -329,11 +334,15 @@ fn short(x: f32) -> String {
     }
 }
 
-fn cells(agreement: &Agreement, x: &[f32]) -> String {
+fn cells<T: Real>(agreement: &Agreement, x: &[T]) -> String {
     match agreement.largest {
         None => format!("{:>10} {:>12} {:>14}", agreement.differing, "", ""),
         Some((difference, at)) => {
-            format!("{:>10} {difference:>12.3e} {:>14}", agreement.differing, short(x[at]))
+            format!(
+                "{:>10} {difference:>12.3e} {:>14}",
+                agreement.differing,
+                short(to_single(x[at]))
+            )
         }
     }
 }
@@ -351,6 +360,8 @@ impl fmt::Display for Precision {
             (Rounding::AsDefined, DType::F32, _) => write!(f, "y rounded to {output}"),
             (Rounding::AsDefined, ..) => write!(f, "x and y rounded to {input}"),
             (Rounding::Fused, ..) => write!(f, "product and sum in one: a fused multiply-add"),
+            (Rounding::Double, ..) => write!(f, "computed in float64"),
+            (Rounding::DoubleOfSingles, ..) => write!(f, "computed in float64 with constants of float32"),
             (Rounding::EachOperation, _, DType::F32) => write!(f, "gradient computed as g / 6"),
             (Rounding::EachOperation, ..) => write!(f, "each operation rounded to {output}"),
             (Rounding::EachOperationAndFactor, ..) => write!(f, "each operation and factor rounded to {output}"),

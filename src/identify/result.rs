@@ -1,6 +1,6 @@
 //! What [`identify`](super::identify) found.
 
-use super::precision::Precision;
+use super::{function::Function, precision::Precision};
 use crate::math::definition::HardSigmoid;
 use std::fmt;
 
@@ -16,10 +16,15 @@ pub(super) const NEAR: f32 = 0.01;
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq)]
 pub struct Identification {
+    /// Which function made the data. If none did, it is the hard sigmoid.
+    pub function: Function,
     /// What made the data.
     pub verdict: Verdict,
-    /// By how much `y` and `dx` may be off: 0 if the bits tell, else the given tolerance.
+    /// By how much `y` and `dx` may be off: 0 if the bits tell, else the given tolerance. For [`Verdict::Most`] it may be
+    /// larger: all but [`outliers`](Self::outliers) are within it.
     pub within: f32,
+    /// The elements whose `y` or `dx` is none of the verdict's, if it is [`Verdict::Most`].
+    pub outliers: Vec<usize>,
     /// How far each preset agrees, in the order of [`HardSigmoid::PRESETS`]; then the `alpha` and `beta` that were
     /// found, if any. If the verdict is unknown, this pair gives every `y` but not `dx`, or it gives most `y`.
     pub matches: Vec<Match>,
@@ -27,6 +32,8 @@ pub struct Identification {
     pub kinks: KinkCounts,
     /// If the verdict is [`Verdict::Affine`] within a tolerance, what else `alpha` and `beta` may be.
     pub ranges: Option<Ranges>,
+    /// The smallest and the largest finite `x`.
+    pub(super) span: Option<(f32, f32)>,
 }
 
 /// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by
@@ -55,6 +62,9 @@ pub enum Verdict {
     /// they are the shortest of the pairs that are at most twice as far from `y` as the nearest pair. Without gradients
     /// at the kinks the kink rule is unknown, and given as strict.
     Affine(HardSigmoid),
+    /// These give all elements but a few, at most a tenth: [`Identification::outliers`] has the others, which may be errors in the
+    /// data.
+    Most(Vec<HardSigmoid>),
     /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
     /// these numbers.
     Underdetermined,
@@ -106,7 +116,7 @@ pub struct Agreement {
     pub compared: usize,
     /// The number of elements that differ by more than [`Identification::within`].
     pub differing: usize,
-    /// The number of gradients that are zero where the definition has a subnormal; they don't count as differing.
+    /// The number of gradients, or of y of a hard swish, that are zero where the definition has a subnormal; they don't count as differing.
     pub flushed: usize,
     /// The largest difference and the element where it is; infinite if only one of the two numbers is NaN.
     pub largest: Option<(f32, usize)>,
@@ -138,12 +148,31 @@ pub struct KinkCounts {
 
 impl fmt::Display for Identification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.verdict.definitions(), self.within) {
-            ([], _) => write!(f, "unknown"),
-            (all, 0.0) => write!(f, "{}", names(all)),
-            (all, within) => write!(f, "{}, within {within:?}", names(all)),
+        let definitions = self.verdict.definitions();
+        if definitions.is_empty() {
+            return write!(f, "unknown");
         }
+        if self.function == Function::HardSwish {
+            write!(f, "hard_swish of ")?;
+        }
+        write!(f, "{}", names(definitions))?;
+        if self.within > 0.0 {
+            write!(f, ", within {:?}", self.within)?;
+        }
+        if !self.outliers.is_empty() {
+            let (count, compared) = (self.outliers.len(), self.nearest().forward.compared);
+            write!(f, ", but for {count} of {compared} elements")?;
+        }
+        Ok(())
     }
+}
+
+/// How much of the data a verdict explains.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Certainty {
+    None,
+    Most,
+    All,
 }
 
 pub(super) fn names(definitions: &[HardSigmoid]) -> String {
@@ -152,13 +181,14 @@ pub(super) fn names(definitions: &[HardSigmoid]) -> String {
 }
 
 impl Verdict {
-    /// The verdict's name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `underdetermined` or
-    /// `unknown`.
+    /// The verdict's name in JSON, in Python and in JavaScript: `preset`, `one_of`, `affine`, `most`,
+    /// `underdetermined` or `unknown`.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Preset(_) => "preset",
             Self::OneOf(_) => "one_of",
             Self::Affine(_) => "affine",
+            Self::Most(_) => "most",
             Self::Underdetermined => "underdetermined",
             Self::Unknown => "unknown",
         }
@@ -168,8 +198,16 @@ impl Verdict {
     pub fn definitions(&self) -> &[HardSigmoid] {
         match self {
             Self::Preset(definition) | Self::Affine(definition) => std::slice::from_ref(definition),
-            Self::OneOf(all) => all,
+            Self::OneOf(all) | Self::Most(all) => all,
             Self::Underdetermined | Self::Unknown => &[],
+        }
+    }
+
+    pub(super) fn certainty(&self) -> Certainty {
+        match self {
+            Self::Preset(_) | Self::OneOf(_) | Self::Affine(_) => Certainty::All,
+            Self::Most(_) => Certainty::Most,
+            Self::Underdetermined | Self::Unknown => Certainty::None,
         }
     }
 }

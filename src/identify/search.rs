@@ -104,16 +104,17 @@ fn fitted(data: &Data, first: (f32, f32), last: (f32, f32), for_y_alone: bool, t
     // A sample soon shows that nothing fits.
     narrowed(vec![of(&mut (0..data.x.len()).step_by(data.sample_step()))])?;
     let (constraints, room) = narrowed(of_parts(data.x.len(), |mut part| of(&mut part)))?;
+    let plainest = data.precisions[0];
     let nearest = atol - 0.5 * room;
     let distance = (times * nearest).max(f32::EPSILON.into()).min(atol);
     let near = constraints.shortened(atol - distance).narrowed();
-    let near: Vec<_> = near.map(|(near, _)| (Precision::EXACT, near)).into_iter().collect();
+    let near: Vec<_> = near.map(|(near, _)| (plainest, near)).into_iter().collect();
     let ranges = Ranges {
         alpha: constraints.alpha,
         beta: constraints.any_beta(),
     };
     let (definition, precision) = first_that_fits(data, &near, for_y_alone)
-        .or_else(|| first_that_fits(data, &[(Precision::EXACT, constraints)], for_y_alone))?;
+        .or_else(|| first_that_fits(data, &[(plainest, constraints)], for_y_alone))?;
     Some((data.match_of(definition, precision), ranges))
 }
 
@@ -271,7 +272,7 @@ fn exact(data: &Data, precision: Precision, first: (f32, f32), last: (f32, f32))
     let slope = f64::from(last.1 - first.1) / (f64::from(last.0) - f64::from(first.0));
     // The parameters and the product may be rounded too, and the sum before it is rounded to a half float.
     let unit = match precision.rounding {
-        Rounding::AsDefined | Rounding::Fused => f64::from(f32::EPSILON),
+        Rounding::AsDefined | Rounding::Fused | Rounding::Double | Rounding::DoubleOfSingles => f64::from(f32::EPSILON),
         Rounding::EachOperation | Rounding::EachOperationAndFactor => 2.0 * f64::from(precision.output.epsilon()),
     };
     let condition = |(x, y): (f32, f32)| {

@@ -171,7 +171,7 @@ impl HardSigmoid {
 impl KinkRule {
     /// Whether the gradient passes at `v`, with kinks at `low` and `high`.
     #[inline(always)]
-    pub(crate) fn passes(self, v: f32, low: f32, high: f32) -> bool {
+    pub(crate) fn passes<T: PartialOrd>(self, v: T, low: T, high: T) -> bool {
         match self {
             // `&` instead of `&&` avoids a jump, so that loops can be vectorized. NaN passes neither comparison.
             Self::Strict => (v > low) & (v < high),

@@ -4,7 +4,8 @@ use crate::common::{golden, npy};
 use hard_sigmoid::{
     DType, HardSigmoid, KinkRule, bf16, f16,
     identify::{
-        Gradient, IdentifyError, Match, Precision, Rounding, Separation, Verdict, identify, identify_within, separation,
+        Function, Gradient, IdentifyError, Match, Precision, Rounding, Separation, Verdict, identify, identify_within,
+        separation,
     },
 };
 use proptest::prelude::*;
@@ -78,7 +79,7 @@ fn names_what_made_noisy_data_within_a_tolerance() {
     assert_eq!(
         separations
             .iter()
-            .map(|(pair, x)| (pair[0].name(), x.is_some()))
+            .map(|one| (one.pair[0].name(), one.separation.is_some()))
             .collect::<Vec<_>>(),
         [("keras", true), ("onnx", false), ("pytorch", false), ("jax", false)]
     );
@@ -196,6 +197,127 @@ fn the_ranges_of_alpha_and_beta() {
     assert_eq!(identify_within(&[-1.0, 0.5, 1.0], &y, None, atol).unwrap().ranges, None);
 }
 
+/// Frameworks in float64: each constant is 0.2 or 1/6 in float64, except in ONNX Runtime and in PyTorch's gradient.
+#[test]
+fn names_what_made_float64() {
+    let x: Vec<f64> = (0..3001)
+        .map(|i| f64::from(i) / 375.1 - 4.0)
+        .chain([-3.0, 3.0, 2.5])
+        .collect();
+    let g: Vec<f64> = x.iter().map(|x| (x * 7.3).sin()).collect();
+    let y = |of: &dyn Fn(f64) -> f64| x.iter().map(|&x| of(x)).collect::<Vec<_>>();
+    let named = |y: &[f64]| identify(&x, y, None).unwrap().to_string();
+    let single = f64::from(0.2f32);
+    let relu6 = |x: f64| (x + 3.0).clamp(0.0, 6.0);
+    assert_eq!(named(&y(&|x| (0.2 * x + 0.5).clamp(0.0, 1.0))), "keras or onnx");
+    assert_eq!(named(&y(&|x| (single * x + 0.5).clamp(0.0, 1.0))), "keras or onnx");
+    assert_eq!(named(&y(&|x| relu6(x) / 6.0)), "pytorch or keras3");
+    assert_eq!(named(&y(&|x| relu6(x) * (1.0 / 6.0))), "jax");
+    assert_eq!(named(&y(&|x| x * relu6(x) / 6.0)), "hard_swish of pytorch");
+    assert_eq!(named(&y(&|x| x * (relu6(x) / 6.0))), "hard_swish of keras3");
+    assert_eq!(
+        named(&y(&|x| (x * (1.0 / 6.0) + 0.5).clamp(0.0, 1.0))),
+        "affine(0.16666667, 0.5, strict)"
+    );
+    let precision = |y: &[f64]| identify(&x, y, None).unwrap().nearest().precision.rounding;
+    assert_eq!(precision(&y(&|x| (0.2 * x + 0.5).clamp(0.0, 1.0))), Rounding::Double);
+    assert_eq!(
+        precision(&y(&|x| (single * x + 0.5).clamp(0.0, 1.0))),
+        Rounding::DoubleOfSingles
+    );
+    // The gradient, with PyTorch's constant.
+    let pytorch = y(&|x| relu6(x) / 6.0);
+    let dx = |sixth: f64| -> Vec<f64> {
+        let elements = x.iter().zip(&g);
+        elements
+            .map(|(x, g)| if x.abs() < 3.0 { sixth * g } else { 0.0 })
+            .collect()
+    };
+    let of_torch = dx(f64::from(1.0f32 / 6.0));
+    let found = identify(&x, &pytorch, Some(Gradient { g: &g, dx: &of_torch })).unwrap();
+    assert_eq!(found.to_string(), "pytorch");
+    assert_eq!((found.kinks.passed, found.kinks.blocked), (0, 2));
+    // One wrong element doesn't hide the rest.
+    let mut wrong = pytorch.clone();
+    wrong[1500] += 1e-9;
+    assert_eq!(named(&wrong), "pytorch or keras3, but for 1 of 3004 elements");
+    // Numbers of float32 that were computed in float64.
+    let singles: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+    let computed: Vec<f32> = singles
+        .iter()
+        .map(|&x| (0.2 * f64::from(x) + 0.5).clamp(0.0, 1.0) as f32)
+        .collect();
+    let found = identify(&singles, &computed, None).unwrap();
+    assert_eq!(
+        (found.to_string().as_str(), found.nearest().precision.rounding),
+        ("keras or onnx", Rounding::Double)
+    );
+    // The same, stored in float64.
+    let stored: Vec<f64> = singles.iter().map(|&x| HardSigmoid::JAX.forward(x).into()).collect();
+    let wide: Vec<f64> = singles.iter().map(|&x| x.into()).collect();
+    let found = identify(&wide, &stored, None).unwrap();
+    assert_eq!(
+        (found.to_string().as_str(), found.nearest().precision),
+        ("jax", Precision::EXACT)
+    );
+}
+
+/// The frameworks' own hard swishes.
+#[test]
+fn names_what_made_hard_swishes() {
+    let (x, g) = (npy(golden("x.npy")), npy(golden("g.npy")));
+    for (name, expected) in [
+        ("pytorch", "hard_swish of pytorch"),
+        ("jax", "hard_swish of jax"),
+        ("keras3", "hard_swish of keras3"),
+    ] {
+        let y = npy(golden(&format!("{name}.hard_swish.y.npy")));
+        let found = identify(&x, &y, None).unwrap();
+        assert_eq!(
+            (found.to_string().as_str(), found.function),
+            (expected, Function::HardSwish)
+        );
+    }
+    let y = npy(golden("pytorch.hard_swish.y.npy"));
+    let dx = npy(golden("pytorch.hard_swish.dx.npy"));
+    let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
+    assert_eq!(found.to_string(), "hard_swish of pytorch");
+    let report = found.report(&x, &y, DType::F32, DType::F32);
+    assert!(report.contains("\nx · clamp(x + 3, 0, 6) / 6\n"), "{report}");
+    // A wrong gradient isn't named, and neither is another function.
+    let wrong: Vec<f32> = dx.iter().map(|dx| dx + 1.0).collect();
+    assert_eq!(
+        identify(&x, &y, Some(Gradient { g: &g, dx: &wrong })).unwrap().verdict,
+        Verdict::Unknown
+    );
+    let swish: Vec<f32> = (-400..400)
+        .map(|i| i as f32 / 100.0)
+        .map(|x| x / (1.0 + (-x).exp()))
+        .collect();
+    let x: Vec<f32> = (-400..400).map(|i| i as f32 / 100.0).collect();
+    assert_eq!(identify(&x, &swish, None).unwrap().verdict, Verdict::Unknown);
+}
+
+/// How many more elements decide: with a share of p, ln 0.05 / ln (1 - p).
+#[test]
+fn says_how_many_more_elements_decide() {
+    // All curves are flat there.
+    let found = identify(&[-4.0_f32, 4.0], &[0.0, 1.0], None).unwrap();
+    let separations = found.separations(DType::F32, DType::F32);
+    let more = |a: HardSigmoid, b: HardSigmoid| {
+        let one = separations.iter().find(|one| one.pair == [a, b]);
+        one.unwrap_or_else(|| panic!("{separations:?}")).more
+    };
+    // They differ in a gradient at single x; then in 5/8, 1/2 and 3/4 of the x from -4 to 4.
+    assert_eq!(more(HardSigmoid::KERAS, HardSigmoid::ONNX), None);
+    assert_eq!(more(HardSigmoid::ONNX, HardSigmoid::COURBARIAUX), Some(4));
+    assert_eq!(more(HardSigmoid::COURBARIAUX, HardSigmoid::TANGENT), Some(5));
+    assert_eq!(more(HardSigmoid::TANGENT, HardSigmoid::PYTORCH), Some(3));
+    let report = found.report(&[-4.0_f32, 4.0], &[0.0, 1.0], DType::F32, DType::F32);
+    let expected = "from courbariaux.\nAn element with x = -2.4999998 would. So would, with 95 % certainty, 4 random x from -4 to 4.\n";
+    assert!(report.contains(expected), "{report}");
+}
+
 #[test]
 fn a_few_wrong_elements_are_named() {
     let x: Vec<f32> = (0..1000).map(|i| (i as f32 - 500.3) / 125.0).collect();
@@ -231,15 +353,21 @@ fn a_few_wrong_elements_are_named() {
             let mut all: Vec<f32> = x.iter().map(|&x| y(x)).collect();
             all[17] = wrong;
             let (verdict, report) = said(&x, &all, atol);
-            assert_eq!(verdict, Verdict::Unknown);
+            assert_eq!(verdict.name(), "most");
+            let within = name.replace(" within", ", within");
             let expected = format!(
-                "unknown\n999 of 1000 elements agree with {name}, but x[17] does not:\nat x = {} y is {wrong}, not ",
+                "{within}, but for 1 of 1000 elements\n\
+                 999 of 1000 elements agree with {name}, but x[17] does not:\nat x = {} y is {wrong}, not ",
                 x[17]
             );
             assert!(report.starts_with(&expected), "{expected}\n{report}");
             all[18] = f32::NAN;
+            assert_eq!(identify_within(&x, &all, None, atol).unwrap().outliers, [17, 18]);
             let (_, report) = said(&x, &all, atol);
-            let expected = format!("unknown\n998 of 1000 elements agree with {name}. 2 do not. The farthest is x[1");
+            let expected = format!(
+                "{within}, but for 2 of 1000 elements\n\
+                 998 of 1000 elements agree with {name}. 2 do not. The farthest is x[1"
+            );
             assert!(report.starts_with(&expected), "{expected}\n{report}");
         }
     }
@@ -247,8 +375,7 @@ fn a_few_wrong_elements_are_named() {
     let mut y: Vec<f32> = x.iter().map(|&x| (0.3 * x + 0.45).clamp(0.0, 1.0)).collect();
     y[450..550].fill(f32::NAN);
     let (_, report) = said(&x, &y, 0.0);
-    let expected =
-        "unknown\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
+    let expected = "affine(0.3, 0.45, strict), but for 100 of 1000 elements\n900 of 1000 elements agree with affine(0.3, 0.45, strict). 100 do not. The farthest is x[450]:\n";
     assert!(report.starts_with(expected), "{report}");
     // The last of many elements is wrong, which no sample has.
     let x: Vec<f32> = (0..200_002).map(|i| noise(i) * 3.0).collect();
@@ -256,8 +383,7 @@ fn a_few_wrong_elements_are_named() {
     y[200_001] = 0.6;
     let (_, report) = said(&x, &y, 0.0);
     assert!(
-        report
-            .starts_with("unknown\n200001 of 200002 elements agree with affine(0.3, 0.45, strict), but x[200001] does"),
+        report.contains("\n200001 of 200002 elements agree with affine(0.3, 0.45, strict), but x[200001] does"),
         "{report}"
     );
     // A wrong gradient is named too.
@@ -268,7 +394,12 @@ fn a_few_wrong_elements_are_named() {
     dx[17] = 0.5;
     let found = identify(&x, &y, Some(Gradient { g: &g, dx: &dx })).unwrap();
     let report = found.report(&x, &y, DType::F32, DType::F32);
-    assert!(report.starts_with("unknown\nEvery y is that of jax. 999 of 1000 dx agree with jax, too, but the others\ndo not. The farthest is dx[17], by 0.5."), "{report}");
+    let expected = "jax, but for 1 of 1000 elements\n999 of 1000 elements agree with jax, but x[17] does not:\nat x = -3.8664 dx is wrong by 0.5.\n";
+    assert!(report.starts_with(expected), "{report}");
+    assert_eq!(
+        (found.verdict, found.outliers),
+        (Verdict::Most(vec![HardSigmoid::JAX]), vec![17])
+    );
 }
 
 /// The report doesn't complain of noise as if another function had made the data.
@@ -404,7 +535,7 @@ fn verdicts() {
     assert_eq!(of(&|x| 1.0 / (1.0 + (-x).exp())).verdict, Verdict::Unknown);
     assert_eq!(of(&|x| 2.0 * x).verdict, Verdict::Unknown);
     let one_wrong = of(&|x| if x == 0.0 { 0.25 } else { relu6(x) });
-    assert_eq!(one_wrong.verdict, Verdict::Unknown);
+    assert_eq!(one_wrong.to_string(), "pytorch or keras3, but for 1 of 6001 elements");
     assert_eq!(one_wrong.nearest().definition, HardSigmoid::PYTORCH);
     let largest = one_wrong.nearest().forward.largest;
     assert_eq!(
@@ -593,7 +724,7 @@ fn slices_of_other_lengths_are_refused() {
     );
     assert!(identify(&[0.0], &[0.5], Some(Gradient { g: &[], dx: &[0.0] })).is_err());
     assert!(identify(&[0.0], &[0.5], Some(Gradient { g: &[1.0], dx: &[] })).is_err());
-    assert!(identify(&[], &[], None).is_ok());
+    assert!(identify::<f32>(&[], &[], None).is_ok());
 }
 
 proptest! {

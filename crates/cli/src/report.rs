@@ -67,6 +67,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
         shape,
         element,
     } = npy::numbers(&input)?;
+    let x = x.singles();
     if x.is_empty() {
         return Err(format!("{}: there are no elements", input.display()).into());
     }

@@ -186,11 +186,15 @@ export const version: string;
 export function operations(definition: Definition): { operation: Operation; parameters: Parameters; dtypes: DType[] }[];
 
 export interface Identification {
-  verdict: "preset" | "one_of" | "affine" | "underdetermined" | "unknown";
+  /** Which function made y: y = hs(x), or y = x·hs(x). If none did, it is `"hard_sigmoid"`. */
+  function: "hard_sigmoid" | "hard_swish";
+  verdict: "preset" | "one_of" | "affine" | "most" | "underdetermined" | "unknown";
   /** None, one, or several that the data can't tell apart. */
   definitions: string[];
-  /** By how much y and dx may be off: 0 if the bits tell, else `atol`, rounded to float32. */
+  /** By how much y and dx may be off: 0 if the bits tell, else `atol`, rounded to float32. `"most"` may have a larger one. */
   within: number;
+  /** The elements that don't agree, at most a tenth, if the verdict is `"most"`. */
+  outliers: number[];
   /** The definition that is nearest to y in the mean. */
   nearest: string;
   /** If alpha and beta were fitted within `atol`: the smallest and the largest of each with which every y can stay within it. */
@@ -199,7 +203,7 @@ export interface Identification {
   report: string;
 }
 
-/** An array, or what readNpy returns, whose shape and order are compared too. float64 is rounded to float32. */
+/** An array, or what readNpy returns, whose shape and order are compared too. */
 export type Data = Numbers | Float64Array | Npy;
 
 /**

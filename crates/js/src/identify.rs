@@ -3,7 +3,7 @@
 use crate::{Result, dtype, error, object};
 use hard_sigmoid::{
     DType, HardSigmoid, Scalar, bf16, f16,
-    identify::{Gradient, identify_within},
+    identify::{Gradient, Real, identify_within},
 };
 use js_sys::Uint8Array;
 use serde::Serialize;
@@ -12,9 +12,11 @@ use wasm_bindgen::prelude::*;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Identification {
+    function: String,
     verdict: &'static str,
     definitions: Vec<String>,
-    within: f32,
+    within: f64,
+    outliers: Vec<usize>,
     nearest: String,
     ranges: Option<Ranges>,
     report: String,
@@ -29,22 +31,30 @@ struct Ranges {
 /// Identifies x and y, and g and dx unless they are missing. Dtypes are those of x and y.
 #[wasm_bindgen]
 pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Result<JsValue> {
-    let arrays = arrays
-        .iter()
-        .zip(&dtypes)
-        .map(|(array, name)| numbers(array, name))
-        .collect::<Result<Vec<_>>>()?;
+    let stored = [stored(&dtypes[0])?, stored(&dtypes[1])?];
+    let arrays = arrays.iter().zip(&dtypes);
+    if dtypes.iter().any(|name| name == F64) {
+        let arrays: Result<Vec<Vec<f64>>> = arrays.map(|(array, name)| doubles(array, name)).collect();
+        identified(&arrays?, stored, atol)
+    } else {
+        let arrays: Result<Vec<Vec<f32>>> = arrays.map(|(array, name)| singles(array, name)).collect();
+        identified(&arrays?, stored, atol)
+    }
+}
+
+fn identified<T: Real>(arrays: &[Vec<T>], [x_dtype, y_dtype]: [DType; 2], atol: f32) -> Result<JsValue> {
     let (x, y) = (&arrays[0], &arrays[1]);
     let gradient = match &arrays[2..] {
         [g, dx] => Some(Gradient { g, dx }),
         _ => None,
     };
     let found = identify_within(x, y, gradient, atol)?;
-    let [x_dtype, y_dtype] = [stored(&dtypes[0])?, stored(&dtypes[1])?];
     object(&Identification {
+        function: found.function.to_string(),
         verdict: found.verdict.name(),
         definitions: found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
-        within: found.within,
+        within: shortest(found.within),
+        outliers: found.outliers.clone(),
         nearest: found.nearest().definition.to_string(),
         ranges: found.ranges.map(|ranges| Ranges {
             alpha: ranges.alpha,
@@ -54,20 +64,26 @@ pub fn identify(arrays: Vec<Uint8Array>, dtypes: Vec<String>, atol: f32) -> Resu
     })
 }
 
-/// The name of float64, which is rounded to float32.
+/// The number that a person would write for it.
+fn shortest(value: f32) -> f64 {
+    value.to_string().parse().expect("it is a number")
+}
+
+/// The name of float64.
 const F64: &str = "f64";
 
 fn stored(name: &str) -> Result<DType> {
     if name == F64 { Ok(DType::F32) } else { dtype(name) }
 }
 
-fn numbers(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
+fn doubles(array: &Uint8Array, name: &str) -> Result<Vec<f64>> {
     if name == F64 {
-        return Ok(bytemuck::pod_collect_to_vec::<u8, f64>(&array.to_vec())
-            .into_iter()
-            .map(|value| value as f32)
-            .collect());
+        return Ok(bytemuck::pod_collect_to_vec(&array.to_vec()));
     }
+    Ok(singles(array, name)?.into_iter().map(f64::from).collect())
+}
+
+fn singles(array: &Uint8Array, name: &str) -> Result<Vec<f32>> {
     fn of<T: Scalar>(array: &Uint8Array) -> Vec<f32> {
         bytemuck::pod_collect_to_vec::<u8, T>(&array.to_vec())
             .into_iter()

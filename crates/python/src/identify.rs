@@ -2,8 +2,10 @@
 
 use crate::{float, parsed, value_error};
 use hard_sigmoid::HardSigmoid;
-use hard_sigmoid::identify::{self as core, Agreement, Gradient, Precision, Rounding, Separation, identify_within};
-use numpy::PyReadonlyArray1;
+use hard_sigmoid::identify::{
+    self as core, Agreement, Gradient, Precision, Real, Rounding, Separation, identify_within,
+};
+use numpy::{Element, PyReadonlyArray1};
 use pyo3::prelude::*;
 
 /// Counts of elements, of those that differ and of subnormals that are zero, and the largest difference and its index.
@@ -12,17 +14,15 @@ type Agrees = (usize, usize, usize, Option<(f32, usize)>);
 /// A definition, how it rounds, and how well it agrees in y and dx.
 type Matched = (String, String, Agrees, Option<Agrees>);
 
-/// Two definitions and what tells them apart: `"y"` or `"dx"` at an x.
-type Separated = (String, String, Option<(&'static str, f32)>);
+/// Two definitions, what tells them apart (`"y"` or `"dx"` at an x), and how many more elements would.
+type Separated = (String, String, Option<(&'static str, f32)>, Option<u64>);
 
 /// The ranges of alpha and beta.
 type Open = ((f64, f64), (f64, f64));
 
-/// Verdict, tolerance, definitions, matches, counts at the kinks, separations, ranges and report.
+/// Function, verdict, tolerance, definitions and outliers; matches, counts at the kinks, separations, ranges and report.
 type Found = (
-    &'static str,
-    f32,
-    Vec<String>,
+    (String, &'static str, f64, Vec<String>, Vec<usize>),
     Vec<Matched>,
     (usize, usize, usize),
     Vec<Separated>,
@@ -30,12 +30,36 @@ type Found = (
     String,
 );
 
+/// x and y of one type, and g and dx.
+type Arrays<'py, T> = (
+    PyReadonlyArray1<'py, T>,
+    PyReadonlyArray1<'py, T>,
+    Option<(PyReadonlyArray1<'py, T>, PyReadonlyArray1<'py, T>)>,
+);
+
 #[pyfunction]
 pub fn identify<'py>(
     py: Python<'py>,
-    x: PyReadonlyArray1<'py, f32>,
-    y: PyReadonlyArray1<'py, f32>,
-    gradient: Option<(PyReadonlyArray1<'py, f32>, PyReadonlyArray1<'py, f32>)>,
+    arrays: Arrays<'py, f32>,
+    dtypes: (String, String),
+    atol: f32,
+) -> PyResult<Found> {
+    identified(py, arrays, dtypes, atol)
+}
+
+#[pyfunction]
+pub fn identify_doubles<'py>(
+    py: Python<'py>,
+    arrays: Arrays<'py, f64>,
+    dtypes: (String, String),
+    atol: f32,
+) -> PyResult<Found> {
+    identified(py, arrays, dtypes, atol)
+}
+
+fn identified<'py, T: Real + Element>(
+    py: Python<'py>,
+    (x, y, gradient): Arrays<'py, T>,
     dtypes: (String, String),
     atol: f32,
 ) -> PyResult<Found> {
@@ -67,13 +91,21 @@ pub fn identify<'py>(
         )
     });
     let kinks = (found.kinks.passed, found.kinks.halved, found.kinks.blocked);
-    let separations = separations
-        .into_iter()
-        .map(|([a, b], x)| (a.to_string(), b.to_string(), x.map(separated)));
+    let separations = separations.into_iter().map(|one| {
+        let [a, b] = one.pair.map(|definition| definition.to_string());
+        (a, b, one.separation.map(separated), one.more)
+    });
+    // The number that a person would write.
+    let within = found.within.to_string().parse().expect("it is a number");
+    let definitions = found.verdict.definitions().iter().map(HardSigmoid::to_string).collect();
     Ok((
-        found.verdict.name(),
-        found.within,
-        found.verdict.definitions().iter().map(HardSigmoid::to_string).collect(),
+        (
+            found.function.to_string(),
+            found.verdict.name(),
+            within,
+            definitions,
+            found.outliers.clone(),
+        ),
         matches.collect(),
         kinks,
         separations.collect(),

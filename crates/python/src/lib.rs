@@ -23,7 +23,7 @@ mod _native {
         Operation, affine,
         compute::compute,
         definition,
-        identify::{identify, separation},
+        identify::{identify, identify_doubles, separation},
         plan::{plan, scalar, wgsl},
         presets,
         quantized::table,

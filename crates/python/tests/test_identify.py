@@ -42,10 +42,33 @@ def test_halves_and_float64():
     x = X.astype(np.float16)
     found = identify(x, HardSigmoid("keras").forward(x))
     assert found.definitions[0] == HardSigmoid("keras") and found.matches[0].precision == "x and y rounded to f16"
-    x = X.astype(np.float64)
+    x = X.astype(np.float64) / 1.1
     y = np.clip(x / 6 + 0.5, 0, 1)
     assert [str(one) for one in identify(x, y, atol=1e-6).definitions] == ["pytorch", "jax", "keras3"]
-    assert identify(x, y, atol=1e-6).within == np.float32(1e-6)
+    assert identify(x, y, atol=1e-6).within == 1e-6
+
+
+def test_frameworks_in_float64():
+    import onnx
+    import onnxruntime
+    import torch
+
+    x = torch.linspace(-4, 4, 1001, dtype=torch.float64) / 1.1
+    x.requires_grad_()
+    g = torch.cos(x.detach())
+    for function, name in ((torch.nn.functional.hardsigmoid, "hard_sigmoid"), (torch.nn.functional.hardswish, "hard_swish")):
+        y = function(x)
+        (dx,) = torch.autograd.grad(y, x, g)
+        found = identify(*(of.detach().numpy() for of in (x, y, g, dx)))
+        assert (found.function, found.verdict, found.definition) == (name, "preset", HardSigmoid("pytorch"))
+    of = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.DOUBLE, [1001]) for name in "xy"]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("HardSigmoid", ["x"], ["y"])], "graph", of[:1], of[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+    x = x.detach().numpy()
+    (y,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})
+    found = identify(x, y)
+    assert [str(one) for one in found.definitions] == ["keras", "onnx"]
+    assert found.matches[1].precision == "computed in float64 with constants of float32"
 
 
 def test_alpha_and_beta_are_fitted():
@@ -59,7 +82,7 @@ def test_alpha_and_beta_are_fitted():
         assert number - 1e-4 < low < number < high < number + 1e-4
     y[17] = np.nan
     found = identify(X, y, atol=1e-4)
-    assert found.verdict == "unknown" and found.matches[-1].forward.differing == 1 and found.matches[-1].forward.at == 17
+    assert found.verdict == "most" and found.outliers == (17,) and found.matches[-1].forward.differing == 1 and found.matches[-1].forward.at == 17
     assert "1000 of 1001 elements agree with affine(0.37, 0.41, strict) within 0.0001, but x[17] does not:" in found.report
 
 

@@ -8,6 +8,7 @@ use crate::progress;
 use bytemuck::Pod;
 use hard_sigmoid::{Byte, DType, Scalar, bf16, f16};
 use std::{
+    borrow::Cow,
     io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
@@ -250,10 +251,39 @@ impl Reader {
 
 /// Numbers of any type that tensors here have, in C order.
 pub struct Numbers {
-    pub values: Vec<f32>,
+    pub values: Values,
     pub shape: Vec<u64>,
-    /// What they are in the file; float64 is rounded to float32.
+    /// What they are in the file; f32 for float64 too.
     pub element: DType,
+}
+
+pub enum Values {
+    Single(Vec<f32>),
+    Double(Vec<f64>),
+}
+
+impl Values {
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Single(values) => values.len(),
+            Self::Double(values) => values.len(),
+        }
+    }
+
+    /// The values, rounded to float32 if they are float64.
+    pub fn singles(&self) -> Cow<'_, [f32]> {
+        match self {
+            Self::Single(values) => values.into(),
+            Self::Double(values) => values.iter().map(|&value| value as f32).collect(),
+        }
+    }
+
+    pub fn doubles(&self) -> Cow<'_, [f64]> {
+        match self {
+            Self::Single(values) => values.iter().map(|&value| value.into()).collect(),
+            Self::Double(values) => values.into(),
+        }
+    }
 }
 
 pub fn numbers(path: &Path) -> Result<Numbers, String> {
@@ -261,12 +291,12 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
     let shape = reader.shape().to_vec();
     let is_fortran = reader.is_fortran();
     let (element, values) = match reader.dtype() {
-        "<f4" => (DType::F32, reader.all(|value: f32| value)?),
-        "<f2" => (DType::F16, reader.all(f16::to_f32)?),
-        "<u2" | BFLOAT16 => (DType::Bf16, reader.all(bf16::to_f32)?),
+        "<f4" => (DType::F32, Values::Single(reader.all(|value: f32| value)?)),
+        "<f2" => (DType::F16, Values::Single(reader.all(f16::to_f32)?)),
+        "<u2" | BFLOAT16 => (DType::Bf16, Values::Single(reader.all(bf16::to_f32)?)),
         "<f8" => {
             let len = reader.checked(8).map_err(|message| reader.at_path(message))?;
-            (DType::F32, reader.read_all(len, |value: f64| value as f32)?)
+            (DType::F32, Values::Double(reader.read_all(len, |value: f64| value)?))
         }
         other => {
             return Err(reader.at_path(format!(
@@ -275,10 +305,10 @@ pub fn numbers(path: &Path) -> Result<Numbers, String> {
             )));
         }
     };
-    let values = if is_fortran {
-        in_c_order(&values, &shape)
-    } else {
-        values
+    let values = match values {
+        values if !is_fortran => values,
+        Values::Single(values) => Values::Single(in_c_order(&values, &shape)),
+        Values::Double(values) => Values::Double(in_c_order(&values, &shape)),
     };
     Ok(Numbers { values, shape, element })
 }

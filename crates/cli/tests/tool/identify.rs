@@ -1,6 +1,6 @@
 //! Tests of `identify`.
 
-use crate::{f32_npy, folder, golden, refused, text, tool};
+use crate::{f32_npy, folder, golden, header, raw_npy, refused, text, tool};
 
 /// The exit status and the text.
 fn identify(folder: &std::path::Path, arguments: &str) -> (Option<i32>, String) {
@@ -36,7 +36,45 @@ fn it_names_it_on_its_first_line() {
         (Some(0), Some("affine(-0.7, 0.3, strict)"))
     );
     let (status, out) = identify(&golden(""), "x.npy pytorch.hard_swish.y.npy");
-    assert_eq!((status, out.lines().next()), (Some(1), Some("unknown")));
+    assert_eq!((status, out.lines().next()), (Some(0), Some("hard_swish of pytorch")));
+}
+
+/// NumPy's own type.
+#[test]
+fn it_names_what_was_computed_in_float64() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, values: &[f64]| {
+        let data: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        std::fs::write(folder.path().join(name), raw_npy(&header("<f8", "(1001,)"), &data)).unwrap();
+    };
+    let x: Vec<f64> = (-500..=500).map(|i| f64::from(i) / 100.0).collect();
+    let mut y: Vec<f64> = x.iter().map(|x| (x + 3.0).clamp(0.0, 6.0) * (1.0 / 6.0)).collect();
+    write("x.npy", &x);
+    write("y.npy", &y);
+    let (status, out) = identify(folder.path(), "x.npy y.npy");
+    assert_eq!((status, out.lines().next()), (Some(0), Some("jax")), "{out}");
+    assert!(
+        out.lines()
+            .any(|line| line.starts_with("jax ") && line.ends_with("   computed in float64")),
+        "{out}"
+    );
+    y[17] = -1.0;
+    write("y.npy", &y);
+    let (status, out) = identify(folder.path(), "x.npy y.npy");
+    let expected = "jax, but for 1 of 1001 elements\n1000 of 1001 elements agree with jax, but x[17] does not:\n\
+                    at x = -4.83 y is -1, not 0.\n";
+    assert_eq!(status, Some(1));
+    assert!(out.starts_with(expected), "{out}");
+    let (_, out) = identify(folder.path(), "x.npy y.npy --json");
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (&json["verdict"], &json["function"]),
+        (&"most".into(), &"hard_sigmoid".into())
+    );
+    assert_eq!(
+        (&json["definitions"], &json["outliers"]),
+        (&serde_json::json!(["jax"]), &serde_json::json!([17]))
+    );
 }
 
 /// What `identify` says where it can't name a definition.
@@ -131,7 +169,7 @@ fn it_fits_alpha_and_beta_to_noisy_data() {
     y[17] = f32::NAN;
     write(&y);
     let (status, out) = identify(folder.path(), "x.npy y.npy --atol 1e-4");
-    let expected = "unknown\n999 of 1000 elements agree with affine(0.37, 0.41, strict) within 0.0001, but x[17] does not:\n\
+    let expected = "affine(0.37, 0.41, strict), within 0.0001, but for 1 of 1000 elements\n999 of 1000 elements agree with affine(0.37, 0.41, strict) within 0.0001, but x[17] does not:\n\
                     at x = -4.83 y is NaN, not 0.\n";
     assert_eq!(status, Some(1));
     assert!(out.starts_with(expected), "{out}");
@@ -172,7 +210,7 @@ fn json_says_the_same() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(json["verdict"], "one_of");
     assert_eq!(json["definitions"], serde_json::json!(["keras", "onnx"]));
-    let separation = serde_json::json!([{ "a": "keras", "b": "onnx", "by": "dx", "x": 2.5 }]);
+    let separation = serde_json::json!([{ "a": "keras", "b": "onnx", "by": "dx", "x": 2.5, "more": null }]);
     assert_eq!(json["separations"], separation);
     assert_eq!(json["matches"][0]["y"]["differing"], 0);
     assert_eq!(json["matches"].as_array().unwrap().len(), 8);

@@ -62,6 +62,9 @@ class Separation:
     """An x at which they differ; None if none was found."""
     by: str | None
     """What differs there: ``"y"``, or ``"dx"`` if no y was found that differs."""
+    more: int | None = None
+    """How many more elements tell them apart with a probability of 95 %, if their x are spread evenly over the range of the data's x.
+    None if that isn't known."""
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,16 @@ class Ranges:
 class Identification:
     """The result of `identify`. Printing it gives the report of the command ``hard-sigmoid identify``."""
 
+    function: str
+    """Which function made y: ``"hard_sigmoid"``, y = hs(x), or ``"hard_swish"``, y = x·hs(x). If none did, it is ``"hard_sigmoid"``."""
     verdict: str
     """``"preset"``: one preset. ``"one_of"``: several presets, which the data can't tell apart. ``"affine"``: no preset, but an alpha and
-    beta. ``"underdetermined"``: no preset, and too few elements in the linear zone to find alpha and beta. ``"unknown"``: none of these."""
+    beta. ``"most"``: all elements but a few, at most a tenth, are those of `definitions`. ``"underdetermined"``: no preset, and too few
+    elements in the linear zone to find alpha and beta. ``"unknown"``: none of these."""
     within: float
-    """By how much y and dx may be off: 0 if the bits tell, else atol."""
+    """By how much y and dx may be off: 0 if the bits tell, else atol. ``"most"`` may have a larger one."""
+    outliers: tuple[int, ...]
+    """The elements that don't agree, counted in C order, if the verdict is ``"most"``."""
     definitions: tuple[HardSigmoid, ...]
     """The definitions that fit the data: none, one, or several that the data can't tell apart."""
     matches: tuple[Match, ...]
@@ -120,7 +128,7 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
 
     Every bit has to agree, except for the sign of zero and the payload of NaN. If no definition agrees, y and dx may be off by ``atol``:
     the presets are compared again, and then alpha and beta are fitted.
-    All arrays have the same shape. float64 is rounded to float32 first, which adds differences: give an ``atol``.
+    All arrays have the same shape. float64 is compared as it is: frameworks compute it with other constants than float32.
 
     >>> x = np.linspace(-4, 4, 801, dtype=np.float32)
     >>> y = np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1)
@@ -135,6 +143,16 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     >>> g = np.ones_like(x)
     >>> identify(x, y, g, HardSigmoid("onnx").backward(x, g)).definition
     HardSigmoid('onnx')
+
+    A wrong element doesn't hide the others, and hard swishes are named too:
+
+    >>> swish = x * y
+    >>> swish[17] = np.nan
+    >>> found = identify(x, swish)
+    >>> print(found.report.splitlines()[0])
+    hard_swish of keras or onnx, but for 1 of 801 elements
+    >>> found.outliers
+    (17,)
 
     With noise:
 
@@ -165,23 +183,26 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
             raise ValueError(f"{name} has shape {array.shape}, but x has {arrays['x'].shape}")
     if arrays["x"].size == 0:
         raise ValueError("x has no elements: give at least one")
-    with np.errstate(over="ignore"):
-        flat = [np.ascontiguousarray(array, np.float32).reshape(-1) for array in arrays.values()]
+    is_double = any(array.dtype == np.float64 for array in arrays.values())
+    common, native = (np.float64, _native.identify_doubles) if is_double else (np.float32, _native.identify)
+    flat = [np.ascontiguousarray(array, common).reshape(-1) for array in arrays.values()]
     dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
     gradient = None if g is None else (flat[2], flat[3])
-    verdict, within, definitions, matches, kinks, separations, ranges, report = _native.identify(
-        flat[0], flat[1], gradient, dtypes, float(atol)
+    (function, verdict, within, definitions, outliers), matches, kinks, separations, ranges, report = native(
+        (flat[0], flat[1], gradient), dtypes, float(atol)
     )
     return Identification(
+        function,
         verdict,
-        float(atol) if within > 0 else 0.0,
+        within,
+        tuple(outliers),
         tuple(HardSigmoid(one) for one in definitions),
         tuple(
             Match(HardSigmoid(of), precision, Agreement._of(*forward), backward and Agreement._of(*backward))
             for of, precision, forward, backward in matches
         ),
         KinkCounts(*kinks),
-        tuple(_separation(a, b, found) for a, b, found in separations),
+        tuple(_separation(*one) for one in separations),
         ranges and Ranges(*ranges),
         report,
     )
@@ -195,12 +216,12 @@ def separation(a: HardSigmoid | str, b: HardSigmoid | str, *, dtype: Any = np.fl
     """Finds an x at which a and b differ in arrays of type ``dtype``.
 
     >>> separation("pytorch", "jax")
-    Separation(a=HardSigmoid('pytorch'), b=HardSigmoid('jax'), x=-2.859999895095825, by='y')
+    Separation(a=HardSigmoid('pytorch'), b=HardSigmoid('jax'), x=-2.859999895095825, by='y', more=None)
     """
     a, b = text_of(a), text_of(b)
     return _separation(a, b, _native.separation(a, b, dtype_name(dtype)))
 
 
-def _separation(a: str, b: str, found: tuple[str, float] | None) -> Separation:
+def _separation(a: str, b: str, found: tuple[str, float] | None, more: int | None = None) -> Separation:
     by, x = found or (None, None)
-    return Separation(HardSigmoid(a), HardSigmoid(b), x, by)
+    return Separation(HardSigmoid(a), HardSigmoid(b), x, by, more)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "scalar", "separation", "table", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "identify_doubles", "plan", "presets", "scalar", "separation", "table", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -26,22 +26,23 @@ def compute(
 
 _Agrees = tuple[int, int, int, tuple[float, int] | None]
 
-def identify(
-    x: NDArray[np.float32],
-    y: NDArray[np.float32],
-    gradient: tuple[NDArray[np.float32], NDArray[np.float32]] | None,
-    dtypes: tuple[str, str],
-    atol: float,
-) -> tuple[
-    str,
-    float,
-    list[str],
+_Found = tuple[
+    tuple[str, str, float, list[str], list[int]],
     list[tuple[str, str, _Agrees, _Agrees | None]],
     tuple[int, int, int],
-    list[tuple[str, str, tuple[str, float] | None]],
+    list[tuple[str, str, tuple[str, float] | None, int | None]],
     tuple[tuple[float, float], tuple[float, float]] | None,
     str,
-]: ...
+]
+_Singles = NDArray[np.float32]
+_Doubles = NDArray[np.float64]
+
+def identify(
+    arrays: tuple[_Singles, _Singles, tuple[_Singles, _Singles] | None], dtypes: tuple[str, str], atol: float
+) -> _Found: ...
+def identify_doubles(
+    arrays: tuple[_Doubles, _Doubles, tuple[_Doubles, _Doubles] | None], dtypes: tuple[str, str], atol: float
+) -> _Found: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
 def table(
     name: str, definition: str, x: tuple[float, int, bool], y: tuple[float, int, bool], rounding: str
