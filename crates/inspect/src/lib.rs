@@ -45,13 +45,22 @@ pub type Beside<'a> = dyn FnMut(&str) -> io::Result<Box<dyn Source>> + 'a;
 
 type Reader = BufReader<Box<dyn Source>>;
 
-/// Why a file can't be read, or what it is instead of a model, in one line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error(String);
+/// Why there is no answer, in one line.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file can't be opened.
+    Io(io::Error),
+    /// The file can't be read on, or is no model.
+    File(String),
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::File(why) => why.fmt(f),
+        }
     }
 }
 
@@ -64,9 +73,9 @@ impl error::Error for Error {}
 /// If the file can't be read, or is no model of a known kind.
 pub fn read(path: &Path) -> Result<Model, Error> {
     if let Some(kind) = kinds::by_path(path) {
-        return Err(Error(kind.into()));
+        return Err(Error::File(kind.into()));
     }
-    let file = File::open(path).map_err(|error| Error(error.to_string()))?;
+    let file = File::open(path).map_err(Error::Io)?;
     read_from(file, &mut |name| {
         let path = path.with_file_name(name);
         if !path.is_file() {
@@ -83,7 +92,7 @@ pub fn read(path: &Path) -> Result<Model, Error> {
 ///
 /// If the model can't be read, or is none of a known kind.
 pub fn read_from(source: impl Source, beside: &mut Beside) -> Result<Model, Error> {
-    let mut model = recognized(BufReader::new(Box::new(source)), beside).map_err(Error)?;
+    let mut model = recognized(BufReader::new(Box::new(source)), beside).map_err(Error::File)?;
     static SAMPLE: LazyLock<Sample> = LazyLock::new(Sample::new);
     // A model has the same activation many times, and comparing is slow.
     let mut known: HashMap<String, Vec<Computed>> = HashMap::new();

@@ -1,10 +1,11 @@
+import os
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "plan", "presets", "scalar", "separation", "table", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "inspect", "plan", "presets", "scalar", "separation", "table", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -42,6 +43,7 @@ def identify(
     tuple[tuple[float, float], tuple[float, float]] | None,
     str,
 ]: ...
+def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> tuple[str, str]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
 def table(
     name: str, definition: str, x: tuple[float, int, bool], y: tuple[float, int, bool], rounding: str
