@@ -2,7 +2,7 @@
 # Runs the tests. GPU tests have to run, on a software driver if there is no GPU.
 #
 #   ./test.sh              the tests of the library, except what follows
-#   ./test.sh cli          the tests of the command `hard-sigmoid`, and of the docs' pictures and tables
+#   ./test.sh cli          the tests of the command `hard-sigmoid`, of what `inspect` finds, and of the docs' pictures and tables
 #   ./test.sh exhaustive   all 2^32 inputs of every preset, forward and backward, and of one preset through the other
 #                          kernels, on every adapter (about an hour for each on two cores), and a
 #                          tensor beyond 4 GiB if the driver has such buffers; WGPU_BACKEND=vulkan or gl picks one,
@@ -64,7 +64,8 @@ case "${1:-}" in
 cli)
     # One call: `-p hard-sigmoid-tools` alone has other features, and would build wgpu and 30 crates more once again.
     cargo test --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test tool --test pages --test verify
-    cargo test --release -p hard-sigmoid-cli --lib
+    cargo test --release -p hard-sigmoid-cli -p hard-sigmoid-inspect --lib
+    cargo test --release -p hard-sigmoid-inspect --doc
     ;;
 *)
     # Each of the others has a folder.

@@ -7,8 +7,10 @@ folder="${1:-target/npm}"
 if ! [ -d "$(rustc --print target-libdir --target $target)" ]; then
     rustup target add $target
 fi
-cargo build --release -p hard-sigmoid-js --lib --target $target
+cargo build --release -p hard-sigmoid-js -p hard-sigmoid-js-inspect --lib --target $target
 mkdir -p "$folder"
-cargo run --release -p hard-sigmoid-js -- "${CARGO_TARGET_DIR:-target}/$target/release/hard_sigmoid_js.wasm" "$folder" native
+wasm="${CARGO_TARGET_DIR:-target}/$target/release"
+cargo run --release -p hard-sigmoid-js -- "$wasm/hard_sigmoid_js.wasm" "$folder" native
+cargo run --release -p hard-sigmoid-js -- "$wasm/hard_sigmoid_js_inspect.wasm" "$folder" inspect
 cp -r crates/js/package/* crates/js/examples crates/js/README.md LICENSE-MIT LICENSE-APACHE "$folder"
 echo "built $folder; pack it with: npm pack $folder"

@@ -28,6 +28,9 @@ fi
 import hard_sigmoid, numpy
 print(hard_sigmoid.__version__, numpy.__version__, hard_sigmoid.HardSigmoid("pytorch").forward([-4, 0, 1.5]))'
 
+# The command, to compare with. Beside the pages' test, so that all programs are built with the same features.
+cargo build --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test pages
+
 echo "=== the wheel, with the frameworks"
 "$frameworks/bin/maturin" build --release --out "$work"
 "$frameworks/bin/pip" install --quiet --force-reinstall --no-deps "$work"/*.whl

@@ -20,8 +20,9 @@ const require = createRequire(join(modules, "/"));
 // Bundlers look for their plugins in the project.
 symlinkSync(join(modules, "@rollup"), join(project, "node_modules/@rollup"));
 process.env.PATH = `${join(modules, ".bin")}:${process.env.PATH}`;
-const PROGRAM = `import { HardSigmoid, wgsl } from "hard-sigmoid";
+const PROGRAM = `import { HardSigmoid, inspect, wgsl } from "hard-sigmoid";
 globalThis.run = (x) => [new HardSigmoid("pytorch").forward(x), wgsl("forward", "pytorch")];
+globalThis.inspect = async (text) => (await inspect(new Blob([text]))).activations.map(({ definitions }) => String(definitions));
 `;
 writeFileSync(join(project, "main.js"), PROGRAM);
 const page = (script) => `<!doctype html><link rel="icon" href="data:,"><script type="module" src="${script}"></script>`;
@@ -30,6 +31,7 @@ writeFileSync(join(project, "index.html"), page("main.js"));
 const hs = await import(pathToFileURL(join(built, "index.js")));
 const [x, expected] = ["x.npy", "pytorch.y.npy"].map((name) => hs.readNpy(readFileSync(join(import.meta.dirname, "../golden", name))).data);
 assert.ok(x.length > 6000);
+const model = readFileSync(join(import.meta.dirname, "../../crates/inspect/tests/models/keras2.json"), "utf8");
 const differing = (a, b) => a.reduce((sum, value, i) => sum + !Object.is(value, b[i]), 0);
 assert.equal(differing(Float32Array.of(0, NaN, 1), Float32Array.of(-0, NaN, 1)), 1);
 
@@ -55,6 +57,8 @@ async function works(name, address) {
   assert.equal(y.length, x.length);
   assert.equal(differing(new Float32Array(Uint32Array.from(y).buffer), expected), 0, name);
   assert.equal(text, hs.wgsl("forward", "pytorch"), name);
+  const inModel = await page.evaluate((text) => globalThis.inspect(text), model);
+  assert.deepEqual(inModel, ["keras", "keras", "keras"], name);
   assert.deepEqual(found, [], name);
   await page.close();
   console.log(`${name}: ${y.length} results of PyTorch, 0 differ`);

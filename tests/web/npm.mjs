@@ -1,9 +1,10 @@
 // Tests the npm package as its users have it: packed, installed into an empty project, in Node and in Chromium.
-// Arguments: the built package, and the node_modules folder with playwright-core, typescript and onnxruntime-web.
+// Arguments: the built package, the node_modules folder with playwright-core, typescript and onnxruntime-web, and the command
+// `hard-sigmoid`.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { copyFileSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { extname, join, resolve } from "node:path";
@@ -15,8 +16,9 @@ setTimeout(() => {
   console.error("ten minutes are over");
   process.exit(1);
 }, 600_000).unref();
-const [built, modules] = process.argv.slice(2).map((path) => resolve(path));
+const [built, modules, command] = process.argv.slice(2).map((path) => resolve(path));
 const golden = (name) => join(import.meta.dirname, "../golden", name);
+const models = join(import.meta.dirname, "../../crates/inspect/tests/models");
 
 const { project, run } = install(built);
 const installed = join(project, "node_modules/hard-sigmoid");
@@ -49,6 +51,7 @@ const [ofNode, ofGpu] = [blocks.filter((block) => !isOfGpu(block)), blocks.filte
 assert.ok(ofNode.length >= 2 && ofGpu.length >= 2);
 copyFileSync(golden("x.npy"), join(project, "x.npy"));
 copyFileSync(golden("jax.y.npy"), join(project, "y.npy"));
+copyFileSync(join(models, "keras3_export.onnx"), join(project, "model.onnx"));
 writeFileSync(join(project, "readme.mjs"), `${moduleOf(ofNode)}console.log(checked);`);
 const inNode = Number(run(process.execPath, "readme.mjs"));
 assert.equal(inNode, values(ofNode));
@@ -396,6 +399,47 @@ const complaints = [
   [Error, "truncated or damaged", () => hs.readNpy(file.subarray(0, -1))],
 ];
 const seen = [];
+// Of every model `inspect` says what the command says, and why it isn't read.
+const names = readdirSync(models).filter((name) => /\.(onnx|keras|h5|json|bin)$/.test(name));
+assert.ok(names.length > 25);
+const ofCommand = JSON.parse(spawnSync(command, ["inspect", "--json", ...names], { cwd: models }).stdout);
+const weights = "onnx_external.bin";
+for (const [i, name] of names.entries()) {
+  const [file, other] = [name, weights].map((name) => readFileSync(join(models, name)));
+  for (const model of [file, new Uint8Array(file).buffer, new Blob([file])]) {
+    const found = await hs.inspect(model, { beside: { [weights]: new Blob([other]) } }).catch(({ message }) => ({ error: message }));
+    const { report, ...json } = found;
+    assert.deepEqual({ file: name, ...json }, ofCommand[i]);
+    if (json.error) continue;
+    const said = spawnSync(command, ["inspect", name], { cwd: models, encoding: "utf8" }).stdout;
+    assert.equal(`${name}: ${report}\n\n`, said);
+  }
+}
+const { note } = await hs.inspect(readFileSync(join(models, "onnx_external.onnx")));
+assert.match(note, /are in onnx_external\.bin, which is not beside the model, so/);
+console.log(`inspect: ${names.length} files as the command has them`);
+// Of a large file only a part is read, and with the whole there is an answer.
+{
+  const small = readFileSync(join(models, "keras3_export.onnx"));
+  // A field of another number, with 64 MiB.
+  const unknown = Uint8Array.of(0x82, 0x7d, 0x80, 0x80, 0x80, 0x20);
+  const large = new Blob([unknown, new Uint8Array(64 << 20), small]);
+  let read = 0;
+  const slice = (from, to) => ((read += to - from), large.slice(from, to));
+  const { report, ...json } = await hs.inspect({ size: large.size, slice });
+  assert.deepEqual({ file: "keras3_export.onnx", ...json }, ofCommand[names.indexOf("keras3_export.onnx")]);
+  assert.ok(read > 0 && read < 2 ** 20, `${read} bytes are read`);
+}
+for (const [text, ...call] of [
+  ["the model is model.onnx, but has to be a Uint8Array", "model.onnx"],
+  ["w is undefined, but has to be a Uint8Array", new Uint8Array(3), { beside: { w: undefined } }],
+  ["it is empty", new Uint8Array(0)],
+]) {
+  await assert.rejects(hs.inspect(...call), ({ message }) => {
+    seen.push(message);
+    return message.includes(text);
+  });
+}
 for (const [type, text, call] of complaints) {
   assert.throws(call, (error) => {
     assert.ok(error.constructor === type && error.message.includes(text), `${text}: ${error}`);
@@ -429,8 +473,8 @@ console.log(`complaints: ${seen.length} seen, among them the ${written.length} o
 // Types.
 writeFileSync(
   join(project, "use.ts"),
-  `import { HardSigmoid, Kernels, check, compute, identify, operations, plan, quantizedTable, readNpy, scalar, wgsl } from "hard-sigmoid";
-import type { Comparison, Launch, Npy, Operation, Plan } from "hard-sigmoid";
+  `import { HardSigmoid, Kernels, check, compute, identify, inspect, operations, plan, quantizedTable, readNpy, scalar, wgsl } from "hard-sigmoid";
+import type { Comparison, Launch, Model, Npy, Operation, Plan } from "hard-sigmoid";
 const x: Float32Array = new Float32Array(3);
 const definition: HardSigmoid = HardSigmoid.affine(0.2, 0.5, "inclusive");
 const y: Float32Array = definition.forward(x);
@@ -447,6 +491,8 @@ check("lookup", {}, [new Int8Array(3), table], [lookedUp!], { dtype: operations(
 const { differing }: Comparison = check("forward", definition, [x], [y]);
 identify({ x: readNpy(new ArrayBuffer(9)), y });
 const { definitions, within } = identify({ x: new Float64Array(3), y, g: x, dx: dx! }, { atol: 1e-6 });
+const model: Model = await inspect(new Uint8Array(9), { beside: { "w.bin": new ArrayBuffer(9) } });
+const exact: string[] = model.activations[0]!.computed[0]!.exact;
 const planned: Plan = plan("forward", definition, 3, { placement: "in_place" });
 const operation: Operation = "gate_backward";
 declare const device: GPUDevice, pass: GPUComputePassEncoder, buffer: GPUBuffer;
@@ -459,7 +505,7 @@ const texts: string[] = [wgsl("forward", "jax"), scalar("backward", "jax", { typ
 const { data, shape } = readNpy(new Uint8Array(9));
 const npy: Npy = readNpy(new Uint8Array(9));
 const wide: Float64Array | null = npy.dtype === "f64" ? npy.data : null;
-console.log(halves, float16, unpacked, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide);
+console.log(halves, float16, unpacked, differing, definitions.join(), within + 1, parts[0]?.params.length, texts, data.length, shape, wide, exact);
 // @ts-expect-error
 quantizedTable({ operation: "backward", definition, x: of, y: of });
 // @ts-expect-error
@@ -494,6 +540,8 @@ new Kernels(buffer);
 if (npy.dtype === "f16") npy.data satisfies Float32Array;
 // @ts-expect-error
 definition.kinks![0] = 3;
+// @ts-expect-error
+inspect("model.onnx");
 `,
 );
 const tsc = [join(modules, "typescript/bin/tsc"), "--noEmit", "--strict", "--module", "nodenext", "--target", "es2022"];

@@ -23,18 +23,21 @@ npm_package vite7@npm:vite@7.3.8
 
 # The crate as an embedder's page would have it, and the modules that are built here.
 cargo clippy --release --target $target -p hard-sigmoid --no-default-features -- -D warnings
-cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-js -p offload-web --lib -- -D warnings
+cargo clippy --release --target $target -p hard-sigmoid -p hard-sigmoid-js -p hard-sigmoid-js-inspect -p offload-web --lib -- -D warnings
+
+# The programs to compare with. Beside the pages' test, so that all programs are built with the same features.
+cargo build --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test pages
+programs="${CARGO_TARGET_DIR:-target}/release"
 
 site="$cache/web"
 rm -rf "$site"
 PAGE_URL=https://example.org/page examples/web/build.sh "$site"
-node tests/web/npm.mjs "$site/hard-sigmoid" "$node_modules"
+node tests/web/npm.mjs "$site/hard-sigmoid" "$node_modules" "$programs/hard-sigmoid"
 node tests/web/bundlers.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/snippets.mjs "$site/hard-sigmoid" "$node_modules"
 node tests/web/test.mjs "$site" "$node_modules" "$cache/web-screenshots"
-# The page's report is one that docs/devices takes. Beside the pages' test, so that all programs are built with the same features.
-cargo build --release -p hard-sigmoid -p hard-sigmoid-cli -p hard-sigmoid-tools --bins --test pages
-"${CARGO_TARGET_DIR:-target}/release/tools" devices --check "$cache/web-screenshots/report.json"
+# The page's report is one that docs/devices takes.
+"$programs/tools" devices --check "$cache/web-screenshots/report.json"
 
 # hard_sigmoid::offload in a browser, by wgpu.
 cargo build --release -p offload-web --lib --target $target

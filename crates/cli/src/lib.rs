@@ -14,6 +14,7 @@ mod command;
 #[cfg(feature = "curves")]
 pub mod curves;
 #[cfg(all(test, feature = "command"))]
+#[path = "../../../tests/common/damage.rs"]
 mod damage;
 #[cfg(feature = "devices")]
 pub mod devices;

@@ -215,6 +215,87 @@ export function identify(
   options?: { atol?: number; dtype?: DType },
 ): Identification;
 
+/** How a definition differs from an activation. */
+export interface Difference {
+  definition: string;
+  /** At how many of the compared x. */
+  differing: number;
+  /** The largest difference: 0 where the signs of zeros differ, and nothing else. */
+  largest: number;
+}
+
+/** What an activation computes. There is one for each of the results that it may have. */
+export interface Computed {
+  /** What it is on paper, apart from roundings. */
+  curve: string;
+  /** Who computes it so. Empty if there is one way only. */
+  computed_by: string[];
+  /** The operations, in their order. */
+  operations: string;
+  /** How many x were compared. */
+  compared: number;
+  /** Who has exactly these bits: presets, or else one definition with its alpha and beta, or else none. */
+  exact: string[];
+  /** Who has this curve with other roundings. */
+  roundings: Difference[];
+  /** Presets with other curves. */
+  functions: Difference[];
+}
+
+/** What the bytes of a tensor stand for. */
+export interface QuantizedBytes {
+  type: "u8" | "i8";
+  scale: number;
+  zero_point: number;
+}
+
+/** A hard sigmoid or hard swish in a model. */
+export interface Activation {
+  /** The name of the node or layer. */
+  name: string;
+  function: "hard_sigmoid" | "hard_swish";
+  /** How the file writes it. */
+  written: string;
+  /** Those of a function with a name in a framework; otherwise those with exactly its bits, perhaps none. */
+  definitions: string[];
+  /** How its gradient differs from that of every definition. */
+  gradient: string | null;
+  /** Who computes another function than the file says. */
+  warning: string | null;
+  /** The type in which the model computes it, though it was compared as if in float32; null if that is float32 or not known. */
+  dtype: "float64" | "float16" | "bfloat16" | null;
+  /** What it is in 8 bits, if it is one operator between DequantizeLinear and QuantizeLinear. */
+  quantized: {
+    x: QuantizedBytes;
+    y: QuantizedBytes;
+    /** The same layer in PyTorch and TFLite: at how many of the 256 x it differs from ONNX Runtime's, or why there is none. */
+    elsewhere: { framework: string; differing: number | null; largest: number | null; why: string | null }[];
+  } | null;
+  computed: Computed[];
+}
+
+/** What `inspect` found: what `hard-sigmoid inspect --json` prints of a file, and as `report` what it prints for people. */
+export interface Model {
+  format: string;
+  made_by: string | null;
+  activations: Activation[];
+  /** What the search may have missed, and where. */
+  note: string | null;
+  report: string;
+}
+
+/** A file's bytes, or a Blob or File, of which only what is needed is read. */
+export type FileLike =
+  | Uint8Array
+  | ArrayBuffer
+  | { readonly size: number; slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> } };
+
+/**
+ * Which hard sigmoids are in this model? It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. `beside` has the
+ * files that lie beside an ONNX model, by the names that the model has for them. The first call loads inspect_bg.wasm.
+ */
+export function inspect(model: FileLike, options?: { beside?: Record<string, FileLike> }): Promise<Model>;
+
 /** A device's limits that a plan depends on. A GPUDevice's `limits` has them. */
 export interface Limits {
   readonly maxStorageBuffersPerShaderStage: number;

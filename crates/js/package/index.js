@@ -1,16 +1,17 @@
 // The public half of the package: see index.d.ts. The rest is WebAssembly, which is ready when the import is.
 import load, * as native from "./native.js";
 
-const wasm = new URL("native_bg.wasm", import.meta.url);
-// Node doesn't fetch files. An `import` of its modules would be followed by bundlers, which have none for a browser.
-const fs = wasm.protocol === "file:" && globalThis.process?.getBuiltinModule?.("node:fs");
-await load({ module_or_path: fs ? fs.readFileSync(wasm) : await fetched(wasm) });
+await load({ module_or_path: await fetched("native_bg.wasm", new URL("native_bg.wasm", import.meta.url)) });
 
-async function fetched(address) {
+/** A file of the package, whose address a bundler may have changed. */
+async function fetched(name, address) {
+  // Node doesn't fetch files. An `import` of its modules would be followed by bundlers, which have none for a browser.
+  const fs = address.protocol === "file:" && globalThis.process?.getBuiltinModule?.("node:fs");
+  if (fs) return fs.readFileSync(address);
   const response = await fetch(address);
   // Some servers answer with a page instead of "not found".
   const isPage = response.headers.get("Content-Type")?.startsWith("text/html");
-  if (isPage || !response.ok) throw new Error(`${address} isn't there: copy native_bg.wasm of the package hard-sigmoid to it`);
+  if (isPage || !response.ok) throw new Error(`${address} isn't there: copy ${name} of the package hard-sigmoid to it`);
   return response;
 }
 
@@ -379,4 +380,65 @@ export function readNpy(file) {
   // The elements are copied, since they may begin anywhere. (The slice of a Buffer is no copy.)
   const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);
   return { dtype, shape, isFortran, data, start };
+}
+
+/** The WebAssembly of inspect, which is loaded once it is needed. */
+let inspector;
+async function loadInspector() {
+  const module = await import("./inspect.js");
+  await module.default({ module_or_path: await fetched("inspect_bg.wasm", new URL("inspect_bg.wasm", import.meta.url)) });
+  return module;
+}
+
+/** How many bytes of a Blob are read at once. */
+const BLOCK = 2 ** 16;
+
+/** A file as WebAssembly reads it: its length, and a function that returns bytes, or undefined while those of a Blob aren't there. */
+function fileOf(name, file) {
+  if (file instanceof ArrayBuffer) return fileOf(name, new Uint8Array(file));
+  if (file instanceof Uint8Array) return { length: file.length, read: (offset, length) => file.subarray(offset, offset + length) };
+  if (!Number.isSafeInteger(file?.size) || !file.slice) throw new TypeError(`${name} is ${String(file)}, but has to be a Uint8Array, an ArrayBuffer, a Blob or a File`);
+  const [blocks, missing] = [new Map(), new Set()];
+  const read = (offset, length) => {
+    const bytes = new Uint8Array(length);
+    for (let block = Math.floor(offset / BLOCK); block * BLOCK < offset + length; block++) {
+      if (!blocks.has(block)) missing.add(block);
+      else {
+        const start = Math.max(offset, block * BLOCK);
+        const end = Math.min(offset + length, (block + 1) * BLOCK);
+        bytes.set(blocks.get(block).subarray(start - block * BLOCK, end - block * BLOCK), start - offset);
+      }
+    }
+    return missing.size ? undefined : bytes;
+  };
+  /** Reads what was missing; says whether anything was. */
+  const fill = async () => {
+    const wanted = [...missing];
+    missing.clear();
+    for (const block of wanted) {
+      blocks.set(block, new Uint8Array(await file.slice(block * BLOCK, (block + 1) * BLOCK).arrayBuffer()));
+    }
+    return wanted.length > 0;
+  };
+  return { length: file.size, read, fill };
+}
+
+export async function inspect(model, { beside = {} } = {}) {
+  const file = fileOf("the model", model);
+  const others = new Map(Object.entries(beside).map(([name, other]) => [name, fileOf(name, other)]));
+  const besideIt = (name) => others.has(name) ? [others.get(name).length, others.get(name).read] : undefined;
+  const { inspect } = await (inspector ??= loadInspector());
+  for (;;) {
+    let json, report, error;
+    try {
+      [json, report] = inspect(file.length, file.read, besideIt);
+    } catch (thrown) {
+      error = thrown;
+    }
+    // WebAssembly can't wait for bytes, so it begins again when they are there.
+    const waited = await Promise.all([file, ...others.values()].map(({ fill }) => fill?.()));
+    if (waited.includes(true)) continue;
+    if (error) throw error;
+    return { ...JSON.parse(json), report };
+  }
 }

@@ -3,6 +3,7 @@
 
 mod compute;
 mod identify;
+mod inspect;
 mod plan;
 mod quantized;
 mod threads;
@@ -24,6 +25,7 @@ mod _native {
         compute::compute,
         definition,
         identify::{identify, identify_doubles, separation},
+        inspect::inspect,
         plan::{plan, scalar, wgsl},
         presets,
         quantized::table,

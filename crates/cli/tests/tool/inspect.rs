@@ -1,11 +1,11 @@
-//! Tests of `inspect`. What it finds is tested in `src/inspect/tests.rs`.
+//! Tests of `inspect`. What it finds is tested in `crates/inspect`.
 
 use crate::{command, refused, succeeded, text, tool};
 use serde_json::{Value, json};
 use std::path::Path;
 
 fn models() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../inspect/tests/models")
 }
 
 #[test]

@@ -25,26 +25,35 @@ from importlib.metadata import version as _version
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
 from ._identify import Agreement, Identification, KinkCounts, Match, Ranges, Separation, identify, separation
+from ._inspect import Activation, Computed, Difference, EightBits, Elsewhere, Model, QuantizedBytes, inspect
 from ._quantized import quantized, quantized_table
 from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, scalar, wgsl
 
 __version__ = _version("hard-sigmoid")
 
 __all__ = [
+    "Activation",
     "Agreement",
     "Binding",
+    "Computed",
+    "Difference",
     "Dispatch",
+    "EightBits",
+    "Elsewhere",
     "HardSigmoid",
     "Identification",
     "KinkCounts",
     "Limits",
     "Match",
+    "Model",
     "Part",
     "Plan",
+    "QuantizedBytes",
     "Ranges",
     "Separation",
     "binarize",
     "identify",
+    "inspect",
     "pack",
     "plan",
     "presets",

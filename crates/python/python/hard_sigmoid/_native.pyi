@@ -1,10 +1,11 @@
+import os
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "identify_doubles", "plan", "presets", "scalar", "separation", "table", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "identify_doubles", "inspect", "plan", "presets", "scalar", "separation", "table", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -43,6 +44,7 @@ def identify(
 def identify_doubles(
     arrays: tuple[_Doubles, _Doubles, tuple[_Doubles, _Doubles] | None], dtypes: tuple[str, str], atol: float
 ) -> _Found: ...
+def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> tuple[str, str]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
 def table(
     name: str, definition: str, x: tuple[float, int, bool], y: tuple[float, int, bool], rounding: str

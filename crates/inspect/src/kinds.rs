@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-/// Why a folder isn't read.
-pub fn folder(path: &Path) -> String {
+/// What isn't read by its path.
+pub fn by_path(path: &Path) -> Option<&'static str> {
     let has = |name: &str| path.join(name).exists();
-    if has("saved_model.pb") || has("saved_model.pbtxt") {
-        SAVED_MODEL.into()
+    if path.ends_with("saved_model.pb") || has("saved_model.pb") || has("saved_model.pbtxt") {
+        Some(SAVED_MODEL)
+    } else if path.is_dir() {
+        Some("a folder: give the model's file")
     } else {
-        "a folder: give the model's file".into()
+        None
     }
 }
 
@@ -32,11 +34,11 @@ pub fn archive(members: &[String]) -> Option<&'static str> {
     }
 }
 
-/// What a file is that isn't read; None if it may be one of ONNX.
-pub fn other(bytes: &[u8], path: Option<&Path>) -> Option<&'static str> {
+/// What a file is that isn't read, by its first bytes and its length; None if it may be one of ONNX.
+pub fn other(bytes: &[u8], file: u64) -> Option<&'static str> {
     let is_tensors = || {
         let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
-        bytes.get(8) == Some(&b'{') && length.is_some_and(|length| length <= bytes.len() as u64)
+        bytes.get(8) == Some(&b'{') && length.is_some_and(|length| length <= file)
     };
     if bytes.get(4..8) == Some(b"TFL3") {
         Some(
@@ -47,8 +49,6 @@ pub fn other(bytes: &[u8], path: Option<&Path>) -> Option<&'static str> {
         Some(CHECKPOINT)
     } else if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"GGUF") || is_tensors() {
         Some("a file of tensors, which has no operations: inspect the model")
-    } else if path.is_some_and(|path| path.ends_with("saved_model.pb")) {
-        Some(SAVED_MODEL)
     } else {
         None
     }

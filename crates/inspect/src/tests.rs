@@ -1,22 +1,27 @@
 //! Files that the real exporters made (`tests/models/make.py`), and what becomes of damaged ones.
 
-use super::{
-    activation::{Activation, Model},
-    bits::Sample,
-    function::Function,
-};
-use crate::damage::damaged;
+use super::{Activation, Function, Model, Source, bits::Sample, damage::damaged, onnx, read_from};
 use hard_sigmoid::HardSigmoid;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
-fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
-    super::parsed(bytes, None, &Sample::new())
+/// Reads a model without files beside it.
+pub fn parsed(bytes: Vec<u8>) -> Result<Model, String> {
+    let nothing = |_: &str| Err(ErrorKind::NotFound.into());
+    read_from(Cursor::new(bytes), &mut { nothing }).map_err(|error| error.to_string())
 }
 
 /// Reads a model, with the files that may lie beside it.
 fn parsed_file(name: &str) -> Result<Model, String> {
-    super::parsed(read(name), Some(&models().join(name)), &Sample::new())
+    super::read(&models().join(name)).map_err(|error| error.to_string())
 }
 
 fn models() -> PathBuf {
@@ -700,10 +705,79 @@ fn the_gradient_of_sparse_sigmoid_is_its_own() {
     assert_eq!(of("jax"), ("sparse".into(), false));
 }
 
+/// A model that counts the bytes that are read of it.
+struct Counted(Cursor<Vec<u8>>, Arc<AtomicU64>);
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(buffer)?;
+        self.1.fetch_add(count as u64, Relaxed);
+        Ok(count)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// How many bytes are read of a model.
+fn bytes_read<T>(model: Vec<u8>, read: impl FnOnce(Counted) -> T) -> (u64, T) {
+    let count = Arc::new(AtomicU64::new(0));
+    let result = read(Counted(Cursor::new(model), count.clone()));
+    (count.load(Relaxed), result)
+}
+
+/// Models with 32 MiB of weights before and after what is looked for.
+#[test]
+fn weights_are_not_read() {
+    const WEIGHTS: usize = 16 << 20;
+    let mut state = 1_u32;
+    let mut random = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    let weights: Vec<u8> = (0..WEIGHTS).map(&mut random).collect();
+    let archive = {
+        let mut archive = zip::ZipWriter::new(Cursor::new(vec![]));
+        let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+        let config = read("keras3.json");
+        for (name, content) in [("a.h5", &weights), ("config.json", &config), ("b.h5", &weights)] {
+            archive.start_file(name, options).unwrap();
+            archive.write_all(content).unwrap();
+        }
+        archive.finish().unwrap().into_inner()
+    };
+    let hdf5 = {
+        let config = String::from_utf8(read("keras3.json")).unwrap();
+        let mut file = hdf5_pure::FileBuilder::new();
+        file.set_attr("model_config", hdf5_pure::AttrValue::String(config));
+        for name in ["a", "b"] {
+            file.create_dataset(name).with_u8_data(&weights);
+        }
+        file.finish().unwrap()
+    };
+    let onnx = onnx::tests::with_weights(&weights);
+    for (name, model, found) in [("archive", archive, 5), ("HDF5", hdf5, 5), ("ONNX", onnx, 1)] {
+        let size = model.len() as u64;
+        assert!(size > 2 * WEIGHTS as u64, "{name}");
+        let (count, inspected) = bytes_read(model.clone(), |model| read_from(model, &mut beside).unwrap());
+        assert_eq!(inspected.activations.len(), found, "{name}");
+        assert!(count < 100_000, "{name}: {count} of {size} bytes");
+        // Who reads all of it is noticed.
+        let (count, _) = bytes_read(model, |mut model| io::copy(&mut model, &mut io::sink()).unwrap());
+        assert_eq!(count, size, "{name}");
+    }
+}
+
+fn beside(name: &str) -> io::Result<Box<dyn Source>> {
+    Ok(Box::new(File::open(models().join(name))?))
+}
+
 /// A damaged file gives an answer or one line, never a panic.
 #[test]
 fn damaged_files_are_read_or_refused() {
-    let sample = Sample::new();
     for name in [
         "keras3.keras",
         "keras2.h5",
@@ -720,10 +794,10 @@ fn damaged_files_are_read_or_refused() {
         "onnx_quantized_qoperator.onnx",
     ] {
         let whole = read(name);
-        let errors = damaged(&whole, 2000).map(|bytes| super::parsed(bytes, Some(&models().join(name)), &sample).err());
+        let errors = damaged(&whole, 2000).map(|bytes| read_from(Cursor::new(bytes), &mut beside).err());
         let errors: Vec<_> = errors.collect();
         assert_eq!(errors.len(), 2000);
-        let errors: Vec<_> = errors.into_iter().flatten().collect();
+        let errors: Vec<_> = errors.into_iter().flatten().map(|error| error.to_string()).collect();
         assert!(errors.len() > 50, "{name}: {} refused", errors.len());
         assert!(!errors.iter().any(|error| error.contains('\n')), "{name}");
     }
@@ -744,10 +818,7 @@ fn said(model: &Model) -> (Value, String) {
     let [activation] = &model.activations[..] else {
         panic!("{:?}", model.activations)
     };
-    let mut text = vec![];
-    super::print(&mut text, "m", model).unwrap();
-    let text = String::from_utf8(text).unwrap();
-    (serde_json::to_value(activation).unwrap(), text)
+    (serde_json::to_value(activation).unwrap(), format!("{model}\n"))
 }
 
 #[test]
@@ -1013,9 +1084,7 @@ fn steps_that_change_nothing_are_left_out_by_compilers() {
 fn quantized_definitions_are_said() {
     let said = |name: &str| {
         let model = parsed_file(name).unwrap();
-        let mut text = vec![];
-        super::print(&mut text, "m", &model).unwrap();
-        let text = String::from_utf8(text).unwrap();
+        let text = model.to_string();
         let lines: Vec<_> = text
             .lines()
             .filter(|line| line.starts_with("    "))

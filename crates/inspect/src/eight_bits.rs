@@ -7,7 +7,9 @@ use serde::Serialize;
 /// An activation between a DequantizeLinear and a QuantizeLinear.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EightBits {
+    /// The operand.
     pub x: Bytes,
+    /// The result.
     pub y: Bytes,
     /// The same layer in other frameworks.
     pub elsewhere: [Elsewhere; 2],
@@ -16,13 +18,18 @@ pub struct EightBits {
 /// What the bytes of a tensor stand for.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bytes {
+    /// `u8` or `i8`.
     pub r#type: String,
+    /// By how much the number of the next byte is larger.
     pub scale: f32,
+    /// The byte that stands for 0.
     pub zero_point: i32,
 }
 
+/// A quantized activation in another framework, compared with ONNX Runtime.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Elsewhere {
+    /// The framework.
     pub framework: &'static str,
     /// At how many of the 256 x it gives another y. None if it has no such layer.
     pub differing: Option<usize>,
@@ -39,7 +46,7 @@ const LARGE: &str = "has no defined bytes for an x whose scale is 3·2^23 or mor
 const REFUSED: &str = "refuses an x whose scale is 128 times that of y or more";
 
 impl EightBits {
-    pub fn new(function: Function, definition: HardSigmoid, x: Quantization, y: Quantization) -> Option<Self> {
+    pub(crate) fn new(function: Function, definition: HardSigmoid, x: Quantization, y: Quantization) -> Option<Self> {
         let op = |definition| match function {
             Function::HardSigmoid => Unary::Forward(definition),
             Function::HardSwish => Unary::HardSwish(definition),
@@ -85,7 +92,7 @@ impl EightBits {
     }
 
     /// One line.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let of = |bytes: &Bytes| {
             let Bytes {
                 r#type,

@@ -241,20 +241,16 @@ impl Attribute {
 }
 
 impl Tensor {
-    /// Whether its data are in another file, and few enough for a constant of an activation.
-    pub(super) fn is_elsewhere(&self) -> bool {
-        self.data_location == EXTERNAL && self.bytes().is_some()
-    }
-
-    /// The size of its data by its shape; None if that is more than a constant has.
-    pub(super) fn bytes(&self) -> Option<usize> {
-        let count = |dim: &i64| usize::try_from(*dim).ok();
+    /// The size of its data by its shape, if they are in another file, and few enough for a constant of an activation.
+    pub(super) fn bytes_elsewhere(&self) -> Option<u64> {
+        let count = |dim: &i64| u64::try_from(*dim).ok();
         let elements = self
             .dims
             .iter()
             .map(count)
-            .try_fold(1_usize, |all, dim| all.checked_mul(dim?))?;
-        (elements <= MOST_CONSTANT).then_some(elements * self.element_size())
+            .try_fold(1_u64, |all, dim| all.checked_mul(dim?))?;
+        let is_one = self.data_location == EXTERNAL && elements <= MOST_CONSTANT;
+        is_one.then_some(elements * self.element_size() as u64)
     }
 
     fn element_size(&self) -> usize {
@@ -282,17 +278,6 @@ impl Tensor {
             })
         };
         let size = self.element_size();
-        // Constants of activations are scalars or one for each channel, so large weights are skipped.
-        let elements = [
-            self.raw_data.len() / size,
-            self.float_data.len(),
-            self.double_data.len(),
-            self.int32_data.len(),
-            self.int64_data.len(),
-        ];
-        if elements.into_iter().any(|count| count > MOST_CONSTANT) {
-            return None;
-        }
         let numbers: Vec<f64> = if self.raw_data.is_empty() {
             match self.data_type {
                 FLOAT => self.float_data.iter().map(|&one| one.into()).collect(),
@@ -313,5 +298,5 @@ impl Tensor {
     }
 }
 
-/// The most elements that a constant may have.
-pub(super) const MOST_CONSTANT: usize = 1 << 16;
+/// The most elements of a constant in another file. Constants of activations are scalars, or one for each channel.
+const MOST_CONSTANT: u64 = 1 << 16;

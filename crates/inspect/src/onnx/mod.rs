@@ -3,8 +3,10 @@
 mod external;
 mod inline;
 mod proto;
+mod skeleton;
 
 use super::{
+    Beside, Reader,
     activation::{self, Activation, Model},
     chain::{Comparison, OnPaper, Recognized, Step},
     eight_bits::EightBits,
@@ -14,18 +16,23 @@ use super::{
 use hard_sigmoid::{Byte, Quantization};
 use prost::Message;
 use proto::{
-    Attribute, FLOAT, GraphProto, INT8, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, UINT8, is_float,
+    Attribute, FLOAT, GraphProto, INT8, INT32, INT64, ModelProto, Node, Number, OperatorSet, UINT8, is_float,
     other_float,
 };
 use std::{
     collections::{HashMap, HashSet},
-    path::Path,
+    io::ErrorKind,
 };
 
-/// Reads a model. Its constants may lie in files beside its path.
-pub fn read(bytes: &[u8], path: Option<&Path>) -> Result<Model, String> {
-    let mut model = ModelProto::decode(bytes).map_err(|_| "not an ONNX, Keras or TensorFlow.js model, or damaged")?;
-    let unread = external::settle(&mut model, path);
+/// Reads a model. Its constants may lie in files beside it.
+pub fn read(mut source: Reader, beside: &mut Beside) -> Result<Model, String> {
+    let other = || "not an ONNX, Keras or TensorFlow.js model, or damaged".to_owned();
+    let skeleton = skeleton::of_model(&mut source).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData | ErrorKind::UnexpectedEof => other(),
+        _ => error.to_string(),
+    })?;
+    let mut model = ModelProto::decode(&*skeleton).map_err(|_| other())?;
+    let unread = external::settle(&mut model, beside);
     let cut = inline::inline(&mut model);
     let Some(graph) = &model.graph else {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
@@ -136,7 +143,7 @@ impl Scope {
         let initializers = initializers.map(|tensor| (tensor.name.clone(), tensor.data_type));
         self.names.elements.extend(values.chain(initializers));
         for tensor in &graph.initializer {
-            if tensor.is_elsewhere() {
+            if tensor.bytes_elsewhere().is_some() {
                 self.names.unread.insert(tensor.name.clone());
             } else if let Some(constant) = tensor.constant() {
                 self.names.constants.insert(tensor.name.clone(), constant);
@@ -350,7 +357,7 @@ impl Names {
             "Constant" => node
                 .attribute
                 .iter()
-                .any(|one| one.t.as_ref().is_some_and(Tensor::is_elsewhere)),
+                .any(|one| one.t.as_ref().is_some_and(|tensor| tensor.bytes_elsewhere().is_some())),
             "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" | "Cast" | "CastLike" => {
                 node.input.first().is_some_and(|input| self.unread.contains(input))
             }
@@ -581,9 +588,10 @@ fn parameters(activation: &str) -> (bool, bool) {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::proto::*;
     use super::*;
+    use crate::tests::parsed;
 
     fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
         Node {
@@ -617,6 +625,38 @@ mod tests {
         }
     }
 
+    /// A hard sigmoid, with these weights in an operation before it and in another after it, in two of the forms that weights have.
+    pub fn with_weights(weights: &[u8]) -> Vec<u8> {
+        let before = Tensor {
+            data_type: INT8,
+            raw_data: weights.into(),
+            ..Default::default()
+        };
+        let before = Attribute {
+            name: "value".into(),
+            t: Some(before),
+            ..Default::default()
+        };
+        let numbers = weights
+            .chunks_exact(4)
+            .map(|one| f32::from_le_bytes(one.try_into().unwrap()));
+        let after = Tensor {
+            float_data: numbers.collect(),
+            ..scalar("after", 0.0)
+        };
+        let nodes = vec![
+            with(node("Constant", &[], "before"), vec![before]),
+            node("MatMul", &["x", "before"], "h"),
+            node("HardSigmoid", &["h"], "s"),
+            node("MatMul", &["s", "after"], "y"),
+        ];
+        let model = ModelProto {
+            graph: Some(graph(nodes, vec![after])),
+            ..Default::default()
+        };
+        model.encode_to_vec()
+    }
+
     /// The names of the results that were found, after a round through the format.
     fn found(node: Vec<Node>) -> Vec<String> {
         let constants = [("one", 1.0), ("two", 2.0), ("three", 3.0), ("six", 6.0), ("zero", 0.0)];
@@ -631,7 +671,7 @@ mod tests {
             ..Default::default()
         };
         let row = |one: &Activation| format!("{} {}", one.name, one.function.name());
-        super::read(&model.encode_to_vec(), None)
+        parsed(model.encode_to_vec())
             .unwrap()
             .activations
             .iter()
@@ -861,12 +901,9 @@ mod tests {
                 graph: Some(graph(nodes, vec![])),
                 ..Default::default()
             };
-            let bytes = model.encode_to_vec();
-            let model = crate::inspect::parsed(bytes, None, &crate::inspect::Sample::new()).unwrap();
+            let model = parsed(model.encode_to_vec()).unwrap();
             assert_eq!(model.activations.len(), 1);
-            let mut out = vec![];
-            crate::inspect::print(&mut out, "m.onnx", &model).unwrap();
-            let text = String::from_utf8(out).unwrap();
+            let text = model.to_string();
             let lines = text.lines().filter_map(|line| line.strip_prefix("  warning:         "));
             let lines: Vec<_> = lines.map(str::to_owned).collect();
             assert_eq!(lines.first().map(String::as_str), model.activations[0].warning);
@@ -891,7 +928,7 @@ mod tests {
             functions,
             ..Default::default()
         };
-        let model = super::read(&model.encode_to_vec(), None).unwrap();
+        let model = parsed(model.encode_to_vec()).unwrap();
         (model.activations.into_iter().map(|one| one.name).collect(), model.note)
     }
 
@@ -935,7 +972,7 @@ mod tests {
             functions: vec![function],
             ..Default::default()
         };
-        let model = super::read(&model.encode_to_vec(), None).unwrap();
+        let model = parsed(model.encode_to_vec()).unwrap();
         let [one] = &model.activations[..] else {
             panic!("{:?}", model.activations)
         };
@@ -1161,8 +1198,7 @@ mod tests {
             graph,
             ..Default::default()
         };
-        let sample = super::super::bits::Sample::new();
-        let model = super::super::parsed(model.encode_to_vec(), None, &sample).unwrap();
+        let model = parsed(model.encode_to_vec()).unwrap();
         let [one] = &model.activations[..] else {
             panic!("{:?}", model.activations)
         };

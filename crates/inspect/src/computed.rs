@@ -24,18 +24,21 @@ pub struct Computed {
     pub functions: Vec<Difference>,
 }
 
+/// How a definition differs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
+    /// The definition.
     #[serde(serialize_with = "as_text")]
     pub definition: HardSigmoid,
     /// The number of x at which the bits differ.
     pub differing: usize,
+    /// The largest difference: 0 where the signs of zeros differ, and nothing else.
     pub largest: f32,
 }
 
 impl Difference {
     /// Whether -0 stands in place of 0, and nothing else differs.
-    pub fn is_of_signs(&self) -> bool {
+    pub(crate) fn is_of_signs(&self) -> bool {
         self.largest == 0.0
     }
 }
@@ -50,11 +53,11 @@ pub fn as_texts<S: Serializer>(definitions: &[HardSigmoid], serializer: S) -> Re
 
 impl Computed {
     /// A few lines for people.
-    pub fn text(&self, function: Function) -> String {
-        let mut text = format!("{}: {}\n", function.name(), self.operations);
+    pub(crate) fn text(&self, function: Function) -> String {
+        let mut text = format!("{}: {}", function.name(), self.operations);
         let mut line = |what: &str, entries: &[String], between: &str| {
             if !entries.is_empty() {
-                text += &format!("  {what:<17}{}\n", entries.join(between));
+                text += &format!("\n  {what:<17}{}", entries.join(between));
             }
         };
         line("on paper:", std::slice::from_ref(&self.curve), "");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the models in this folder by the real exporters: what `hard-sigmoid inspect` is tested on.
 
-    pip install --no-deps -r crates/cli/tests/models/requirements.txt && python crates/cli/tests/models/make.py
+    pip install --no-deps -r crates/inspect/tests/models/requirements.txt && python crates/inspect/tests/models/make.py
 
 Each framework runs in a process of its own. Beside each ONNX file NAME.txt has what the onnx package prints of its graph.
 `frameworks.json` has what the frameworks computed: of each activation and each way to run it the CRC-32 of y, and at how many x it

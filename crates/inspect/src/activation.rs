@@ -14,6 +14,7 @@ use serde::Serialize;
 pub struct Activation {
     /// The name of the node or layer.
     pub name: String,
+    /// The function on paper.
     pub function: Function,
     /// How the file writes it.
     pub written: String,
@@ -32,7 +33,7 @@ pub struct Activation {
     /// What it is in 8 bits. None if it isn't quantized.
     pub quantized: Option<Box<EightBits>>,
     #[serde(skip)]
-    pub ways: Vec<Way>,
+    pub(crate) ways: Vec<Way>,
 }
 
 /// A way to compute an activation.
@@ -77,7 +78,7 @@ impl Way {
 }
 
 impl Activation {
-    pub fn new(name: String, function: Function, written: String, ways: Vec<Way>) -> Self {
+    pub(crate) fn new(name: String, function: Function, written: String, ways: Vec<Way>) -> Self {
         Self {
             name,
             function,
@@ -92,7 +93,7 @@ impl Activation {
         }
     }
 
-    pub fn written_out(name: String, found: Recognized) -> Self {
+    pub(crate) fn written_out(name: String, found: Recognized) -> Self {
         let written = chain::text(&found.steps);
         let way = Way {
             computed_by: "",
@@ -103,7 +104,7 @@ impl Activation {
     }
 
     /// The definitions of what was computed.
-    pub fn definitions_of(&self) -> Vec<HardSigmoid> {
+    pub(crate) fn definitions_of(&self) -> Vec<HardSigmoid> {
         let named = self.ways.iter().filter_map(|way| match way.how {
             How::Defined(definition) => Some(definition),
             How::Steps(_) => None,
@@ -124,7 +125,7 @@ impl Activation {
     }
 
     /// The definitions that differ from all that it may compute in the sign of zero only.
-    pub fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
+    pub(crate) fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
         let of = |computed: &Computed| -> Vec<HardSigmoid> {
             let signs = computed.roundings.iter().filter(|one| one.is_of_signs());
             signs.map(|one| one.definition).collect()
@@ -137,12 +138,16 @@ impl Activation {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// What was found in a model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Model {
+    /// The format of its file.
     pub format: String,
+    /// The program that made it, where the file says.
     pub made_by: Option<String>,
+    /// Its hard sigmoids and hard swishes, in their order in the file.
     pub activations: Vec<Activation>,
-    /// What the file may have that this program can't see.
+    /// What the search may have missed, and where.
     pub note: Option<String>,
 }
 

@@ -2,21 +2,17 @@
 //! model.json.
 
 use super::{
+    Reader,
     activation::{self, Activation, How, Model, Way},
     chain::{Choice, Comparison, OnPaper, Scale, Step},
     compilers::{self, Backend, EAGER, FUSED_XLA, GRAPH, JAX, JIT, MOVED, NUMPY, TORCH, XLA},
     function::Function,
     functional::{self, WrittenOut, function_name},
-    kinds,
+    kinds, whole,
 };
 use hard_sigmoid::HardSigmoid;
-use hdf5_pure::AttrValue;
+use hdf5_pure::{AttrValue, ReadSeekSource};
 use serde_json::{Map, Value};
-use std::io::{Cursor, Read};
-
-/// The most bytes of a configuration. No real one is longer, but a hostile archive could unpack to more than fits in
-/// memory.
-const MOST_JSON: u64 = 256 << 20;
 
 /// The version and backend, where the file has them.
 #[derive(Default)]
@@ -55,9 +51,8 @@ impl Keras {
 }
 
 /// Reads a `.keras` archive.
-pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
-    let mut archive =
-        zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| format!("a damaged archive: {error}"))?;
+pub fn read_archive(source: Reader) -> Result<Model, String> {
+    let mut archive = zip::ZipArchive::new(source).map_err(|error| format!("a damaged archive: {error}"))?;
     let members: Vec<String> = archive.file_names().flatten().map(Into::into).collect();
     if let Some(kind) = kinds::archive(&members) {
         return Err(kind.into());
@@ -65,13 +60,7 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
     let mut member = |name: &str| -> Result<Value, String> {
         let file = archive.by_name(name);
         let file = file.map_err(|_| format!("an archive without {name}: no Keras model"))?;
-        let mut text = vec![];
-        let read = file.take(MOST_JSON + 1).read_to_end(&mut text);
-        read.map_err(|error| format!("{name}: {error}"))?;
-        if text.len() as u64 > MOST_JSON {
-            return Err(format!("{name} has more than {MOST_JSON} bytes"));
-        }
-        parsed(&text).map_err(|error| format!("{name}: {error}"))
+        parsed(&whole(file, name)?).map_err(|error| format!("{name}: {error}"))
     };
     let config = member("config.json")?;
     let metadata = member("metadata.json").unwrap_or_default();
@@ -83,9 +72,10 @@ pub fn read_archive(bytes: &[u8]) -> Result<Model, String> {
 }
 
 /// Reads an HDF5 file, the format of `save` before Keras 3. The configuration is an attribute of its root.
-pub fn read_hdf5(bytes: Vec<u8>) -> Result<Model, String> {
-    let damaged = |error| format!("a damaged HDF5 file: {error}");
-    let file = hdf5_pure::File::from_bytes(bytes).map_err(damaged)?;
+pub fn read_hdf5(source: Reader) -> Result<Model, String> {
+    let damaged = |error: hdf5_pure::Error| format!("a damaged HDF5 file: {error}");
+    let source = ReadSeekSource::new(source).map_err(|error| damaged(error.into()))?;
+    let file = hdf5_pure::File::from_source(source).map_err(damaged)?;
     let attributes = file.root().attrs().map_err(damaged)?;
     let text = |name: &str| match attributes.get(name)? {
         AttrValue::String(text)

@@ -2,14 +2,18 @@
 
 use serde::Serialize;
 
+/// A function that is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
+    /// clamp(alpha · x + beta, 0, 1).
     HardSigmoid,
+    /// x times a hard sigmoid of x.
     HardSwish,
 }
 
 impl Function {
+    /// `hard_sigmoid` or `hard_swish`.
     pub fn name(self) -> &'static str {
         match self {
             Self::HardSigmoid => "hard_sigmoid",
@@ -18,7 +22,7 @@ impl Function {
     }
 
     /// The function's formula, made of that of the hard sigmoid.
-    pub fn of(self, hard_sigmoid: &str) -> String {
+    pub(crate) fn of(self, hard_sigmoid: &str) -> String {
         match self {
             Self::HardSigmoid => hard_sigmoid.into(),
             Self::HardSwish => format!("x · {hard_sigmoid}"),
