@@ -76,6 +76,11 @@ def compute(operation: _native.Operation, dtype: str, inputs: list[Array], outpu
             out[...] = target
 
 
+def memory_order(array: Array) -> list[int]:
+    """The axes in the order of the memory. Transposed to it, an image whose channels come last needs no copy."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+
+
 def _is_plain(out: Array, inputs: list[Array]) -> bool:
     """Whether the native code can write into ``out`` directly."""
     overlaps = any(np.may_share_memory(out, one) for one in inputs)
@@ -111,7 +116,9 @@ def _of_torch(name: str, tensor: Any) -> Array:
     """An array over a tensor's memory."""
     torch = sys.modules["torch"]
     if tensor.requires_grad:
-        raise ValueError(f"{name} requires grad, which is lost here: pass {name}.detach()")
+        raise ValueError(
+            f"{name} requires grad, which is lost here: use hard_sigmoid.torch, which keeps it, or pass {name}.detach()"
+        )
     # torch can't convert bfloat16 to NumPy itself.
     is_bfloat16 = bool(tensor.dtype == torch.bfloat16)
     array: Array = (tensor.view(torch.uint16) if is_bfloat16 else tensor).numpy()
