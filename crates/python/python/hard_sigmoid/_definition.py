@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from . import _native
-from ._arrays import Array, compute, memory_order, of_elements, results
+from ._arrays import Array, compute, memory_order, native_order, of_elements, results
 
 
 def presets() -> list[HardSigmoid]:
@@ -165,6 +165,15 @@ class HardSigmoid:
         """
         return self._elementwise("backward_from_output", (y, g), out)
 
+    def backward_accumulate(self, x: Any, g: Any, dx: Any, *, out: Any = None) -> Any:
+        """dx plus the gradient of `backward`, with one rounding of the sum. ``out`` may be dx itself.
+
+        >>> dx = np.float32([1, 2])
+        >>> HardSigmoid("courbariaux").backward_accumulate(np.float32([0, 3]), np.float32([1, 1]), dx, out=dx)
+        array([1.5, 2. ], dtype=float32)
+        """
+        return self._elementwise("backward_accumulate", (x, g, dx), out)
+
     def hard_swish(self, x: Any, *, out: Any = None) -> Any:
         """x times its hard sigmoid.
 
@@ -280,15 +289,23 @@ def run_gate(name: str, definition: str, dtype: str, inputs: list[Array], output
 
 
 def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any) -> Any:
-    """Runs an operation on arrays that have the same shape and type."""
-    arrays = {name: of_elements(name, tensor) for name, tensor in zip(operation.inputs, tensors)}
+    """Runs an operation on arrays that have the same shape and type: its operands, and what it adds to, if it does."""
+    names = [*operation.inputs, *operation.outputs]
+    arrays = {name: of_elements(name, tensor) for name, tensor in zip(names, tensors)}
     same_dtype(arrays)
     (first, x), *others = arrays.items()
     for name, other in others:
         if other.shape != x.shape:
             raise ValueError(f"{name} has shape {other.shape}, but {first} has {x.shape}")
     outputs = results(operation.outputs, out, [x.shape], x.dtype)
-    compute(operation, x.dtype.name, list(arrays.values()), outputs)
+    inputs = list(arrays.values())
+    if len(inputs) > len(operation.inputs):
+        # A copy, since out may be any of the operands.
+        total = inputs.pop().astype(native_order(x.dtype), order="C")
+        compute(operation, x.dtype.name, inputs, [total])
+        outputs[0][...] = total
+    else:
+        compute(operation, x.dtype.name, inputs, outputs)
     return outputs[0] if out is None else out
 
 
