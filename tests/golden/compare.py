@@ -69,7 +69,7 @@ def compare_halves(arguments, folder, dtype, bits, expected):
 
 
 def run(arguments, folder, which, definition):
-    command = [arguments.program.absolute(), "run", "--device", arguments.device, "--pass", which, *definition]
+    command = [arguments.program.absolute(), "run", "--device", arguments.device, "--op", which, *definition]
     command += ["--input", "x.npy", "--output", "out.npy"]
     command += ["--grad", "g.npy"] if which == "backward" else []
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)

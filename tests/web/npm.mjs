@@ -119,6 +119,23 @@ for (const [dtype, infinity] of [["f16", 0x7c00], ["bf16", 0x7f80]]) {
 }
 console.log("halves: 8 × 65536 results of PyTorch, 0 differ");
 
+// The operations that take a definition alone are methods of it, in camelCase.
+const given = (parameters) => Object.keys(parameters).filter((name) => parameters[name] !== undefined);
+const ofDefinition = hs.operations("jax").filter(({ parameters }) => given(parameters).join() === "definition");
+const methodOf = (operation) => operation.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+const methods = Object.getOwnPropertyNames(hs.HardSigmoid.prototype).filter((name) => !["constructor", "toString"].includes(name));
+assert.deepEqual(ofDefinition.map(({ operation }) => methodOf(operation)).sort(), methods.sort());
+const jax = new hs.HardSigmoid("jax");
+for (const { operation } of ofDefinition) {
+  const method = jax[methodOf(operation)];
+  const arrays = [x, g, x.map((value) => value / 3)].slice(0, method.length - 1);
+  const results = hs.compute(operation, "jax", arrays);
+  const made = [method.apply(jax, arrays)].flat();
+  assert.equal(made.length, results.length);
+  for (const [i, result] of results.entries()) assert.equal(differing(made[i], result), 0, operation);
+}
+console.log(`methods: ${methods.length}`);
+
 // Gradients that are added to what dx holds, on the CPU.
 for (const dtype of ["f32", "f16", "bf16"]) {
   const make = (numbers, which) => (dtype === "f32" ? numbers : Uint16Array.from(numbers, (_, i) => i * 7 + 0x3333 * which));

@@ -61,10 +61,19 @@ pub fn estimators() -> Choices<StraightThrough> {
 }
 
 /// The names of the operations. A shell completes those that have WGSL functions.
-pub fn operations() -> Choices<String> {
+pub fn functions() -> Choices<String> {
+    operations(|op| wgsl::scalar(op, &Options::default()).is_ok())
+}
+
+/// The names of the operations. A shell completes those of floats: what looks bytes up is chosen by the type of a file.
+pub fn file_operations() -> Choices<String> {
+    operations(|op| op.dtypes().contains(&DType::F32))
+}
+
+fn operations(is_offered: impl Fn(Op) -> bool) -> Choices<String> {
     let all = Op::all(HardSigmoid::PYTORCH).into_iter();
-    let with_functions = all.filter(|&op| wgsl::scalar(op, &Options::default()).is_ok());
-    let mut names: Vec<_> = with_functions.map(|op| op.name().to_owned()).collect();
+    let offered = all.filter(|&op| is_offered(op));
+    let mut names: Vec<_> = offered.map(|op| op.name().to_owned()).collect();
     names.dedup();
     Choices {
         names,

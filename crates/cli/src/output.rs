@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 use tempfile::NamedTempFile;
 
@@ -23,7 +24,7 @@ enum Place {
 }
 
 impl Output {
-    /// Begins an output. A program may create only one, because Ctrl-C removes only that one.
+    /// Begins an output, of which Ctrl-C leaves nothing.
     pub fn create(path: &Path) -> io::Result<Self> {
         let output = Self::of(path)?;
         if let Place::Beside(file, _) = &output.place {
@@ -50,9 +51,9 @@ impl Output {
         Ok(Self::of(path)?.is_file())
     }
 
-    /// Where text for people goes: to standard output, or to standard error if the result itself may be there.
-    pub fn beside<'a>(output: Option<&Self>, out: &'a mut Out) -> Box<dyn Write + 'a> {
-        match output.is_none_or(Self::is_file) {
+    /// Where text for people goes: to standard output, or to standard error if a result itself may be there.
+    pub fn beside<'a, 'b>(outputs: impl IntoIterator<Item = &'b Self>, out: &'a mut Out) -> Box<dyn Write + 'a> {
+        match outputs.into_iter().all(Self::is_file) {
             true => Box::new(out),
             false => Box::new(io::stderr()),
         }
@@ -124,17 +125,25 @@ impl Place {
     }
 }
 
+/// The files that Ctrl-C removes. Some may just have been finished.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(vec![]);
+
 /// Makes Ctrl-C (and SIGTERM) remove a file and end the process at once, even while it waits for a pipe.
 fn remove_when_interrupted(path: &Path) -> Result<(), ctrlc::Error> {
-    let path = path.to_owned();
-    let handler = move || {
-        // It may just have been finished.
-        let _ = fs::remove_file(&path);
+    let unfinished = || UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_first = unfinished().is_empty();
+    unfinished().push(path.to_owned());
+    if !is_first {
+        return Ok(());
+    }
+    ctrlc::set_handler(move || {
+        for path in unfinished().iter() {
+            let _ = fs::remove_file(path);
+        }
         complain("interrupted");
         // The status by which a shell reports a command that Ctrl-C ended.
         std::process::exit(130);
-    };
-    ctrlc::set_handler(handler)
+    })
 }
 
 /// Where a chain of symbolic links ends; there may be no file yet. `fs::metadata` has refused a circle.

@@ -16,19 +16,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Shows what each preset would do to x, as a table and a picture.
+/// Shows what each preset, or its hard swish, would do to x, as a table and a picture.
 ///
-/// low, high: the shares of x where the gradient is 0, below and above. linear: the share where the gradient passes. NaN is in none
-/// of them. at kinks: the number of elements exactly there. from logistic: the mean distance of y from the logistic sigmoid of x, over
-/// all x that aren't NaN. stuck: the number of features whose gradient is 0 for every element. Features lie along the last axis, or
-/// along --axis; x of one dimension has none unless --axis is given. The mean and the standard deviation are those of the finite
-/// elements.
+/// low, high: the shares of x below and above the linear part of the hard sigmoid, where its gradient is 0. linear: the share where the
+/// gradient passes. NaN is in none of them. A hard swish has the gradient 0 in the low share alone; in the high one y is x. at kinks: the
+/// number of elements exactly there. from logistic: the mean distance of y from the logistic sigmoid of x, and from SiLU that of a hard swish
+/// from x times it, over all x where both are numbers. stuck: the number of features whose gradient is 0 for every element. Features lie along
+/// the last axis, or along --axis; x of one dimension has none unless --axis is given. The mean and the standard deviation are those of the
+/// finite elements. The picture has the hard sigmoids.
 #[derive(Args)]
 #[command(after_help = AFTER)]
 pub struct Arguments {
     /// x. By default the pre-activations of a network trained on handwritten digits, which are in the project's folder
     #[arg(value_hint = ValueHint::FilePath)]
     input: Option<PathBuf>,
+    /// forward, the hard sigmoid itself, or hard_swish
+    #[arg(long, value_parser = ["forward", "hard_swish"], default_value = "forward", value_name = "OPERATION")]
+    op: String,
     /// Draws the distribution of x under the curves
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "FILE.svg|FILE.png")]
     output: Option<PathBuf>,
@@ -49,6 +53,7 @@ pub struct Arguments {
 const AFTER: &str = "\
 Examples:
   hard-sigmoid report x.npy
+  hard-sigmoid report x.npy --op hard_swish
   hard-sigmoid report x.npy --axis 0 --output report.svg
   hard-sigmoid report x.npy --output report.png --theme dark
   hard-sigmoid report --json weights.safetensors:layer.x
@@ -83,11 +88,16 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     let mean = finite.iter().sum::<f64>() / finite.len() as f64;
     let deviation = (finite.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / finite.len() as f64).sqrt();
     let others = x.len() - finite.len();
-    let row = |preset: &Preset| (preset.name, Row::of(preset.definition, &x, features));
+    let function = match &*arguments.op {
+        "hard_swish" => HARD_SWISH,
+        _ => FORWARD,
+    };
+    let row = |preset: &Preset| (preset.name, Row::of(preset.definition, function, &x, features));
     let rows: Vec<_> = HardSigmoid::PRESETS.iter().map(row).collect();
     if arguments.json {
-        let rows: Vec<_> = rows.iter().map(|(name, row)| row.json(name)).collect();
+        let rows: Vec<_> = rows.iter().map(|(name, row)| row.json(name, function)).collect();
         let json = json!({
+            "operation": arguments.op,
             "elements": x.len(),
             "dtype": element.to_string(),
             "shape": shape,
@@ -107,9 +117,10 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
             short(deviation)
         )?;
         let stuck = if features.is_some() { "    stuck" } else { "" };
+        let from = format!("from {}", function.smooth_name);
         writeln!(
             out,
-            "definition        low   linear     high   at kinks   from logistic{stuck}"
+            "definition        low   linear     high   at kinks {from:>15}{stuck}"
         )?;
         for (name, row) in &rows {
             let share = |count: usize| 100.0 * count as f64 / x.len() as f64;
@@ -123,7 +134,7 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
                 share(row.linear),
                 share(row.high),
                 row.at_kinks,
-                row.from_logistic,
+                row.from_smooth,
             )?;
         }
     }
@@ -195,45 +206,74 @@ impl Features {
     }
 }
 
+/// What a report counts of.
+#[derive(Clone, Copy)]
+struct Function {
+    of: fn(HardSigmoid, f32) -> f32,
+    /// The function that it stands in for.
+    smooth: fn(f64) -> f64,
+    smooth_name: &'static str,
+    /// The key of the mean distance from it.
+    key: &'static str,
+    /// Whether no gradient passes there.
+    is_dead: fn(Option<Region>) -> bool,
+}
+
+const FORWARD: Function = Function {
+    of: HardSigmoid::forward,
+    smooth: logistic,
+    smooth_name: "logistic",
+    key: "from_logistic",
+    is_dead: |region| region != Some(Region::Linear),
+};
+
+const HARD_SWISH: Function = Function {
+    of: HardSigmoid::hard_swish,
+    smooth: |x| x * logistic(x),
+    smooth_name: "SiLU",
+    key: "from_silu",
+    is_dead: |region| region == Some(Region::Low),
+};
+
 struct Row {
     low: usize,
     linear: usize,
     high: usize,
     at_kinks: usize,
-    from_logistic: f64,
+    from_smooth: f64,
     stuck: usize,
 }
 
 impl Row {
-    fn of(definition: HardSigmoid, x: &[f32], features: Option<Features>) -> Self {
+    fn of(definition: HardSigmoid, function: Function, x: &[f32], features: Option<Features>) -> Self {
         let count = |region| x.iter().filter(|&&x| definition.region(x) == Some(region)).count();
         let (low, high) = definition.kinks().expect("no preset is constant");
-        let numbers = x.iter().filter(|x| !x.is_nan());
-        let distances = numbers.map(|&x| f64::from(definition.forward(x)) - logistic(x.into()));
+        let distance = |&x: &f32| f64::from((function.of)(definition, x)) - (function.smooth)(x.into());
+        let distances = x.iter().map(distance).filter(|distance| !distance.is_nan());
         let (sum, compared) = distances.fold((0.0, 0_u64), |(sum, count), d| (sum + d.abs(), count + 1));
         let Features { count: all, inner } = features.unwrap_or(Features { count: 0, inner: 1 });
         let mut is_stuck = vec![true; all];
         for (i, &x) in x.iter().enumerate().filter(|_| all > 0) {
-            is_stuck[i / inner % all] &= definition.region(x) != Some(Region::Linear);
+            is_stuck[i / inner % all] &= (function.is_dead)(definition.region(x));
         }
         Self {
             low: count(Region::Low),
             linear: count(Region::Linear),
             high: count(Region::High),
             at_kinks: x.iter().filter(|&&x| x == low || x == high).count(),
-            from_logistic: sum / compared as f64,
+            from_smooth: sum / compared as f64,
             stuck: is_stuck.iter().filter(|&&stuck| stuck).count(),
         }
     }
 
-    fn json(&self, name: &str) -> serde_json::Value {
+    fn json(&self, name: &str, function: Function) -> serde_json::Value {
         json!({
             "name": name,
             "low": self.low,
             "linear": self.linear,
             "high": self.high,
             "at_kinks": self.at_kinks,
-            "from_logistic": Some(self.from_logistic).filter(|mean| mean.is_finite()),
+            (function.key): Some(self.from_smooth).filter(|mean| mean.is_finite()),
             "stuck": self.stuck,
         })
     }

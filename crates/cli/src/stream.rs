@@ -4,12 +4,13 @@
 use crate::{npy, out::Out, output::Output, progress};
 use bytemuck::Pod;
 use hard_sigmoid::{
-    Binary, DType, Op, Quantization, Quantized, Scalar, Unary,
+    Binary, DType, Op, Quantization, Quantized, Scalar,
     offload::{Offload, OffloadError, block_on},
 };
 use serde_json::json;
 use std::{
     error::Error,
+    fmt::Display,
     io::{self, Write},
     path::{Path, PathBuf},
     sync::mpsc::{Receiver, SyncSender, sync_channel},
@@ -19,7 +20,7 @@ use std::{
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// The number of elements of a piece: 16 MiB of `f32`.
+/// The number of elements of a piece: 16 MiB of `f32`, and whole words of bits.
 const PIECE: u64 = 1 << 22;
 
 /// The number of pieces that are under way at a time.
@@ -27,54 +28,146 @@ const PIECES: usize = 3;
 
 pub struct FileJob<T> {
     work: Work<T>,
-    x: npy::Reader,
-    /// The upstream gradient, for the backward pass.
-    g: Option<npy::Reader>,
-    y: Output,
-    to: PathBuf,
+    inputs: Vec<npy::Reader>,
+    results: Vec<Written>,
+    /// The number of elements of each tensor.
     len: u64,
-    piece: Piece<T>,
 }
 
-/// The result replaces `g`, or `x` where there is none.
+/// A result and where it goes.
+pub struct Written {
+    place: Place,
+    output: Output,
+    to: PathBuf,
+}
+
+/// Where a piece has an operand or a result.
+#[derive(Clone, Copy)]
+enum Place {
+    Tensor(usize),
+    Words,
+}
+
+/// A part of every tensor.
 #[derive(Clone)]
 struct Piece<T> {
-    x: Vec<T>,
-    g: Vec<T>,
+    /// The operands, and results that replace none.
+    tensors: Vec<Vec<T>>,
+    /// Signs as bits, of `pack` and `unpack`.
+    words: Vec<u32>,
+    len: usize,
+    /// The number of elements before it.
+    start: u64,
 }
 
 /// What is computed of each piece.
 struct Work<T> {
-    /// The operation. That of a quantized function is the function.
-    op: Op,
-    quantized: Option<Quantized>,
-    dtype: DType,
+    about: About,
+    /// The number of tensors of a piece.
+    tensors: usize,
+    has_words: bool,
     compute: Box<Compute<T>>,
 }
 
 type Compute<T> = dyn Fn(&Offload, &mut Piece<T>) -> Result<(), OffloadError>;
 
-impl<T: Scalar> FileJob<T> {
-    /// An operation of x.
-    pub fn unary(op: Unary, x: npy::Reader, to: &Path) -> Result<Self> {
-        let work = Work {
-            op: op.into(),
-            quantized: None,
-            dtype: T::DTYPE,
-            compute: Box::new(move |offload, piece| block_on(offload.unary_in_place(op, &mut piece.x))),
-        };
-        Self::open(work, x, None, to)
-    }
+/// What a line or JSON says of what was computed.
+pub struct About {
+    /// The operation. That of a quantized function is the function.
+    pub op: Op,
+    pub quantized: Option<Quantized>,
+    pub dtype: DType,
+}
 
-    /// An operation of x and g, which replaces g.
-    pub fn binary(op: Binary, x: npy::Reader, g: npy::Reader, to: &Path) -> Result<Self> {
-        let work = Work {
-            op: op.into(),
-            quantized: None,
-            dtype: T::DTYPE,
-            compute: Box::new(move |offload, piece| block_on(offload.binary_in_place(op, &piece.x, &mut piece.g))),
+impl<T: Scalar> FileJob<T> {
+    /// An operation of these operands, in its order. (`backward_accumulate` has dx as its third.) `shape` is that of what
+    /// `unpack` writes.
+    pub fn new(op: Op, inputs: Vec<npy::Reader>, to: &[&Path], shape: Option<&[u64]>) -> Result<Self> {
+        let (places, tensors) = match op {
+            Op::Pack(_) => (vec![Place::Words], 1),
+            Op::GateBackward(_) => (vec![Place::Tensor(3), Place::Tensor(4)], 5),
+            Op::Binary(Binary::BackwardAccumulate(_)) => (vec![Place::Tensor(2)], 3),
+            op => (vec![Place::Tensor(op.replaces().unwrap_or(0))], inputs.len()),
         };
-        Self::open(work, x, Some(g), to)
+        let work = Work {
+            about: About {
+                op,
+                quantized: None,
+                dtype: T::DTYPE,
+            },
+            tensors,
+            has_words: matches!(op, Op::Unpack(_)),
+            compute: Box::new(move |offload, piece| compute_piece(op, offload, piece)),
+        };
+        let (x, others) = inputs.split_first().expect("an operation has an operand");
+        let len = match op {
+            Op::Unpack(_) => unpacked(x, shape)?,
+            _ => x.check(T::DTYPE)?,
+        };
+        let names = op.inputs().iter().chain(&["dx"]);
+        for (other, name) in others.iter().zip(names.skip(1)) {
+            npy::check_alike([op.inputs()[0], name], x, other)?;
+            other.check(T::DTYPE)?;
+        }
+        let is_drawn = op.advanced(1) != op;
+        if x.is_fortran() && (is_drawn || matches!(op, Op::Pack(_))) {
+            let op = op.name();
+            return Err(format!(
+                "{op} takes the elements in C order, but x is in Fortran order: save numpy.ascontiguousarray(x)"
+            )
+            .into());
+        }
+        let words = [len.div_ceil(32)];
+        let flat = [len];
+        let (dtype, shape, is_fortran) = match op {
+            Op::Pack(_) => (npy::WORDS, &words[..], false),
+            Op::Unpack(_) => (npy::dtype(T::DTYPE), shape.unwrap_or(&flat), false),
+            _ => (npy::dtype(T::DTYPE), x.shape(), x.is_fortran()),
+        };
+        let results: Result<_> = places
+            .into_iter()
+            .zip(to)
+            .map(|(place, to)| Written::begin(place, to, dtype, shape, is_fortran))
+            .collect();
+        Ok(Self {
+            work,
+            results: results?,
+            inputs,
+            len,
+        })
+    }
+}
+
+/// The number of signs, of which there may be fewer than bits in the last word.
+fn unpacked(bits: &npy::Reader, shape: Option<&[u64]>) -> Result<u64, String> {
+    let words = bits.check_words()?;
+    let Some(shape) = shape else { return Ok(32 * words) };
+    let len = shape.iter().try_fold(1_u64, |len, &extent| len.checked_mul(extent));
+    match len {
+        Some(len) if len.div_ceil(32) == words => Ok(len),
+        _ => Err(format!(
+            "shape {} doesn't go with {words} words of 32 bits: unpack needs the shape of what was packed",
+            npy::shown(shape)
+        )),
+    }
+}
+
+fn compute_piece<T: Scalar>(op: Op, offload: &Offload, piece: &mut Piece<T>) -> Result<(), OffloadError> {
+    let words = &mut piece.words;
+    match (op.advanced(piece.start), &mut piece.tensors[..]) {
+        (Op::Unary(op), [x]) => block_on(offload.unary_in_place(op, x)),
+        (Op::Binary(op @ Binary::BackwardAccumulate(_)), [x, g, dx]) => block_on(offload.binary(op, x, g, dx)),
+        (Op::Binary(op @ Binary::Gate(_)), [a, b]) => block_on(offload.binary_in_place(op, b, a)),
+        (Op::Binary(op), [x, g]) => block_on(offload.binary_in_place(op, x, g)),
+        (Op::GateBackward(definition), [a, b, g, da, db]) => {
+            block_on(offload.gate_backward(definition, a, b, g, da, db))
+        }
+        (Op::Pack(how), [x]) => {
+            words.resize(x.len().div_ceil(32), 0);
+            block_on(offload.pack(how, x, words))
+        }
+        (Op::Unpack(scale), [y]) => block_on(offload.unpack(scale.get(), words, y)),
+        (op, _) => unreachable!("{} isn't computed in pieces", op.name()),
     }
 }
 
@@ -83,24 +176,63 @@ impl FileJob<u8> {
     pub fn quantized(op: Quantized, x: npy::Reader, to: &Path) -> Result<Self> {
         let table = op.table();
         let work = Work {
-            op: op.op().into(),
-            quantized: Some(op),
-            dtype: DType::U8,
-            compute: Box::new(move |offload, piece| block_on(offload.lookup_in_place(&table, &mut piece.x))),
+            about: About {
+                op: op.op().into(),
+                quantized: Some(op),
+                dtype: DType::U8,
+            },
+            tensors: 1,
+            has_words: false,
+            compute: Box::new(move |offload, piece| block_on(offload.lookup_in_place(&table, &mut piece.tensors[0]))),
         };
-        Self::open(work, x, None, to)
+        let dtype = npy::dtype_of(op.y().byte());
+        Ok(Self {
+            len: x.check(DType::U8)?,
+            results: vec![Written::begin(Place::Tensor(0), to, dtype, x.shape(), x.is_fortran())?],
+            work,
+            inputs: vec![x],
+        })
     }
 }
 
-impl<T> Work<T> {
-    /// What JSON says of it.
-    fn summary(&self, pass: &str) -> serde_json::Value {
+impl Written {
+    fn begin(place: Place, to: &Path, dtype: &str, shape: &[u64], is_fortran: bool) -> Result<Self> {
+        let mut output = Output::create(to)?;
+        output.write(&npy::head(dtype, shape, is_fortran))?;
+        let to = to.into();
+        Ok(Self { place, output, to })
+    }
+}
+
+impl About {
+    /// One line or JSON: what was computed of `len` elements, where, and in how many seconds.
+    pub fn summary(&self, json: bool, device: impl Display, len: u64, to: &[&Path], seconds: f64) -> String {
+        let rate = (len * self.dtype.size()) as f64 / 1e9 / seconds;
+        let [definition, op] = [
+            self.op.definition().map(|it| it.to_string()),
+            Some(self.op.name().to_owned()),
+        ];
+        let to: Vec<_> = to.iter().map(|to| to.display().to_string()).collect();
+        if !json {
+            let what: Vec<_> = [definition, op].into_iter().flatten().collect();
+            let [what, to] = [what.join(" "), to.join(" and ")];
+            return format!("{what} of {len} elements on {device}: {to} ({seconds:.1} s, {rate:.2} GB/s)");
+        }
+        let is_gradient = self.op.inputs().contains(&"g");
         let mut all = json!({
-            "definition": self.op.definition().map(|it| it.to_string()),
-            "operation": self.op.name(),
-            "pass": pass,
+            "definition": definition,
+            "operation": op,
+            "pass": if is_gradient { "backward" } else { "forward" },
             "dtype": self.dtype.to_string(),
+            "device": device.to_string(),
+            "elements": len,
+            "output": to[0],
+            "seconds": seconds,
+            "gigabytes_per_second": rate,
         });
+        if let Some(db) = to.get(1) {
+            all["db"] = db.as_str().into();
+        }
         if let Some(quantized) = self.quantized {
             let of = |it: Quantization| json!({"dtype": it.byte().to_string(), "scale": it.scale(), "zero_point": it.zero_point()});
             all["dtype"] = quantized.x().byte().to_string().into();
@@ -108,52 +240,29 @@ impl<T> Work<T> {
             all["y"] = of(quantized.y());
             all["rounding"] = quantized.rounding().to_string().into();
         }
-        all
+        format!("{all:#}")
     }
 }
 
 impl<T: Pod + Send> FileJob<T> {
-    /// Checks both inputs, and begins the output.
-    fn open(work: Work<T>, x: npy::Reader, g: Option<npy::Reader>, to: &Path) -> Result<Self> {
-        let len = x.check(work.dtype)?;
-        if let Some(g) = &g {
-            npy::check_same_shape(x.shape(), g.shape())?;
-            g.check(work.dtype)?;
-            npy::check_same_order(x.is_fortran(), g)?;
-        }
-        let dtype = match work.quantized {
-            Some(quantized) => npy::dtype_of(quantized.y().byte()),
-            None => npy::dtype(work.dtype),
-        };
-        let mut y = Output::create(to)?;
-        y.write(&npy::head(dtype, x.shape(), x.is_fortran()))?;
-        Ok(Self {
-            work,
-            y,
-            x,
-            g,
-            to: to.into(),
-            len,
-            piece: Piece { x: vec![], g: vec![] },
-        })
-    }
-
     /// Computes the file, and says so in a line or as JSON.
     pub fn run(self, offload: &Offload, json: bool, out: &mut Out) -> Result<()> {
-        let mut out = Output::beside(Some(&self.y), out);
+        let mut out = Output::beside(self.results.iter().map(|result| &result.output), out);
         let Self {
             work,
-            mut x,
-            mut g,
-            mut y,
-            to,
+            mut inputs,
+            mut results,
             len,
-            piece,
         } = self;
-        let pass = if g.is_some() { "backward" } else { "forward" };
         let start = Instant::now();
-        let bytes = len * work.dtype.size();
-        let bar = progress::of_bytes(bytes);
+        let size = work.about.dtype.size();
+        let bar = progress::of_bytes(len * size);
+        let piece = Piece {
+            tensors: vec![vec![]; work.tensors],
+            words: vec![],
+            len: 0,
+            start: 0,
+        };
         // Each stage ends when one of its neighbours does; the first error counts.
         let (to_compute, read) = sync_channel(PIECES);
         let (to_write, computed) = sync_channel(PIECES);
@@ -161,75 +270,74 @@ impl<T: Pod + Send> FileJob<T> {
         for _ in 0..PIECES {
             back.send(piece.clone()).expect("there is room for all");
         }
-        let has_g = g.is_some();
-        let y = thread::scope(|scope| {
-            let reader = scope.spawn(move || read_pieces(&mut x, g.as_mut(), len, &free, &to_compute));
+        let has_words = work.has_words;
+        let results = thread::scope(|scope| {
+            let reader = scope.spawn(move || read_pieces(&mut inputs, has_words, len, &free, &to_compute));
             let writer = scope.spawn({
                 let bar = bar.clone();
                 move || {
                     for piece in computed {
                         let piece: Piece<T> = piece;
-                        let result = if has_g { &piece.g } else { &piece.x };
-                        y.write(bytemuck::cast_slice(result))?;
-                        bar.inc(size_of_val(&result[..]) as u64);
+                        for result in &mut results {
+                            result.output.write(match result.place {
+                                Place::Tensor(i) => bytemuck::cast_slice(&piece.tensors[i]),
+                                Place::Words => bytemuck::cast_slice(&piece.words),
+                            })?;
+                        }
+                        bar.inc(piece.len as u64 * size);
                         // The reader may have read everything.
                         let _ = back.send(piece);
                     }
-                    Ok::<_, io::Error>(y)
+                    Ok::<_, io::Error>(results)
                 }
             });
             let computing = compute(offload, &*work.compute, read, &to_write);
             drop(to_write);
             reader.join().expect("no panics")?;
-            let y = writer.join().expect("no panics")?;
+            let results = writer.join().expect("no panics")?;
             computing?;
-            Ok::<_, Box<dyn Error + Send + Sync>>(y)
+            Ok::<_, Box<dyn Error + Send + Sync>>(results)
         });
         bar.finish_and_clear();
-        y?.finish()?;
+        let mut to = vec![];
+        for result in results? {
+            result.output.finish()?;
+            to.push(result.to);
+        }
+        let to: Vec<_> = to.iter().map(PathBuf::as_path).collect();
         let seconds = start.elapsed().as_secs_f64();
-        let rate = bytes as f64 / 1e9 / seconds;
-        let to = to.display();
-        let summary = if json {
-            let mut all = work.summary(pass);
-            all["device"] = offload.to_string().into();
-            all["elements"] = len.into();
-            all["output"] = to.to_string().into();
-            all["seconds"] = seconds.into();
-            all["gigabytes_per_second"] = rate.into();
-            format!("{all:#}")
-        } else {
-            let definition = work.op.definition().map_or(String::new(), |it| format!("{it} "));
-            let op = work.op.name();
-            format!("{definition}{op} of {len} elements on {offload}: {to} ({seconds:.1} s, {rate:.2} GB/s)")
-        };
-        writeln!(out, "{summary}")?;
+        writeln!(out, "{}", work.about.summary(json, offload, len, &to, seconds))?;
         Ok(())
     }
 }
 
 fn read_pieces<T: Pod>(
-    x: &mut npy::Reader,
-    mut g: Option<&mut npy::Reader>,
+    inputs: &mut [npy::Reader],
+    has_words: bool,
     len: u64,
     free: &Receiver<Piece<T>>,
     to_compute: &SyncSender<Piece<T>>,
 ) -> Result<(), String> {
     for start in (0..len).step_by(PIECE as usize) {
         let Ok(mut piece) = free.recv() else { return Ok(()) };
-        let len = (len - start).min(PIECE) as usize;
-        piece.x.resize(len, T::zeroed());
-        x.fill(&mut piece.x)?;
-        if let Some(g) = &mut g {
-            piece.g.resize(len, T::zeroed());
-            g.fill(&mut piece.g)?;
+        piece.len = (len - start).min(PIECE) as usize;
+        piece.start = start;
+        for tensor in &mut piece.tensors {
+            tensor.resize(piece.len, T::zeroed());
+        }
+        if has_words {
+            piece.words.resize(piece.len.div_ceil(32), 0);
+            inputs[0].fill(&mut piece.words)?;
+        } else {
+            for (input, tensor) in inputs.iter_mut().zip(&mut piece.tensors) {
+                input.fill(tensor)?;
+            }
         }
         if to_compute.send(piece).is_err() {
             return Ok(());
         }
     }
-    x.end()?;
-    g.map_or(Ok(()), npy::Reader::end)
+    inputs.iter_mut().try_for_each(npy::Reader::end)
 }
 
 fn compute<T>(

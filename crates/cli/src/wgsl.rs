@@ -21,7 +21,7 @@ pub struct Arguments {
     #[arg(value_parser = choices::presets(), value_name = "PRESET")]
     preset: Option<HardSigmoid>,
     /// What the functions compute: one operation, or several with commas between them
-    #[arg(long, value_parser = choices::operations(), default_value = "forward", value_delimiter = ',', value_name = "OPERATION")]
+    #[arg(long, value_parser = choices::functions(), default_value = "forward", value_delimiter = ',', value_name = "OPERATION")]
     op: Vec<String>,
     /// The bits of the CPU path, which is the default
     #[arg(long, conflicts_with = "short")]

@@ -100,9 +100,17 @@ export class HardSigmoid {
   forward<T extends Numbers>(x: T, options?: { dtype?: DType }): T;
   /** dx from x and the upstream gradient g, on the CPU. */
   backward<T extends Numbers>(x: T, g: T, options?: { dtype?: DType }): T;
+  /** dx from y instead of x, for use after a forward pass in place, on the CPU. */
+  backwardFromOutput<T extends Numbers>(y: T, g: T, options?: { dtype?: DType }): T;
+  /** dx plus the gradient, in a new array, on the CPU. */
+  backwardAccumulate<T extends Numbers>(x: T, g: T, dx: T, options?: { dtype?: DType }): T;
   /** x times the hard sigmoid of x, on the CPU. */
   hardSwish<T extends Numbers>(x: T, options?: { dtype?: DType }): T;
   hardSwishBackward<T extends Numbers>(x: T, g: T, options?: { dtype?: DType }): T;
+  /** a times the hard sigmoid of b, which has the length of a, on the CPU. `gate_broadcast` of `compute` repeats b. */
+  gate<T extends Numbers>(a: T, b: T, options?: { dtype?: DType }): T;
+  /** Both gradients of `gate`: da and db. */
+  gateBackward<T extends Numbers>(a: T, b: T, g: T, options?: { dtype?: DType }): [da: T, db: T];
 }
 
 /**

@@ -119,11 +119,23 @@ export class HardSigmoid {
   backward(x, g, options) {
     return compute("backward", this, [x, g], options)[0];
   }
+  backwardFromOutput(y, g, options) {
+    return compute("backward_from_output", this, [y, g], options)[0];
+  }
+  backwardAccumulate(x, g, dx, options) {
+    return compute("backward_accumulate", this, [x, g, dx], options)[0];
+  }
   hardSwish(x, options) {
     return compute("hard_swish", this, [x], options)[0];
   }
   hardSwishBackward(x, g, options) {
     return compute("hard_swish_backward", this, [x, g], options)[0];
+  }
+  gate(a, b, options) {
+    return compute("gate", this, [a, b], options)[0];
+  }
+  gateBackward(a, b, g, options) {
+    return compute("gate_backward", this, [a, b, g], options);
   }
 }
 

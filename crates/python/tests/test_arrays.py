@@ -60,6 +60,22 @@ def test_out(dtype):
     assert a.tobytes() == da.tobytes() and g.tobytes() == db.tobytes()
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, ml_dtypes.bfloat16])
+def test_accumulate(dtype):
+    x, g, dx = (X[at:].astype(dtype)[:200].reshape(10, 20) for at in (0, 20, 40))
+    # In float32 the sum has one rounding; halves are computed in it, and rounded once more.
+    sums = (dx.astype(np.float32) + PYTORCH.backward(x.astype(np.float32), g.astype(np.float32))).astype(dtype)
+    assert PYTORCH.backward_accumulate(x, g, dx).tobytes() == sums.tobytes()
+    for i in range(3):
+        operands = [x.copy(), g.copy(), dx.copy()]
+        assert PYTORCH.backward_accumulate(*operands, out=operands[i]) is operands[i]
+        assert [one.tobytes() for one in operands] == [(sums if at == i else one).tobytes() for at, one in enumerate((x, g, dx))]
+    turned = [np.asfortranarray(one) for one in (x, g, dx)]
+    assert PYTORCH.backward_accumulate(*turned, out=turned[2]).tobytes() == sums.tobytes()
+    with pytest.raises(ValueError, match=r"dx has shape \(200,\), but x has \(10, 20\)"):
+        PYTORCH.backward_accumulate(x, g, dx.reshape(-1))
+
+
 def test_empty_gates():
     a, b = np.empty((0, 3), np.float32), np.full((1, 3), 7, np.float32)
     assert PYTORCH.gate(a, b).shape == (0, 3)
@@ -210,3 +226,16 @@ def test_definitions_are_values():
     with pytest.raises(AttributeError):
         del PYTORCH._about
     assert hard_sigmoid.__version__[0].isdigit()
+
+
+def test_operations_of_a_definition_are_methods():
+    with pytest.raises(ValueError, match="use one of") as error:
+        hard_sigmoid.plan("softmax", None, 1)
+    operations = str(error.value).split("use one of ")[1].split(", ")
+    methods = {"forward", "backward", "backward_from_output", "backward_accumulate", "hard_swish", "hard_swish_backward", "gate", "gate_backward"}
+    functions = {"binarize", "pack", "unpack", "straight_through"}
+    # The shapes say whether a gate is repeated, and `quantized` looks up.
+    others = {"gate_broadcast", "gate_broadcast_sums", "lookup", "lookup_gate"}
+    assert {*operations} == methods | functions | others
+    assert all(callable(getattr(HardSigmoid, name)) for name in methods)
+    assert all(callable(getattr(hard_sigmoid, name)) for name in functions)

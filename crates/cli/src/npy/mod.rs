@@ -12,7 +12,7 @@ mod tests;
 pub(crate) use {
     header::shown,
     reader::{
-        Bytes, Numbers, Reader, Values, bytes, check_one_stdin, check_same_order, check_same_shape, dtype, dtype_of,
-        head, numbers, shipped,
+        Bytes, Numbers, Reader, Values, WORDS, bytes, check_alike, check_one_stdin, dtype, dtype_of, head, numbers,
+        shipped,
     },
 };

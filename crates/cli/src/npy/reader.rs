@@ -31,6 +31,9 @@ pub fn dtype_of(byte: Byte) -> &'static str {
     }
 }
 
+/// NumPy's name of words of bits.
+pub const WORDS: &str = "<u4";
+
 /// The first bytes of a `.npy` file of elements with this name, up to the data.
 pub fn head(dtype: &str, shape: &[u64], is_fortran: bool) -> Vec<u8> {
     let extents: Vec<_> = shape.iter().map(u64::to_string).collect();
@@ -50,23 +53,19 @@ pub fn head(dtype: &str, shape: &[u64], is_fortran: bool) -> Vec<u8> {
     bytes
 }
 
-pub fn check_same_shape(x_shape: &[u64], g_shape: &[u64]) -> Result<(), String> {
-    if x_shape == g_shape {
-        return Ok(());
+/// Checks that two tensors of these names have the same shape and order, since their elements are paired one by one.
+pub fn check_alike([x_name, other_name]: [&str; 2], x: &Reader, other: &Reader) -> Result<(), String> {
+    if x.shape() != other.shape() {
+        let [x, other] = [x, other].map(|reader| shown(reader.shape()));
+        return Err(format!("{x_name} has shape {x}, but {other_name} has {other}"));
     }
-    Err(format!(
-        "the input has shape {} but the gradient {}",
-        shown(x_shape),
-        shown(g_shape)
-    ))
-}
-
-/// Checks that x and g have the same order, since their elements are paired one by one.
-pub fn check_same_order(x_is_fortran: bool, g: &Reader) -> Result<(), String> {
-    if x_is_fortran == g.is_fortran() {
-        return Ok(());
+    if x.is_fortran() != other.is_fortran() {
+        let [x, other] = [x, other].map(|reader| if reader.is_fortran() { "Fortran" } else { "C" });
+        return Err(format!(
+            "{x_name} is in {x} order, but {other_name} is in {other} order: save both in the same order"
+        ));
     }
-    Err("one of input and gradient is in Fortran order, the other in C order: save both in the same order".into())
+    Ok(())
 }
 
 /// Checks that at most one input comes from standard input, which can be read only once.
@@ -143,9 +142,24 @@ impl Reader {
         &self.header.shape
     }
 
-    /// Whether the elements come in Fortran order. With one dimension there is one order.
+    /// Whether the elements come in Fortran order. With one extent above 1 there is one order.
     pub fn is_fortran(&self) -> bool {
-        self.header.is_fortran && self.shape().len() > 1
+        self.header.is_fortran && self.has_orders()
+    }
+
+    /// Whether Fortran order isn't C order.
+    pub fn has_orders(&self) -> bool {
+        self.shape().iter().filter(|&&extent| extent != 1).count() > 1
+    }
+
+    /// How many words of bits there are.
+    pub fn check_words(&self) -> Result<u64, String> {
+        match self.dtype() {
+            WORDS => self.checked(4).map_err(|message| self.at_path(message)),
+            other => Err(self.at_path(format!(
+                "its dtype is '{other}', but bits are in uint32, as --op pack writes them"
+            ))),
+        }
     }
 
     /// How many elements there are, if they are of this type, and as many as the file is long.

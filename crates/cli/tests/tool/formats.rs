@@ -174,7 +174,7 @@ fn an_input_is_not_overwritten_unless_asked_to() {
     refused(folder.path(), run, "./x.npy: it is an input; --overwrite replaces it");
     refused(
         folder.path(),
-        "run --preset jax --pass backward --input g.npy --grad x.npy --output x.npy --device cpu",
+        "run --preset jax --op backward --input g.npy --grad x.npy --output x.npy --device cpu",
         "x.npy: it is an input",
     );
     std::fs::copy(folder.path().join("x.npy"), folder.path().join("data")).unwrap();

@@ -5,6 +5,7 @@ mod help;
 mod identify;
 mod inputs;
 mod inspect;
+mod operations;
 mod outputs;
 mod quantized;
 mod report;
@@ -199,7 +200,8 @@ fn bash_completes_subcommands_options_and_values() {
     assert_eq!(of("run --dtype "), "f32 f16 bf16");
     assert_eq!(of("run --y-dtype "), "u8 i8");
     assert_eq!(of("run --rounding "), "onnx pytorch tflite");
-    assert_eq!(of("run --op "), "forward hard_swish");
+    assert_eq!(of("run --op un"), "unpack");
+    assert_eq!(of("run --op look"), "");
     assert_eq!(of("run --pass "), "forward backward");
     assert_eq!(of("report --theme d"), "dark");
     assert_eq!(of("wgsl tan"), "tangent");

@@ -236,7 +236,7 @@ fn bad_places_are_named() {
     for arguments in [
         "identify - -",
         "inspect - -",
-        "run --pass backward --input - --grad - --preset jax --output y.npy",
+        "run --op backward --input - --grad - --preset jax --output y.npy",
     ] {
         refused(
             folder.path(),

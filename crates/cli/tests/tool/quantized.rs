@@ -185,8 +185,8 @@ fn what_is_missing_or_too_much_is_one_clear_line() {
         (&format!("{x} --y-zero-point 3"), &say("y")),
         ("--x-scale 1", "needs a definition"),
         (
-            &format!("{both} --pass backward --grad x.npy"),
-            "8-bit files have no backward pass",
+            &format!("{both} --op backward --grad x.npy"),
+            "backward takes no 8-bit files: of uint8 and int8 there are forward and hard_swish",
         ),
         (&format!("{both} --dtype f32"), "its dtype is '|u1', not '<f4'"),
         (

@@ -25,6 +25,35 @@ fn it_counts() {
 }
 
 #[test]
+fn it_counts_hard_swishes() {
+    let folder = TempDir::new().unwrap();
+    // The first column has a gradient nowhere, and the second above the kinks.
+    let x = [-4.0, 4.0, -3.0, f32::INFINITY, f32::NEG_INFINITY, 3.5];
+    std::fs::write(folder.path().join("x.npy"), f32_npy("(3, 2)", &x)).unwrap();
+    let [forward, swish] = ["forward", "hard_swish"].map(|op| {
+        let json = succeeded(&tool(folder.path(), &format!("report x.npy --json --op {op}")));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["operation"], op);
+        json["definitions"][4].clone()
+    });
+    assert_eq!([&forward["name"], &swish["name"]], ["pytorch", "pytorch"]);
+    for key in ["low", "linear", "high", "at_kinks"] {
+        assert_eq!(forward[key], swish[key], "{key}");
+    }
+    assert_eq!([&forward["stuck"], &swish["stuck"]], [2, 1]);
+    // Of -4, 4, -3 and 3.5: of an infinity there is no distance.
+    let silu = |x: f64| x * (1.0 / (1.0 + (-x).exp()));
+    let distances = [(-0.0, -4.0), (4.0, 4.0), (-0.0, -3.0), (3.5, 3.5)].map(|(y, x): (f64, f64)| (y - silu(x)).abs());
+    let mean = distances.iter().sum::<f64>() / 4.0;
+    // As text: what serde_json reads may be off by a bit.
+    let json = succeeded(&tool(folder.path(), "report x.npy --json --op hard_swish"));
+    assert!(json.contains(&format!("\"from_silu\": {mean}")), "{mean} {json}");
+    assert!(swish.get("from_logistic").is_none());
+    let text = succeeded(&tool(folder.path(), "report x.npy --op hard_swish"));
+    assert!(text.contains("from SiLU") && text.contains("1/2"), "{text}");
+}
+
+#[test]
 fn without_a_file_it_takes_the_projects_data() {
     let text = succeeded(&tool(".".as_ref(), "report"));
     assert!(text.starts_with("115008 f32 elements, shape [1797, 64]\n"), "{text}");

@@ -35,7 +35,7 @@ fn files_come_back_transformed() {
     ] {
         let definition: HardSigmoid = definition.parse().unwrap();
         let forward = format!("run {chosen} --input x.npy --output y.npy --device cpu");
-        let backward = format!("run {chosen} --pass backward --input x.npy --grad g.npy --output dx.npy --device cpu");
+        let backward = format!("run {chosen} --op backward --input x.npy --grad g.npy --output dx.npy --device cpu");
         for arguments in [forward, backward] {
             let output = tool(folder.path(), &arguments);
             succeeded(&output);
@@ -53,13 +53,13 @@ fn hard_swishes_come_back() {
     let folder = folder();
     let (x, g) = (read_f32(golden("x.npy")), read_f32(golden("g.npy")));
     for definition in [HardSigmoid::PYTORCH, HardSigmoid::KERAS] {
-        let run = format!("run --preset {definition} --op hard_swish --device cpu --input x.npy");
-        let forward = succeeded(&tool(folder.path(), &format!("{run} --output y.npy")));
+        let run = format!("run --preset {definition} --device cpu --input x.npy");
+        let forward = succeeded(&tool(folder.path(), &format!("{run} --op hard_swish --output y.npy")));
         assert!(
             forward.starts_with(&format!("{definition} hard_swish of 6354 elements on CPU")),
             "{forward}"
         );
-        let backward = format!("{run} --pass backward --grad g.npy --output dx.npy --json");
+        let backward = format!("{run} --op hard_swish_backward --grad g.npy --output dx.npy --json");
         let json: serde_json::Value = serde_json::from_str(&succeeded(&tool(folder.path(), &backward))).unwrap();
         assert_eq!([&json["operation"], &json["pass"]], ["hard_swish_backward", "backward"]);
         let expected: Vec<f32> = x.iter().map(|&x| definition.hard_swish(x)).collect();
@@ -120,7 +120,7 @@ fn long_files_come_back_transformed() {
     std::fs::write(&x_file, f32_npy(&shape, &x)).unwrap();
     std::fs::write(&g_file, f32_npy(&shape, &g)).unwrap();
     for arguments in [
-        "run --preset jax --pass backward --input x.npy --grad g.npy --output g.npy --overwrite --device cpu",
+        "run --preset jax --op backward --input x.npy --grad g.npy --output g.npy --overwrite --device cpu",
         "run --preset jax --input x.npy --output x.npy --overwrite --device cpu",
     ] {
         let output = tool(folder.path(), arguments);
@@ -240,19 +240,32 @@ fn bad_input_is_one_clear_line() {
     );
     refused(folder.path(), &to("long.npy"), "but there are 13");
     refused(folder.path(), &to("huge.npy"), "has more bytes than can be counted");
-    let backward = "run --preset keras --pass backward --input x.npy --output out.npy --device cpu";
+    let backward = "run --preset keras --op backward --input x.npy --output out.npy --device cpu";
     refused(folder.path(), backward, "needs the upstream gradient: --grad G.npy");
     let forward = "run --preset keras --input x.npy --grad x.npy --output out.npy --device cpu";
-    refused(folder.path(), forward, "add --pass backward");
+    refused(
+        folder.path(),
+        forward,
+        "forward takes no --grad; --op backward, for example, is a gradient",
+    );
     refused(
         folder.path(),
         &format!("{backward} --grad row.npy"),
-        "shape [6354] but the gradient [1, 6354]",
+        "x has shape [6354], but g has [1, 6354]",
     );
-    let orders = "run --preset keras --pass backward --input rows.npy --grad fortran.npy --device cpu";
-    for orders in [orders, &format!("{orders} --output out.npy")] {
-        refused(folder.path(), orders, "one of input and gradient is in Fortran order");
+    let orders = "run --preset keras --input rows.npy --grad fortran.npy --device cpu";
+    for orders in [orders, &format!("{orders} --op backward --output out.npy")] {
+        refused(
+            folder.path(),
+            orders,
+            "x is in C order, but g is in Fortran order: save both in the same order",
+        );
     }
+    refused(
+        folder.path(),
+        "run --preset keras --pass backward --input x.npy --grad g.npy --output out.npy",
+        "--pass is for the table; of files say which operation, such as --op backward",
+    );
     refused(
         folder.path(),
         "run --input x.npy --output out.npy --device cpu",

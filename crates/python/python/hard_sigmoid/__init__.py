@@ -17,7 +17,8 @@ Which one made these numbers?
 HardSigmoid('jax')
 
 Arrays hold float32, float16 or bfloat16 (of ml_dtypes), and may have any shape and strides. Tensors of torch, JAX and TensorFlow on the
-CPU need no conversion. `quantized` takes uint8 and int8. Results are new NumPy arrays unless you pass ``out``.
+CPU need no conversion. `quantized` takes uint8 and int8. Results are new NumPy arrays unless you pass ``out``. `hard_sigmoid.torch` has
+functions and modules for PyTorch, with autograd.
 """
 
 from importlib.metadata import version as _version

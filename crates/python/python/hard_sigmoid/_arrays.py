@@ -37,7 +37,7 @@ def as_array(name: str, value: Any) -> Array:
 
 def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np.dtype[Any]) -> list[Array]:
     """The arrays to write: new ones, or the caller's."""
-    native = _native_order(dtype)
+    native = native_order(dtype)
     if out is None:
         return [np.empty(shape, native) for shape in shapes]
     outs = (out,) if len(names) == 1 else out
@@ -45,7 +45,7 @@ def results(names: list[str], out: Any, shapes: list[tuple[int, ...]], dtype: np
         raise TypeError(f"out has to be a tuple of {len(names)}, for {' and '.join(names)}")
     arrays = [_writable(value) for value in outs]
     for name, array, shape in zip(names, arrays, shapes):
-        if _native_order(array.dtype) != native:
+        if native_order(array.dtype) != native:
             raise TypeError(f"out is {array.dtype}, but {name} will be {native}")
         if array.shape != shape:
             raise ValueError(f"out has shape {array.shape}, but {name} will have shape {shape}")
@@ -69,11 +69,16 @@ def _writable(value: Any) -> Array:
 
 def compute(operation: _native.Operation, dtype: str, inputs: list[Array], outputs: list[Array]) -> None:
     """Computes ``outputs``, which may be views of any strides and may overlap ``inputs``."""
-    targets = [out if _is_plain(out, inputs) else np.empty(out.shape, _native_order(out.dtype)) for out in outputs]
+    targets = [out if _is_plain(out, inputs) else np.empty(out.shape, native_order(out.dtype)) for out in outputs]
     _native.compute(operation, dtype, [_bytes(one) for one in inputs], [_bytes(one) for one in targets])
     for out, target in zip(outputs, targets):
         if out is not target:
             out[...] = target
+
+
+def memory_order(array: Array) -> list[int]:
+    """The axes in the order of the memory. Transposed to it, an image whose channels come last needs no copy."""
+    return sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
 
 
 def _is_plain(out: Array, inputs: list[Array]) -> bool:
@@ -82,13 +87,13 @@ def _is_plain(out: Array, inputs: list[Array]) -> bool:
     return out.flags.c_contiguous and out.flags.aligned and out.dtype.isnative and not overlaps
 
 
-def _native_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
+def native_order(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype.newbyteorder("=")
 
 
 def _bytes(array: Array) -> Array:
     """The bytes of the elements in C order, without a copy if they are already in that order."""
-    array = np.require(array, _native_order(array.dtype), ["C", "A"])
+    array = np.require(array, native_order(array.dtype), ["C", "A"])
     return array.reshape(-1).view(np.uint8)
 
 
@@ -111,7 +116,9 @@ def _of_torch(name: str, tensor: Any) -> Array:
     """An array over a tensor's memory."""
     torch = sys.modules["torch"]
     if tensor.requires_grad:
-        raise ValueError(f"{name} requires grad, which is lost here: pass {name}.detach()")
+        raise ValueError(
+            f"{name} requires grad, which is lost here: use hard_sigmoid.torch, which keeps it, or pass {name}.detach()"
+        )
     # torch can't convert bfloat16 to NumPy itself.
     is_bfloat16 = bool(tensor.dtype == torch.bfloat16)
     array: Array = (tensor.view(torch.uint16) if is_bfloat16 else tensor).numpy()

@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 
 from . import _native
-from ._arrays import Array, compute, of_elements, results
+from ._arrays import Array, compute, memory_order, native_order, of_elements, results
 
 
 def presets() -> list[HardSigmoid]:
@@ -165,6 +165,15 @@ class HardSigmoid:
         """
         return self._elementwise("backward_from_output", (y, g), out)
 
+    def backward_accumulate(self, x: Any, g: Any, dx: Any, *, out: Any = None) -> Any:
+        """dx plus the gradient of `backward`, with one rounding of the sum. ``out`` may be dx itself.
+
+        >>> dx = np.float32([1, 2])
+        >>> HardSigmoid("courbariaux").backward_accumulate(np.float32([0, 3]), np.float32([1, 1]), dx, out=dx)
+        array([1.5, 2. ], dtype=float32)
+        """
+        return self._elementwise("backward_accumulate", (x, g, dx), out)
+
     def hard_swish(self, x: Any, *, out: Any = None) -> Any:
         """x times its hard sigmoid.
 
@@ -224,61 +233,79 @@ class HardSigmoid:
         arrays = {of: of_elements(of, tensor) for of, tensor in tensors.items()}
         a, b = arrays["a"], arrays["b"]
         same_dtype(arrays)
-        if "g" in arrays and arrays["g"].shape != a.shape:
-            raise ValueError(f"g has shape {arrays['g'].shape}, but a has {a.shape}")
-        if a.ndim != b.ndim or any(of_b not in (of_a, 1) for of_a, of_b in zip(a.shape, b.shape)):
-            raise ValueError(f"a gate of shape {b.shape} doesn't go with an array of shape {a.shape}: each extent has to be the same, or 1")
+        check_gate({of: array.shape for of, array in arrays.items()})
         if name == "gate":
             outputs = results(["y"], out, [a.shape], a.dtype)
         else:
             outputs = results(["da", "db"], out, [a.shape, b.shape], a.dtype)
-        if a.size == 0:
-            # db is a sum over no elements.
-            for output in outputs:
-                output[...] = 0
-        else:
-            self._run_gate(name, list(arrays.values()), outputs)
+        run_gate(name, str(self), a.dtype.name, list(arrays.values()), outputs)
         if out is not None:
             return out
         return outputs[0] if name == "gate" else tuple(outputs)
 
-    def _run_gate(self, name: str, inputs: list[Array], outputs: list[Array]) -> None:
-        a, b = inputs[:2]
-        repeated = [axis for axis in range(a.ndim) if a.shape[axis] != b.shape[axis]]
-        if not repeated:
-            return compute(_native.Operation(name, str(self)), a.dtype.name, inputs, outputs)
-        first, last = repeated[0], repeated[-1]
-        if any(axis not in repeated and a.shape[axis] != 1 for axis in range(first, last)):
-            # The repeated axes become the last ones.
-            order = [axis for axis in range(a.ndim) if axis not in repeated] + repeated
-            inputs, outputs = [[array.transpose(order) for array in arrays] for arrays in (inputs, outputs)]
-            first, last = a.ndim - len(repeated), a.ndim - 1
-        shape = inputs[0].shape
-        middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
 
-        def operation(of: str) -> _native.Operation:
-            return _native.Operation(of, str(self), middle=middle, inner=inner)
+def check_gate(shapes: dict[str, tuple[int, ...]]) -> None:
+    """Checks that b goes with a, and g, where there is one, is the gradient of their gate."""
+    a, b, g = shapes["a"], shapes["b"], shapes.get("g", shapes["a"])
+    if g != a:
+        raise ValueError(f"g has shape {g}, but a has {a}")
+    if len(a) != len(b) or any(of_b not in (of_a, 1) for of_a, of_b in zip(a, b)):
+        raise ValueError(f"a gate of shape {b} doesn't go with an array of shape {a}: each extent has to be the same, or 1")
 
-        if name == "gate":
-            return compute(operation("gate_broadcast"), a.dtype.name, inputs, outputs)
-        # Neither result may be written before the other is computed, since they may overlap the operands.
-        (_, b, g), (da, db) = inputs, outputs
-        sums = np.empty(db.shape, db.dtype)
-        compute(operation("gate_broadcast_sums"), a.dtype.name, inputs, [sums])
-        compute(operation("gate_broadcast"), a.dtype.name, [g, b], [da])
-        db[...] = sums
+
+def run_gate(name: str, definition: str, dtype: str, inputs: list[Array], outputs: list[Array]) -> None:
+    """Computes a gate or its gradients, of any strides."""
+    a, b = inputs[:2]
+    if a.size == 0:
+        # db is a sum over no elements.
+        for output in outputs:
+            output[...] = 0
+        return None
+    order = memory_order(a)
+    repeated = [axis for axis in order if a.shape[axis] != b.shape[axis]]
+    first, last = (order.index(repeated[0]), order.index(repeated[-1])) if repeated else (0, -1)
+    is_block = all(axis in repeated or a.shape[axis] == 1 for axis in order[first : last + 1])
+    if repeated != sorted(repeated) or not is_block:
+        # db is a sum over the repeated axes in their own order. They become the last ones.
+        order = [axis for axis in order if axis not in repeated] + sorted(repeated)
+        first, last = a.ndim - len(repeated), a.ndim - 1
+    inputs, outputs = [[array.transpose(order) for array in arrays] for arrays in (inputs, outputs)]
+    if not repeated:
+        return compute(_native.Operation(name, definition), dtype, inputs, outputs)
+    shape = inputs[0].shape
+    middle, inner = math.prod(shape[first : last + 1]), math.prod(shape[last + 1 :])
+
+    def operation(of: str) -> _native.Operation:
+        return _native.Operation(of, definition, middle=middle, inner=inner)
+
+    if name == "gate":
+        return compute(operation("gate_broadcast"), dtype, inputs, outputs)
+    # Neither result may be written before the other is computed, since they may overlap the operands.
+    (_, b, g), (da, db) = inputs, outputs
+    sums = np.empty(db.shape, db.dtype)
+    compute(operation("gate_broadcast_sums"), dtype, inputs, [sums])
+    compute(operation("gate_broadcast"), dtype, [g, b], [da])
+    db[...] = sums
 
 
 def elementwise(operation: _native.Operation, tensors: tuple[Any, ...], out: Any) -> Any:
-    """Runs an operation on arrays that have the same shape and type."""
-    arrays = {name: of_elements(name, tensor) for name, tensor in zip(operation.inputs, tensors)}
+    """Runs an operation on arrays that have the same shape and type: its operands, and what it adds to, if it does."""
+    names = [*operation.inputs, *operation.outputs]
+    arrays = {name: of_elements(name, tensor) for name, tensor in zip(names, tensors)}
     same_dtype(arrays)
     (first, x), *others = arrays.items()
     for name, other in others:
         if other.shape != x.shape:
             raise ValueError(f"{name} has shape {other.shape}, but {first} has {x.shape}")
     outputs = results(operation.outputs, out, [x.shape], x.dtype)
-    compute(operation, x.dtype.name, list(arrays.values()), outputs)
+    inputs = list(arrays.values())
+    if len(inputs) > len(operation.inputs):
+        # A copy, since out may be any of the operands.
+        total = inputs.pop().astype(native_order(x.dtype), order="C")
+        compute(operation, x.dtype.name, inputs, [total])
+        outputs[0][...] = total
+    else:
+        compute(operation, x.dtype.name, inputs, outputs)
     return outputs[0] if out is None else out
 
 

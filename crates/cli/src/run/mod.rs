@@ -1,24 +1,25 @@
-//! Files through one definition, or a table of definitions over data.
+//! Files through one operation, or a table of definitions over data.
+
+mod files;
+mod shared;
 
 use crate::{
     choices, npy,
     out::Out,
     outcome::{Outcome, complain},
-    output::check_inputs,
-    paths::{extension, split},
     quantization::Options,
-    stream, table,
+    table,
 };
 use clap::{Args, ValueHint};
 use hard_sigmoid::{
-    Binary, DType, HardSigmoid, KinkRule, Scalar, Unary, bf16, f16,
+    DType, HardSigmoid, KinkRule, Scalar, StraightThrough, bf16, f16,
     offload::{Offload, Target, block_on},
 };
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// Computes hard sigmoids and hard swishes of .npy files, forward and backward, on a GPU or the CPU with the same bits.
+/// Computes hard sigmoids, hard swishes, gates and signs of .npy files, and their gradients, on a GPU or the CPU with the same bits.
 ///
-/// Without --output it prints a table: for each definition and pass the share of elements on each piece of the curve,
+/// --op says which operation; the table at the end says what each takes. Without --output it prints a table: for each definition and pass the share of elements on each piece of the curve,
 /// the time, and how many results differ in bits from the CPU path. Without --input it does so for the pre-activations
 /// and gradients of a small network trained on handwritten digits, in the clone that the command was built from.
 ///
@@ -44,24 +45,48 @@ pub struct Arguments {
     /// Gradient of that clamp at its kinks: 0 (strict), ALPHA (inclusive) or half of it (half)
     #[arg(long, requires = "alpha", value_parser = choices::kink_rules(), value_name = "RULE")]
     kinks: Option<KinkRule>,
-    /// forward or backward. By default a file is computed forward; the table has backward too if there is a gradient
+    /// forward or backward, for the table alone. By default it has forward, and backward if there is a gradient
     #[arg(long, value_parser = ["forward", "backward"], value_name = "PASS")]
     pass: Option<String>,
-    /// forward, or hard_swish: x times the hard sigmoid of x. With --pass backward the gradient of it
-    #[arg(long, value_parser = ["forward", "hard_swish"], value_name = "OP", requires = "output")]
+    /// What is computed of files, forward by default
+    #[arg(long, value_parser = choices::file_operations(), value_name = "OPERATION", requires = "output")]
     op: Option<String>,
-    /// x
+    /// The first operand, mostly x
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "X.npy")]
     input: Option<PathBuf>,
+    /// b of a gate. It is repeated along its axes of size 1
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "B.npy", requires = "output")]
+    gate: Option<PathBuf>,
     /// Upstream gradient, of the same shape as x
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "G.npy", requires = "input")]
     grad: Option<PathBuf>,
-    /// Type of the files and of the computation. By default that of x; a file of uint16 needs bf16
+    /// What backward_accumulate adds the gradient to
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "DX.npy", requires = "output")]
+    dx: Option<PathBuf>,
+    /// Seed of the random signs of binarize and pack. Without one x decides alone
+    #[arg(long, value_hint = ValueHint::Other, requires = "output")]
+    seed: Option<u64>,
+    /// Number of the random word that the first element takes, 0 by default
+    #[arg(long, value_hint = ValueHint::Other, requires = "output")]
+    offset: Option<u64>,
+    /// The number of a plus sign in binarize and unpack, 1 by default
+    #[arg(long, value_hint = ValueHint::Other, allow_negative_numbers = true, requires = "output")]
+    scale: Option<f32>,
+    /// The gradient that straight_through takes, hard_tanh by default
+    #[arg(long, value_parser = choices::estimators(), value_name = "ESTIMATOR", requires = "output")]
+    estimator: Option<StraightThrough>,
+    /// Shape of what unpack writes. By default all bits, in one dimension
+    #[arg(long, value_hint = ValueHint::Other, value_delimiter = ',', value_name = "SIZE,SIZE", requires = "output")]
+    shape: Option<Vec<u64>>,
+    /// Type of the files and of the computation. By default that of x, of unpack f32; a file of uint16 needs bf16
     #[arg(long, value_parser = choices::dtypes(), value_name = "DTYPE")]
     dtype: Option<DType>,
-    /// Where the result goes: y, or dx for the backward pass
+    /// Where the result goes
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "Y.npy", requires = "input")]
     output: Option<PathBuf>,
+    /// Where the second result of gate_backward goes
+    #[arg(long, value_hint = ValueHint::FilePath, value_name = "DB.npy", requires = "output")]
+    db: Option<PathBuf>,
     /// Lets --output be one of the inputs
     #[arg(long, requires = "output")]
     overwrite: bool,
@@ -76,13 +101,30 @@ pub struct Arguments {
 }
 
 const AFTER: &str = "\
+Operations (--op). Those in the first part need --preset, or --alpha and --beta; hs is the hard sigmoid:
+  forward                y = hs(x)                  --input X
+  backward               dx                         --input X --grad G
+  backward_from_output   dx, from y                 --input Y --grad G
+  backward_accumulate    dx + the gradient          --input X --grad G --dx DX
+  hard_swish             y = x * hs(x)              --input X
+  hard_swish_backward    dx                         --input X --grad G
+  gate, gate_broadcast   y = a * hs(b)              --input A --gate B
+  gate_backward          da, db                     --input A --gate B --grad G --output DA --db DB
+  gate_broadcast_sums    db alone                   --input A --gate B --grad G
+  binarize               y = SCALE or -SCALE        --input X [--scale S] [--seed N --offset N --preset P]
+  pack                   the signs as bits, uint32  --input X [--seed N --offset N --preset P]
+  unpack                 y of bits                  --input BITS [--shape 2,3] [--scale S] [--dtype T]
+  straight_through       dx of binarize             --input X --grad G [--estimator E]
+
 Examples:
   hard-sigmoid run --preset pytorch --input x.npy --output y.npy
-  hard-sigmoid run --preset keras --pass backward --input x.npy --grad g.npy --output dx.npy
+  hard-sigmoid run --preset keras --op backward --input x.npy --grad g.npy --output dx.npy
   hard-sigmoid run --alpha 0.3 --beta 0.45 --input weights.safetensors:layer.x --output y.npy
   hard-sigmoid run --preset jax --input - --output - < x.npy > y.npy
   hard-sigmoid run --input x.npy --grad g.npy --json
   hard-sigmoid run --preset pytorch --op hard_swish --input x.npy --output swish.npy
+  hard-sigmoid run --preset pytorch --op gate --input x.npy --gate g.npy --output gated.npy
+  hard-sigmoid run --op pack --seed 42 --input x.npy --output bits.npy
   hard-sigmoid run --preset pytorch --op hard_swish --input q.npy --x-scale 0.05 --x-zero-point 100 --y-scale 0.025 --y-zero-point 15 --output swish.npy
 
 Exit status:
@@ -92,45 +134,28 @@ Exit status:
   141  the reader of the result left before its end";
 
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
+    if arguments.dtype == Some(DType::U8) {
+        return Err("--dtype is f32, f16 or bf16; 8-bit numbers have the type that their file says".into());
+    }
+    if let Some(output) = &arguments.output {
+        return files::run(arguments, output, out);
+    }
     let pass = arguments.pass.as_deref();
-    let is_forward = pass == Some("forward") || pass.is_none() && arguments.output.is_some();
-    if arguments.grad.is_some() && is_forward {
-        return Err("--grad belongs to the backward pass: add --pass backward".into());
+    if arguments.grad.is_some() && pass == Some("forward") {
+        return Err("--grad belongs to the backward pass: leave it out, or --pass forward".into());
     }
     if arguments.input.is_some() && arguments.grad.is_none() && pass == Some("backward") {
         return Err("the backward pass needs the upstream gradient: --grad G.npy".into());
     }
-    npy::check_one_stdin(arguments.input.iter().chain(&arguments.grad))?;
+    npy::check_one_stdin(arguments.inputs())?;
     // A pipe can be opened only once.
     let x = arguments.input.as_deref().map(npy::Reader::open).transpose()?;
-    let in_file = || x.as_ref().and_then(npy::Reader::element);
-    if arguments.dtype == Some(DType::U8) {
-        return Err("--dtype is f32, f16 or bf16; 8-bit numbers have the type that their file says".into());
+    match arguments.dtype.or(x.as_ref().and_then(npy::Reader::element)) {
+        Some(DType::F16) => print_table::<f16>(arguments, x, out),
+        Some(DType::Bf16) => print_table::<bf16>(arguments, x, out),
+        Some(DType::F32) | None => print_table::<f32>(arguments, x, out),
+        Some(DType::U8) => Err("the table is of floats; 8-bit numbers go from --input X.npy to --output Y.npy".into()),
     }
-    match arguments.dtype.or_else(in_file) {
-        Some(DType::F16) => run_in::<f16>(arguments, x, out),
-        Some(DType::Bf16) => run_in::<bf16>(arguments, x, out),
-        Some(DType::F32) | None => run_in::<f32>(arguments, x, out),
-        Some(DType::U8) => run_in_bytes(arguments, x, out),
-    }
-}
-
-/// From an 8-bit file to another.
-fn run_in_bytes(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
-    let (Some(output), Some(x)) = (&arguments.output, x) else {
-        return Err("the table is of floats; 8-bit numbers go from --input X.npy to --output Y.npy".into());
-    };
-    if arguments.pass.as_deref() == Some("backward") {
-        return Err("8-bit files have no backward pass".into());
-    }
-    x.check(DType::U8)?;
-    let byte = x.byte().expect("it was checked");
-    let op = arguments.unary(arguments.needed_definition()?);
-    let op = arguments.quantization.quantized(op, byte)?;
-    check_output(arguments, output)?;
-    let job = stream::FileJob::quantized(op, x, output)?;
-    job.run(&block_on(Offload::new(arguments.device))?, arguments.json, out)?;
-    Ok(true)
 }
 
 impl Arguments {
@@ -144,71 +169,26 @@ impl Arguments {
             (preset, ..) => Ok(preset),
         }
     }
-
-    fn needed_definition(&self) -> Result<HardSigmoid, String> {
-        let needed = || "--output needs a definition: --preset NAME, or --alpha A --beta B".to_owned();
-        self.definition()?.ok_or_else(needed)
-    }
-
-    fn is_hard_swish(&self) -> bool {
-        self.op.as_deref() == Some("hard_swish")
-    }
-
-    /// What --op says.
-    fn unary(&self, definition: HardSigmoid) -> Unary {
-        match self.is_hard_swish() {
-            true => Unary::HardSwish(definition),
-            false => Unary::Forward(definition),
-        }
-    }
-
-    /// Its gradient.
-    fn binary(&self, definition: HardSigmoid) -> Binary {
-        match self.is_hard_swish() {
-            true => Binary::HardSwishBackward(definition),
-            false => Binary::Backward(definition),
-        }
-    }
 }
 
-fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
+fn print_table<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Out) -> Outcome {
     if let Some(x) = &x {
         x.check(T::DTYPE)?;
     }
-    arguments.quantization.check_unused()?;
-    let pass = arguments.pass.as_deref();
-    if let Some(output) = &arguments.output {
-        let definition = arguments.needed_definition()?;
-        check_output(arguments, output)?;
-        let x = x.expect("clap requires it");
-        let grad = arguments.grad.as_deref().filter(|_| pass == Some("backward"));
-        let job = match grad.map(npy::Reader::open).transpose()? {
-            Some(g) => stream::FileJob::<T>::binary(arguments.binary(definition), x, g, output)?,
-            None => stream::FileJob::<T>::unary(arguments.unary(definition), x, output)?,
-        };
-        let offload = block_on(Offload::new(arguments.device))?;
-        job.run(&offload, arguments.json, out)?;
-        return Ok(true);
-    }
     let definition = arguments.definition()?;
-    let is_fortran = x.as_ref().is_some_and(npy::Reader::is_fortran);
-    let (shape, x, g) = match (x, &arguments.grad) {
-        (None, _) => {
+    let (shape, x, g) = match x {
+        None => {
             let (shape, x) = all(npy::Reader::open(&npy::shipped("digits.x.npy")?)?, T::from_f32)?;
             let (_, g) = all(npy::Reader::open(&npy::shipped("digits.g.npy")?)?, T::from_f32)?;
             (shape, x, Some(g))
         }
-        (Some(x), None) => {
+        Some(x) => {
+            let g = arguments.grad.as_deref().map(npy::Reader::open).transpose()?;
+            if let Some(g) = &g {
+                npy::check_alike(["x", "g"], &x, g)?;
+            }
             let (shape, x) = all(x, |x: T| x)?;
-            (shape, x, None)
-        }
-        (Some(x), Some(g)) => {
-            let (shape, x) = all(x, |x: T| x)?;
-            let g = npy::Reader::open(g)?;
-            npy::check_same_order(is_fortran, &g)?;
-            let (g_shape, g) = all(g, |g: T| g)?;
-            npy::check_same_shape(&shape, &g_shape)?;
-            (shape, x, Some(g))
+            (shape, x, g.map(|g| g.all(|g: T| g)).transpose()?)
         }
     };
     let offload = block_on(Offload::new(arguments.device))?;
@@ -216,6 +196,7 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
         Some(definition) => vec![definition],
         None => HardSigmoid::PRESETS.iter().map(|preset| preset.definition).collect(),
     };
+    let pass = arguments.pass.as_deref();
     let input = table::Input {
         shape: &shape,
         x: &x,
@@ -233,26 +214,6 @@ fn run_in<T: Scalar>(arguments: &Arguments, x: Option<npy::Reader>, out: &mut Ou
     }
     Ok(differing == 0)
 }
-
-/// Checks that the output is a `.npy` file, and not one of the inputs by mistake.
-fn check_output(arguments: &Arguments, output: &Path) -> Result<(), String> {
-    if split(output).1.is_some() {
-        let output = output.display();
-        return Err(format!("{output} is a tensor of a file, but the result is a .npy file"));
-    }
-    if let Some(extension) = extension(output).filter(|one| OTHER_FILES.contains(&one.as_str())) {
-        let output = output.display();
-        return Err(format!(
-            "{output} is the name of a .{extension} file, but the result is a .npy file"
-        ));
-    }
-    match arguments.overwrite {
-        true => Ok(()),
-        false => check_inputs(output, arguments.input.iter().chain(&arguments.grad)),
-    }
-}
-
-const OTHER_FILES: [&str; 4] = ["svg", "png", "npz", "safetensors"];
 
 /// The shape and the elements of a file.
 fn all<T: Scalar, V>(file: npy::Reader, convert: impl Fn(T) -> V) -> Result<(Vec<u64>, Vec<V>), String> {
