@@ -18,6 +18,7 @@
 #   ./test.sh python       the Python package against the real frameworks, and from its wheel and source distribution
 #   ./test.sh suites       tests of WebNN, PyTorch, ONNX, OpenVINO and TFLite Micro, on the CPU path and on each driver that
 #                          Debian has (about 2 minutes)
+#   ./test.sh links        the links of the documents, also to pages elsewhere, where there is a network
 #   ./test.sh web          builds the page of examples/web and uses it in Chromium, with WebGPU and without
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -70,7 +71,7 @@ cli)
 *)
     # Each of the others has a folder.
     if ! [[ $1 =~ ^[a-z0-9]+$ && -x tests/$1/run.sh ]]; then
-        echo "usage: ./test.sh [cli|exhaustive|matrix|tint|compilers|isa|runtimes|aarch64|python|suites|web]" >&2
+        echo "usage: ./test.sh [cli|exhaustive|matrix|tint|compilers|isa|runtimes|aarch64|python|suites|links|web]" >&2
         exit 2
     fi
     "tests/$1/run.sh"
