@@ -261,7 +261,7 @@ shifted.set(file, 3);
 for (const same of [file, Uint8Array.from(file).buffer, shifted.subarray(3)]) {
   const { start, ...read } = hs.readNpy(same);
   assert.equal(start % 64, 0);
-  assert.deepEqual({ ...read, data: differing(read.data, x) }, { dtype: "f32", shape: [x.length], isFortran: false, data: 0 });
+  assert.deepEqual({ ...read, data: differing(read.data, x) }, { dtype: "f32", shape: [x.length], isFortran: false, isBigEndian: false, data: 0 });
 }
 /** A file of NumPy's with this header. */
 function npyFile(header, data) {
@@ -269,7 +269,15 @@ function npyFile(header, data) {
   return Buffer.concat([start, Buffer.from(data.buffer)]);
 }
 const wide = hs.readNpy(npyFile("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 1), }\n", Float64Array.of(0.1, -0)));
-assert.deepEqual(wide, { dtype: "f64", shape: [2, 1], isFortran: true, data: Float64Array.of(0.1, -0), start: wide.start });
+assert.deepEqual(wide, { dtype: "f64", shape: [2, 1], isFortran: true, isBigEndian: false, data: Float64Array.of(0.1, -0), start: wide.start });
+// Big-endian files have the same elements.
+for (const [descr, dtype, data] of [["f8", "f64", Float64Array.of(0.1, -0)], ["f4", "f32", x], ["f2", "f16", patterns], ["u2", "bf16", patterns]]) {
+  const header = `{'descr': '>${descr}', 'fortran_order': False, 'shape': (${data.length},), }\n`;
+  const turned = Buffer.from(data.slice().buffer);
+  ({ 8: () => turned.swap64(), 4: () => turned.swap32(), 2: () => turned.swap16() })[data.BYTES_PER_ELEMENT]();
+  const big = hs.readNpy(npyFile(header, new Uint8Array(turned)));
+  assert.deepEqual([big.dtype, big.isBigEndian, big.data], [dtype, true, data]);
+}
 const half = hs.readNpy(npyFile("{'descr': '<f2', 'fortran_order': False, 'shape': (), }\n", Uint16Array.of(0x3c00)));
 assert.deepEqual([half.dtype, half.shape, half.data], ["f16", [], Uint16Array.of(0x3c00)]);
 const halves = Object.fromEntries(Object.entries({ x: patterns, y: npy("pytorch.f16.y.npy").data }).map(([name, data]) => {

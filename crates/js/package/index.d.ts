@@ -427,6 +427,8 @@ export type Npy = {
   shape: number[];
   /** Whether the first index changes fastest. */
   isFortran: boolean;
+  /** Whether the file has its elements in big-endian order. `data` is in this machine's. */
+  isBigEndian: boolean;
   /** Where the elements begin in the file, in bytes. */
   start: number;
 } & (
@@ -435,5 +437,5 @@ export type Npy = {
   | { dtype: "f16" | "bf16"; data: Uint16Array }
 );
 
-/** Reads the bytes of a `.npy` file. uint16 are taken for the bits of bfloat16, which NumPy doesn't have. */
+/** Reads the bytes of a `.npy` file, big- or little-endian. uint16 are taken for the bits of bfloat16, which NumPy doesn't have. */
 export function readNpy(file: Uint8Array | ArrayBuffer): Npy;

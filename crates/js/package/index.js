@@ -387,11 +387,21 @@ export function readNpy(file) {
     throw new TypeError("a file is given as its bytes, an ArrayBuffer or a Uint8Array; await what is to give them");
   }
   const bytes = file instanceof Uint8Array ? file : new Uint8Array(file);
-  const { dtype: stored, shape, isFortran, start } = native.npy(bytes.subarray(0, LONGEST_HEADER), bytes.length);
+  const { dtype: stored, shape, isFortran, isBigEndian, start } = native.npy(bytes.subarray(0, LONGEST_HEADER), bytes.length);
   const [dtype, Typed] = NPY[stored];
   // The elements are copied, since they may begin anywhere. (The slice of a Buffer is no copy.)
-  const data = new Typed(new Uint8Array(bytes.subarray(start)).buffer);
-  return { dtype, shape, isFortran, data, start };
+  const elements = new Uint8Array(bytes.subarray(start));
+  if (isBigEndian) turnBytes(elements, Typed.BYTES_PER_ELEMENT);
+  return { dtype, shape, isFortran, isBigEndian, data: new Typed(elements.buffer), start };
+}
+
+/** Turns the order of the bytes in each element. */
+function turnBytes(bytes, size) {
+  for (let start = 0; start < bytes.length; start += size) {
+    for (let first = start, last = start + size - 1; first < last; first++, last--) {
+      [bytes[first], bytes[last]] = [bytes[last], bytes[first]];
+    }
+  }
 }
 
 /** The WebAssembly of inspect, which is loaded once it is needed. */

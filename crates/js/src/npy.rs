@@ -11,13 +11,19 @@ struct Described {
     dtype: String,
     shape: Vec<u64>,
     is_fortran: bool,
+    is_big_endian: bool,
     start: u64,
 }
 
-/// Reads the header from the first bytes of a file, and checks that the file is as long as the header promises.
+/// Reads the header from the first bytes of a file, and checks that the file is as long as the header promises. The dtype is that of
+/// little-endian numbers.
 #[wasm_bindgen]
 pub fn npy(mut first: &[u8], file_len: f64) -> Result<JsValue> {
-    let header = Header::read(&mut first).map_err(error)?;
+    let mut header = Header::read(&mut first).map_err(error)?;
+    let is_big_endian = header.dtype.starts_with('>');
+    if is_big_endian {
+        header.dtype.replace_range(..1, "<");
+    }
     let len = file_len as u64 - header.bytes;
     let size: u64 = match &*header.dtype {
         "<f8" => 8,
@@ -25,7 +31,7 @@ pub fn npy(mut first: &[u8], file_len: f64) -> Result<JsValue> {
         "<f2" | "<u2" => 2,
         other => {
             return Err(error(format_args!(
-                "its dtype is '{other}'; save it as little-endian float64, float32 or float16, or the bits of bfloat16 as uint16"
+                "its dtype is '{other}'; save it as float64, float32 or float16, or the bits of bfloat16 as uint16"
             )));
         }
     };
@@ -39,6 +45,7 @@ pub fn npy(mut first: &[u8], file_len: f64) -> Result<JsValue> {
         start: header.bytes,
         dtype: header.dtype,
         is_fortran: header.is_fortran,
+        is_big_endian,
         shape: header.shape,
     })
 }
