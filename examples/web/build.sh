@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 folder="${1:-target/web}"
 crates/js/build.sh "$folder/hard-sigmoid"
-cp examples/web/page/* docs/pictures/curves-{light,dark}.svg docs/pictures/curves-light.png "$folder"
+cp examples/web/page/* docs/pictures/curves-light.png "$folder"
 if [ -n "${PAGE_URL:-}" ]; then
     url="${PAGE_URL%/}"
     while IFS= read -r line; do

@@ -3,7 +3,7 @@
 
     pip install -r tests/golden/requirements.txt tf_keras && python tests/web/snippets.py [--only LANGUAGE]
 
-y must have the bits of tests/golden/PRESET.y.npy. dx must have those of PRESET.dx.npy, or those of the preset by its
+ALPHA and BETA stand for numbers of the visitor's own. y must have the bits of tests/golden/PRESET.y.npy. dx must have those of PRESET.dx.npy, or those of the preset by its
 definition: where the two differ, the golden file has what its framework does beyond the definition (see differences() in
 tests/golden/compare.py). Any NaN equals any other. A snippet must have no fewer bits than it claims, and no more.
 
@@ -44,10 +44,28 @@ GRADIENTS = {
     "keras3": (lambda x: x + F(3), 0, 6, "strict", lambda g: g / F(6)),
     "sparse": (lambda x: (x + F(1)) / F(2), 0, 1, "half", lambda g: g * F(0.5)),
 }
+# What stands for alpha and beta here: both have kinks among the x. First the numbers for which ONNX Runtime's y is among the golden files. A negative alpha turns
+# the sign of the zeros in the gradient, and so the page promises it for the others.
+FALLING, RISING = (-0.7, 0.3), (0.7, 0.3)
+AFFINE = [f"affine, {rule}" for rule in ("strict", "inclusive", "half")]
 
 
-def by_definition(preset, x, g):
-    v, low, high, kinks, slope = GRADIENTS[preset]
+def affine(alpha, beta, name):
+    return lambda x: x * F(alpha) + F(beta), 0, 1, name.removeprefix("affine, "), lambda g: g * F(alpha)
+
+
+GRADIENTS |= {name: affine(*RISING, name) for name in AFFINE}
+# The hard swishes that a framework has by name, and their golden files.
+SWISHES = {
+    "pytorch, hard_swish": "pytorch.hard_swish",
+    "jax, hard_swish": "jax.hard_swish",
+    "keras3, hard_swish": "keras3.hard_swish",
+    "affine(0.16666667, 0.5, strict), hard_swish": "affine(0.16666667, 0.5).hard_swish",
+}
+
+
+def by_definition(definition, x, g):
+    v, low, high, kinks, slope = definition
     with np.errstate(all="ignore"):
         v, dx = v(x), slope(g)
         at_kink = (v == low) | (v == high)
@@ -101,14 +119,20 @@ def check_comparator(golden):
 
 
 def load():
-    """x, g, and y and dx of each preset as the frameworks have them. ONNX defines no gradient."""
+    """x, g, and y and dx of each definition as the frameworks have them, where they have."""
     read = lambda name: np.load(GOLDEN / f"{name}.npy")
     x, g = read("x"), read("g")
     golden = {}
-    for preset in GRADIENTS:
-        has_gradient = (GOLDEN / f"{preset}.dx.npy").exists()
-        assert has_gradient or preset == "onnx", f"{preset}.dx.npy is missing"
-        golden[preset] = read(f"{preset}.y"), read(f"{preset}.dx") if has_gradient else None
+    for preset in [*GRADIENTS, *SWISHES]:
+        if preset in AFFINE:
+            with np.errstate(invalid="ignore"):
+                golden[preset] = np.minimum(np.maximum(GRADIENTS[preset][0](x), F(0)), F(1)), None
+            continue
+        file = SWISHES.get(preset, preset)
+        has_gradient = (GOLDEN / f"{file}.dx.npy").exists()
+        # ONNX defines no gradient, and JAX's hard swish has one with roundings of its own.
+        assert has_gradient or file.startswith(("onnx", "affine(", "jax.hard_swish")), f"{file}.dx.npy is missing"
+        golden[preset] = read(f"{file}.y"), read(f"{file}.dx") if has_gradient else None
         for values in golden[preset]:
             assert values is None or values.shape == x.shape == g.shape
     return x, g, golden
@@ -117,9 +141,9 @@ def load():
 def check_definitions(x, g, golden):
     """by_definition() must be the golden gradient, apart from what the frameworks do beyond the definition."""
     for preset, (_, dx) in golden.items():
-        if dx is None:
+        if dx is None or preset in SWISHES:
             continue
-        defined = by_definition(preset, x, g)
+        defined = by_definition(GRADIENTS[preset], x, g)
         differ = differing(defined, dx) & ~flushed(dx, defined)
         if preset in ("keras3", "sparse"):
             # These frameworks multiply by a mask: a zero has a sign, and NaN or infinity times 0 is NaN.
@@ -229,12 +253,12 @@ RUNNERS = {
 
 def check_file(snippets):
     """The file must have what the page reads, in the page's order."""
-    assert list(snippets) == list(GRADIENTS), f"not the presets in their order: {list(snippets)}"
+    assert list(snippets) == [*GRADIENTS, *SWISHES], f"not the definitions in their order: {list(snippets)}"
     for preset, rows in snippets.items():
         languages = [row["language"] for row in rows]
         assert languages == [name for name in LANGUAGES if name in languages], f"{preset}: {languages}"
         missing = set(LANGUAGES) - {"Keras 2", "Keras 3"} - set(languages)
-        assert not missing, f"{preset} has no snippet in {missing}"
+        assert preset in SWISHES or not missing, f"{preset} has no snippet in {missing}"
         for row in rows:
             where = f"{preset}, {row['language']}"
             assert set(row) - {"where", "note"} == {"language", "code", "bits"}, f"{where}: {list(row)}"
@@ -246,11 +270,12 @@ def check_file(snippets):
 
 def check_snippet(row, preset, run, x, g, golden):
     """What the snippet has, as a text. Raises where that isn't what it says."""
-    y, dx, compiled = run(row["code"], x, g)
+    code = filled(row["code"], RISING)
+    y, dx, compiled = run(code, x, g)
     y_differs = int(differing(y, golden[0]).sum())
     found, text = "none" if y_differs else "y", f"y {y_differs} of {y.size} differ"
-    if dx is not None:
-        defined = by_definition(preset, x, g)
+    if dx is not None and (preset in GRADIENTS or golden[1] is not None):
+        defined = by_definition(GRADIENTS[preset], x, g) if preset in GRADIENTS else golden[1]
         differ = differing(dx, defined)
         # TensorFlow and XLA flush a subnormal gradient, and PyTorch doesn't.
         flushes = differ & flushed(dx, defined) & (row["language"] != "PyTorch")
@@ -276,11 +301,25 @@ def check_snippet(row, preset, run, x, g, golden):
         names = "Compiled, TensorFlow" in note
         assert names == (by.get("TensorFlow", 0) > 0), f"{text}: the note {'names' if names else 'does not name'} TensorFlow"
     if row["language"] == "PyTorch" and row["bits"] == "y and dx":
-        passes = run(row["code"], np.array([np.nan], F), np.ones(1, F))[1][0] != 0
+        passes = run(code, np.array([np.nan], F), np.ones(1, F))[1][0] != 0
         says = "At NaN" in row.get("note", "")
         assert says == passes, f"{text}: at a single NaN the gradient is{'' if passes else ' not'} passed"
     assert found == row["bits"], f"{text}: has {found}, says {row['bits']}"
+    if preset in AFFINE:
+        y, dx, _ = run(filled(row["code"], FALLING), x, g)
+        expected = np.load(GOLDEN / "affine({}, {}).y.npy".format(*FALLING))
+        assert not differing(y, expected).any(), f"{text}; y of {FALLING} differs"
+        if row["bits"] == "y and dx":
+            defined = by_definition(affine(*FALLING, preset), x, g)
+            differ = differing(dx, defined) & ~((dx == 0) & (np.abs(defined) <= np.finfo(F).tiny))
+            assert not differ.any(), f"{text}; dx of {FALLING} differs by more than a zero's sign"
     return text
+
+
+def filled(code, numbers):
+    for name, number in zip(("ALPHA", "BETA"), numbers):
+        code = code.replace(name, str(number))
+    return code
 
 
 def run_language(language, snippets, x, g, golden):

@@ -28,6 +28,32 @@ export const ones = (data, dtype = "f32") => new data.constructor(data.length).f
 /** Whether the WebAssembly module itself failed; then it can't be used any more. */
 export const isModules = (error) => error instanceof WebAssembly.RuntimeError;
 
+/** Copies a text; if the browser refuses, selects it in `element`. Returns what to say. */
+export async function copy(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return "Copied.";
+  } catch {
+    element.textContent = text;
+    getSelection().selectAllChildren(element);
+    return "Copying was refused; the text is selected.";
+  }
+}
+
+/** An element with a text or other content. */
+export function made(name, ...content) {
+  const element = document.createElement(name);
+  element.append(...content);
+  return element;
+}
+/** The rows of a table with these heads. A cell is a text, or a list of what it contains. */
+export function rowsOf(heads, rows) {
+  const row = (name, cells) => made("tr", ...cells.map((cell) => made(name, ...[cell].flat())));
+  const head = row("th", heads);
+  for (const cell of head.children) cell.scope = "col";
+  return [head, ...rows.map((cells) => row("td", cells))];
+}
+
 /** Reads a NumPy file, its bytes too. Throws an Error that names the file. */
 export async function readFile(hs, file, mebibytes) {
   if (file.size > mebibytes * 2 ** 20) {

@@ -1,6 +1,6 @@
 // Compares two definitions: where they differ, by how much, and in which bits.
-import { $, bitsOf, count, fromBits, hex, ones, short } from "./common.js";
-import { Plot, xs } from "./plot.js";
+import { $, bitsOf, count, fromBits, hex, made, ones, rowsOf, short } from "./common.js";
+import { HIGH, LOW, Plot, xs } from "./plot.js";
 
 /** Neighbouring float32 numbers have neighbouring numbers here. */
 function ordinal(value) {
@@ -13,45 +13,56 @@ function stepped(value, steps) {
   return fromBits(moved < 0 ? -moved | 0x80000000 : moved);
 }
 
-/** Numbers between -4 and 4 whose sums are rounded, and the neighbours of both definitions' kinks. */
+/** Numbers between -5 and 5 whose sums are rounded, and the neighbours of both definitions' kinks. */
 const SAMPLES = 1 << 18;
 function sample(definitions) {
-  const even = Array.from({ length: SAMPLES }, (_, i) => -4 + (8 * (i + 0.37)) / SAMPLES);
-  const kinks = definitions.flatMap((one) => one.kinks ?? []);
-  const near = kinks.flatMap((kink) => Array.from({ length: 9 }, (_, i) => stepped(kink, i - 4)));
+  const even = Array.from({ length: SAMPLES }, (_, i) => LOW + ((HIGH - LOW) * (i + 0.37)) / SAMPLES);
+  const kinks = new Set(definitions.flatMap((one) => one.kinks ?? []));
+  const near = [...kinks].flatMap((kink) => Array.from({ length: 9 }, (_, i) => stepped(kink, i - 4)));
   return Float32Array.from([...even, ...near]);
 }
 
-/** y, or dy/dx, of a definition. */
-function results(operation, definition, x) {
-  return operation === "forward" ? definition.forward(x) : definition.backward(x, ones(x));
-}
+/** Where each operation's curves lie, and what it is called. */
+const SHOWN = {
+  forward: { range: [-0.1, 1.1, [0, 0.5, 1]], words: "y" },
+  backward: { range: [-0.1, 0.6, [0, 0.25, 0.5]], words: "dy/dx" },
+  hard_swish: { range: [-1, 5.2, [0, 2.5, 5]], words: "y of the hard swish" },
+  hard_swish_backward: { range: [-0.6, 1.6, [-0.5, 0, 0.5, 1, 1.5]], words: "dy/dx of the hard swish" },
+};
+/** The y and the dy/dx of the function that an operation belongs to. */
+const PAIRS = [["forward", "backward"], ["hard_swish", "hard_swish_backward"]];
 
-/** Numbers for an axis from -largest to largest. */
-function ticks(largest) {
-  const rounded = Number(largest.toPrecision(2));
-  return [-rounded, 0, rounded];
-}
+/** Who writes it, since ONNX files are full of it: PyTorch's exporter. */
+const EXPORTED = "affine(0.16666667, 0.5, strict)";
 
 export function startCompare(hs) {
   const both = new Plot($("both"), ["a", "b"]);
   const difference = new Plot($("difference"), ["own"]);
+  const names = [...hs.HardSigmoid.presets.map(({ text }) => text), EXPORTED];
   for (const [id, chosen] of [["a", "pytorch"], ["b", "jax"]]) {
-    $(id).replaceChildren(...hs.HardSigmoid.presets.map(({ name }) => new Option(name, name, false, name === chosen)));
+    $(id).replaceChildren(...names.map((name) => new Option(name, name, false, name === chosen)));
   }
   const chosen = () => ["a", "b"].map((id) => new hs.HardSigmoid($(id).value));
+  /** y, or dy/dx. */
+  const results = (operation, definition, x) =>
+    hs.compute(operation, definition, operation.endsWith("backward") ? [x, ones(x)] : [x])[0];
   const updateNeighbours = () => {
     const [a, b] = chosen();
-    listNeighbours($("whose").value === "a" ? a : b, Number($("kink").value), a, b);
+    const pair = PAIRS.find((pair) => pair.includes($("what").value));
+    listNeighbours(results, pair, $("whose").value === "a" ? a : b, Number($("kink").value), a, b);
   };
   const update = () => {
     const [a, b] = chosen();
     const operation = $("what").value;
-    for (const [id, { name }] of [["of-a", a], ["of-b", b]]) $(id).textContent = `${id.slice(3).toUpperCase()}: ${name}`;
-    drawBoth(both, operation, a, b);
-    const found = summary(operation, a, b);
-    drawDifference(difference, operation, a, b, found);
-    $("verdict").textContent = inWords(operation, a, b, found);
+    for (const [id, { text }] of [["of-a", a], ["of-b", b]]) $(id).textContent = `${id.slice(3).toUpperCase()}: ${text}`;
+    both.show(...SHOWN[operation].range);
+    both.draw("a", results(operation, a, xs));
+    both.draw("b", results(operation, b, xs));
+    const x = sample([a, b]);
+    const found = summary(x, results(operation, a, x), results(operation, b, x));
+    const [ofA, ofB] = [a, b].map((one) => results(operation, one, xs));
+    $("unit").textContent = drawDifference(difference, found, ofB.map((value, i) => value - ofA[i]));
+    $("verdict").textContent = inWords(SHOWN[operation].words, a, b, found);
     updateNeighbours();
   };
   for (const id of ["a", "b", "what"]) $(id).addEventListener("change", update);
@@ -59,76 +70,75 @@ export function startCompare(hs) {
   update();
 }
 
-function drawBoth(plot, operation, a, b) {
-  if (operation === "forward") plot.show(-0.1, 1.1, [0, 0.5, 1]);
-  else plot.show(-0.1, 0.6, [0, 0.25, 0.5]);
-  plot.draw("a", results(operation, a, xs));
-  plot.draw("b", results(operation, b, xs));
-}
+/** A difference below this is one of roundings. */
+const ROUNDINGS = 1e-5;
+/** The most x of which each has a point of its own. */
+const MOST_POINTS = 150;
 
-/** How many results of a sample differ, by how much at most, and where. */
-function summary(operation, a, b) {
-  const x = sample([a, b]);
-  const [ofA, ofB] = [a, b].map((one) => results(operation, one, x));
-  const found = { compared: x.length, differing: 0, largest: 0, at: undefined, steps: 0 };
+/** How many results of a sample differ, by how much, and where. */
+function summary(x, ofA, ofB) {
+  const found = { compared: x.length, differing: 0, from: Infinity, to: -Infinity, largest: 0, at: undefined, steps: 0 };
+  // The indices of those that differ by roundings, and by more, with their differences.
+  Object.assign(found, { roundings: [], more: [] });
   for (let i = 0; i < x.length; i++) {
     if (Object.is(ofA[i], ofB[i])) continue;
     found.differing++;
-    const by = Math.abs(ofB[i] - ofA[i]);
-    if (by >= found.largest) [found.largest, found.at] = [by, x[i]];
+    [found.from, found.to] = [Math.min(found.from, x[i]), Math.max(found.to, x[i])];
+    const by = ofB[i] - ofA[i];
+    if (Math.abs(by) >= found.largest) [found.largest, found.at] = [Math.abs(by), x[i]];
     found.steps = Math.max(found.steps, Math.abs(ordinal(ofB[i]) - ordinal(ofA[i])));
+    found[Math.abs(by) < ROUNDINGS ? "roundings" : "more"].push([i, x[i], by]);
   }
   return found;
 }
 
-/** A difference below this is one of roundings, and is drawn in steps of float32. */
-const ROUNDINGS = 1e-5;
-
-function drawDifference(plot, operation, a, b, { largest }) {
-  const [ofA, ofB] = [a, b].map((one) => results(operation, one, xs));
-  const isInSteps = largest < ROUNDINGS;
-  const by = ofB.map((value, i) => (isInSteps ? ordinal(value) - ordinal(ofA[i]) : value - ofA[i]));
-  const tallest = by.reduce((tallest, value) => Math.max(tallest, Math.abs(value)), 0) || (isInSteps ? 1 : largest || 1);
-  plot.show(-1.15 * tallest, 1.15 * tallest, ticks(tallest));
-  plot.draw("own", by);
-  $("unit").textContent = isInSteps ? "in steps from one float32 to the next" : "";
+/** A round number that isn't smaller. */
+function ceil(number) {
+  const unit = 10 ** Math.floor(Math.log10(number));
+  return Number((unit * [1, 2, 5, 10].find((times) => times * unit >= number)).toPrecision(1));
 }
 
-function inWords(operation, a, b, { compared, differing, largest, at, steps }) {
-  const what = operation === "forward" ? "y" : "dy/dx";
+/** Draws a curve where the functions differ, and else points. Returns what they are. */
+function drawDifference(plot, { roundings, more }, curve) {
+  const isCurve = more.length > MOST_POINTS;
+  const all = roundings.length ? roundings : more;
+  // As dense as the x that differ. They may come in a rhythm, and so they are drawn by lot.
+  const every = Math.ceil(all.length / MOST_POINTS);
+  const points = isCurve ? [] : all.filter(([i]) => (Math.imul(i, 0x9e3779b1) >>> 0) < 2 ** 32 / every);
+  const heights = isCurve ? curve : points.map(([, , by]) => by);
+  const tallest = heights.reduce((tallest, by) => Math.max(tallest, Math.abs(by)), 0);
+  const tick = tallest ? ceil(tallest) : 1;
+  plot.show(-1.2 * tick, 1.2 * tick, tallest ? [-tick, 0, tick] : [0]);
+  plot.draw("own", isCurve ? curve : []);
+  plot.mark(points.map(([, x, by]) => [x, by]), every === 1);
+  if (isCurve) return "";
+  if (!all.length) return "nowhere";
+  return every > 1 ? `a point for one in ${every} of the x that differ` : "a point for each x that differs";
+}
+
+function inWords(what, a, b, { compared, differing, from, to, largest, at, steps, roundings, more }) {
+  const names = `${what} of ${a.text} and ${b.text}`;
   if (a.text === b.text) return "A and B are the same definition.";
-  if (!differing) return `${what} of ${a.name} and ${b.name} has the same bits at all ${count(compared)} x between −4 and 4 that were compared.`;
+  if (!differing) return `${names} has the same bits at all ${count(compared)} x between −5 and 5 that were compared.`;
   const share = ((100 * differing) / compared).toPrecision(2);
   const inSteps = steps < 1000 ? `; no more than ${count(steps)} float32 ${steps === 1 ? "step" : "steps"} anywhere` : "";
+  const large = roundings.length && more.length ? ` At ${count(more.length)} x it differs by more than roundings.` : "";
   return (
-    `${what} of ${a.name} and ${b.name} differs at ${count(differing)} of ${count(compared)} x between −4 and 4 (${share}%). ` +
-    `The largest difference is ${largest.toPrecision(3)}, at x = ${short(at)}${inSteps}.`
+    `${names} differs at ${count(differing)} of ${count(compared)} x between −5 and 5 (${share}%), from x = ${short(from)} to ${short(to)}. ` +
+    `The largest difference is ${largest.toPrecision(3)}, at x = ${short(at)}${inSteps}.${large}`
   );
 }
 
-function listNeighbours(whose, which, a, b) {
+function listNeighbours(results, operations, whose, which, a, b) {
   const kink = whose.kinks[which];
   const x = Float32Array.from({ length: 9 }, (_, i) => stepped(kink, i - 4));
-  const columns = [a, b].flatMap((one) => ["forward", "backward"].map((operation) => results(operation, one, x)));
+  const columns = [a, b].flatMap((one) => operations.map((operation) => results(operation, one, x)));
   const [yA, dA, yB, dB] = columns;
-  const cell = (name, text, isMarked) => {
-    const made = document.createElement(name);
-    const content = isMarked ? document.createElement("mark") : made;
-    content.textContent = text;
-    if (isMarked) made.append(content);
-    if (name === "th") made.scope = "col";
-    return made;
-  };
-  const row = (cells) => {
-    const made = document.createElement("tr");
-    made.append(...cells);
-    return made;
-  };
-  const heads = ["x", `y of ${a.name}`, `y of ${b.name}`, `dy/dx of ${a.name}`, `dy/dx of ${b.name}`];
+  const cell = (text, isMarked) => (isMarked ? [made("mark", text)] : text);
+  const heads = ["x", ...["y", "dy/dx"].flatMap((what) => [a, b].map(({ name }) => `${what} of ${name}`))];
   const rows = Array.from(x, (value, i) => {
     const [y, d] = [!Object.is(yA[i], yB[i]), !Object.is(dA[i], dB[i])];
-    const cells = [cell("td", short(value)), cell("td", hex(yA[i]), y), cell("td", hex(yB[i]), y)];
-    return row([...cells, cell("td", short(dA[i]), d), cell("td", short(dB[i]), d)]);
+    return [short(value), cell(hex(yA[i]), y), cell(hex(yB[i]), y), cell(short(dA[i]), d), cell(short(dB[i]), d)];
   });
-  $("neighbours").replaceChildren(row(heads.map((text) => cell("th", text))), ...rows);
+  $("neighbours").replaceChildren(...rowsOf(heads, rows));
 }

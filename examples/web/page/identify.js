@@ -1,5 +1,5 @@
 // Which hard sigmoid made the visitor's data? Files are read here and never leave the page.
-import { $, count, isModules, readFile } from "./common.js";
+import { $, count, isModules, made, readFile } from "./common.js";
 
 const SLOTS = ["x", "y", "g", "dx"];
 /** The largest file in MiB. A file is in memory a few times. */
@@ -9,6 +9,25 @@ const LARGEST_FILE = 128;
 function namedSlot({ name }) {
   const [, end] = /(?:^|[._-])(dx|x|y|g)\.npy$/.exec(name.toLowerCase()) ?? [];
   return /grad/i.test(name) ? ({ x: "dx", y: "g" }[end] ?? end) : end;
+}
+
+/** Lines without the spaces that all have in common, except two in a row. */
+function narrowed(lines) {
+  const isGap = (at) => lines.every((line) => (line[at] ?? " ") === " ");
+  return lines.map((line) => [...line].filter((_, at) => ![at, at + 1, at + 2].every(isGap)).join(""));
+}
+
+/** Shows a report: sentences, and the table among them. */
+function showReport(report) {
+  const lines = report.split("\n");
+  const from = lines.findIndex((line) => line.startsWith("definition "));
+  const end = lines.indexOf("", from);
+  const to = end < 0 ? lines.length : end;
+  const sentences = (lines) => lines.filter(Boolean).map((line) => made("p", line));
+  const [before, table, after] = $("identify-report").children;
+  before.replaceChildren(...sentences(lines.slice(0, from)));
+  table.textContent = narrowed(lines.slice(from, to)).join("\n");
+  after.replaceChildren(...sentences(lines.slice(to)));
 }
 
 export function startIdentify(hs) {
@@ -22,7 +41,7 @@ export function startIdentify(hs) {
       if (own !== last) return;
       $("identify-status").textContent = text;
       $("identify-report").hidden = !report;
-      $("identify-report").textContent = report ?? "";
+      if (report) showReport(report);
     };
     const given = SLOTS.filter((slot) => files[slot]);
     if (!given.length) return say("");

@@ -1,8 +1,9 @@
 // The page. Its first curve is drawn from the formula; when the package hard-sigmoid has arrived, every value comes from it.
-import { $, count, hex, isModules, ones, readFile, short } from "./common.js";
+import { $, copy, count, hex, isModules, made, ones, readFile, short } from "./common.js";
 import { startCompare } from "./compare.js";
 import { Cpu, Gpu } from "./devices.js";
 import { startIdentify } from "./identify.js";
+import { haveModel, startInspect } from "./inspect.js";
 import { HIGH, LOW, POINTS, Plot, xs } from "./plot.js";
 import { issue, tables, toJson, verdict, verify } from "./verify.js";
 
@@ -10,17 +11,47 @@ import { issue, tables, toJson, verdict, verify } from "./verify.js";
 
 document.querySelector("main").hidden = false;
 const logistic = (x) => 1 / (1 + Math.exp(-x));
-const values = new Plot($("values"), ["logistic", "own"]);
+const values = new Plot($("values"), ["logistic", "own"], () => placeHandles());
 const gradients = new Plot($("gradients"), ["logistic", "own"]);
-values.show(-0.1, 1.1, [0, 0.5, 1]);
-values.draw("logistic", Array.from(xs, logistic));
-/** A steep gradient is alpha, and needs more room than the others. */
-function showGradients(alpha) {
-  const isUsual = alpha >= -0.05 && alpha <= 0.55;
-  const isNew = isUsual
-    ? gradients.show(-0.1, 0.6, [0, 0.25, 0.5])
-    : gradients.show(Math.min(-0.1, 1.1 * alpha), Math.max(0.6, 1.1 * alpha), [0, Number(alpha.toPrecision(2))]);
-  if (isNew) gradients.draw("logistic", Array.from(xs, (x) => logistic(x) * (1 - logistic(x))));
+/** The functions: their operations in the package, the smooth curve that each replaces with its gradient, and where they usually lie. */
+const FUNCTIONS = {
+  hard_sigmoid: {
+    ...{ operations: ["forward", "backward"], words: "hard sigmoid of x", smooth: "logistic sigmoid", short: "logistic" },
+    curves: [logistic, (x) => logistic(x) * (1 - logistic(x))],
+    ranges: [[-0.1, 1.1, [0, 0.5, 1]], [-0.1, 0.6, [0, 0.25, 0.5]]],
+  },
+  hard_swish: {
+    ...{ operations: ["hard_swish", "hard_swish_backward"], words: "x · hard sigmoid of x", smooth: "swish", short: "swish" },
+    curves: [(x) => x * logistic(x), (x) => logistic(x) * (1 + x * (1 - logistic(x)))],
+    ranges: [[-1, 5.2, [0, 2.5, 5]], [-0.6, 1.6, [0, 1]]],
+  },
+};
+let kind = FUNCTIONS.hard_sigmoid;
+/** Draws y and its gradient. What doesn't lie where it usually does gets more room, and so does the slope, at which x there may be none. */
+function drawCurves(curves, slope, kind) {
+  for (const [i, plot] of [values, gradients].entries()) {
+    const [low, high, ticks] = kind.ranges[i];
+    const all = i ? [...curves[i], slope] : curves[i];
+    const [least, most] = [Math.min(...all), Math.max(...all)];
+    if (least >= low && most <= high) plot.show(low, high, ticks);
+    else {
+      const farthest = -least > most ? least : most;
+      plot.show(Math.min(low, 1.1 * least), Math.max(high, 1.1 * most), [0, Number(farthest.toPrecision(2))]);
+    }
+    plot.draw("logistic", Array.from(xs, kind.curves[i]));
+    plot.draw("own", curves[i]);
+  }
+  $("of-values").textContent = `y = ${kind.words}`;
+  $("over-values").textContent = kind.smooth;
+  $("values").setAttribute("aria-label", `The curve, over the ${kind.smooth}`);
+  $("gradients").setAttribute("aria-label", `The gradient, over that of the ${kind.smooth}`);
+  $("over-gradients").textContent = `that of the ${kind.smooth}`;
+}
+
+// What is wider than its place says so: in the next frame, since that changes its height.
+for (const one of document.querySelectorAll(".scroll")) {
+  const say = () => one.classList.toggle("cut", one.scrollWidth > one.clientWidth);
+  new ResizeObserver(() => requestAnimationFrame(say)).observe(one);
 }
 
 // --- what is shown ------------------------------------------------------------------------------------------------
@@ -33,8 +64,6 @@ let whyNoGpu;
 let definition;
 let shown; // [y, gradient] of the curves drawn.
 
-/** What a definition is called here. */
-const titleOf = (name) => (name.startsWith("affine") ? "your own (alpha, beta)" : name);
 const addressed = () => {
   try {
     return decodeURIComponent(location.hash.slice(1));
@@ -47,12 +76,11 @@ const SLOPES = { keras: 0.2, onnx: 0.2, courbariaux: 0.5, tangent: 0.25, pytorch
 function sketch() {
   const [, ...own] = (/^affine\(([^,]+),([^,)]+)/.exec(addressed()) ?? []).map(Number);
   const isOwn = own.length > 0 && own.every(Number.isFinite);
-  const name = isOwn ? "affine" : Object.hasOwn(SLOPES, addressed()) ? addressed() : "pytorch";
+  const name = Object.hasOwn(SLOPES, addressed()) ? addressed() : "pytorch";
   const [alpha, beta] = isOwn ? own : [SLOPES[name], 0.5];
-  $("name").textContent = titleOf(name);
-  showGradients(alpha);
-  values.draw("own", Array.from(xs, (x) => Math.min(Math.max(alpha * x + beta, 0), 1)));
-  gradients.draw("own", Array.from(xs, (x) => (alpha * x + beta > 0 && alpha * x + beta < 1 ? alpha : 0)));
+  $("name").textContent = isOwn ? addressed() : name;
+  const y = Array.from(xs, (x) => Math.min(Math.max(alpha * x + beta, 0), 1));
+  drawCurves([y, y.map((y) => (y > 0 && y < 1 ? alpha : 0))], alpha, kind);
 }
 
 /** Only the last of the drawings asked for while one is under way is done. */
@@ -65,19 +93,17 @@ async function draw() {
   try {
     while (isStale) {
       isStale = false;
-      const [drawn, on] = [definition, device];
-      let y, gradient;
+      const [drawn, of, on] = [definition, kind, device];
+      const [forward, backward] = of.operations;
+      let curves;
       try {
-        y = await on.run("forward", drawn, [xs]);
-        gradient = await on.run("backward", drawn, [xs, ones(xs)]);
+        curves = [await on.run(forward, drawn, [xs]), await on.run(backward, drawn, [xs, ones(xs)])];
       } catch (error) {
         giveUpGpu(on, error);
         continue;
       }
-      showGradients(drawn.slope);
-      values.draw("own", y);
-      gradients.draw("own", gradient);
-      shown = [y, gradient];
+      drawCurves(curves, drawn.slope, of);
+      shown = curves;
       read();
     }
   } finally {
@@ -88,8 +114,9 @@ async function draw() {
 /** Takes a HardSigmoid, or a text that it reads. */
 function choose(wanted) {
   definition = new hs.HardSigmoid(wanted);
-  const { name, slope, shift, kinks, kinkRule } = definition;
-  $("name").textContent = titleOf(name);
+  const { text, slope, shift, kinks, kinkRule } = definition;
+  $("unknown").hidden = true;
+  $("name").textContent = text;
   $("formula").textContent = `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
   for (const [id, value] of [["alpha", slope], ["beta", shift]]) {
@@ -123,6 +150,12 @@ $("alpha").addEventListener("input", () => hs && moveAlpha(Number($("alpha").val
 $("beta").addEventListener("input", () => hs && moveBeta(Number($("beta").value)));
 for (const radio of document.querySelectorAll("[name=kinks]"))
   radio.addEventListener("change", () => hs && affine(definition.slope, definition.shift));
+for (const radio of document.querySelectorAll("[name=function]")) {
+  radio.addEventListener("change", () => {
+    kind = FUNCTIONS[radio.value];
+    choose(definition);
+  });
+}
 
 // The dot on the axis moves beta, the one on the upper kink alpha.
 function addHandle(id, label) {
@@ -136,7 +169,13 @@ const betaHandle = addHandle("beta", "beta, the value at 0");
 const alphaHandle = addHandle("alpha", "alpha, by the upper kink");
 /** Whether the upper kink is in the plot, and apart from the other dot. */
 const isKinkSeen = (alpha, beta) => Math.abs(1 - beta) >= 0.02 && Math.abs((1 - beta) / alpha) <= HIGH;
+/** The dots are on the hard sigmoid alone. */
 function placeHandles() {
+  const isThere = definition && kind === FUNCTIONS.hard_sigmoid;
+  for (const handle of [betaHandle, alphaHandle]) handle.setAttribute("visibility", "hidden");
+  for (const [key, value] of Object.entries({ x: values.x(LOW), y: values.height - 24, width: values.x(HIGH) - values.x(LOW), height: 22 }))
+    readerRect.setAttribute(key, value);
+  if (!isThere) return;
   const { slope, shift } = definition;
   const place = (handle, x, y) => {
     handle.setAttribute("visibility", "visible");
@@ -144,7 +183,6 @@ function placeHandles() {
   };
   place(betaHandle, 0, Math.min(Math.max(shift, values.low), values.high));
   if (isKinkSeen(slope, shift)) place(alphaHandle, (1 - shift) / slope, 1);
-  else alphaHandle.setAttribute("visibility", "hidden");
 }
 /** Moves the kink by alpha, but not where its dot would vanish, and the focus with it. */
 const moveKink = (alpha) => isKinkSeen(moved(alpha, "alpha"), definition.shift) && moveAlpha(alpha);
@@ -186,7 +224,7 @@ const reader = values.add("g", {
   ...{ id: "reader", role: "slider", tabindex: 0, "aria-label": "x at which the curve is read" },
   ...{ "aria-valuemin": LOW, "aria-valuemax": HIGH, "aria-valuenow": 0, "aria-valuetext": "0" },
 });
-values.add("rect", { x: values.x(LOW), y: values.height - 22, width: values.x(HIGH) - values.x(LOW), height: 20 }, reader);
+const readerRect = values.add("rect", {}, reader);
 values.svg.insertBefore(reader, betaHandle);
 function point(index) {
   pointed = Math.min(Math.max(Math.round(index), 0), POINTS - 1);
@@ -197,7 +235,7 @@ function point(index) {
 function read() {
   if (pointed === undefined) return;
   const x = xs[pointed];
-  const told = [`logistic ${logistic(x).toFixed(6)}`];
+  const told = [`${kind.short} ${kind.curves[0](x).toFixed(6)}`];
   if (shown) told.unshift(...["y", "dy/dx"].map((name, i) => `${name} ${short(shown[i][pointed])} (${hex(shown[i][pointed])})`));
   const text = `x ${short(x)}: ${told.join(", ")}`;
   $("readout").textContent = text;
@@ -221,28 +259,47 @@ reader.addEventListener("keydown", (event) => {
 
 // --- one-liners ---------------------------------------------------------------------------------------------------
 
-let snippets; // The one-liners of each preset, once they are there.
+let snippets; // The one-liners of each definition, once they are there.
 let wantedLanguage;
 const HAS = { "y and dx": "The same bits of y and gradient", y: "The same bits of y", none: "The same function; roundings may differ" };
 /** What is so of each line in a language. */
 const OF_LANGUAGE = { "Keras 2": "Up to TensorFlow 2.15 tf_keras is tf.keras." };
-/** Texts that the package writes, also for your own alpha and beta. */
+/** Texts for every definition, by the package. */
 const WRITTEN = [
-  { language: "WGSL, short", text: "short", bits: "none" },
   {
-    ...{ language: "WGSL, exact", text: "exact", bits: "y", where: "on every driver tested" },
-    note: "scalar() of the npm package has gradients, hard swish and halves too; wgsl() has whole kernels.",
+    ...{ language: "JavaScript", bits: "y and dx", note: "Of the npm package hard-sigmoid; backward() and hardSwishBackward() give dx." },
+    write: () => `new HardSigmoid("${definition.text}").${kind === FUNCTIONS.hard_swish ? "hardSwish" : "forward"}(x)`,
+  },
+  { language: "WGSL, short", write: () => scalar("short"), bits: "none" },
+  {
+    ...{ language: "WGSL, exact", write: () => scalar("exact"), bits: "y", where: "on every driver tested" },
+    note: "scalar() of the npm package has gradients and halves too; wgsl() has whole kernels.",
   },
 ];
+const scalar = (text) => hs.scalar(kind.operations[0], definition, { text }).trim();
+/** The frameworks' lines for what is shown. Those of affine are written for any alpha and beta. */
+function ofFrameworks() {
+  const { name, text, kinkRule, slope, shift } = definition;
+  const key = kind === FUNCTIONS.hard_swish ? `${text}, hard_swish` : name === "affine" ? `affine, ${kinkRule}` : text;
+  const filled = (code) => code.replaceAll("ALPHA", plain(slope)).replaceAll("BETA", plain(shift));
+  return (snippets[key] ?? []).map((one) => {
+    // A factor below 0 makes -0 of the gradient 0.
+    const signs = name === "affine" && slope < 0 && one.bits === "y and dx" ? { bits: "y", note: `${one.note} Its gradient 0 is −0.` } : {};
+    return { ...one, ...signs, write: () => filled(one.code) };
+  });
+}
+/** A number as programs spell it. */
+const plain = (number) => short(number).replaceAll("−", "-");
 function showSnippet() {
   $("code").hidden = !snippets;
   if (!snippets) return;
-  const all = [...(snippets[definition.name] ?? []), ...WRITTEN];
-  const { language, code, text, bits, where, note } = all.find(({ language }) => language === wantedLanguage) ?? all[0];
+  const all = [...ofFrameworks(), ...WRITTEN];
+  const { language, write, bits, where, note } = all.find(({ language }) => language === wantedLanguage) ?? all[0];
   $("language").replaceChildren(...all.map(({ language }) => new Option(language)));
   $("language").value = language;
-  $("snippet").textContent = code ?? hs.scalar("forward", definition, { text }).trim();
-  $("snippet-note").textContent = [`${HAS[bits]}${where ? `, ${where}` : ""}.`, note, OF_LANGUAGE[language]].filter(Boolean).join(" ");
+  $("snippet").textContent = write();
+  const others = kind === FUNCTIONS.hard_swish && "In other frameworks, x times the line for the hard sigmoid.";
+  $("snippet-note").textContent = [`${HAS[bits]}${where ? `, ${where}` : ""}.`, note, OF_LANGUAGE[language], others].filter(Boolean).join(" ");
   $("copied").textContent = "";
 }
 $("language").addEventListener("change", () => {
@@ -250,13 +307,7 @@ $("language").addEventListener("change", () => {
   showSnippet();
 });
 $("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText($("snippet").textContent);
-    $("copied").textContent = "Copied.";
-  } catch {
-    getSelection().selectAllChildren($("snippet"));
-    $("copied").textContent = "Copying was refused; the text is selected.";
-  }
+  $("copied").textContent = await copy($("snippet").textContent, $("snippet"));
 });
 
 // --- the device ---------------------------------------------------------------------------------------------------
@@ -311,8 +362,9 @@ $("use-cpu").addEventListener("click", () => use(cpu));
 const otherBits = (bits) => Math.imul(bits, 0x9e3779b9) + 0x7f4a7c15;
 
 /** Adds what differs from the CPU path, forward and backward, to `sums`. */
-async function compare(on, checked, inputs, dtype, sums) {
-  for (const [operation, operands] of [["forward", inputs.slice(0, 1)], ["backward", inputs]]) {
+async function compare(on, checked, kind, inputs, dtype, sums) {
+  const [forward, backward] = kind.operations;
+  for (const [operation, operands] of [[forward, inputs.slice(0, 1)], [backward, inputs]]) {
     const result = await on.run(operation, checked, operands, { dtype });
     const found = hs.check(operation, checked, operands, [result], { dtype });
     for (const key of Object.keys(sums)) sums[key] += found[key];
@@ -373,24 +425,24 @@ function scheduleCheck() {
 /** Checks 2^18 f32 across all bit patterns, and all halves, forward and backward. */
 async function check() {
   if (sweep) return;
-  const [checked, on] = [definition, device];
+  const [checked, of, on] = [definition, kind, device];
   if (on === cpu) return endCheck();
   const sums = zeros();
   let took;
   try {
     // Round numbers, with infinities and kinks, and ones with all their bits, whose sums are rounded.
-    await compare(on, checked, patterns(0, 1 << 15, 1 << 17), "f32", sums);
-    await compare(on, checked, patterns(0, 32771, 1 << 17), "f32", sums);
-    for (const dtype of ["f16", "bf16"]) await compare(on, checked, halfPatterns(), dtype, sums);
+    await compare(on, checked, of, patterns(0, 1 << 15, 1 << 17), "f32", sums);
+    await compare(on, checked, of, patterns(0, 32771, 1 << 17), "f32", sums);
+    for (const dtype of ["f16", "bf16"]) await compare(on, checked, of, halfPatterns(), dtype, sums);
     // This run is warm, so it is the one that is timed.
     const start = performance.now();
-    await compare(on, checked, patterns(1, 32771, 1 << 17), "f32", zeros());
+    await compare(on, checked, of, patterns(1, 32771, 1 << 17), "f32", zeros());
     took = performance.now() - start;
   } catch (error) {
     return giveUpGpu(on, error);
   }
   if (checked !== definition || on !== device || sweep) return;
-  reportCheck("2¹⁸ f32, all f16, all bf16, forward and backward", sums, true);
+  reportCheck(`2¹⁸ f32, all f16, all bf16, ${of.operations.join(" and ")}`, sums, true);
   $("sweep-time").textContent = `All 2³² take about ${duration((took / 1000) * 2 ** 15)} here.`;
 }
 
@@ -400,7 +452,7 @@ $("sweep").addEventListener("click", async () => {
     return;
   }
   const own = (sweep = {});
-  const [checked, on] = [definition, device];
+  const [checked, of, on] = [definition, kind, device];
   const PART = 1 << 22;
   const sums = zeros();
   const begun = performance.now();
@@ -409,13 +461,13 @@ $("sweep").addEventListener("click", async () => {
   $("sweep-progress").hidden = false;
   try {
     for (let start = 0; start < 2 ** 32; start += PART) {
-      await compare(on, checked, patterns(start, 1, PART), "f32", sums);
+      await compare(on, checked, of, patterns(start, 1, PART), "f32", sums);
       if (on !== device) break;
       const done = (start + PART) / 2 ** 32;
       $("sweep-progress").value = done;
       const left = ((performance.now() - begun) / 1000) * (1 / done - 1);
       $("sweep-time").textContent = left > 0 ? `About ${duration(left)} left.` : "";
-      reportCheck(`${checked.text}, f32, forward and backward`, sums, false);
+      reportCheck(`${checked.text}, f32, ${of.operations.join(" and ")}`, sums, false);
       // Lets the page react.
       await new Promise((resolve) => setTimeout(resolve));
       if (own.isStopped) break;
@@ -475,14 +527,7 @@ let savedAt;
 let texts;
 for (const id of ["test-copy", "test-issue"]) {
   $(id).addEventListener("click", async () => {
-    try {
-      await navigator.clipboard.writeText(texts[id]);
-      $("test-copied").textContent = "Copied.";
-    } catch {
-      $("test-report").textContent = texts[id];
-      getSelection().selectAllChildren($("test-report"));
-      $("test-copied").textContent = "Copying was refused; the text above is selected.";
-    }
+    $("test-copied").textContent = await copy(texts[id], $("test-report"));
   });
 }
 
@@ -500,6 +545,7 @@ async function transform() {
   $("download").hidden = true;
   say(`${chosenFile.name}…`);
   const [chosen, wantsGradient, { name: given }] = [definition, $("wanted").value === "gradient", chosenFile];
+  const [operation, wantsSwish] = [kind.operations[wantsGradient ? 1 : 0], kind === FUNCTIONS.hard_swish];
   let file;
   try {
     file = await readFile(hs, chosenFile, LARGEST_FILE);
@@ -507,23 +553,25 @@ async function transform() {
     if (isModules(error)) throw error;
     return say(error.message);
   }
-  const { bytes, dtype, data, start } = file;
+  const { bytes, dtype, data, start, isBigEndian } = file;
   if (dtype === "f64") return say(`${given}: its dtype is float64; save array.astype(numpy.float32)`);
   const on = device;
   let result;
   try {
     const operands = wantsGradient ? [data, ones(data, dtype)] : [data];
-    result = await on.run(wantsGradient ? "backward" : "forward", chosen, operands, { dtype });
+    result = await on.run(operation, chosen, operands, { dtype });
   } catch (error) {
     // Comes again on the CPU path. There a file may be too much for the memory.
     if (on === cpu && !isModules(error)) return say(`${given}: ${error.message}`);
     return giveUpGpu(on, error);
   }
   if (own !== transforming) return;
+  // The result is little-endian: the header says so by a < in place of the >, the only one behind the magic number.
+  if (isBigEndian) bytes[bytes.indexOf(0x3e, 10)] = 0x3c;
   bytes.set(new Uint8Array(result.buffer, result.byteOffset, result.byteLength), start);
   if (address) URL.revokeObjectURL(address);
   address = URL.createObjectURL(new Blob([bytes], { type: "application/octet-stream" }));
-  const name = given.replace(/(\.npy)?$/, `.${chosen.name}.${wantsGradient ? "gradient" : "y"}.npy`);
+  const name = given.replace(/(\.npy)?$/, `.${chosen.name}${wantsSwish ? ".hard_swish" : ""}.${wantsGradient ? "gradient" : "y"}.npy`);
   Object.assign($("download"), { href: address, download: name, hidden: false });
   say(`${name}, ${count(bytes.length)} bytes, is ready${dtype === "bf16" ? "; uint16 was read as bfloat16" : ""}.`);
 }
@@ -577,6 +625,14 @@ function wished() {
   }
 }
 
+/** Says that the address names nothing, and what it may name. */
+function sayUnknown(name) {
+  const link = (text) => Object.assign(made("a", text), { href: `#${text}` });
+  const links = [...hs.HardSigmoid.presets.map(({ text }) => text), "affine(0.3, 0.5, strict)"].flatMap((text) => [", ", link(text)]);
+  $("unknown").replaceChildren(`No hard sigmoid is called “${name}”; shown is ${definition.text}. The names are `, ...links.slice(1), ", the last with any alpha and beta, and strict, inclusive or half.");
+  $("unknown").hidden = false;
+}
+
 /** Browsers refuse this where it comes too often. */
 function writeAddress() {
   try {
@@ -608,15 +664,23 @@ async function start() {
     $("presets").append(button);
   }
   await use(cpu);
-  await choose(wished() ?? "pytorch");
+  const [named, wish] = [addressed(), wished()];
+  await choose(wish ?? "pytorch");
+  if (named && !wish) sayUnknown(named);
   window.addEventListener("hashchange", () => {
-    const wish = wished();
-    if (!wish) return writeAddress();
-    $("explore").scrollIntoView();
-    return choose(wish);
+    const [named, wish] = [addressed(), wished()];
+    if (wish) {
+      $("explore").scrollIntoView();
+      return choose(wish);
+    }
+    writeAddress();
+    if (!named) return;
+    sayUnknown(named);
+    $("unknown").scrollIntoView();
   });
   startCompare(hs);
-  droppable($("identify"), startIdentify(hs));
+  const [takeData, takeModel] = [startIdentify(hs), startInspect(hs)];
+  droppable($("identify"), (files) => (haveModel(files) ? takeModel(files) : takeData(files)));
   for (const section of document.querySelectorAll("[inert]")) section.inert = false;
   $("loading").hidden = true;
   snippets = await arriving;
