@@ -173,6 +173,7 @@ await visit("desktop", { args: GPU, viewport: { width: 1280, height: 900 } }, as
     }
   }
   assert.equal(await text(page, "#of-values"), "y = x · hard sigmoid of x");
+  assert.equal(await text(page, "#formula"), "y = x · hs(x), hs(x) = clamp(x + 3, 0, 6) · (1/6)");
   assert.ok(await page.locator("#alpha-handle").isHidden());
   await page.locator("#values").hover();
   assert.match(await text(page, "#readout"), /^x .*: y .*0x[0-9a-f]{8}.*, swish /);
@@ -416,7 +417,14 @@ await visit("compare", { args: GPU, viewport: { width: 1280, height: 900 } }, as
   const [line, why] = await own("PyTorch");
   assert.equal(line, "torch.nn.functional.hardtanh(0.3 * x + 0.5, 0, 1)");
   assert.match(why, /^The same bits of y and gradient\. PyTorch has no hard sigmoid with alpha and beta: this is written out\./);
-  assert.deepEqual((await own("JavaScript"))[0], 'new HardSigmoid("affine(0.3, 0.5, strict)").forward(x)');
+  const [script] = await own("JavaScript");
+  assert.equal(script, 'new HardSigmoid("affine(0.3, 0.5, strict)").forward(x)');
+  const same = await page.evaluate(async (script) => {
+    const { HardSigmoid, compute } = await import("./hard-sigmoid/index.js");
+    const x = Float32Array.of(-4, -0.3, 1.7, NaN);
+    return [new Function("HardSigmoid", "x", `return ${script}`)(HardSigmoid, x), compute("forward", "affine(0.3, 0.5, strict)", [x])[0]].map(String);
+  }, script);
+  assert.equal(same[0], same[1]);
   assert.match((await own("WGSL, short"))[0], /return clamp\(0\.3 \* x \+ 0\.5, 0\.0, 1\.0\);/);
   await page.getByRole("radio", { name: "alpha (inclusive)" }).check();
   assert.equal((await own("PyTorch"))[0], "torch.clamp(0.3 * x + 0.5, 0, 1)");
@@ -577,6 +585,61 @@ await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, a
   await page.locator("#atol").fill("1e-5");
   await page.locator("#atol").blur();
   await says(/^tangent, within .* — from/);
+});
+
+// What is in a model, as the command says it. Nothing is sent for it, and what comes is the package's.
+await visit("inspect", { args: GPU, viewport: { width: 1280, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] }, async (page) => {
+  const asked = [];
+  page.on("request", (request) => asked.push(`${request.method()} ${request.url().replace(address, "")}`));
+  const model = (name) => join(import.meta.dirname, "../../crates/inspect/tests/models", name);
+  const says = (words) => page.locator("#inspect-status").getByText(words).waitFor();
+  const rows = (id) => page.locator(`${id} tr`).evaluateAll((all) => all.map((row) => [...row.children].map((cell) => cell.textContent)));
+  await page.locator("#model-file").setInputFiles(model("torch_block_dynamo_18.onnx"));
+  await says(/^1 hard sigmoid and 1 hard swish in torch_block_dynamo_18\.onnx: ONNX, opset 18, made by pytorch 2\.15\.0/);
+  assert.deepEqual(asked, ["GET hard-sigmoid/inspect.js", "GET hard-sigmoid/inspect_bg.wasm"]);
+  const written = "affine(0.16666667, 0.5, strict)";
+  assert.deepEqual(await rows("#inspect-table"), [
+    ["where", "function", "written as", "name here"],
+    ["n0", "hard swish", "HardSwish", written],
+    ["node_hardsigmoid", "hard sigmoid", "HardSigmoid(0.16666667, 0.5)", written],
+  ]);
+  const [, swish] = await rows("#inspect-computed");
+  assert.deepEqual(swish.slice(0, 3), ["hard swish: HardSigmoid(0.16666667, 0.5), * x", "any", written]);
+  assert.equal(swish[3], "pytorch at 4,061 of 16,385 x, by up to 5e-7; jax at 2,616 of 16,385 x, by up to 2e-7; keras3 at 2,522 of 16,385 x, by up to 2e-7");
+  await page.locator("#inspect-copy").click();
+  await page.getByText("Copied.").waitFor();
+  const [{ file, activations, report }] = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  assert.deepEqual([file, activations.length, report], ["torch_block_dynamo_18.onnx", 2, undefined]);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await faint(page), [], colorScheme);
+    assert.deepEqual(await inaccessible(page), [], colorScheme);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.locator("#inspect-result .cut").nth(1).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  // Its definition is explored by a click.
+  await page.locator("#inspect-table a").first().click();
+  await page.locator("#name").getByText(written).waitFor();
+  // A model of Keras has several results; weights beside an ONNX model come with it; a note is shown.
+  await drop(page, "#identify", [{ name: "a.keras", buffer: readFileSync(model("keras3.keras")) }]);
+  await says(/^4 hard sigmoids and 1 hard swish in a\.keras: /);
+  assert.equal((await rows("#inspect-computed")).length, 7);
+  const [beside, external] = ["onnx_external.bin", "onnx_external.onnx"].map((name) => ({ name, buffer: readFileSync(model(name)) }));
+  await drop(page, "#identify", [beside, external]);
+  await says(/^1 hard sigmoid and 0 hard swishes in onnx_external\.onnx: /);
+  assert.equal((await rows("#inspect-table"))[1][3], "pytorch or keras3");
+  await page.locator("#model-file").setInputFiles(model("onnx_quantized_qdq.onnx"));
+  await says(/in onnx_quantized_qdq\.onnx/);
+  assert.deepEqual(await page.locator("#inspect-notes li").allTextContents(), [
+    "the model is quantized, so hard sigmoids written out between quantizations aren't found",
+    "n0: in 8 bits, PyTorch has another byte than ONNX Runtime at 0 of 256 x, and TFLite has another byte than ONNX Runtime at 2 of 256 x, by at most 1",
+    "node_hardsigmoid: in 8 bits, PyTorch gives y the scale 1/256, with the smallest number as zero point, and TFLite has no such function in 8 bits",
+  ]);
+  // What isn't read is said to be, with what to do.
+  await page.locator("#model-file").setInputFiles({ name: "m.tflite", mimeType: "", buffer: Buffer.from("\x1c\0\0\0TFL3 and more", "latin1") });
+  await says(/^m\.tflite: a TensorFlow Lite model, which isn't read: .* writes one that is$/);
+  assert.ok(await page.locator("#inspect-result").isHidden());
 });
 
 // Where a subnormal that counts as zero shows in results that are none.

@@ -14,7 +14,6 @@ export function startInspect(hs) {
       $("inspect-result").hidden = true;
     };
     $("model").hidden = false;
-    if (!hs.inspect) return say(`${model.name} isn't read: this build of the package hard-sigmoid has no inspect`);
     say(`Looking into ${model.name}…`);
     try {
       // Of the files only what is needed is read.
@@ -57,7 +56,7 @@ function showFound(found, file) {
   const distinct = [...new Map(all.map(([key, ...rest]) => [key, rest])).values()];
   const computed = distinct.map(([name, { operations, computed_by: who, compared, exact, roundings }]) => [
     `${words(name)}: ${operations}`,
-    who.join("; ") || "whoever runs the model",
+    who.join("; ") || "any",
     names(exact),
     roundings.map(({ definition, differing, largest }) => `${definition} at ${count(differing)} of ${count(compared)} x, ${by(largest)}`).join("; ") || "none",
   ]);
@@ -78,11 +77,11 @@ function fill(id, heads, rows) {
 /** What has to be known of an activation besides. */
 function notesOf({ name, warning, gradient, dtype, quantized }) {
   const bytes = quantized?.elsewhere.map(({ framework, differing, largest, why }) =>
-    why ?? `${framework} has another byte at ${differing} of 256 x, by at most ${largest}`);
+    `${framework} ${why ?? `has another byte than ONNX Runtime at ${differing} of 256 x${differing ? `, by at most ${largest}` : ""}`}`);
   return [
     warning,
     gradient,
     dtype && `the model computes it in ${dtype}, but it was compared in float32`,
-    bytes && `on bytes: ${bytes.join("; ")}`,
+    bytes && `in 8 bits, ${bytes.join(", and ")}`,
   ].filter(Boolean).map((text) => `${name}: ${text}`);
 }

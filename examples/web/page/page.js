@@ -117,7 +117,7 @@ function choose(wanted) {
   const { text, slope, shift, kinks, kinkRule } = definition;
   $("unknown").hidden = true;
   $("name").textContent = text;
-  $("formula").textContent = `y = ${definition.formula}`;
+  $("formula").textContent = kind === FUNCTIONS.hard_swish ? `y = x · hs(x), hs(x) = ${definition.formula}` : `y = ${definition.formula}`;
   $("source").textContent = definition.source ?? "ONNX HardSigmoid(alpha, beta)";
   for (const [id, value] of [["alpha", slope], ["beta", shift]]) {
     $(id).value = value;
@@ -235,7 +235,7 @@ function point(index) {
 function read() {
   if (pointed === undefined) return;
   const x = xs[pointed];
-  const told = [`${kind.short} ${kind.curves[0](x).toFixed(6)}`];
+  const told = [`${kind.short} ${kind.curves[0](x).toFixed(6).replace("-", "−")}`];
   if (shown) told.unshift(...["y", "dy/dx"].map((name, i) => `${name} ${short(shown[i][pointed])} (${hex(shown[i][pointed])})`));
   const text = `x ${short(x)}: ${told.join(", ")}`;
   $("readout").textContent = text;
@@ -298,7 +298,7 @@ function showSnippet() {
   $("language").replaceChildren(...all.map(({ language }) => new Option(language)));
   $("language").value = language;
   $("snippet").textContent = write();
-  const others = kind === FUNCTIONS.hard_swish && "In other frameworks, x times the line for the hard sigmoid.";
+  const others = kind === FUNCTIONS.hard_swish && "In other frameworks take x times the line for the hard sigmoid; last bits may differ.";
   $("snippet-note").textContent = [`${HAS[bits]}${where ? `, ${where}` : ""}.`, note, OF_LANGUAGE[language], others].filter(Boolean).join(" ");
   $("copied").textContent = "";
 }
