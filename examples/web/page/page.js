@@ -169,13 +169,12 @@ const betaHandle = addHandle("beta", "beta, the value at 0");
 const alphaHandle = addHandle("alpha", "alpha, by the upper kink");
 /** Whether the upper kink is in the plot, and apart from the other dot. */
 const isKinkSeen = (alpha, beta) => Math.abs(1 - beta) >= 0.02 && Math.abs((1 - beta) / alpha) <= HIGH;
-/** The dots are on the hard sigmoid alone. */
 function placeHandles() {
-  const isThere = definition && kind === FUNCTIONS.hard_sigmoid;
+  const axis = { x: values.x(LOW), y: values.height - 24, width: values.x(HIGH) - values.x(LOW), height: 22 };
+  for (const [key, value] of Object.entries(axis)) readerRect.setAttribute(key, value);
   for (const handle of [betaHandle, alphaHandle]) handle.setAttribute("visibility", "hidden");
-  for (const [key, value] of Object.entries({ x: values.x(LOW), y: values.height - 24, width: values.x(HIGH) - values.x(LOW), height: 22 }))
-    readerRect.setAttribute(key, value);
-  if (!isThere) return;
+  // The dots are on the hard sigmoid alone.
+  if (!definition || kind !== FUNCTIONS.hard_sigmoid) return;
   const { slope, shift } = definition;
   const place = (handle, x, y) => {
     handle.setAttribute("visibility", "visible");
