@@ -549,6 +549,18 @@ await visit("identify", { args: GPU, viewport: { width: 1280, height: 900 } }, a
   await says(/^keras — from/);
   await give("y", golden("jax.y.npy"));
   await says(/^unknown — from/);
+  // A hard swish is known too, and big-endian float64.
+  await page.getByRole("button", { name: "Clear" }).click();
+  const wide = (name) => {
+    const turned = Buffer.from(Float64Array.from(elements(readFileSync(golden(name)))).buffer).swap64();
+    return npy(name, ">f8", new Float64Array(new Uint8Array(turned).buffer));
+  };
+  await give("x", wide("x.npy"));
+  await give("y", wide("jax.hard_swish.y.npy"));
+  await says(/^hard_swish of jax — from/);
+  await give("x", golden("x.npy"));
+  await give("g", golden("g.npy"));
+  await give("dx", golden("keras.dx.npy"));
   // A file of another shape, and one that isn't NumPy's, are refused.
   await give("y", golden("pytorch.f16.y.npy"));
   await says(/^y has 65536 elements, but x has \d+$/);

@@ -1,5 +1,5 @@
 // Which hard sigmoid made the visitor's data? Files are read here and never leave the page.
-import { $, count, isModules, made, readFile } from "./common.js";
+import { $, count, isModules, readFile } from "./common.js";
 
 const SLOTS = ["x", "y", "g", "dx"];
 /** The largest file in MiB. A file is in memory a few times. */
@@ -23,11 +23,10 @@ function showReport(report) {
   const from = lines.findIndex((line) => line.startsWith("definition "));
   const end = lines.indexOf("", from);
   const to = end < 0 ? lines.length : end;
-  const sentences = (lines) => lines.filter(Boolean).map((line) => made("p", line));
   const [before, table, after] = $("identify-report").children;
-  before.replaceChildren(...sentences(lines.slice(0, from)));
+  before.textContent = lines.slice(0, from).join("\n").trim();
   table.textContent = narrowed(lines.slice(from, to)).join("\n");
-  after.replaceChildren(...sentences(lines.slice(to)));
+  after.textContent = lines.slice(to).join("\n").trim();
 }
 
 export function startIdentify(hs) {
