@@ -287,7 +287,7 @@ assert.deepEqual(hs.identify(halves).definitions[0], "pytorch");
 const doubles = Float64Array.from(x);
 assert.deepEqual(hs.identify({ x: doubles, y: pytorch.forward(x) }).definitions, ["pytorch", "keras3"]);
 const noisy = hs.identify({ x, y: pytorch.forward(x).map((y) => y + 1e-5) }, { atol: 2e-5 });
-assert.deepEqual([noisy.nearest, noisy.within], ["pytorch", Math.fround(2e-5)]);
+assert.deepEqual([noisy.nearest, noisy.within], ["pytorch", 2e-5]);
 assert.equal(hs.identify({ x, y: pytorch.forward(x) }, { atol: 2e-5 }).within, 0);
 assert.equal(noisy.ranges, null);
 const fitted = hs.identify({ x, y: x.map((x, i) => Math.min(Math.max(0.37 * x + 0.41, 0), 1) + 1e-5 * ((i % 3) - 1)) }, { atol: 1e-4 });
