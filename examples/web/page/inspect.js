@@ -35,7 +35,7 @@ export function startInspect(hs) {
 
 const several = (number, one, many) => `${count(number)} ${number === 1 ? one : many}`;
 /** A difference as a short number. */
-const by = (largest) => (largest ? `by up to ${Number(largest.toPrecision(1))}` : "in the sign of zero");
+const by = (largest) => (largest ? `by up to ${largest < 1e-3 ? largest.toExponential(0) : Number(largest.toPrecision(2))}` : "in the sign of zero");
 
 /** The names of definitions, each a link to its curve. */
 function names(definitions) {
