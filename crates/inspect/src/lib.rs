@@ -19,7 +19,7 @@ mod onnx;
 mod tests;
 mod text;
 
-pub use activation::{Activation, Model};
+pub use activation::{Activation, Model, Total};
 pub use computed::{Computed, Difference};
 pub use eight_bits::{Bytes, EightBits, Elsewhere};
 pub use function::Function;
@@ -102,6 +102,7 @@ pub fn read_from(source: impl Source, beside: &mut Beside) -> Result<Model, Erro
         activation.computed.clone_from(computed);
         activation.definitions = activation.definitions_of();
     }
+    model.totals = Total::of(&model.activations);
     Ok(model)
 }
 

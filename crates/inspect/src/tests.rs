@@ -323,6 +323,51 @@ fn what_is_no_model_is_refused() {
     );
 }
 
+/// Keras 3 writes a layer for each direction, and Keras 2 one for both.
+#[test]
+fn what_is_computed_twice_counts_twice() {
+    let total = |layers: &[Value]| {
+        let config = json!({"name": "m", "layers": layers, "output_layers": []});
+        let config = json!({"class_name": "Functional", "config": config});
+        let of_js = json!({"modelTopology": config});
+        let model = json!({"model_config": config, "keras_version": "2.15.0"});
+        let [model, of_js] = [model, of_js].map(|model| parsed(model.to_string().into_bytes()).unwrap());
+        let count = |model: &Model| model.totals.iter().map(|total| total.count).collect::<Vec<_>>();
+        assert_eq!(count(&model), count(&of_js));
+        (
+            model.activations.len(),
+            model.to_string().lines().last().unwrap().to_owned(),
+        )
+    };
+    let of = |count: usize| format!("{count} activations: {count} hard_sigmoid, all keras");
+    let called = |mut layer: Value, calls: usize| {
+        layer["inbound_nodes"] = json!(vec![json!([["x", 0, 0, {}]]); calls]);
+        layer
+    };
+    let dense = || layer("Dense", "d", json!({"activation": "hard_sigmoid"}), &[]);
+    assert_eq!(total(&[called(dense(), 2)]), (1, of(2)));
+    let inner = json!({"class_name": "Sequential", "config": {"name": "inner", "layers": [dense()]}});
+    assert_eq!(total(&[called(inner, 3)]), (1, of(3)));
+    let gru = |name: &str| layer("GRU", name, json!({"recurrent_activation": "hard_sigmoid"}), &[]);
+    let both = |config: Value| called(layer("Bidirectional", "b", config, &[]), 2);
+    assert_eq!(total(&[both(json!({"layer": gru("g")}))]), (1, of(4)));
+    let given = json!({"layer": gru("forward"), "backward_layer": gru("backward")});
+    assert_eq!(total(&[both(given)]), (2, of(4)));
+    // Steps are found in each call.
+    let steps = gate(result("x", 0), json!(6));
+    let relu = json!([{"args": [result("add", 0)], "kwargs": {}}, {"args": [result("more", 0)], "kwargs": {}}]);
+    let mut steps = steps;
+    steps[1]["inbound_nodes"] = relu;
+    let again = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["relu", 1, 0]}});
+    steps.push(layer("Add", "more", json!({}), &[result("x", 0), json!(3.0)]));
+    steps.push(layer("Divide", "again", json!({}), &[again, json!(6)]));
+    let (count, line) = total(&steps);
+    assert!(
+        count == 2 && line.starts_with("2 activations: 2 hard_sigmoid, all pytorch"),
+        "{line}"
+    );
+}
+
 /// What is found in a functional model of these layers, and its note.
 fn functional(layers: &[Value], outputs: Value) -> (Vec<(String, String)>, Option<String>) {
     let model = json!({

@@ -252,6 +252,8 @@ export interface Activation {
   function: "hard_sigmoid" | "hard_swish";
   /** How the file writes it. */
   written: string;
+  /** How often the model computes it: once in each call of its layer, and in each direction of a recurrent layer. */
+  times: number;
   /** Those of a function with a name in a framework; otherwise those with exactly its bits, perhaps none. */
   definitions: string[];
   /** How its gradient differs from that of every definition. */
@@ -275,6 +277,8 @@ export interface Model {
   format: string;
   made_by: string | null;
   activations: Activation[];
+  /** How many there are of each kind. */
+  totals: { function: "hard_sigmoid" | "hard_swish"; definitions: string[]; count: number }[];
   /** What the search may have missed, and where. */
   note: string | null;
   report: string;

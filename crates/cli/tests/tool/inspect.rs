@@ -24,6 +24,8 @@ hard_sigmoid: + 3, clip 0 to 6, * 0.16666667
   other roundings: pytorch (at 2,064 of 16,385 x, by up to 6e-8), keras3 (at 2,064 of 16,385 x, by up to 6e-8)
   other functions: keras (by up to 0.08), onnx (by up to 0.08), courbariaux (by up to 0.33), tangent (by up to 0.17), sparse (by up to 0.33)
 
+1 activation: 1 hard_sigmoid, all jax
+
 "
     );
 }
