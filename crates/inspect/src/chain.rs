@@ -232,6 +232,12 @@ impl Chain {
         Some(self.with(tensor, Step::TimesScaled(self.position(scaled)?, scale)))
     }
 
+    /// The tensor at its beginning, and its steps.
+    pub fn steps(&self) -> Option<(&str, Vec<Step>)> {
+        let (first, _) = self.steps.first()?;
+        Some((first, self.steps.iter().map(|(_, step)| *step).collect()))
+    }
+
     /// The number of the step that is done to the tensor.
     fn position(&self, tensor: &str) -> Option<usize> {
         self.steps.iter().position(|(before, _)| before == tensor)

@@ -18,6 +18,7 @@ mod onnx;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tflite;
 
 pub use activation::{Activation, Model, Total};
 pub use computed::{Computed, Difference};
@@ -129,6 +130,7 @@ fn recognized(mut source: Reader, beside: &mut Beside) -> Result<Model, String> 
         head if json(head).starts_with(b"{") || json(head).starts_with(b"[") => {
             keras::read_json(json(&whole(source, "the file")?))
         }
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => tflite::read(source, length),
         head => match kinds::other(head, length) {
             Some(kind) => Err(kind.into()),
             None => onnx::read(source, beside),

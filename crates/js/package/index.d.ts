@@ -291,7 +291,7 @@ export type FileLike =
   | { readonly size: number; slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> } };
 
 /**
- * Which hard sigmoids are in this model? It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. `beside` has the
+ * Which hard sigmoids are in this model? It reads ONNX, Keras (.keras, .h5, JSON), TensorFlow Lite, and the model.json of TensorFlow.js. `beside` has the
  * files that lie beside an ONNX model, by the names that the model has for them. The first call loads inspect_bg.wasm.
  */
 export function inspect(model: FileLike, options?: { beside?: Record<string, FileLike> }): Promise<Model>;

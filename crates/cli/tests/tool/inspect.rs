@@ -217,10 +217,7 @@ fn other_kinds_of_files_are_named_with_the_way_on() {
     archive("other.zip", &["read.me"]);
     refuses("other.zip", "an archive without config.json: no Keras model");
     file("model.tflite", b"\x1c\0\0\0TFL3\x14\0\x20\0");
-    refuses(
-        "model.tflite",
-        "a TensorFlow Lite model, which isn't read: python -m tf2onnx.convert --opset 18 --tflite",
-    );
+    refuses("model.tflite", "a damaged TensorFlow Lite model");
     file("x.npy", b"\x93NUMPY\x01\0");
     refuses("x.npy", "a file of tensors, which has no operations");
     file("w.safetensors", b"\x02\0\0\0\0\0\0\0{}");

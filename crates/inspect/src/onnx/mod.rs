@@ -5,6 +5,8 @@ mod inline;
 mod proto;
 mod skeleton;
 
+pub use skeleton::first_element;
+
 use super::{
     Beside, Reader,
     activation::{self, Activation, Model},
@@ -26,7 +28,7 @@ use std::{
 
 /// Reads a model. Its constants may lie in files beside it.
 pub fn read(mut source: Reader, beside: &mut Beside) -> Result<Model, String> {
-    let other = || "not an ONNX, Keras or TensorFlow.js model, or damaged".to_owned();
+    let other = || "not an ONNX, Keras, TensorFlow.js or TensorFlow Lite model, or damaged".to_owned();
     let skeleton = skeleton::of_model(&mut source).map_err(|error| match error.kind() {
         ErrorKind::InvalidData | ErrorKind::UnexpectedEof => other(),
         _ => error.to_string(),

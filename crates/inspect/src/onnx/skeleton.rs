@@ -72,7 +72,7 @@ pub(super) fn of_model(source: &mut Reader) -> io::Result<Vec<u8>> {
 }
 
 /// The first element of data somewhere in a file, if all are equal.
-pub(super) fn of_data(source: &mut Reader, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+pub fn first_element(source: &mut Reader, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Walk::new(source, offset)?.first(length, Taken::Numbers)
 }
 

@@ -172,8 +172,8 @@ class Model:
 def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> Model:
     """Finds the hard sigmoids and hard swishes in a model, and says which presets have exactly their bits.
 
-    ``model`` is the path of a file, or its bytes. It may be one of ONNX, of Keras (.keras, .h5, JSON), or the model.json of
-    TensorFlow.js. Constants of an ONNX model may lie in files beside it, if it is given by its path. Weights aren't read.
+    ``model`` is the path of a file, or its bytes. It may be one of ONNX, of Keras (.keras, .h5, JSON), of TensorFlow Lite, or the
+    model.json of TensorFlow.js. Constants of an ONNX model may lie in files beside it, if it is given by its path. Weights aren't read.
 
     >>> layer = '{"class_name": "Activation", "config": {"name": "gate", "activation": "hard_sigmoid"}}'
     >>> text = '{"keras_version": "2.21.0", "class_name": "Sequential", "config": {"name": "model", "layers": [%s]}}' % layer
