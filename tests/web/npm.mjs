@@ -425,7 +425,7 @@ const complaints = [
 ];
 const seen = [];
 // Of every model `inspect` says what the command says, and why it isn't read.
-const names = readdirSync(models).filter((name) => /\.(onnx|keras|h5|json|bin)$/.test(name));
+const names = readdirSync(models).filter((name) => /\.(onnx|tflite|keras|h5|json|bin)$/.test(name));
 assert.ok(names.length > 25);
 const ofCommand = JSON.parse(spawnSync(command, ["inspect", "--json", ...names], { cwd: models }).stdout);
 const weights = "onnx_external.bin";

@@ -15,7 +15,7 @@ use std::{
 
 /// Names the hard sigmoids and hard swishes in model files.
 ///
-/// It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. It finds operators and layers by their names, gates
+/// It reads ONNX, Keras (.keras, .h5, JSON), TensorFlow Lite, and the model.json of TensorFlow.js. It finds operators and layers by their names, gates
 /// of LSTM and GRU, and those written out in steps: x + 3, clip 0 to 6, / 6; x * 0.2, + 0.5, clip 0 to 1; and the like. (x * 0.5 +
 /// 0.5 with limits may also be the scaling of an image.) It says what each is on paper, and computes its steps one by one in float32
 /// at 16,385 x from -7.9 to 7.9. So it says which presets have exactly these bits, and which differ, where and by how much.

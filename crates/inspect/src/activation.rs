@@ -18,6 +18,8 @@ pub struct Activation {
     pub function: Function,
     /// How the file writes it.
     pub written: String,
+    /// How often the model computes it: once in each call of its layer, and in each direction of a recurrent layer.
+    pub times: usize,
     /// The definitions that it may have. For an operation that has a name in a framework, these are the framework's.
     /// For any other, they are those with exactly its bits. There are none if nobody has these bits.
     #[serde(serialize_with = "as_texts")]
@@ -83,6 +85,7 @@ impl Activation {
             name,
             function,
             written,
+            times: 1,
             definitions: vec![],
             computed: vec![],
             gradient: None,
@@ -147,8 +150,41 @@ pub struct Model {
     pub made_by: Option<String>,
     /// Its hard sigmoids and hard swishes, in their order in the file.
     pub activations: Vec<Activation>,
+    /// How many there are of each kind.
+    pub totals: Vec<Total>,
     /// What the search may have missed, and where.
     pub note: Option<String>,
+}
+
+/// How many activations have the same function and definitions.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Total {
+    /// The function on paper.
+    pub function: Function,
+    /// The definitions that each of them may have.
+    #[serde(serialize_with = "as_texts")]
+    pub definitions: Vec<HardSigmoid>,
+    /// Their number.
+    pub count: usize,
+}
+
+impl Total {
+    pub(crate) fn of(activations: &[Activation]) -> Vec<Self> {
+        let mut totals: Vec<Self> = vec![];
+        for one in activations {
+            let is_same = |total: &&mut Self| (total.function, &total.definitions) == (one.function, &one.definitions);
+            match totals.iter_mut().find(is_same) {
+                Some(total) => total.count += one.times,
+                None => totals.push(Self {
+                    function: one.function,
+                    definitions: one.definitions.clone(),
+                    count: one.times,
+                }),
+            }
+        }
+        totals.sort_by_key(|total| total.function);
+        totals
+    }
 }
 
 /// A note on a node or layer.

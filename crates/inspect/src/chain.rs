@@ -2,7 +2,7 @@
 //! of steps, and some chains are hard sigmoids.
 
 use super::function::Function;
-use hard_sigmoid::{HardSigmoid, KinkRule};
+use hard_sigmoid::{HardSigmoid, KinkRule, bf16, f16};
 use std::fmt;
 
 /// An operation with constants, rounded to f32, in which most files hold them.
@@ -59,9 +59,26 @@ impl Scale {
 impl fmt::Display for Scale {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Mul(c) => write!(f, "x * {c}"),
+            Self::Mul(c) => write!(f, "x * {}", constant(*c)),
             Self::Div(c) => write!(f, "x / {c}"),
         }
+    }
+}
+
+/// A constant, with the slope of hard sigmoids that it was before it was rounded to a half.
+fn constant(c: f32) -> String {
+    let slopes = [(0.2, "0.2"), (1.0 / 6.0, "1/6")].into_iter();
+    let mut names = slopes.flat_map(|(slope, name)| {
+        let halves = [
+            (f16::from_f64(slope).to_f32(), "float16"),
+            (bf16::from_f64(slope).to_f32(), "bfloat16"),
+        ];
+        halves.map(|(half, dtype)| (half, format!("{name} in {dtype}")))
+    });
+    match names.find(|(half, _)| *half == c.abs()) {
+        Some((_, name)) if c < 0.0 => format!("{c} (-{name})"),
+        Some((_, name)) => format!("{c} ({name})"),
+        None => c.to_string(),
     }
 }
 
@@ -213,6 +230,12 @@ impl Chain {
             _ => return None,
         };
         Some(self.with(tensor, Step::TimesScaled(self.position(scaled)?, scale)))
+    }
+
+    /// The tensor at its beginning, and its steps.
+    pub fn steps(&self) -> Option<(&str, Vec<Step>)> {
+        let (first, _) = self.steps.first()?;
+        Some((first, self.steps.iter().map(|(_, step)| *step).collect()))
     }
 
     /// The number of the step that is done to the tensor.
@@ -432,14 +455,14 @@ impl fmt::Display for Step {
         match *self {
             Self::Add(c) if c < 0.0 => write!(f, "- {}", -c),
             Self::Add(c) => write!(f, "+ {c}"),
-            Self::Mul(c) => write!(f, "* {c}"),
+            Self::Mul(c) => write!(f, "* {}", constant(c)),
             Self::Div(c) => write!(f, "/ {c}"),
             Self::Minus(c) => write!(f, "{c} - x"),
             Self::Limit(low, high) => write!(f, "clip {low} to {high}"),
-            Self::Whole(alpha, beta) => write!(f, "HardSigmoid({alpha}, {beta})"),
+            Self::Whole(alpha, beta) => write!(f, "HardSigmoid({}, {beta})", constant(alpha)),
             Self::Choice(choice) => write!(f, "{choice}"),
             Self::Times(_) => write!(f, "* x"),
-            Self::Fused(factor, summand) => write!(f, "* {factor} + {summand} in one rounding"),
+            Self::Fused(factor, summand) => write!(f, "* {} + {summand} in one rounding", constant(factor)),
             Self::TimesScaled(_, scale) => write!(f, "* ({scale})"),
         }
     }

@@ -135,6 +135,11 @@ impl Flow {
         completed
     }
 
+    /// What has been done to a tensor, and to which one.
+    pub fn steps(&self, tensor: &str) -> Option<(&str, Vec<Step>)> {
+        self.chains.get(tensor)?.steps()
+    }
+
     fn condition(&self, operation: &Operation, operands: &[Operand]) -> Option<Condition> {
         use Operand::{Constant, Tensor};
         let (tensor, when, bound) = match (operation, operands) {

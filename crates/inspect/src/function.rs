@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A function that is looked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Function {
     /// clamp(alpha · x + beta, 0, 1).

@@ -97,6 +97,17 @@ fn graph(model: &Map<String, Value>) -> Option<Graph<'_>> {
     }
 }
 
+/// How often a layer is called, and what is in it. A model in two directions has a layer for each in Keras 3, and in Keras 2 one that is
+/// copied, unless its backward layer is given.
+pub fn calls(layer: &Map<String, Value>) -> usize {
+    let calls = layer.get("inbound_nodes").and_then(Value::as_array).map_or(1, Vec::len);
+    let is_copied = layer.get("class_name").is_some_and(|class| class == "Bidirectional")
+        && layer
+            .get("config")
+            .is_some_and(|config| config.get("backward_layer").is_none());
+    calls.max(1) * if is_copied { 2 } else { 1 }
+}
+
 fn functional<'a>(layers: &'a [Value], outputs: &Value) -> Graph<'a> {
     let (mut calls, mut taken) = (vec![], vec![]);
     add_taken(outputs, &mut taken);

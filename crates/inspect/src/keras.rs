@@ -156,7 +156,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         Found::Activation(one) => activations.push(one),
         Found::Lost(layer) => drop(lost.get_or_insert(layer)),
     };
-    walk(config, "", &keras, &mut WrittenOut::default(), &mut found);
+    walk(config, ("", 1), &keras, &mut WrittenOut::default(), &mut found);
     let is_code = has_code(config).then(|| {
         "it has layers or functions that are code (lambdas, modules of other frameworks, or the model's own), so hard sigmoids in them aren't found"
             .to_owned()
@@ -174,6 +174,7 @@ fn model(format: &str, mut keras: Keras, config: &Value) -> Model {
         format: format.into(),
         made_by,
         activations,
+        totals: vec![],
         note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
@@ -184,10 +185,18 @@ enum Found {
     Lost(String),
 }
 
-/// Goes through layers within layers, to a depth that the JSON parser limits. `written_out` has the activations of each layer.
-fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, found: &mut dyn FnMut(Found)) {
+/// Goes through layers within layers, to a depth that the JSON parser limits. `place` has the names of the layers around, and how often
+/// they are called. `written_out` has the activations of each layer.
+fn walk(
+    value: &Value,
+    place: (&str, usize),
+    keras: &Keras,
+    written_out: &mut WrittenOut,
+    found: &mut dyn FnMut(Found),
+) {
+    let (path, times) = place;
     match value {
-        Value::Array(all) => all.iter().for_each(|one| walk(one, path, keras, written_out, found)),
+        Value::Array(all) => all.iter().for_each(|one| walk(one, place, keras, written_out, found)),
         Value::Object(object) => {
             let class = object.get("class_name").and_then(Value::as_str);
             let name = functional::layer_name(value).filter(|_| class.is_some());
@@ -198,6 +207,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
             };
             let completed = name.and_then(|name| written_out.of_layers.remove(name));
             let of_operation = name.and_then(|name| *written_out.dtypes.get(name)?);
+            let times_here = times.saturating_mul(functional::calls(object));
             // A layer's name belongs to the innermost model around it.
             let mut of_own_layers = class.map(|_| functional::written_out(object));
             let written_out = of_own_layers.as_mut().unwrap_or(written_out);
@@ -207,6 +217,7 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
             if let Some(named) = operation(object).filter(|_| name.is_some() && keras.is_2() != Some(true)) {
                 found(Found::Activation(Activation {
                     dtype: of_operation,
+                    times: times_here,
                     ..activation(named, "operation", &path, keras)
                 }));
             }
@@ -214,15 +225,17 @@ fn walk(value: &Value, path: &str, keras: &Keras, written_out: &mut WrittenOut, 
                 if let Some(named) = function(value).filter(|_| key.ends_with("activation")) {
                     found(Found::Activation(Activation {
                         dtype: functional::of_policy(object),
+                        times: times_here,
                         ..activation(named, key, &path, keras)
                     }));
                 } else {
-                    walk(value, &path, keras, written_out, found);
+                    walk(value, (&path, times_here), keras, written_out, found);
                 }
             }
             for one in completed.into_iter().flatten() {
                 found(Found::Activation(Activation {
                     name: path.clone(),
+                    times,
                     ways: one.ways.iter().flat_map(|way| of_backends(way, keras)).collect(),
                     ..one
                 }));

@@ -40,11 +40,7 @@ pub fn other(bytes: &[u8], file: u64) -> Option<&'static str> {
         let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
         bytes.get(8) == Some(&b'{') && length.is_some_and(|length| length <= file)
     };
-    if bytes.get(4..8) == Some(b"TFL3") {
-        Some(
-            "a TensorFlow Lite model, which isn't read: python -m tf2onnx.convert --opset 18 --tflite MODEL.tflite --output MODEL.onnx writes one that is",
-        )
-    } else if matches!(bytes, [0x80, 2..=5, ..]) {
+    if matches!(bytes, [0x80, 2..=5, ..]) {
         // Python's pickle.
         Some(CHECKPOINT)
     } else if bytes.starts_with(b"\x93NUMPY") || bytes.starts_with(b"GGUF") || is_tensors() {

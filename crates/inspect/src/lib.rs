@@ -18,8 +18,9 @@ mod onnx;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tflite;
 
-pub use activation::{Activation, Model};
+pub use activation::{Activation, Model, Total};
 pub use computed::{Computed, Difference};
 pub use eight_bits::{Bytes, EightBits, Elsewhere};
 pub use function::Function;
@@ -102,6 +103,7 @@ pub fn read_from(source: impl Source, beside: &mut Beside) -> Result<Model, Erro
         activation.computed.clone_from(computed);
         activation.definitions = activation.definitions_of();
     }
+    model.totals = Total::of(&model.activations);
     Ok(model)
 }
 
@@ -128,6 +130,7 @@ fn recognized(mut source: Reader, beside: &mut Beside) -> Result<Model, String> 
         head if json(head).starts_with(b"{") || json(head).starts_with(b"[") => {
             keras::read_json(json(&whole(source, "the file")?))
         }
+        [_, _, _, _, b'T', b'F', b'L', b'3', ..] => tflite::read(source, length),
         head => match kinds::other(head, length) {
             Some(kind) => Err(kind.into()),
             None => onnx::read(source, beside),

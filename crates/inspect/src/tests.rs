@@ -180,6 +180,47 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
             ("model/inner/gate/clip_by_value", "keras onnx"),
         ],
     ),
+    (
+        "tflite_float.tflite",
+        "TensorFlow Lite, version 3",
+        &[
+            (
+                "functional_1/Mul_1;;functional_1/re_lu_1/Relu6;functional_1/Add;functional_1/Mul",
+                "swish pytorch",
+            ),
+            ("functional_1/Mul_2", "jax"),
+            ("StatefulPartitionedCall_1:0", "swish pytorch"),
+        ],
+    ),
+    (
+        "tflite_int8.tflite",
+        "TensorFlow Lite, version 3",
+        &[
+            (
+                "functional_1/Mul_1;;functional_1/re_lu_1/Relu6;functional_1/Add;functional_1/Mul",
+                "swish pytorch",
+            ),
+            ("StatefulPartitionedCall_1:0", "swish pytorch"),
+        ],
+    ),
+    (
+        "tflite_steps.tflite",
+        "TensorFlow Lite, version 3",
+        &[
+            ("PartitionedCall:5", "jax"),
+            ("PartitionedCall:7", "swish pytorch"),
+            ("PartitionedCall:0", "courbariaux sparse"),
+            ("PartitionedCall:2", "keras onnx"),
+            ("PartitionedCall:3", "tangent"),
+            ("PartitionedCall:1", ""),
+            ("PartitionedCall:8", SIXTH),
+        ],
+    ),
+    (
+        "tflite_keras2.tflite",
+        "TensorFlow Lite, version 3",
+        &[("sequential/activation/clip_by_value", "keras onnx")],
+    ),
     ("keras2.keras", ".keras archive", KERAS2),
     ("keras2.h5", "Keras HDF5", KERAS2),
     ("keras2.json", "Keras JSON", KERAS2),
@@ -291,7 +332,7 @@ fn every_activation_of_the_exporters_files_is_named() {
     let files = std::fs::read_dir(models()).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
     let is_model = |name: &String| {
-        let ends = [".onnx", ".keras", ".h5", ".json"];
+        let ends = [".onnx", ".tflite", ".keras", ".h5", ".json"];
         ends.iter().any(|end| name.ends_with(end)) && name != "frameworks.json"
     };
     assert_eq!(names.filter(is_model).count(), EXPECTED.len(), "a file isn't tested");
@@ -307,7 +348,7 @@ fn what_is_no_model_is_refused() {
         (b"{\"modelTopology\": {\"node\": []}}", "graph model"),
         (b"PK\x03\x04", "a damaged archive"),
         (b"\x89HDF\r\n\x1a\n", "a damaged HDF5 file"),
-        (b"hello", "not an ONNX, Keras or TensorFlow.js model"),
+        (b"hello", "not an ONNX, Keras, TensorFlow.js or TensorFlow Lite model"),
         // One field that is unknown.
         (b"\x98\x06\x01", "no graph"),
     ] {
@@ -320,6 +361,51 @@ fn what_is_no_model_is_refused() {
         parsed(format!("{{\"class_name\": {deep}").into_bytes())
             .unwrap_err()
             .contains("recursion")
+    );
+}
+
+/// Keras 3 writes a layer for each direction, and Keras 2 one for both.
+#[test]
+fn what_is_computed_twice_counts_twice() {
+    let total = |layers: &[Value]| {
+        let config = json!({"name": "m", "layers": layers, "output_layers": []});
+        let config = json!({"class_name": "Functional", "config": config});
+        let of_js = json!({"modelTopology": config});
+        let model = json!({"model_config": config, "keras_version": "2.15.0"});
+        let [model, of_js] = [model, of_js].map(|model| parsed(model.to_string().into_bytes()).unwrap());
+        let count = |model: &Model| model.totals.iter().map(|total| total.count).collect::<Vec<_>>();
+        assert_eq!(count(&model), count(&of_js));
+        (
+            model.activations.len(),
+            model.to_string().lines().last().unwrap().to_owned(),
+        )
+    };
+    let of = |count: usize| format!("{count} activations: {count} hard_sigmoid, all keras");
+    let called = |mut layer: Value, calls: usize| {
+        layer["inbound_nodes"] = json!(vec![json!([["x", 0, 0, {}]]); calls]);
+        layer
+    };
+    let dense = || layer("Dense", "d", json!({"activation": "hard_sigmoid"}), &[]);
+    assert_eq!(total(&[called(dense(), 2)]), (1, of(2)));
+    let inner = json!({"class_name": "Sequential", "config": {"name": "inner", "layers": [dense()]}});
+    assert_eq!(total(&[called(inner, 3)]), (1, of(3)));
+    let gru = |name: &str| layer("GRU", name, json!({"recurrent_activation": "hard_sigmoid"}), &[]);
+    let both = |config: Value| called(layer("Bidirectional", "b", config, &[]), 2);
+    assert_eq!(total(&[both(json!({"layer": gru("g")}))]), (1, of(4)));
+    let given = json!({"layer": gru("forward"), "backward_layer": gru("backward")});
+    assert_eq!(total(&[both(given)]), (2, of(4)));
+    // Steps are found in each call.
+    let steps = gate(result("x", 0), json!(6));
+    let relu = json!([{"args": [result("add", 0)], "kwargs": {}}, {"args": [result("more", 0)], "kwargs": {}}]);
+    let mut steps = steps;
+    steps[1]["inbound_nodes"] = relu;
+    let again = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["relu", 1, 0]}});
+    steps.push(layer("Add", "more", json!({}), &[result("x", 0), json!(3.0)]));
+    steps.push(layer("Divide", "again", json!({}), &[again, json!(6)]));
+    let (count, line) = total(&steps);
+    assert!(
+        count == 2 && line.starts_with("2 activations: 2 hard_sigmoid, all pytorch"),
+        "{line}"
     );
 }
 
@@ -684,7 +770,7 @@ fn the_bits_are_those_of_the_frameworks() {
 }
 
 /// The number of facts in `frameworks.json`.
-const FACTS: usize = 168;
+const FACTS: usize = 177;
 
 /// Keras's `sparse_sigmoid` tests x on TensorFlow and PyTorch. There y has the bits of presets, and the gradient is
 /// nobody's.
@@ -729,7 +815,23 @@ fn bytes_read<T>(model: Vec<u8>, read: impl FnOnce(Counted) -> T) -> (u64, T) {
     (count.load(Relaxed), result)
 }
 
-/// Models with 32 MiB of weights before and after what is looked for.
+/// A model of TFLite with these weights in place of four, at the end of the file. They are found by the distance to them.
+fn with_weights(mut model: Vec<u8>, weights: &[u8]) -> Vec<u8> {
+    let word = |model: &[u8], at: usize| u32::from_le_bytes(model[at..at + 4].try_into().unwrap()) as usize;
+    let end = model.len();
+    let leads_to_data = |&at: &usize| {
+        let to = at + word(&model, at);
+        to % 4 == 0 && to + 20 <= end && word(&model, to) == 16 && at < to && word(&model, at) < 64
+    };
+    // The first is no weight, but a version.
+    let at = (0..end - 4).step_by(4).filter(leads_to_data).nth(1).unwrap();
+    model[at..at + 4].copy_from_slice(&((end - at) as u32).to_le_bytes());
+    model.extend((weights.len() as u32).to_le_bytes());
+    model.extend(weights);
+    model
+}
+
+/// Models with 16 MiB of weights or more.
 #[test]
 fn weights_are_not_read() {
     const WEIGHTS: usize = 16 << 20;
@@ -759,9 +861,15 @@ fn weights_are_not_read() {
         file.finish().unwrap()
     };
     let onnx = onnx::tests::with_weights(&weights);
-    for (name, model, found) in [("archive", archive, 5), ("HDF5", hdf5, 5), ("ONNX", onnx, 1)] {
+    let tflite = with_weights(read("tflite_float.tflite"), &weights);
+    for (name, model, found) in [
+        ("archive", archive, 5),
+        ("HDF5", hdf5, 5),
+        ("ONNX", onnx, 1),
+        ("TFLite", tflite, 3),
+    ] {
         let size = model.len() as u64;
-        assert!(size > 2 * WEIGHTS as u64, "{name}");
+        assert!(size > WEIGHTS as u64, "{name}");
         let (count, inspected) = bytes_read(model.clone(), |model| read_from(model, &mut beside).unwrap());
         assert_eq!(inspected.activations.len(), found, "{name}");
         assert!(count < 100_000, "{name}: {count} of {size} bytes");
@@ -792,6 +900,10 @@ fn damaged_files_are_read_or_refused() {
         "onnx_written_out.onnx",
         "onnx_quantized_qdq.onnx",
         "onnx_quantized_qoperator.onnx",
+        "tflite_float.tflite",
+        "tflite_int8.tflite",
+        "tflite_steps.tflite",
+        "tflite_keras2.tflite",
     ] {
         let whole = read(name);
         let errors = damaged(&whole, 2000).map(|bytes| read_from(Cursor::new(bytes), &mut beside).err());
@@ -801,6 +913,35 @@ fn damaged_files_are_read_or_refused() {
         assert!(errors.len() > 50, "{name}: {} refused", errors.len());
         assert!(!errors.iter().any(|error| error.contains('\n')), "{name}");
     }
+}
+
+/// What TFLite's converter puts into weights can't be seen, and what it puts into a bias is rounded there.
+#[test]
+fn what_the_converter_has_moved_is_said() {
+    let model = parsed_file("tflite_float.tflite").unwrap();
+    let warnings = model.activations.iter().map(|one| one.warning.is_some());
+    assert_eq!(warnings.collect::<Vec<_>>(), [false, true, false]);
+    let warning = model.activations[1].warning.unwrap();
+    assert!(
+        warning.starts_with("the 3 is in the bias of the layer before"),
+        "{warning}"
+    );
+    assert_eq!(model.note, None);
+    let note = parsed_file("tflite_keras2.tflite").unwrap().note.unwrap();
+    assert!(
+        note.starts_with("StatefulPartitionedCall:0 limits the result of a layer to 0 and 1"),
+        "{note}"
+    );
+    let model = parsed_file("tflite_int8.tflite").unwrap();
+    let note = model.note.as_deref().unwrap();
+    assert!(note.starts_with("the model is quantized"), "{note}");
+    // As the interpreter prints them.
+    let said = model.activations[1].quantized.as_ref().unwrap().text();
+    assert_eq!(
+        said,
+        "x is i8 (scale 0.06217685, zero point 13), y is i8 (scale 0.029314913, zero point -115); \
+         PyTorch has the same 256 bytes; TFLite differs at 3 of 256 x, by up to 1"
+    );
 }
 
 /// A model of Keras 3 on this backend.

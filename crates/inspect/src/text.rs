@@ -1,7 +1,7 @@
 //! A model's activations as text for people.
 
 use super::{
-    activation::{Activation, Model},
+    activation::{Activation, Model, Total},
     computed::{BUT_SIGNS, NONE},
 };
 use hard_sigmoid::HardSigmoid;
@@ -19,11 +19,36 @@ impl fmt::Display for Model {
                 }
             }
         }
+        paragraphs.extend(self.total());
         f.write_str(&paragraphs.join("\n\n"))
     }
 }
 
 impl Model {
+    /// How many activations there are, and of which kinds.
+    fn total(&self) -> Option<String> {
+        let count: usize = self.totals.iter().map(|total| total.count).sum();
+        let what = if count == 1 { "activation" } else { "activations" };
+        let definitions = |total: &Total| match &total.definitions[..] {
+            [] => "no preset".into(),
+            definitions => names(definitions),
+        };
+        let (first, rest) = self.totals.split_first()?;
+        // Those that all have are named once.
+        let have_same = rest.iter().all(|total| total.definitions == first.definitions);
+        let kinds = self.totals.iter().map(|total| match total {
+            Total { count, function, .. } if have_same => format!("{count} {}", function.name()),
+            Total { count, function, .. } => format!("{count} {} ({})", function.name(), definitions(total)),
+        });
+        let kinds: Vec<_> = kinds.collect();
+        let all = match first.definitions.is_empty() {
+            _ if !have_same => String::new(),
+            true => ", with the bits of no preset".into(),
+            false => format!(", all {}", definitions(first)),
+        };
+        Some(format!("{count} {what}: {}{all}", kinds.join(", ")))
+    }
+
     fn table(&self) -> String {
         let made_by = self.made_by.iter().map(|by| format!(", made by {}", plain(by)));
         let mut lines = vec![format!("{}{}", self.format, made_by.collect::<String>())];
@@ -61,10 +86,15 @@ impl Activation {
             }
             definitions => names(definitions),
         };
+        let times = if self.times > 1 {
+            format!(", {} times", self.times)
+        } else {
+            String::new()
+        };
         [
             plain(&self.name),
             self.function.name().into(),
-            plain(&self.written),
+            plain(&self.written) + &times,
             definitions,
         ]
     }

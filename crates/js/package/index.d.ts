@@ -264,6 +264,8 @@ export interface Activation {
   function: "hard_sigmoid" | "hard_swish";
   /** How the file writes it. */
   written: string;
+  /** How often the model computes it: once in each call of its layer, and in each direction of a recurrent layer. */
+  times: number;
   /** Those of a function with a name in a framework; otherwise those with exactly its bits, perhaps none. */
   definitions: string[];
   /** How its gradient differs from that of every definition. */
@@ -287,6 +289,8 @@ export interface Model {
   format: string;
   made_by: string | null;
   activations: Activation[];
+  /** How many there are of each kind. */
+  totals: { function: "hard_sigmoid" | "hard_swish"; definitions: string[]; count: number }[];
   /** What the search may have missed, and where. */
   note: string | null;
   report: string;
@@ -299,7 +303,7 @@ export type FileLike =
   | { readonly size: number; slice(start: number, end: number): { arrayBuffer(): Promise<ArrayBuffer> } };
 
 /**
- * Which hard sigmoids are in this model? It reads ONNX, Keras (.keras, .h5, JSON), and the model.json of TensorFlow.js. `beside` has the
+ * Which hard sigmoids are in this model? It reads ONNX, Keras (.keras, .h5, JSON), TensorFlow Lite, and the model.json of TensorFlow.js. `beside` has the
  * files that lie beside an ONNX model, by the names that the model has for them. The first call loads inspect_bg.wasm.
  */
 export function inspect(model: FileLike, options?: { beside?: Record<string, FileLike> }): Promise<Model>;

@@ -13,7 +13,7 @@ from hard_sigmoid import HardSigmoid, inspect
 ROOT = Path(__file__).resolve().parents[3]
 MODELS = ROOT / "crates/inspect/tests/models"
 COMMAND = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/hard-sigmoid"
-FILES = [path.name for path in sorted(MODELS.iterdir()) if path.suffix in {".onnx", ".keras", ".h5", ".json"}]
+FILES = [path.name for path in sorted(MODELS.iterdir()) if path.suffix in {".onnx", ".tflite", ".keras", ".h5", ".json"}]
 
 
 def command(*arguments):

@@ -16,7 +16,7 @@ fn examples(command: &str) -> Vec<String> {
 #[test]
 fn examples_run_as_written() {
     let folder = folder();
-    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../inspect/tests/models");
     for (from, to) in [
         (golden("pytorch.y.npy"), "y.npy"),
         (golden("pytorch.dx.npy"), "dx.npy"),

@@ -24,6 +24,8 @@ hard_sigmoid: + 3, clip 0 to 6, * 0.16666667
   other roundings: pytorch (at 2,064 of 16,385 x, by up to 6e-8), keras3 (at 2,064 of 16,385 x, by up to 6e-8)
   other functions: keras (by up to 0.08), onnx (by up to 0.08), courbariaux (by up to 0.33), tangent (by up to 0.17), sparse (by up to 0.33)
 
+1 activation: 1 hard_sigmoid, all jax
+
 "
     );
 }
@@ -215,10 +217,7 @@ fn other_kinds_of_files_are_named_with_the_way_on() {
     archive("other.zip", &["read.me"]);
     refuses("other.zip", "an archive without config.json: no Keras model");
     file("model.tflite", b"\x1c\0\0\0TFL3\x14\0\x20\0");
-    refuses(
-        "model.tflite",
-        "a TensorFlow Lite model, which isn't read: python -m tf2onnx.convert --opset 18 --tflite",
-    );
+    refuses("model.tflite", "a damaged TensorFlow Lite model");
     file("x.npy", b"\x93NUMPY\x01\0");
     refuses("x.npy", "a file of tensors, which has no operations");
     file("w.safetensors", b"\x02\0\0\0\0\0\0\0{}");

@@ -71,5 +71,5 @@ fn read(tensor: &Tensor, size: u64, beside: &mut Beside) -> Result<Vec<u8>, Stri
     let offset = value("offset")
         .map_or(Ok(0), str::parse)
         .map_err(|error| cannot(&error))?;
-    skeleton::of_data(&mut BufReader::new(file), offset, size).map_err(|error| cannot(&error))
+    skeleton::first_element(&mut BufReader::new(file), offset, size).map_err(|error| cannot(&error))
 }

@@ -5,6 +5,8 @@ mod inline;
 mod proto;
 mod skeleton;
 
+pub use skeleton::first_element;
+
 use super::{
     Beside, Reader,
     activation::{self, Activation, Model},
@@ -16,7 +18,7 @@ use super::{
 use hard_sigmoid::{Byte, Quantization};
 use prost::Message;
 use proto::{
-    Attribute, FLOAT, GraphProto, INT8, INT32, INT64, ModelProto, Node, Number, OperatorSet, UINT8, is_float,
+    Attribute, FLOAT, GraphProto, INT8, INT32, INT64, ModelProto, Node, Number, OperatorSet, Tensor, UINT8, is_float,
     other_float,
 };
 use std::{
@@ -26,7 +28,7 @@ use std::{
 
 /// Reads a model. Its constants may lie in files beside it.
 pub fn read(mut source: Reader, beside: &mut Beside) -> Result<Model, String> {
-    let other = || "not an ONNX, Keras or TensorFlow.js model, or damaged".to_owned();
+    let other = || "not an ONNX, Keras, TensorFlow.js or TensorFlow Lite model, or damaged".to_owned();
     let skeleton = skeleton::of_model(&mut source).map_err(|error| match error.kind() {
         ErrorKind::InvalidData | ErrorKind::UnexpectedEof => other(),
         _ => error.to_string(),
@@ -38,7 +40,11 @@ pub fn read(mut source: Reader, beside: &mut Beside) -> Result<Model, String> {
         return Err("not a model: it is no Keras file, and as ONNX it has no graph".into());
     };
     let mut found = Found::default();
-    Scope::default().graph(graph, "", &mut found);
+    let mut scope = Scope::default();
+    if model.ir_version >= INPUTS_ARE_DEFAULTS {
+        scope.names.inputs = graph.input.iter().map(|input| input.name.clone()).collect();
+    }
+    scope.graph(graph, "", &mut found);
     if let Some(call) = cut {
         found.miss(Miss::Functions, &call);
     }
@@ -54,8 +60,12 @@ pub fn read(mut source: Reader, beside: &mut Beside) -> Result<Model, String> {
         made_by: (!made_by.is_empty()).then(|| made_by.join(" ")),
         note: found.note(unread.as_deref().unwrap_or_default()),
         activations: found.activations,
+        totals: vec![],
     })
 }
+
+/// From this version of the format on, a caller may replace an initializer that is an input too. Before it, each initializer had to be one.
+const INPUTS_ARE_DEFAULTS: i64 = 4;
 
 #[derive(Default)]
 struct Found {
@@ -68,6 +78,7 @@ struct Found {
 #[derive(Clone, Copy, PartialEq)]
 enum Miss {
     Unread,
+    Replaceable,
     Quantized,
     Functions,
     Limits,
@@ -87,6 +98,9 @@ impl Found {
         let notes = self.missing.iter().map(|(why, node)| match why {
             Miss::Unread => format!(
                 "constants (of {node}, for one) are in {unread}, so hard sigmoids written out with them aren't found"
+            ),
+            Miss::Replaceable => format!(
+                "constants (of {node}, for one) are inputs with a default, which a caller may replace, so hard sigmoids written out with them aren't found"
             ),
             Miss::Quantized => {
                 "the model is quantized, so hard sigmoids written out between quantizations aren't found".into()
@@ -117,8 +131,10 @@ struct Names {
     constants: HashMap<String, Number>,
     /// Other names of a tensor, such as the results of Identity and Cast.
     aliases: HashMap<String, String>,
-    /// Constants in a file that can't be read.
-    unread: HashSet<String>,
+    /// The inputs of the model whose initializers are defaults.
+    inputs: HashSet<String>,
+    /// Constants that aren't known, and why.
+    unknown: HashMap<String, Miss>,
     /// The types of the tensors' elements, where they are known.
     elements: HashMap<String, i32>,
     /// What the bytes stood for that a DequantizeLinear made this tensor of.
@@ -129,6 +145,7 @@ struct Names {
 
 impl Scope {
     fn graph(mut self, graph: &GraphProto, path: &str, found: &mut Found) {
+        let replaceable = std::mem::take(&mut self.names.inputs);
         // The graph's own tensors hide those of the same name around it.
         let inputs = graph.input.iter().map(|input| &input.name);
         let initializers = graph.initializer.iter().map(|tensor| &tensor.name);
@@ -143,8 +160,10 @@ impl Scope {
         let initializers = initializers.map(|tensor| (tensor.name.clone(), tensor.data_type));
         self.names.elements.extend(values.chain(initializers));
         for tensor in &graph.initializer {
-            if tensor.bytes_elsewhere().is_some() {
-                self.names.unread.insert(tensor.name.clone());
+            if replaceable.contains(&tensor.name) {
+                self.names.unknown.insert(tensor.name.clone(), Miss::Replaceable);
+            } else if tensor.bytes_elsewhere().is_some() {
+                self.names.unknown.insert(tensor.name.clone(), Miss::Unread);
             } else if let Some(constant) = tensor.constant() {
                 self.names.constants.insert(tensor.name.clone(), constant);
             }
@@ -181,8 +200,8 @@ impl Scope {
             if node.is_quantized() {
                 found.miss(Miss::Quantized, &name);
             }
-            if self.names.is_unread(node) {
-                self.names.unread.insert(output.clone());
+            if let Some(why) = self.names.unknown(node) {
+                self.names.unknown.insert(output.clone(), why);
                 continue;
             }
             if let Some(constant) = self.names.constant(node) {
@@ -202,13 +221,13 @@ impl Scope {
                     None => found.miss(Miss::NotFinite, &name),
                 }
             }
-            let is_unread = node.input.iter().any(|input| self.names.unread.contains(input));
+            let unknown = node.input.iter().find_map(|input| self.names.unknown.get(input));
             let operation = self.names.operation(node);
-            if is_unread && (operation.is_some() || node.op_type == "Clip") {
-                found.miss(Miss::Unread, &name);
+            if let Some(why) = unknown.filter(|_| operation.is_some() || node.op_type == "Clip") {
+                found.miss(*why, &name);
             }
             let Some(operation) = operation else {
-                if !is_unread && self.names.is_half_limited(node) {
+                if unknown.is_none() && self.names.is_half_limited(node) {
                     found.miss(Miss::Limits, &name);
                 }
                 continue;
@@ -242,7 +261,7 @@ impl Names {
     fn forget(&mut self, name: &str) {
         self.constants.remove(name);
         self.aliases.remove(name);
-        self.unread.remove(name);
+        self.unknown.remove(name);
         self.elements.remove(name);
         self.dequantized.remove(name);
         self.quantized.remove(name);
@@ -351,17 +370,17 @@ impl Names {
         node.op_type == "Clip" && constants.iter().any(is_float) && !others.is_empty()
     }
 
-    /// Whether a node's result is a constant that can't be read.
-    fn is_unread(&self, node: &Node) -> bool {
+    /// Why a node's result isn't known, though it is a constant.
+    fn unknown(&self, node: &Node) -> Option<Miss> {
         match node.op_type.as_str() {
-            "Constant" => node
-                .attribute
-                .iter()
-                .any(|one| one.t.as_ref().is_some_and(|tensor| tensor.bytes_elsewhere().is_some())),
-            "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" | "Cast" | "CastLike" => {
-                node.input.first().is_some_and(|input| self.unread.contains(input))
+            "Constant" => {
+                let mut tensors = node.attribute.iter().filter_map(|one| one.t.as_ref());
+                tensors.find_map(Tensor::bytes_elsewhere).map(|_| Miss::Unread)
             }
-            _ => false,
+            "Identity" | "Reshape" | "Unsqueeze" | "Squeeze" | "Expand" | "Cast" | "CastLike" => {
+                self.unknown.get(node.input.first()?).copied()
+            }
+            _ => None,
         }
     }
 
@@ -541,7 +560,7 @@ impl Node {
                     let beta = takes_beta.then(|| betas.next()).flatten();
                     if activation.eq_ignore_ascii_case("HardSigmoid") {
                         let (alpha, beta) = (*alpha.unwrap_or(&ALPHA), *beta.unwrap_or(&BETA));
-                        let written = format!("{} with HardSigmoid({alpha}, {beta})", self.op_type);
+                        let written = format!("{} with {}", self.op_type, Step::Whole(alpha, beta));
                         let activation = of(Function::HardSigmoid, alpha, beta, written);
                         // burn-onnx takes no GRU with HardSigmoid, and says so.
                         let is_ignored = self.op_type != "GRU" && (alpha, beta) != (ALPHA, BETA);
@@ -552,8 +571,14 @@ impl Node {
                     }
                 }
                 // The two directions of a layer often have the same.
-                all.dedup();
-                all
+                let mut different: Vec<Option<Activation>> = vec![];
+                for activation in all {
+                    match (different.last_mut(), &activation) {
+                        (Some(Some(last)), Some(one)) if last.written == one.written => last.times += 1,
+                        _ => different.push(activation),
+                    }
+                }
+                different
             }
             // Convolutions list the parameters, FusedGemm names them.
             fused
@@ -567,7 +592,7 @@ impl Node {
                 };
                 let alpha = parameter(0, "activation_alpha", ALPHA);
                 let beta = parameter(1, "activation_beta", BETA);
-                let written = format!("{fused} with HardSigmoid({alpha}, {beta})");
+                let written = format!("{fused} with {}", Step::Whole(alpha, beta));
                 vec![of(Function::HardSigmoid, alpha, beta, written)]
             }
             _ => vec![],
@@ -592,6 +617,7 @@ pub mod tests {
     use super::proto::*;
     use super::*;
     use crate::tests::parsed;
+    use hard_sigmoid::{bf16, f16};
 
     fn node(op_type: &str, inputs: &[&str], output: &str) -> Node {
         Node {
@@ -1036,6 +1062,129 @@ pub mod tests {
         let nodes = vec![node("Maybe", &["x"], "z")];
         let functions = [all(), vec![branching]].concat();
         assert_eq!(read(graph(nodes, vec![]), functions).0, ["z/y/h/t/y"]);
+    }
+
+    /// Each call of a function counts, and each direction of a recurrent layer.
+    #[test]
+    fn what_is_computed_twice_counts_twice() {
+        let total = |nodes: Vec<Node>, functions: Vec<FunctionProto>| {
+            let model = ModelProto {
+                graph: Some(graph(nodes, vec![])),
+                functions,
+                ..Default::default()
+            };
+            let model = parsed(model.encode_to_vec()).unwrap();
+            let text = model.to_string();
+            (model.activations.len(), text.lines().last().unwrap().to_owned())
+        };
+        let function = FunctionProto {
+            name: "Gate".into(),
+            input: vec!["a".into()],
+            output: vec!["b".into()],
+            node: vec![node("HardSwish", &["a"], "b")],
+            ..Default::default()
+        };
+        let calls = vec![node("Gate", &["x"], "y"), node("Gate", &["y"], "z")];
+        let of = |count: &str| format!("{count} hard_swish, all affine(0.16666667, 0.5, strict)");
+        assert_eq!(total(calls, vec![function]), (2, of("2 activations: 2")));
+        let layer = |names: &[&str], alphas: &[f32]| {
+            let activations = Attribute {
+                name: "activations".into(),
+                strings: names.iter().map(|name| name.as_bytes().to_vec()).collect(),
+                ..Default::default()
+            };
+            let alphas = Attribute {
+                name: "activation_alpha".into(),
+                floats: alphas.into(),
+                ..Default::default()
+            };
+            total(
+                vec![with(node("GRU", &["x", "w", "r"], "y"), vec![activations, alphas])],
+                vec![],
+            )
+        };
+        let one = ["HardSigmoid", "Tanh"];
+        let both = [one, one].concat();
+        assert_eq!(
+            layer(&one, &[]),
+            (1, "1 activation: 1 hard_sigmoid, all keras or onnx".into())
+        );
+        assert_eq!(
+            layer(&both, &[]),
+            (1, "2 activations: 2 hard_sigmoid, all keras or onnx".into())
+        );
+        assert_eq!(
+            layer(&both, &[0.2, 0.25]),
+            (
+                2,
+                "2 activations: 1 hard_sigmoid (keras or onnx), 1 hard_sigmoid (tangent)".into()
+            )
+        );
+    }
+
+    /// Models in halves have their slopes as the exporter rounded them.
+    #[test]
+    fn slopes_that_were_rounded_to_halves_are_named() {
+        let written = |alpha: f32| {
+            let whole = with(node("HardSigmoid", &["x"], "y"), vec![float("alpha", alpha)]);
+            let whole = said(graph(vec![whole], vec![]));
+            let nodes = vec![
+                node("Mul", &["x", "alpha"], "m"),
+                node("Add", &["m", "half"], "a"),
+                node("Clip", &["a", "zero", "one"], "y"),
+            ];
+            let constants = [("alpha", alpha), ("half", 0.5), ("zero", 0.0), ("one", 1.0)];
+            let steps = said(graph(nodes, constants.map(|(name, value)| scalar(name, value)).into()));
+            assert_eq!(steps["written"], steps["computed"][0]["operations"]);
+            let definition = whole["definitions"].as_array().unwrap().clone();
+            (whole["written"].clone(), steps["written"].clone(), definition)
+        };
+        for (alpha, number, name) in [
+            (f16::from_f64(0.2).to_f32(), "0.19995117", " (0.2 in float16)"),
+            (bf16::from_f64(0.2).to_f32(), "0.20019531", " (0.2 in bfloat16)"),
+            (f16::from_f64(1.0 / 6.0).to_f32(), "0.16662598", " (1/6 in float16)"),
+            (bf16::from_f64(1.0 / 6.0).to_f32(), "0.16699219", " (1/6 in bfloat16)"),
+            (-f16::from_f64(0.2).to_f32(), "-0.19995117", " (-0.2 in float16)"),
+            (0.21, "0.21", ""),
+        ] {
+            let (whole, steps, definition) = written(alpha);
+            assert_eq!(whole, format!("HardSigmoid({number}{name}, 0.5)"));
+            assert_eq!(steps, format!("* {number}{name}, + 0.5, clip 0 to 1"));
+            assert_eq!(definition, [format!("affine({number}, 0.5, strict)")]);
+        }
+    }
+
+    /// An initializer that is an input too is a default, but in old files each initializer had to be one.
+    #[test]
+    fn a_default_of_an_input_is_no_constant() {
+        let found = |ir_version: i64, inputs: &[&str]| {
+            let nodes = vec![
+                node("Mul", &["x", "alpha"], "m"),
+                node("Add", &["m", "half"], "a"),
+                node("Clip", &["a", "zero", "one"], "y"),
+            ];
+            let constants = [("alpha", 0.2), ("half", 0.5), ("zero", 0.0), ("one", 1.0)];
+            let graph = GraphProto {
+                input: inputs.iter().map(|name| ValueInfo::of(name, FLOAT)).collect(),
+                ..graph(nodes, constants.map(|(name, value)| scalar(name, value)).into())
+            };
+            let model = ModelProto {
+                ir_version,
+                graph: Some(graph),
+                ..Default::default()
+            };
+            let model = parsed(model.encode_to_vec()).unwrap();
+            (model.activations.len(), model.note)
+        };
+        assert_eq!(found(4, &["x"]), (1, None));
+        assert_eq!(found(3, &["x", "alpha"]), (1, None));
+        let (count, note) = found(4, &["x", "alpha"]);
+        assert_eq!(count, 0);
+        let note = note.unwrap();
+        assert!(
+            note.starts_with("constants (of m, for one) are inputs with a default"),
+            "{note}"
+        );
     }
 
     #[test]

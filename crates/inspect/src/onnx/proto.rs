@@ -6,6 +6,9 @@ use prost::Message;
 
 #[derive(Clone, Message)]
 pub(super) struct ModelProto {
+    /// The version of the format, not of the operators.
+    #[prost(int64, tag = "1")]
+    pub(super) ir_version: i64,
     #[prost(string, tag = "2")]
     pub(super) producer_name: String,
     #[prost(string, tag = "3")]

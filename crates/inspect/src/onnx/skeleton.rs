@@ -42,7 +42,7 @@ impl Message {
             (Self::Graph, 5) | (Self::Attribute, 5) => Taken::Fields(Self::Tensor),
             (Self::Tensor, 4 | 9 | 10) => Taken::Numbers,
             (Self::Tensor, 5 | 7) => Taken::Varints,
-            (Self::Model, 2 | 3 | 8)
+            (Self::Model, 1..=3 | 8)
             | (Self::Graph, 11..=13)
             | (Self::Function, 1 | 4 | 5 | 10 | 13)
             | (Self::Node, 1..=4 | 7 | 8)
@@ -72,7 +72,7 @@ pub(super) fn of_model(source: &mut Reader) -> io::Result<Vec<u8>> {
 }
 
 /// The first element of data somewhere in a file, if all are equal.
-pub(super) fn of_data(source: &mut Reader, offset: u64, length: u64) -> io::Result<Vec<u8>> {
+pub fn first_element(source: &mut Reader, offset: u64, length: u64) -> io::Result<Vec<u8>> {
     Walk::new(source, offset)?.first(length, Taken::Numbers)
 }
 
@@ -252,6 +252,7 @@ mod tests {
     /// A model in which every field of `proto.rs` is set.
     fn model() -> ModelProto {
         ModelProto {
+            ir_version: 10,
             producer_name: "p".into(),
             producer_version: "1".into(),
             graph: Some(graph(vec![graph(vec![])])),

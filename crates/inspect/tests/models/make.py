@@ -404,7 +404,7 @@ def compiled(**options):
     return run
 
 
-# The names of the ways are those in src/inspect/compilers.rs.
+# The names of the ways are those in src/compilers.rs, and for TFLite in src/tflite/mod.rs.
 GRAPH = "TensorFlow in a graph (tf.function; predict and fit without XLA)"
 MOVED = "TensorFlow in a graph whose optimizer takes the constant to x"
 
@@ -486,7 +486,93 @@ def on_keras2():
     run_named(keras, "Keras 2", ["hard_sigmoid"], with_tensorflow(keras))
 
 
-STEPS = {"torch": with_torch, "quantized": quantized, "keras3": with_keras3, "keras2": with_keras2, "onnx": with_onnx, "on keras2": on_keras2}
+def with_tflite():
+    """A block like MobileNetV3's, in float32 and in 8 bits; hard sigmoids that are written out; and layers of Keras 2."""
+    import contextlib
+    import io
+
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    import tf_keras
+
+    def write(name, converter):
+        path = HERE / name
+        path.write_bytes(converter.convert())
+        with contextlib.redirect_stdout(io.StringIO()) as text:
+            tf.lite.experimental.Analyzer.analyze(model_path=str(path))
+        lines = text.getvalue().replace("TFLite", "\nTFLite").splitlines()
+        path.with_suffix(".txt").write_text("\n".join(line.rstrip() for line in lines if "#" in line) + "\n")
+        return path
+
+    keras.utils.set_random_seed(1)
+    hard_sigmoid = lambda x: keras.layers.ReLU(6.0)(x + 3.0) * (1.0 / 6.0)
+    convolution = lambda name, **options: keras.layers.Conv2D(2, 1, name=name, **options)
+    x = keras.Input((4, 4, 2), batch_size=1, name="x")
+    y = convolution("expand")(x)
+    y = y * hard_sigmoid(y)
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True)(y)
+    gate = convolution("excite")(convolution("squeeze", activation="relu")(gate))
+    y = convolution("project")(y * hard_sigmoid(gate))
+    model = keras.Model(x, keras.layers.Activation("hard_silu")(y))
+    write("tflite_float.tflite", tf.lite.TFLiteConverter.from_keras_model(model))
+
+    rng = np.random.default_rng(1)
+    noise = [[rng.normal(0, 6, (1, 4, 4, 2)).astype(np.float32)] for _ in range(4)]
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: iter(noise)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    write("tflite_int8.tflite", converter)
+
+    tf_keras.utils.set_random_seed(1)
+    dense = tf_keras.layers.Dense(2, activation="hard_sigmoid", name="dense")
+    model = tf_keras.Sequential([tf_keras.layers.Input((2,), batch_size=1), tf_keras.layers.Activation("hard_sigmoid"), dense])
+    write("tflite_keras2.tflite", tf.lite.TFLiteConverter.from_keras_model(model))
+
+    relu6 = tf.nn.relu6
+    outputs = {
+        "quotient": lambda x: relu6(x + 3) / 6,
+        "swish": lambda x: x * relu6(x + 3) / 6,
+        "keras 2": lambda x: tf.clip_by_value(0.2 * x + 0.5, 0.0, 1.0),
+        "binary net": lambda x: tf.clip_by_value((x + 1) / 2, 0.0, 1.0),
+        "minimum last": lambda x: tf.minimum(tf.maximum(0.25 * x + 0.5, 0.0), 1.0),
+        "falling": lambda x: relu6(3 - x) / 6,
+        "where": lambda x: tf.where(x < -3, 0.0, tf.where(x > 3, 1.0, x / 6 + 0.5)),
+        # None of these is one.
+        "relu6": lambda x: relu6(x),
+        "no limit": lambda x: relu6(x + 3) / 5,
+    }
+
+    class Steps(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([1], tf.float32, name="x")])
+        def __call__(self, x):
+            return {name: of(x) for name, of in outputs.items()}
+
+    steps = Steps()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([steps.__call__.get_concrete_function()], steps)
+    path = write("tflite_steps.tflite", converter)
+    kinds, plain = tf.lite.experimental.OpResolverType, {}
+    for way, kind in [
+        ("TFLite with XNNPACK (the default)", kinds.AUTO),
+        ("TFLite without delegates", kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES),
+        ("TFLite's reference kernels", kinds.BUILTIN_REF),
+    ]:
+        interpreter = tf.lite.Interpreter(model_path=str(path), experimental_op_resolver_type=kind)
+        interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], [len(sample())])
+        interpreter.allocate_tensors()
+        run = interpreter.get_signature_runner()
+        results = run(x=sample())
+        names = {name: details["name"] for name, details in run.get_output_details().items()}
+        for name in list(outputs)[:-2]:
+            # All of them do the steps one by one, so the last one stands for each.
+            assert name == "swish" or plain.setdefault(name, results[name].tobytes()) == results[name].tobytes()
+            remember(path.name, names[name], way if name == "swish" else "", results[name], name == "swish")
+
+
+STEPS = {"torch": with_torch, "quantized": quantized, "keras3": with_keras3, "keras2": with_keras2, "onnx": with_onnx, "tflite": with_tflite}
+STEPS |= {"on keras2": on_keras2}
 STEPS |= {f"on {backend}": on_backend(backend) for backend in ["tensorflow", "torch", "jax", "numpy"]}
 
 

@@ -26,7 +26,7 @@ from importlib.metadata import version as _version
 from ._definition import HardSigmoid, presets
 from ._binarize import binarize, pack, straight_through, unpack
 from ._identify import Agreement, Identification, KinkCounts, Match, Ranges, Separation, identify, separation
-from ._inspect import Activation, Computed, Difference, EightBits, Elsewhere, Model, QuantizedBytes, inspect
+from ._inspect import Activation, Computed, Difference, EightBits, Elsewhere, Model, QuantizedBytes, Total, inspect
 from ._quantized import quantized, quantized_table
 from ._webgpu import Binding, Dispatch, Limits, Part, Plan, plan, scalar, wgsl
 
@@ -52,6 +52,7 @@ __all__ = [
     "QuantizedBytes",
     "Ranges",
     "Separation",
+    "Total",
     "binarize",
     "identify",
     "inspect",

@@ -106,6 +106,8 @@ class Activation:
     """``"hard_sigmoid"`` or ``"hard_swish"``."""
     written: str
     """How the file writes it."""
+    times: int
+    """How often the model computes it: once in each call of its layer, and in each direction of a recurrent layer."""
     definitions: tuple[HardSigmoid, ...]
     """Those of a function with a name in a framework; otherwise those with exactly its bits, perhaps none."""
     computed: tuple[Computed, ...]
@@ -124,6 +126,7 @@ class Activation:
             found["name"],
             found["function"],
             found["written"],
+            found["times"],
             tuple(map(HardSigmoid, found["definitions"])),
             tuple(map(Computed._of, found["computed"])),
             found["gradient"],
@@ -131,6 +134,19 @@ class Activation:
             found["dtype"],
             EightBits._of(found["quantized"]) if found["quantized"] else None,
         )
+
+
+@dataclass(frozen=True)
+class Total:
+    """How many activations have the same function and definitions."""
+
+    function: str
+    definitions: tuple[HardSigmoid, ...]
+    count: int
+
+    @classmethod
+    def _of(cls, found: dict[str, Any]) -> Total:
+        return cls(found["function"], tuple(map(HardSigmoid, found["definitions"])), found["count"])
 
 
 @dataclass(frozen=True)
@@ -143,6 +159,8 @@ class Model:
     """The program that made it, where the file says."""
     activations: tuple[Activation, ...]
     """The hard sigmoids and hard swishes, in their order in the file."""
+    totals: tuple[Total, ...]
+    """How many there are of each kind."""
     note: str | None
     """What the search may have missed, and where."""
     report: str = field(repr=False)
@@ -154,8 +172,8 @@ class Model:
 def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> Model:
     """Finds the hard sigmoids and hard swishes in a model, and says which presets have exactly their bits.
 
-    ``model`` is the path of a file, or its bytes. It may be one of ONNX, of Keras (.keras, .h5, JSON), or the model.json of
-    TensorFlow.js. Constants of an ONNX model may lie in files beside it, if it is given by its path. Weights aren't read.
+    ``model`` is the path of a file, or its bytes. It may be one of ONNX, of Keras (.keras, .h5, JSON), of TensorFlow Lite, or the
+    model.json of TensorFlow.js. Constants of an ONNX model may lie in files beside it, if it is given by its path. Weights aren't read.
 
     >>> layer = '{"class_name": "Activation", "config": {"name": "gate", "activation": "hard_sigmoid"}}'
     >>> text = '{"keras_version": "2.21.0", "class_name": "Sequential", "config": {"name": "model", "layers": [%s]}}' % layer
@@ -165,4 +183,11 @@ def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> Model:
     """
     text, report = _native.inspect(model)
     found = json.loads(text)
-    return Model(found["format"], found["made_by"], tuple(map(Activation._of, found["activations"])), found["note"], report)
+    return Model(
+        found["format"],
+        found["made_by"],
+        tuple(map(Activation._of, found["activations"])),
+        tuple(map(Total._of, found["totals"])),
+        found["note"],
+        report,
+    )
