@@ -301,6 +301,9 @@ def test_functional():
     assert hessian.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
     with pytest.raises(NotImplementedError, match="jvp"):
         torch.func.jvp(lambda x: hst.hard_sigmoid(x, "keras"), (x,), (x,))
+    # When PyTorch notices it here too, README.md needn't warn.
+    compiled = torch.compile(lambda x: torch.func.jvp(lambda x: hst.hard_sigmoid(x, "keras"), (x,), (x,)), backend="aot_eager")
+    assert compiled(x)[1].tolist() == [0, 0, 0]
 
 
 def test_modules():

@@ -54,7 +54,7 @@ pub struct Arguments {
     /// The first operand, mostly x
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "X.npy")]
     input: Option<PathBuf>,
-    /// b of a gate. It is repeated along its axes of size 1
+    /// b of a gate. It is repeated along its axes of size 1 (then everything is in memory, and on the CPU)
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "B.npy", requires = "output")]
     gate: Option<PathBuf>,
     /// Upstream gradient, of the same shape as x
@@ -87,7 +87,7 @@ pub struct Arguments {
     /// Where the second result of gate_backward goes
     #[arg(long, value_hint = ValueHint::FilePath, value_name = "DB.npy", requires = "output")]
     db: Option<PathBuf>,
-    /// Lets --output be one of the inputs
+    /// Lets --output and --db be one of the inputs
     #[arg(long, requires = "output")]
     overwrite: bool,
     /// Prints JSON; README.md describes it
@@ -101,7 +101,7 @@ pub struct Arguments {
 }
 
 const AFTER: &str = "\
-Operations (--op). Those in the first part need --preset, or --alpha and --beta; hs is the hard sigmoid:
+Operations (--op). All but the last four need --preset, or --alpha and --beta; hs is the hard sigmoid:
   forward                y = hs(x)                  --input X
   backward               dx                         --input X --grad G
   backward_from_output   dx, from y                 --input Y --grad G
