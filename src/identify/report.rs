@@ -118,16 +118,18 @@ fn most<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
     let compared = nearest.forward.compared;
     let agreeing = compared - found.outliers.len();
     let of_y = nearest.forward.largest.filter(|(_, at)| found.outliers.contains(at));
-    let of_dx = nearest.backward.and_then(|backward| backward.largest);
-    let (at, there) = match (of_y, of_dx) {
-        (Some((_, at)), _) => {
+    let (at, there) = match of_y {
+        Some((_, at)) => {
             let expected = nearest
                 .precision
                 .forward(found.function, nearest.definition, to_single(x[at]));
             (at, format!("y is {}, not {expected}", y[at]))
         }
-        (None, Some((difference, at))) => (at, format!("dx is wrong by {difference:?}")),
-        (None, None) => (found.outliers[0], "y differs".into()),
+        None => {
+            let of_dx = nearest.backward.and_then(|backward| backward.largest);
+            let (difference, at) = of_dx.expect("an outlier differs in y or in dx");
+            (at, format!("dx is wrong by {difference:?}"))
+        }
     };
     let one = match found.outliers.len() {
         1 => format!(", but x[{at}] does not:"),
