@@ -648,9 +648,19 @@ await visit("inspect", { args: GPU, viewport: { width: 1280, height: 900 }, perm
     "n0: in 8 bits, PyTorch has another byte than ONNX Runtime at 0 of 256 x, and TFLite has another byte than ONNX Runtime at 2 of 256 x, by at most 1",
     "node_hardsigmoid: in 8 bits, PyTorch gives y the scale 1/256, with the smallest number as zero point, and TFLite has no such function in 8 bits",
   ]);
-  // What isn't read is said to be, with what to do.
-  await page.locator("#model-file").setInputFiles({ name: "m.tflite", mimeType: "", buffer: Buffer.from("\x1c\0\0\0TFL3 and more", "latin1") });
-  await says(/^m\.tflite: a TensorFlow Lite model, which isn't read: .* writes one that is$/);
+  await page.locator("#model-file").setInputFiles(model("tflite_float.tflite"));
+  await says(/^1 hard sigmoid and 2 hard swishes in tflite_float\.tflite: TensorFlow Lite/);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390);
+  // A layer in both directions has its function twice.
+  const lstm = { class_name: "LSTM", config: { name: "lstm", recurrent_activation: "hard_sigmoid" } };
+  const layers = [{ class_name: "Bidirectional", config: { name: "both", layer: lstm } }];
+  const twice = JSON.stringify({ class_name: "Sequential", keras_version: "2.15.0", backend: "tensorflow", config: { layers } });
+  await page.locator("#model-file").setInputFiles({ name: "twice.json", mimeType: "", buffer: Buffer.from(twice) });
+  await says(/^2 hard sigmoids and 0 hard swishes in twice\.json: /);
+  assert.equal((await rows("#inspect-table"))[1][2], "recurrent_activation: hard_sigmoid, 2 times");
+  // What isn't read is said not to be.
+  await page.locator("#model-file").setInputFiles({ name: "m.json", mimeType: "", buffer: Buffer.from("no model") });
+  await says(/^m\.json: not an ONNX, Keras, .* or damaged$/);
   assert.ok(await page.locator("#inspect-result").isHidden());
 });
 

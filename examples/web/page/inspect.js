@@ -45,15 +45,16 @@ function names(definitions) {
 
 function showFound(found, file) {
   const { report, ...json } = found;
-  const { activations, format, made_by: maker, note } = json;
-  const of = (name) => activations.filter((one) => one.function === name).length;
-  const totals = `${several(of("hard_sigmoid"), "hard sigmoid", "hard sigmoids")} and ${several(of("hard_swish"), "hard swish", "hard swishes")}`;
-  $("inspect-status").textContent = `${totals} in ${file.name}: ${format}${maker ? `, made by ${maker}` : ""}`;
-  const rows = activations.map((one) => [one.name, words(one.function), one.written, names(one.definitions)]);
+  const { activations, totals, format, made_by: maker, note } = json;
+  const of = (name) => totals.filter((one) => one.function === name).reduce((sum, one) => sum + one.count, 0);
+  const all = `${several(of("hard_sigmoid"), "hard sigmoid", "hard sigmoids")} and ${several(of("hard_swish"), "hard swish", "hard swishes")}`;
+  $("inspect-status").textContent = `${all} in ${file.name}: ${format}${maker ? `, made by ${maker}` : ""}`;
+  const times = ({ times }) => (times > 1 ? `, ${times} times` : "");
+  const rows = activations.map((one) => [one.name, words(one.function), `${one.written}${times(one)}`, names(one.definitions)]);
   fill("inspect-table", ["where", "function", "written as", "name here"], rows);
   // Many activations have the same results.
-  const all = activations.flatMap((one) => one.computed.map((computed) => [`${one.function} ${JSON.stringify(computed)}`, one.function, computed]));
-  const distinct = [...new Map(all.map(([key, ...rest]) => [key, rest])).values()];
+  const results = activations.flatMap((one) => one.computed.map((computed) => [`${one.function} ${JSON.stringify(computed)}`, one.function, computed]));
+  const distinct = [...new Map(results.map(([key, ...rest]) => [key, rest])).values()];
   const computed = distinct.map(([name, { operations, computed_by: who, compared, exact, roundings }]) => [
     `${words(name)}: ${operations}`,
     who.join("; ") || "any",
