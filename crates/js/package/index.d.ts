@@ -199,7 +199,7 @@ export interface Identification {
   verdict: "preset" | "one_of" | "affine" | "most" | "underdetermined" | "unknown";
   /** None, one, or several that the data can't tell apart. */
   definitions: string[];
-  /** By how much y and dx may be off: 0 if the bits tell, else `atol`, rounded to float32. `"most"` may have a larger one. */
+  /** By how much y and dx may be off: 0 if the bits tell, else `atol`. `"most"` may have a larger one. */
   within: number;
   /** The elements that don't agree, at most a tenth, if the verdict is `"most"`. */
   outliers: number[];
