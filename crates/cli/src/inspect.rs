@@ -6,10 +6,11 @@ use crate::{
     outcome::{Outcome, complain},
 };
 use clap::Args;
-use hard_sigmoid_inspect::{Error, Model, read, read_from};
+use hard_sigmoid_inspect::{Model, read, read_from};
 use serde::Serialize;
 use std::{
-    io::{self, Write, stdin},
+    fs::File,
+    io::{self, Read, Write, stdin},
     path::{Path, PathBuf},
 };
 
@@ -58,7 +59,11 @@ enum Found {
 pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     npy::check_one_stdin(arguments.models.iter())?;
     let report = |path: &PathBuf| {
-        let found = if path.as_os_str() == "-" { piped() } else { file(path) };
+        let found = match path.metadata() {
+            _ if path.as_os_str() == "-" => of_stream(stdin()),
+            Ok(found) if !found.is_file() && !found.is_dir() => of_pipe(path),
+            _ => read(path).map_err(|error| error.to_string()),
+        };
         Report {
             file: path.display().to_string(),
             found: found.map_or_else(|error| Found::Nothing { error }, Found::Model),
@@ -86,21 +91,18 @@ pub fn run(arguments: &Arguments, out: &mut Out) -> Outcome {
     Err(last.into())
 }
 
-fn file(path: &Path) -> Result<Model, String> {
-    read(path).map_err(|error: Error| error.to_string())
+/// Reads a model from a pipe that has a path, such as one of a shell.
+fn of_pipe(path: &Path) -> Result<Model, String> {
+    of_stream(File::open(path).map_err(|error| error.to_string())?)
 }
 
-/// The most bytes of standard input in memory; more are kept in a file.
+/// The most bytes of a stream in memory; more are kept in a file.
 const MOST_BYTES: usize = 64 << 20;
 
-/// Reads a model from standard input, which may not seek.
-fn piped() -> Result<Model, String> {
+/// Reads a model from a stream, which may not seek.
+fn of_stream(mut stream: impl Read) -> Result<Model, String> {
     let mut copy = tempfile::spooled_tempfile(MOST_BYTES);
-    io::copy(&mut stdin(), &mut copy).map_err(|error| error.to_string())?;
-    let no_place = |_: &str| {
-        Err(io::Error::other(
-            "standard input has no place: give the model as a file",
-        ))
-    };
+    io::copy(&mut stream, &mut copy).map_err(|error| error.to_string())?;
+    let no_place = |_: &str| Err(io::Error::other("a stream has no place: give the model as a file"));
     read_from(copy, &mut { no_place }).map_err(|error| error.to_string())
 }

@@ -4,7 +4,7 @@ use super::function::Function;
 use hard_sigmoid::{HardSigmoid, KinkRule, Quantization, QuantizationError, Quantized, Rounding, Unary};
 use serde::Serialize;
 
-/// An activation between a DequantizeLinear and a QuantizeLinear.
+/// An activation between a DequantizeLinear and a QuantizeLinear, or HARD_SWISH of bytes in TFLite.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EightBits {
     /// The operand.

@@ -221,6 +221,29 @@ const EXPECTED: &[(&str, &str, Rows)] = &[
         "TensorFlow Lite, version 3",
         &[("sequential/activation/clip_by_value", "keras onnx")],
     ),
+    (
+        "tflite_half.tflite",
+        "TensorFlow Lite, version 3",
+        &[("sequential/activation/clip_by_value", "affine(0.19995117, 0.5, strict)")],
+    ),
+    (
+        "tflite_lstm.tflite",
+        "TensorFlow Lite, version 3",
+        &[
+            (
+                "sequential_1/lstm/while_body/sequential_1/lstm/while/lstm_cell/clip_by_value",
+                "keras onnx",
+            ),
+            (
+                "sequential_1/lstm/while_body/sequential_1/lstm/while/lstm_cell/clip_by_value_1",
+                "keras onnx",
+            ),
+            (
+                "sequential_1/lstm/while_body/sequential_1/lstm/while/lstm_cell/clip_by_value_2",
+                "keras onnx",
+            ),
+        ],
+    ),
     ("keras2.keras", ".keras archive", KERAS2),
     ("keras2.h5", "Keras HDF5", KERAS2),
     ("keras2.json", "Keras JSON", KERAS2),
@@ -904,6 +927,8 @@ fn damaged_files_are_read_or_refused() {
         "tflite_int8.tflite",
         "tflite_steps.tflite",
         "tflite_keras2.tflite",
+        "tflite_half.tflite",
+        "tflite_lstm.tflite",
     ] {
         let whole = read(name);
         let errors = damaged(&whole, 2000).map(|bytes| read_from(Cursor::new(bytes), &mut beside).err());

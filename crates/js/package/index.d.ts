@@ -274,7 +274,7 @@ export interface Activation {
   warning: string | null;
   /** The type in which the model computes it, though it was compared as if in float32; null if that is float32 or not known. */
   dtype: "float64" | "float16" | "bfloat16" | null;
-  /** What it is in 8 bits, if it is one operator between DequantizeLinear and QuantizeLinear. */
+  /** What it is in 8 bits, if it is one operator between DequantizeLinear and QuantizeLinear, or HARD_SWISH of bytes in TFLite. */
   quantized: {
     x: QuantizedBytes;
     y: QuantizedBytes;

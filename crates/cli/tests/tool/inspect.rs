@@ -3,6 +3,8 @@
 use crate::{command, refused, succeeded, text, tool};
 use serde_json::{Value, json};
 use std::path::Path;
+#[cfg(unix)]
+use std::{io::Write, process::Stdio};
 
 fn models() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../inspect/tests/models")
@@ -259,9 +261,24 @@ fn a_model_without_any_is_the_answer_no() {
 
 #[test]
 fn a_model_may_come_from_standard_input() {
-    let mut command = command(&models(), "inspect -");
-    command.stdin(std::fs::File::open(models().join("keras3.json")).unwrap());
-    let piped = succeeded(&command.output().unwrap());
+    let mut from_file = command(&models(), "inspect -");
+    from_file.stdin(std::fs::File::open(models().join("keras3.json")).unwrap());
+    let piped = succeeded(&from_file.output().unwrap());
     let named = succeeded(&tool(&models(), "inspect keras3.json"));
     assert_eq!(piped, named.replacen("keras3.json", "-", 1));
+    // Through a pipe with a path, as a shell makes it for <(command).
+    #[cfg(unix)]
+    {
+        let mut of_pipe = command(&models(), "inspect /dev/stdin");
+        let mut child = of_pipe.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let model = std::fs::read(models().join("keras3.json")).unwrap();
+        child.stdin.take().unwrap().write_all(&model).unwrap();
+        let piped = succeeded(&child.wait_with_output().unwrap());
+        assert_eq!(piped, named.replacen("keras3.json", "/dev/stdin", 1));
+    }
+    let mut without_place = command(&models(), "inspect -");
+    without_place.stdin(std::fs::File::open(models().join("onnx_external.onnx")).unwrap());
+    let output = text(&without_place.output().unwrap().stdout);
+    let why = "onnx_external.bin, which can't be read (a stream has no place: give the model as a file)";
+    assert!(output.contains(why), "{output}");
 }

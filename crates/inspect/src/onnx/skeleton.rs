@@ -153,7 +153,7 @@ impl<'a> Walk<'a> {
         if length == 0 || length > MOST_CONSTANT {
             return Ok(first);
         }
-        let end = self.at + length;
+        let end = self.at.checked_add(length).ok_or_else(damaged)?;
         match taken {
             Taken::Varints => drop(self.varint(&mut first)?),
             _ => self.bytes(length.min(8) as usize, &mut first)?,

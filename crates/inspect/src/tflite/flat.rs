@@ -72,7 +72,7 @@ impl File {
     }
 
     /// Where a table's field is.
-    fn field(&mut self, table: Table, number: u64) -> io::Result<Option<u64>> {
+    pub fn field(&mut self, table: Table, number: u64) -> io::Result<Option<u64>> {
         let back = i64::from(i32::from_le_bytes(self.bytes(table.0)?));
         let layout = table.0.checked_add_signed(-back).ok_or_else(damaged)?;
         let fields = u16::from_le_bytes(self.bytes(layout)?);

@@ -444,3 +444,42 @@ fn operation(code: i32) -> Option<Operation> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    fn source(bytes: &[u8]) -> Reader {
+        Reader::new(Box::new(Cursor::new(bytes.to_vec())))
+    }
+
+    /// An operator's number is the larger one of two fields.
+    #[test]
+    fn operators_may_have_a_number_beyond_127() {
+        let whole = include_bytes!("../../tests/models/tflite_steps.tflite");
+        let found = |bytes: &[u8]| {
+            let model = read(source(bytes), bytes.len() as u64).unwrap();
+            model.activations.into_iter().map(|one| one.written).collect::<Vec<_>>()
+        };
+        let with_relu_as = |code: i32| {
+            let mut file = File::new(source(whole), whole.len() as u64);
+            let model = file.root(0).unwrap();
+            let mut codes = file.tables(model, 1).unwrap().into_iter();
+            let relu = codes
+                .find(|&code| file.number(code, 0).unwrap() == [op::RELU as u8])
+                .unwrap();
+            let [old, new] = [0, 3].map(|field| file.field(relu, field).unwrap().unwrap() as usize);
+            let mut bytes = whole.to_vec();
+            bytes[old] = code.min(127) as u8;
+            bytes[new..new + 4].copy_from_slice(&code.to_le_bytes());
+            found(&bytes)
+        };
+        let all = found(whole);
+        assert_eq!(with_relu_as(op::RELU), all);
+        // It limits by 1 once more.
+        assert_eq!(with_relu_as(op::RELU_0_TO_1), all);
+        // Without it the lower limit is missing.
+        assert!(with_relu_as(op::RELU_0_TO_1 + 1).len() < all.len());
+    }
+}

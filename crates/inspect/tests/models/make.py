@@ -487,7 +487,8 @@ def on_keras2():
 
 
 def with_tflite():
-    """A block like MobileNetV3's, in float32 and in 8 bits; hard sigmoids that are written out; and layers of Keras 2."""
+    """A block like MobileNetV3's, in float32 and in 8 bits; layers of Keras 2, also with constants in halves
+    and in a loop; and hard sigmoids that are written out."""
     import contextlib
     import io
 
@@ -530,6 +531,15 @@ def with_tflite():
     dense = tf_keras.layers.Dense(2, activation="hard_sigmoid", name="dense")
     model = tf_keras.Sequential([tf_keras.layers.Input((2,), batch_size=1), tf_keras.layers.Activation("hard_sigmoid"), dense])
     write("tflite_keras2.tflite", tf.lite.TFLiteConverter.from_keras_model(model))
+    # Its constants are float16, and become float32 in the model.
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    write("tflite_half.tflite", converter)
+    # Its gates are in the body of a loop.
+    lstm = tf_keras.layers.LSTM(2, recurrent_activation="hard_sigmoid", name="lstm")
+    model = tf_keras.Sequential([tf_keras.layers.Input((6, 2), batch_size=1), lstm])
+    write("tflite_lstm.tflite", tf.lite.TFLiteConverter.from_keras_model(model))
 
     relu6 = tf.nn.relu6
     outputs = {

@@ -83,7 +83,7 @@ class Elsewhere:
 
 @dataclass(frozen=True)
 class EightBits:
-    """An activation between a DequantizeLinear and a QuantizeLinear."""
+    """An activation between a DequantizeLinear and a QuantizeLinear, or HARD_SWISH of bytes in TFLite."""
 
     x: QuantizedBytes
     y: QuantizedBytes
@@ -118,7 +118,7 @@ class Activation:
     dtype: str | None
     """The type in which the model computes it, though it was compared as if in float32; None if that is float32 or not known."""
     quantized: EightBits | None
-    """What it is in 8 bits, if it is one operator between DequantizeLinear and QuantizeLinear."""
+    """What it is in 8 bits, if it is one operator between DequantizeLinear and QuantizeLinear, or HARD_SWISH of bytes in TFLite."""
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Activation:
