@@ -491,6 +491,16 @@ mod tests {
         Reader::new(Box::new(Cursor::new(bytes.to_vec())))
     }
 
+    /// A hostile file may refer to one part many times.
+    #[test]
+    fn what_is_shared_too_often_is_damage() {
+        let whole = include_bytes!("../../tests/models/tflite_steps.tflite");
+        let mut file = File::new(source(whole), whole.len() as u64);
+        let model = file.root(0).unwrap();
+        let times = (0..1 << 20).take_while(|_| file.tables(model, 4).is_ok()).count();
+        assert!((16..1 << 20).contains(&times), "{times}");
+    }
+
     /// An operator's number is the larger one of two fields.
     #[test]
     fn operators_may_have_a_number_beyond_127() {
