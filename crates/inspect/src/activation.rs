@@ -28,7 +28,7 @@ pub struct Activation {
     pub computed: Vec<Computed>,
     /// How its gradient differs from that of the definitions.
     pub gradient: Option<&'static str>,
-    /// Who computes another function than the file says.
+    /// Who computes another function than the file says, or what makes its bits others.
     pub warning: Option<&'static str>,
     /// The type in which the model computes it. None if it is float32, or not known.
     pub dtype: Option<&'static str>,

@@ -270,7 +270,7 @@ export interface Activation {
   definitions: string[];
   /** How its gradient differs from that of every definition. */
   gradient: string | null;
-  /** Who computes another function than the file says. */
+  /** Who computes another function than the file says, or what makes its bits others. */
   warning: string | null;
   /** The type in which the model computes it, though it was compared as if in float32; null if that is float32 or not known. */
   dtype: "float64" | "float16" | "bfloat16" | null;

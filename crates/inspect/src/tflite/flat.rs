@@ -11,12 +11,15 @@ use std::{
 
 const PAGE: u64 = 4096;
 
-/// The most elements of a vector of tables or indices. No model has so many.
-const MOST: u64 = 1 << 20;
+/// How many times a file's length all vectors and texts that are read may take. Parts may be shared, as few are in real files; a hostile
+/// one could share so many that they don't fit in memory.
+const MOST_SHARED: u64 = 16;
 
 pub struct File {
     pub source: Reader,
     pub length: u64,
+    /// How many bytes of vectors and texts may still be read.
+    left: u64,
     pages: HashMap<u64, Vec<u8>>,
 }
 
@@ -36,6 +39,7 @@ impl File {
         Self {
             source,
             length,
+            left: length.saturating_mul(MOST_SHARED),
             pages: HashMap::new(),
         }
     }
@@ -110,22 +114,26 @@ impl File {
         Ok(Vector { at, length })
     }
 
-    fn few(&mut self, table: Table, number: u64) -> io::Result<Vector> {
+    /// Takes bytes from those that may still be read.
+    fn take(&mut self, bytes: u64) -> io::Result<()> {
+        self.left = self.left.checked_sub(bytes).ok_or_else(damaged)?;
+        Ok(())
+    }
+
+    /// A vector whose elements are all read.
+    fn words(&mut self, table: Table, number: u64) -> io::Result<Vector> {
         let vector = self.vector(table, number, 4)?;
-        if vector.length > MOST {
-            Err(damaged())
-        } else {
-            Ok(vector)
-        }
+        self.take(4 * vector.length)?;
+        Ok(vector)
     }
 
     pub fn tables(&mut self, table: Table, number: u64) -> io::Result<Vec<Table>> {
-        let Vector { at, length } = self.few(table, number)?;
+        let Vector { at, length } = self.words(table, number)?;
         (0..length).map(|i| self.follow(at + 4 * i).map(Table)).collect()
     }
 
     pub fn integers(&mut self, table: Table, number: u64) -> io::Result<Vec<i32>> {
-        let Vector { at, length } = self.few(table, number)?;
+        let Vector { at, length } = self.words(table, number)?;
         (0..length)
             .map(|i| self.bytes(at + 4 * i).map(i32::from_le_bytes))
             .collect()
@@ -140,7 +148,9 @@ impl File {
     /// A text; what is beyond a page is left out.
     pub fn text(&mut self, table: Table, number: u64) -> io::Result<String> {
         let Vector { at, length } = self.vector(table, number, 1)?;
-        let bytes = (0..length.min(PAGE)).map(|i| self.bytes::<1>(at + i).map(|[byte]| byte));
+        let length = length.min(PAGE);
+        self.take(length)?;
+        let bytes = (0..length).map(|i| self.bytes::<1>(at + i).map(|[byte]| byte));
         let bytes: Vec<u8> = bytes.collect::<io::Result<_>>()?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

@@ -30,6 +30,7 @@ pub fn read(source: Reader, length: u64) -> Result<Model, String> {
 const FLOAT32: i8 = 0;
 const FLOAT16: i8 = 1;
 const UINT8: i8 = 3;
+const BOOL: i8 = 6;
 const INT16: i8 = 7;
 const INT8: i8 = 9;
 
@@ -74,6 +75,25 @@ struct Tensor {
     table: Table,
     element: i8,
     name: String,
+}
+
+struct Operator {
+    table: Table,
+    code: i32,
+    inputs: Vec<i32>,
+    outputs: Vec<i32>,
+}
+
+/// What is known of the tensors in a graph.
+#[derive(Default)]
+struct Scope {
+    path: String,
+    tensors: Vec<Tensor>,
+    flow: Flow,
+    /// Halves that the model turns into constants in float32, by the tensors that they become.
+    dequantized: HashMap<i32, f32>,
+    /// The results of layers with weights.
+    layers: HashSet<String>,
 }
 
 /// What may be missing, and the first operator where it is.
@@ -200,92 +220,109 @@ impl Inspector {
         let mut operators = vec![];
         for table in self.file.tables(graph, 3)? {
             let code = u32::from_le_bytes(self.file.number(table, 0)?);
-            let code = *self.codes.get(code as usize).ok_or_else(damaged)?;
-            operators.push((
+            operators.push(Operator {
                 table,
-                code,
-                self.file.integers(table, 1)?,
-                self.file.integers(table, 2)?,
-            ));
+                code: *self.codes.get(code as usize).ok_or_else(damaged)?,
+                inputs: self.file.integers(table, 1)?,
+                outputs: self.file.integers(table, 2)?,
+            });
         }
-        let mut flow = Flow::default();
         let outputs = self.file.integers(graph, 2)?;
-        let uses = operators.iter().flat_map(|(_, _, inputs, _)| inputs).chain(&outputs);
+        let uses = operators.iter().flat_map(|one| &one.inputs).chain(&outputs);
         let uses: Vec<String> = uses.map(ToString::to_string).collect();
-        flow.enter(uses.iter().map(String::as_str));
-        // Halves that the model turns into constants in float32, by the tensors that they become.
-        let mut dequantized = HashMap::new();
-        // The results of layers with weights.
-        let mut layers = HashSet::new();
-        for (table, code, inputs, outputs) in operators {
-            let (Some(&input), Some(&output)) = (inputs.first(), outputs.first()) else {
-                continue;
-            };
-            let tensor = |i: i32| usize::try_from(i).ok().and_then(|i| tensors.get(i));
-            let (Some(x), Some(y)) = (tensor(input), tensor(output)) else {
-                continue;
-            };
-            let name = format!("{path}{}", y.name);
-            if code == op::DEQUANTIZE {
-                dequantized.extend(self.constant(x)?.map(|constant| (output, constant)));
-            }
-            if code == op::HARD_SWISH {
+        let mut scope = Scope {
+            path: path.into(),
+            tensors,
+            ..Default::default()
+        };
+        scope.flow.enter(uses.iter().map(String::as_str));
+        operators.into_iter().try_for_each(|one| self.operator(&mut scope, one))
+    }
+
+    fn operator(&mut self, scope: &mut Scope, operator: Operator) -> io::Result<()> {
+        let Operator {
+            table,
+            code,
+            inputs,
+            outputs,
+        } = operator;
+        let (Some(&input), Some(&output)) = (inputs.first(), outputs.first()) else {
+            return Ok(());
+        };
+        let tensor = |i: i32| usize::try_from(i).ok().and_then(|i| scope.tensors.get(i));
+        let (Some(x), Some(y)) = (tensor(input), tensor(output)) else {
+            return Ok(());
+        };
+        let name = format!("{}{}", scope.path, y.name);
+        let operation = operation(code);
+        match (code, y.element) {
+            (op::HARD_SWISH, _) => {
                 let hard_swish = self.hard_swish(name, x, y)?;
                 self.found.push(hard_swish);
-                continue;
+                return Ok(());
             }
-            let is_quantized = matches!(y.element, UINT8 | INT8 | INT16);
-            let dtype = match y.element {
-                FLOAT32 => None,
-                FLOAT16 => Some("float16"),
-                _ if operation(code).is_some() && is_quantized => {
-                    self.notes.quantized = true;
-                    continue;
-                }
-                // Comparisons give truth values.
-                _ if matches!(operation(code), Some(Operation::Compare(_) | Operation::Not)) => None,
-                _ => continue,
-            };
-            let fused = self.fused(table, code)?;
-            let result = output.to_string();
-            let before = format!("{result} before its activation");
-            let to = if fused.is_some() { &before } else { &result };
-            let operation = operation(code);
-            if let Some(operation) = &operation {
-                let mut operands = vec![];
-                for &i in &inputs {
-                    let known = dequantized.get(&i).copied();
-                    let constant = match (known, tensor(i)) {
-                        (None, Some(tensor)) => self.constant(tensor)?,
-                        _ => known,
-                    };
-                    operands.push(constant.map_or_else(|| Operand::Tensor(i.to_string()), Operand::Constant));
-                }
-                self.apply(&mut flow, &name, operation, &operands, to, dtype);
-            } else if is_layer(code) {
-                layers.insert(to.clone());
+            (op::DEQUANTIZE, _) => {
+                let constant = self.constant(x)?;
+                scope.dequantized.extend(constant.map(|constant| (output, constant)));
             }
-            if let Some((low, high)) = fused {
-                // The converter adds constants to the bias of a layer before them. With the limits 0 and 6 that is 3.
-                let limit = Step::Limit(low, high);
-                let is_in_bias = layers.contains(&before) && (low, high) == (0.0, 6.0);
-                let steps = if is_in_bias {
-                    vec![Step::Add(3.0), limit]
-                } else {
-                    vec![limit]
+            (_, UINT8 | INT8 | INT16) => {
+                self.notes.quantized |= operation.is_some();
+                return Ok(());
+            }
+            // Comparisons give truth values. Integers are indices.
+            (_, FLOAT32 | FLOAT16 | BOOL) => {}
+            _ => return Ok(()),
+        }
+        let dtype = (y.element == FLOAT16).then_some("float16");
+        let fused = self.fused(table, code)?;
+        let result = output.to_string();
+        let before = format!("{result} before its activation");
+        let to = if fused.is_some() { &before } else { &result };
+        if let Some(operation) = &operation {
+            let mut operands = vec![];
+            for &i in &inputs {
+                let known = scope.dequantized.get(&i).copied();
+                let constant = match (known, tensor(i)) {
+                    (None, Some(tensor)) => self.constant(tensor)?,
+                    _ => known,
                 };
-                let steps = Operation::Steps(steps);
-                self.apply(&mut flow, &name, &steps, &[Operand::Tensor(before)], &result, dtype);
+                operands.push(constant.map_or_else(|| Operand::Tensor(i.to_string()), Operand::Constant));
             }
-            let Some((_, steps)) = flow.steps(&result).filter(|(first, _)| layers.contains(*first)) else {
-                continue;
+            self.apply(&mut scope.flow, &name, operation, &operands, to, dtype);
+        } else if is_layer(code) {
+            scope.layers.insert(to.clone());
+        }
+        if let Some((low, high)) = fused {
+            // The converter adds constants to the bias of a layer before them. With the limits 0 and 6 that is 3.
+            let limit = Step::Limit(low, high);
+            let is_in_bias = scope.layers.contains(&before) && (low, high) == (0.0, 6.0);
+            let steps = if is_in_bias {
+                vec![Step::Add(3.0), limit]
+            } else {
+                vec![limit]
             };
-            let completed = self.found.last_mut().filter(|one| one.name == name);
-            match (&steps[..], completed) {
-                ([Step::Limit(0.0, 1.0)], None) => drop(self.notes.in_weights.get_or_insert(name)),
-                ([Step::Add(3.0), Step::Limit(0.0, 6.0), ..], Some(activation)) => activation.warning = Some(IN_BIAS),
-                _ => {}
-            }
+            let steps = Operation::Steps(steps);
+            self.apply(
+                &mut scope.flow,
+                &name,
+                &steps,
+                &[Operand::Tensor(before)],
+                &result,
+                dtype,
+            );
+        }
+        let Some((_, steps)) = scope
+            .flow
+            .steps(&result)
+            .filter(|(first, _)| scope.layers.contains(*first))
+        else {
+            return Ok(());
+        };
+        let completed = self.found.last_mut().filter(|one| one.name == name);
+        match (&steps[..], completed) {
+            ([Step::Limit(0.0, 1.0)], None) => drop(self.notes.in_weights.get_or_insert(name)),
+            ([Step::Add(3.0), Step::Limit(0.0, 6.0), ..], Some(activation)) => activation.warning = Some(IN_BIAS),
+            _ => {}
         }
         Ok(())
     }
@@ -452,6 +489,16 @@ mod tests {
 
     fn source(bytes: &[u8]) -> Reader {
         Reader::new(Box::new(Cursor::new(bytes.to_vec())))
+    }
+
+    /// A hostile file may refer to one part many times.
+    #[test]
+    fn what_is_shared_too_often_is_damage() {
+        let whole = include_bytes!("../../tests/models/tflite_steps.tflite");
+        let mut file = File::new(source(whole), whole.len() as u64);
+        let model = file.root(0).unwrap();
+        let times = (0..1 << 20).take_while(|_| file.tables(model, 4).is_ok()).count();
+        assert!((16..1 << 20).contains(&times), "{times}");
     }
 
     /// An operator's number is the larger one of two fields.

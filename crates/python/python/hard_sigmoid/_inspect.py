@@ -114,7 +114,7 @@ class Activation:
     gradient: str | None
     """How its gradient differs from that of every definition."""
     warning: str | None
-    """Who computes another function than the file says."""
+    """Who computes another function than the file says, or what makes its bits others."""
     dtype: str | None
     """The type in which the model computes it, though it was compared as if in float32; None if that is float32 or not known."""
     quantized: EightBits | None
