@@ -6,7 +6,10 @@ use super::{
     precision::Precision,
     result::{Agreement, KinkCounts, Match, NEAR, is_few},
 };
-use crate::math::{definition::HardSigmoid, dtype::DType};
+use crate::math::{
+    definition::{HardSigmoid, KinkRule},
+    dtype::DType,
+};
 use std::{borrow::Cow, ops::Range};
 
 /// A gradient that goes with `x`.
@@ -173,8 +176,14 @@ impl<'a> Data<'a> {
     }
 
     pub(super) fn best_matches(&self) -> Vec<Match> {
-        let presets = HardSigmoid::PRESETS.iter();
-        presets.map(|preset| self.best_match(preset.definition)).collect()
+        let presets = HardSigmoid::PRESETS.iter().map(|preset| preset.definition);
+        // ONNX's HardSwish, and what PyTorch's exporter makes of its own.
+        let of_onnx = HardSigmoid::affine(1.0 / 6.0, 0.5, KinkRule::Strict).ok();
+        let of_onnx = of_onnx.filter(|_| self.function == Function::HardSwish);
+        presets
+            .chain(of_onnx)
+            .map(|definition| self.best_match(definition))
+            .collect()
     }
 
     /// The smallest and the largest finite `x`.
@@ -312,12 +321,21 @@ impl<'a> Data<'a> {
         all
     }
 
+    /// How much a rounding may change a result: half floats of a hard swish may be large.
+    pub(super) fn rounding(&self, of: &Match) -> f32 {
+        let epsilon = match self.doubles {
+            Some(_) => f64::EPSILON as f32,
+            None => of.precision.output.epsilon(),
+        };
+        match (self.function, self.span()) {
+            (Function::HardSwish, Some((_, high))) => epsilon * high.max(1.0),
+            _ => epsilon,
+        }
+    }
+
     /// The elements that are far from a match while all others are near it, and how near those are. `None` if they aren't few.
     pub(super) fn outliers(&self, nearest: &Match) -> Option<(Vec<usize>, f32)> {
-        let rounding = match self.doubles {
-            Some(_) => f64::EPSILON as f32,
-            None => nearest.precision.output.epsilon(),
-        };
+        let rounding = self.rounding(nearest);
         let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
         let larger = larger.filter(|&limit| limit > self.atol && limit >= rounding);
         let limits: Vec<_> = std::iter::once(self.atol).chain(larger).collect();

@@ -27,6 +27,7 @@ pub use separation::{Separation, Undecided, separation};
 use data::{Data, Singles};
 use result::{Certainty, nearest};
 use search::Found;
+use std::cmp::Ordering;
 
 /// Compares `y` with what each preset gives for `x`, and `dx` with its gradient for the upstream gradient `g`, if those
 /// are given. Widen half floats to `f32` first.
@@ -35,7 +36,7 @@ use search::Found;
 /// hard swishes that arrive as zero. Numbers may have been rounded to half floats on their way, after each operation, or by a fused
 /// multiply-add, or computed in float64: see [`Precision`]. If no preset agrees, `alpha` and `beta` of
 /// [`HardSigmoid::affine`](crate::HardSigmoid::affine) are searched. If there are none either, `y` is compared with the hard swish
-/// of each preset. If all elements but a few agree, the verdict is [`Verdict::Most`].
+/// of each preset, and of ONNX's 1/6·x + 1/2. If all elements but a few agree, the verdict is [`Verdict::Most`].
 /// Empty data, or data with only NaN, agrees with every preset.
 ///
 /// # Errors
@@ -112,12 +113,11 @@ pub fn identify_within<T: Real>(
         return Ok(hard_sigmoid);
     }
     let hard_swish = of_function(singles.data(Function::HardSwish), atol);
-    Ok(
-        match hard_swish.verdict.certainty() > hard_sigmoid.verdict.certainty() {
-            true => hard_swish,
-            false => hard_sigmoid,
-        },
-    )
+    let is_surer = match hard_swish.verdict.certainty().cmp(&hard_sigmoid.verdict.certainty()) {
+        Ordering::Equal => hard_swish.is_nearly() && hard_swish.is_nearer_than(&hard_sigmoid),
+        other => other == Ordering::Greater,
+    };
+    Ok(if is_surer { hard_swish } else { hard_sigmoid })
 }
 
 /// What the data are as results of this function.
@@ -157,15 +157,21 @@ fn of_function(mut data: Data, atol: f32) -> Identification {
     if verdict == Verdict::Unknown
         && let Some((far, limit)) = data.outliers(nearest)
     {
-        // Within a larger limit only the nearest was compared.
-        let is_it = |one: &&Match| match limit == within {
-            true => one.differing() == nearest.differing(),
-            false => one.definition == nearest.definition,
+        let is_it = |one: &&Match| {
+            one.definition == nearest.definition
+                || data
+                    .outliers(one)
+                    .is_some_and(|(others, its)| its == limit && others == far)
         };
         verdict = Verdict::Most(matches.iter().filter(is_it).map(|one| one.definition).collect());
         (outliers, within) = (far, limit);
     }
-    let kinks = data.at_kinks(nearest);
+    // Those of a definition that isn't near say nothing.
+    let kinks = match nearest.is_near() {
+        true => data.at_kinks(nearest),
+        false => KinkCounts::default(),
+    };
+    let rounding = data.rounding(nearest);
     Identification {
         function: data.function,
         verdict,
@@ -175,6 +181,7 @@ fn of_function(mut data: Data, atol: f32) -> Identification {
         kinks,
         ranges,
         span: data.span(),
+        rounding,
     }
 }
 
@@ -204,6 +211,7 @@ fn of_presets(matches: &[Match]) -> Verdict {
         .collect();
     match fitting[..] {
         [] => Verdict::Unknown,
+        [one] if one.preset().is_none() => Verdict::Affine(one),
         [one] => Verdict::Preset(one),
         _ => Verdict::OneOf(fitting),
     }

@@ -16,7 +16,8 @@ impl Identification {
     pub fn report<T: Real>(&self, x: &[T], y: &[T], x_dtype: DType, y_dtype: DType) -> String {
         let why = explained(self, x, y, [x_dtype, y_dtype]);
         let mut report = format!("{self}\n{why}\n{}", table(&self.matches, x));
-        if self.function == Function::HardSigmoid && self.matches.iter().any(|one| one.backward.is_some()) {
+        let is_near = self.function == Function::HardSigmoid && self.nearest().is_near();
+        if is_near && self.matches.iter().any(|one| one.backward.is_some()) {
             report += &format!("\n{}", at_kinks(self.kinks));
         }
         report
@@ -68,7 +69,7 @@ fn explained<T: Real>(found: &Identification, x: &[T], y: &[T], dtypes: [DType; 
         }
         Verdict::Most(_) => most(found, x, y) + &undecided(found, dtypes),
         Verdict::Affine(definition) => {
-            let formula = definition.formula();
+            let formula = formula(found.function, *definition);
             let KinkCounts {
                 passed,
                 halved,
@@ -84,7 +85,14 @@ fn explained<T: Real>(found: &Identification, x: &[T], y: &[T], dtypes: [DType; 
                 |ranges| of_ranges(ranges, found.within),
             );
             let within = within(found.within);
-            format!("{formula}: no preset agrees{within}, but every element agrees with this.\n{of_numbers}{kinks}")
+            let is_cut = y.iter().any(|&y| to_single(y) <= 0.0 || to_single(y) >= 1.0);
+            let cut = match is_cut || found.function == Function::HardSwish {
+                true => "",
+                false => "No y is 0 or 1, so nothing shows that it is cut off there.\n",
+            };
+            format!(
+                "{formula}: no preset agrees{within}, but every element agrees with this.\n{of_numbers}{cut}{kinks}"
+            )
         }
         Verdict::Underdetermined => {
             let how = match found.within {
@@ -92,11 +100,19 @@ fn explained<T: Real>(found: &Identification, x: &[T], y: &[T], dtypes: [DType; 
                 within => format!("between 0 and 1 by more than {within:?}"),
             };
             format!(
-                "Cannot tell: no preset agrees, and many alpha and beta may, since fewer than\n\
-                 two different x have a y {how}.\n"
+                "Cannot tell: no preset agrees, and to find alpha and beta, and to test them, too\n\
+                 few different x have a y {how}.\n"
             )
         }
         Verdict::Unknown => unknown(found, x, y),
+    }
+}
+
+/// What stands before a definition's name.
+fn of(function: Function) -> &'static str {
+    match function {
+        Function::HardSigmoid => "",
+        Function::HardSwish => "hard_swish of ",
     }
 }
 
@@ -136,7 +152,8 @@ fn most<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
         count => format!(". {count} do not. The farthest is x[{at}]:"),
     };
     let (name, within, x) = (names(found.verdict.definitions()), within(found.within), x[at]);
-    format!("{agreeing} of {compared} elements agree with {name}{within}{one}\nat x = {x} {there}.\n")
+    let of = of(found.function);
+    format!("{agreeing} of {compared} elements agree with {of}{name}{within}{one}\nat x = {x} {there}.\n")
 }
 
 fn to_single<T: Real>(x: T) -> f32 {
@@ -168,10 +185,13 @@ fn of_pair(undecided: Undecided, found: &Identification) -> String {
         }
         None => format!("No element was found where they differ{more}."),
     };
+    let what = match separation {
+        Some(Separation::Backward(_)) => "gradients at ",
+        _ => "",
+    };
     let needed = match (needed, found.span) {
-        (Some(1), Some((low, high))) => format!(" So would any x from {low} to {high}."),
         (Some(count), Some((low, high))) => {
-            format!(" So would, with 95 % certainty, {count} random x from {low} to {high}.")
+            format!(" So would, with 95 % certainty, {what}{count} random x from {low} to {high}.")
         }
         _ => String::new(),
     };
@@ -210,10 +230,25 @@ fn unknown<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
         return of_gradient(found);
     }
     let (difference, at) = nearest.forward.largest.expect("some differ");
-    if difference <= nearest.precision.output.epsilon() {
+    let of = of(found.function);
+    if difference <= found.rounding {
+        let backward = nearest.backward.filter(|backward| backward.differing > 0);
+        return match backward.and_then(|backward| backward.largest) {
+            None => format!(
+                "The nearest is {of}{name}, except for roundings: the order of operations may differ. A tolerance (atol)\n\
+                 accepts that.\n"
+            ),
+            Some((largest, _)) => format!(
+                "Every y is that of {of}{name}, except for roundings: the order of operations may differ. The gradient\n\
+                 differs by up to {largest:?}.\n"
+            ),
+        };
+    }
+    if found.function == Function::HardSwish {
+        let enough = rounded_up(difference);
         return format!(
-            "The nearest is {name}, except for roundings: the order of operations may differ. A tolerance (atol)\n\
-             accepts that.\n"
+            "The nearest found is {of}{name}, within {difference:?}.\n\
+             If the data are noisy: a tolerance (atol) of {enough:?} accepts it.\n"
         );
     }
     let expected = nearest.precision.forward(found.function, name, to_single(x[at]));
@@ -261,8 +296,8 @@ fn definitions_where(found: &Identification, is_it: impl Fn(&Match) -> bool) -> 
 /// What to say where every y agrees.
 fn of_gradient(found: &Identification) -> String {
     let names = names(&definitions_where(found, |one| one.forward.differing == 0));
-    let within = within(found.within);
-    format!("Every y is that of {names}{within}, but the gradient is not.\n")
+    let (of, within) = (of(found.function), within(found.within));
+    format!("Every y is that of {of}{names}{within}, but the gradient is not.\n")
 }
 
 /// Whether every y is nearer to the logistic sigmoid than this.
@@ -307,12 +342,13 @@ fn table<T: Real>(matches: &[Match], x: &[T]) -> String {
         None => "",
     };
     let heads = format!(
-        "{:<30} {:>10} {:>12} {:>14}",
+        "{:<31} {:>10} {:>12} {:>14}",
         "definition", "y differs", "at most by", "at x"
     );
-    let mut text = format!("{} elements\n{heads}{of_gradient}\n", x.len());
+    let elements = if x.len() == 1 { "element" } else { "elements" };
+    let mut text = format!("{} {elements}\n{heads}{of_gradient}\n", x.len());
     for one in matches {
-        let mut row = format!("{:<30} {}", one.definition.to_string(), cells(&one.forward, x));
+        let mut row = format!("{:<31} {}", one.definition.to_string(), cells(&one.forward, x));
         if let Some(backward) = &one.backward {
             row += &format!("   {}", cells(backward, x));
             if backward.flushed > 0 {

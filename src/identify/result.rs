@@ -34,6 +34,8 @@ pub struct Identification {
     pub ranges: Option<Ranges>,
     /// The smallest and the largest finite `x`.
     pub(super) span: Option<(f32, f32)>,
+    /// How much a rounding may change a result of the nearest definition.
+    pub(super) rounding: f32,
 }
 
 /// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by
@@ -65,8 +67,8 @@ pub enum Verdict {
     /// These give all elements but a few, at most a tenth: [`Identification::outliers`] has the others, which may be errors in the
     /// data.
     Most(Vec<HardSigmoid>),
-    /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1: many `alpha` and `beta` may give
-    /// these numbers.
+    /// No preset, and fewer than two different `x` have a `y` strictly between 0 and 1, or two and there are no other elements:
+    /// nothing tells `alpha` and `beta`, or nothing tests them.
     Underdetermined,
     /// No preset, and no `alpha` and `beta` were found.
     Unknown,
@@ -216,6 +218,15 @@ impl Identification {
     /// How far a definition agrees, if it is one of [`matches`](Self::matches).
     pub fn match_with(&self, definition: HardSigmoid) -> Option<&Match> {
         self.matches.iter().find(|one| one.definition == definition)
+    }
+
+    /// Whether no element of `y` is farther from the nearest definition than noise is.
+    pub(super) fn is_nearly(&self) -> bool {
+        self.nearest().forward.largest.is_none_or(|(largest, _)| largest < NEAR)
+    }
+
+    pub(super) fn is_nearer_than(&self, other: &Self) -> bool {
+        self.nearest().forward.mean < other.nearest().forward.mean
     }
 
     /// The one of [`matches`](Self::matches) that is nearest to `y` in the mean. Each difference counts as 1 at most,

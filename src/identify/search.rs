@@ -4,7 +4,7 @@ use crate::{
     identify::{
         constraints::{Condition, Conditions, Constraints},
         data::Data,
-        parts::of_parts,
+        parts::{any_index, of_parts},
         precision::{Precision, Rounding},
         result::{Match, NEAR, Ranges, is_few},
     },
@@ -19,7 +19,7 @@ use std::{collections::HashSet, ops::Range};
 pub(super) enum Found {
     /// The shortest `alpha` and `beta` that give every bit. If no pair does, the shortest that give every bit of `y`.
     One(Match),
-    /// Fewer than two elements lie on the slope.
+    /// Fewer than two elements lie on the slope, or no other element tests them.
     TooFew,
     None,
 }
@@ -263,7 +263,12 @@ fn ends_of_slope(data: &Data, input: DType) -> Option<((f32, f32), (f32, f32))> 
         .flatten()
         .fold(None, wider)?;
     let [first, last] = ends.map(|i| (input.rounded(data.x[i]), data.y[i]));
-    (first.0 != last.0).then_some((first, last))
+    // Two elements lie on some line; another one has to test it, also one that is clamped.
+    let tests = |i: usize| {
+        let (x, y) = (input.rounded(data.x[i]), data.y[i]);
+        x.is_finite() && x != first.0 && x != last.0 && !y.is_nan()
+    };
+    (first.0 != last.0 && any_index(data.x.len(), tests).is_some()).then_some((first, last))
 }
 
 /// The constraints of a sample, and of the elements at the ends of the slope. They are a little wider than roundings

@@ -4,8 +4,8 @@ use crate::common::{golden, npy};
 use hard_sigmoid::{
     DType, HardSigmoid, KinkRule, bf16, f16,
     identify::{
-        Function, Gradient, IdentifyError, Match, Precision, Rounding, Separation, Verdict, identify, identify_within,
-        separation,
+        Function, Gradient, IdentifyError, KinkCounts, Match, Precision, Rounding, Separation, Verdict, identify,
+        identify_within, separation,
     },
 };
 use proptest::prelude::*;
@@ -284,7 +284,56 @@ fn names_what_made_hard_swishes() {
     assert_eq!(found.to_string(), "hard_swish of pytorch");
     let report = found.report(&x, &y, DType::F32, DType::F32);
     assert!(report.contains("\nx · clamp(x + 3, 0, 6) / 6\n"), "{report}");
+    // ONNX's HardSwish is no preset.
+    let y = npy(golden("affine(0.16666667, 0.5).hard_swish.y.npy"));
+    let found = identify(&x, &y, None).unwrap();
+    assert_eq!(found.to_string(), "hard_swish of affine(0.16666667, 0.5, strict)");
+    // With noise the nearest is named, and a tolerance accepts it.
+    let line: Vec<f32> = (-400..400).map(|i| i as f32 / 100.0).collect();
+    let noisy: Vec<f32> = line
+        .iter()
+        .enumerate()
+        .map(|(i, &x)| HardSigmoid::KERAS.hard_swish(x) + 1e-3 * noise(i))
+        .collect();
+    let (verdict, report) = said(&line, &noisy, 0.0);
+    assert_eq!(verdict, Verdict::Unknown);
+    assert!(
+        report.starts_with("unknown\nThe nearest found is hard_swish of keras, within 0.001."),
+        "{report}"
+    );
+    assert_eq!(
+        identify_within(&line, &noisy, None, 1e-3).unwrap().to_string(),
+        "hard_swish of keras or onnx, within 0.001"
+    );
+    // Roundings of large halves aren't wrong elements.
+    let halves: Vec<f32> = line.iter().map(|&x| f16::from_f32(x).to_f32()).collect();
+    let half = |x: f32| f16::from_f32(x).to_f32();
+    let y16: Vec<f32> = halves
+        .iter()
+        .map(|&x| half(x * half(HardSigmoid::PYTORCH.forward(x))))
+        .collect();
+    let (verdict, report) = said(&halves, &y16, 0.0);
+    assert_eq!(verdict, Verdict::Unknown);
+    assert!(report.contains(", except for roundings"), "{report}");
+    // A gradient that is off isn't called a rounding.
+    let g = vec![1.0; line.len()];
+    let y: Vec<f32> = line
+        .iter()
+        .map(|&x| HardSigmoid::PYTORCH.forward(x).next_up())
+        .collect();
+    let found = identify(&line, &y, Some(Gradient { g: &g, dx: &g })).unwrap();
+    let report = found.report(&line, &y, DType::F32, DType::F32);
+    assert!(
+        report.contains("except for roundings") && report.contains("The gradient\ndiffers by up to 1"),
+        "{report}"
+    );
+    assert_eq!(found.kinks.passed, 2);
+    // Of a function that is near no definition, nothing is said at the kinks of one.
+    let logistic: Vec<f32> = line.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+    let found = identify(&line, &logistic, Some(Gradient { g: &g, dx: &logistic })).unwrap();
+    assert_eq!((found.verdict, found.kinks), (Verdict::Unknown, KinkCounts::default()));
     // A wrong gradient isn't named, and neither is another function.
+    let y = npy(golden("pytorch.hard_swish.y.npy"));
     let wrong: Vec<f32> = dx.iter().map(|dx| dx + 1.0).collect();
     assert_eq!(
         identify(&x, &y, Some(Gradient { g: &g, dx: &wrong })).unwrap().verdict,
@@ -316,6 +365,26 @@ fn says_how_many_more_elements_decide() {
     let report = found.report(&[-4.0_f32, 4.0], &[0.0, 1.0], DType::F32, DType::F32);
     let expected = "from courbariaux.\nAn element with x = -2.4999998 would. So would, with 95 % certainty, 4 random x from -4 to 4.\n";
     assert!(report.contains(expected), "{report}");
+}
+
+/// Two points lie on some line.
+#[test]
+fn a_line_is_tested_by_a_third_element() {
+    let x = [1.0_f32, -0.7];
+    let y = x.map(|x| 1.0 / (1.0 + (-x).exp()));
+    let (verdict, report) = said(&x, &y, 0.0);
+    assert_eq!(verdict, Verdict::Underdetermined);
+    assert!(
+        report.contains("to test them, too\nfew different x have a y strictly between 0 and 1."),
+        "{report}"
+    );
+    let definition = HardSigmoid::affine(0.375, 0.4375, KinkRule::Strict).unwrap();
+    for third in [0.5, 4.0] {
+        let x = [1.0_f32, -0.75, third];
+        let (verdict, report) = said(&x, &x.map(|x| definition.forward(x)), 0.0);
+        assert_eq!(verdict, Verdict::Affine(definition));
+        assert_eq!(report.contains("No y is 0 or 1"), third == 0.5, "{report}");
+    }
 }
 
 #[test]
@@ -433,7 +502,7 @@ fn noise_is_no_other_function() {
     let (verdict, report) = said(&x, &y, 1e-4);
     assert_eq!(verdict, Verdict::Underdetermined);
     assert!(
-        report.contains("two different x have a y between 0 and 1 by more than 0.0001."),
+        report.contains("few different x have a y between 0 and 1 by more than 0.0001."),
         "{report}"
     );
     // These numbers are beyond what noise may be.

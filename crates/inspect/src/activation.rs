@@ -127,6 +127,11 @@ impl Activation {
         definitions
     }
 
+    /// Whether one of the results that it may have has the bits of no definition.
+    pub(crate) fn may_be_none(&self) -> bool {
+        self.computed.iter().any(|computed| computed.exact.is_empty())
+    }
+
     /// The definitions that differ from all that it may compute in the sign of zero only.
     pub(crate) fn definitions_but_for_signs(&self) -> Vec<HardSigmoid> {
         let of = |computed: &Computed| -> Vec<HardSigmoid> {
@@ -164,6 +169,8 @@ pub struct Total {
     /// The definitions that each of them may have.
     #[serde(serialize_with = "as_texts")]
     pub definitions: Vec<HardSigmoid>,
+    /// Whether each may also have the bits of no definition.
+    pub or_none: bool,
     /// Their number.
     pub count: usize,
 }
@@ -172,12 +179,16 @@ impl Total {
     pub(crate) fn of(activations: &[Activation]) -> Vec<Self> {
         let mut totals: Vec<Self> = vec![];
         for one in activations {
-            let is_same = |total: &&mut Self| (total.function, &total.definitions) == (one.function, &one.definitions);
+            let or_none = one.may_be_none();
+            let is_same = |total: &&mut Self| {
+                (total.function, &total.definitions, total.or_none) == (one.function, &one.definitions, or_none)
+            };
             match totals.iter_mut().find(is_same) {
                 Some(total) => total.count += one.times,
                 None => totals.push(Self {
                     function: one.function,
                     definitions: one.definitions.clone(),
+                    or_none,
                     count: one.times,
                 }),
             }

@@ -186,9 +186,11 @@ pub fn function_name(value: &Value) -> Option<&str> {
     value.as_str().or_else(|| value.get("config")?.as_str())
 }
 
-/// Whether a class is the model's own. HDF5 files and old files don't name its module, so it can't be told there.
+/// Whether a class is the model's own. HDF5 files and old files don't name its module; there only a registered class can be told, by
+/// its package.
 pub fn is_own_class(layer: &Map<String, Value>) -> bool {
-    let is_named = layer.get("class_name").is_some_and(Value::is_string);
+    let name = layer.get("class_name").and_then(Value::as_str);
+    let is_registered = name.is_some_and(|name| name.contains('>') && !name.starts_with("Keras>"));
     let is_own = match layer.get("module") {
         // The class was defined in the script itself.
         Some(Value::Null) => layer.get("registered_name").is_some_and(Value::is_string),
@@ -198,7 +200,7 @@ pub fn is_own_class(layer: &Map<String, Value>) -> bool {
         }
         _ => false,
     };
-    is_named && is_own
+    is_registered || name.is_some() && is_own
 }
 
 /// Whether it is an operation of Keras 3: only layers have "trainable".

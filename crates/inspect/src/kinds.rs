@@ -50,8 +50,8 @@ pub fn other(bytes: &[u8], file: u64) -> Option<&'static str> {
     }
 }
 
-const SAVED_MODEL: &str = "a SavedModel of TensorFlow, which isn't read: python -m tf2onnx.convert --opset 18 --saved-model FOLDER --output MODEL.onnx writes a model that is";
+const SAVED_MODEL: &str = "a SavedModel of TensorFlow, which isn't read: after pip install tf2onnx, python -m tf2onnx.convert --opset 18 --saved-model FOLDER --output MODEL.onnx writes a model that is";
 
 const EXPORTED: &str = "a program of torch.export, which isn't read: torch.onnx.export(torch.export.load(\"MODEL.pt2\"), f=\"MODEL.onnx\") writes a model that is";
 
-const CHECKPOINT: &str = "a file of torch.save or TorchScript, whose operations aren't read: build the model in Python, and torch.onnx.export(model.eval(), (x,), \"MODEL.onnx\") writes one that is";
+const CHECKPOINT: &str = "a pickle, as of torch.save, or TorchScript, whose operations aren't read: build the model in Python, and torch.onnx.export(model.eval(), (x,), \"MODEL.onnx\") writes one that is";

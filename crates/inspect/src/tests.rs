@@ -403,7 +403,7 @@ fn what_is_computed_twice_counts_twice() {
             model.to_string().lines().last().unwrap().to_owned(),
         )
     };
-    let of = |count: usize| format!("{count} activations: {count} hard_sigmoid, all keras");
+    let of = |count: usize| format!("{count} activations: {count} hard_sigmoid, all keras or none");
     let called = |mut layer: Value, calls: usize| {
         layer["inbound_nodes"] = json!(vec![json!([["x", 0, 0, {}]]); calls]);
         layer

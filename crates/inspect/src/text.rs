@@ -31,11 +31,14 @@ impl Model {
         let what = if count == 1 { "activation" } else { "activations" };
         let definitions = |total: &Total| match &total.definitions[..] {
             [] => "no preset".into(),
+            definitions if total.or_none => format!("{} or none", names(definitions)),
             definitions => names(definitions),
         };
         let (first, rest) = self.totals.split_first()?;
         // Those that all have are named once.
-        let have_same = rest.iter().all(|total| total.definitions == first.definitions);
+        let have_same = rest
+            .iter()
+            .all(|total| (&total.definitions, total.or_none) == (&first.definitions, first.or_none));
         let kinds = self.totals.iter().map(|total| match total {
             Total { count, function, .. } if have_same => format!("{count} {}", function.name()),
             Total { count, function, .. } => format!("{count} {} ({})", function.name(), definitions(total)),
@@ -81,9 +84,7 @@ impl Activation {
                 definitions if definitions.is_empty() => NONE.into(),
                 definitions => format!("{}{BUT_SIGNS}", names(&definitions)),
             },
-            definitions if self.computed.iter().any(|computed| computed.exact.is_empty()) => {
-                format!("{} or none", names(definitions))
-            }
+            definitions if self.may_be_none() => format!("{} or none", names(definitions)),
             definitions => names(definitions),
         };
         let times = if self.times > 1 {

@@ -290,7 +290,7 @@ export interface Model {
   made_by: string | null;
   activations: Activation[];
   /** How many there are of each kind. */
-  totals: { function: "hard_sigmoid" | "hard_swish"; definitions: string[]; count: number }[];
+  totals: { function: "hard_sigmoid" | "hard_swish"; definitions: string[]; or_none: boolean; count: number }[];
   /** What the search may have missed, and where. */
   note: string | null;
   report: string;

@@ -170,7 +170,7 @@ impl Reader {
                 (Some(_), _) => format!(
                     "its dtype is '{found}', not '{wanted}' as x or --dtype says; convert the file, or change --dtype"
                 ),
-                (None, "<f8") => "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32 first, in \
+                (None, "<f8") => "its dtype is '<f8', float64, which no operation computes: convert it to float32 first, in \
                                   NumPy with .astype('float32')"
                     .into(),
                 (None, "<u2") => "its dtype is '<u2'; if these are the bits of bfloat16, give --dtype bf16".into(),

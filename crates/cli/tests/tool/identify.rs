@@ -105,7 +105,7 @@ fn it_explains_what_it_cannot_name() {
     says(
         1.0,
         &|x| if x > 0.0 { 1.0 } else { 0.0 },
-        "fewer than\ntwo different x have a y strictly between 0 and 1",
+        "too\nfew different x have a y strictly between 0 and 1",
     );
 }
 

@@ -184,7 +184,7 @@ fn other_kinds_of_files_are_named_with_the_way_on() {
         archive.finish().unwrap();
     };
     let file = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
-    let checkpoint = "a file of torch.save or TorchScript, whose operations aren't read: build the model in Python, and torch.onnx.export";
+    let checkpoint = "a pickle, as of torch.save, or TorchScript, whose operations aren't read: build the model in Python, and torch.onnx.export";
     archive(
         "weights.pt",
         &["weights/data.pkl", "weights/.format_version", "weights/data/0"],
@@ -227,7 +227,7 @@ fn other_kinds_of_files_are_named_with_the_way_on() {
     std::fs::create_dir(folder.path().join("saved")).unwrap();
     refuses("saved", "a folder: give the model's file");
     file("saved/saved_model.pb", b"\x08\x01\x12\x02\x08\x01");
-    let saved = "a SavedModel of TensorFlow, which isn't read: python -m tf2onnx.convert --opset 18 --saved-model";
+    let saved = "a SavedModel of TensorFlow, which isn't read: after pip install tf2onnx, python -m tf2onnx.convert --opset 18 --saved-model";
     refuses("saved", saved);
     refuses("saved/saved_model.pb", saved);
 }

@@ -9,8 +9,8 @@ use tempfile::tempdir;
 
 /// Numbers round the kinks.
 fn numbers(len: u32, seed: u32) -> Vec<f32> {
-    let one = |i| (f64::from((i * 7919 + seed * 104_729) % 8001) / 1000.0 - 4.0) as f32;
-    (0..len).map(one).collect()
+    let one = |i: u64| (((i * 7919 + u64::from(seed) * 104_729) % 8001) as f64 / 1000.0 - 4.0) as f32;
+    (0..len.into()).map(one).collect()
 }
 
 fn write(folder: &Path, name: &str, shape: &str, values: &[f32]) {
@@ -74,7 +74,7 @@ fn every_operation_has_the_librarys_bits() {
             };
             command += &format!(" --{option} {file}");
             if input == "bits" {
-                let words: Vec<u8> = (0..12).map(|i| i * 37).collect();
+                let words: Vec<u8> = (0..12_u8).map(|i| i.wrapping_mul(37)).collect();
                 fs::write(folder.path().join(file), raw_npy(&header("<u4", "(3,)"), &words)).unwrap();
             } else if input == "b" && op.broadcast().is_some() {
                 write(folder.path(), &file, &of_b, &numbers(outer * inner, 9));

@@ -231,7 +231,7 @@ fn bad_input_is_one_clear_line() {
     refused(
         folder.path(),
         &to("f8.npy"),
-        "its dtype is '<f8', float64, in which no framework's bits are known: convert it to float32",
+        "its dtype is '<f8', float64, which no operation computes: convert it to float32",
     );
     refused(
         folder.path(),

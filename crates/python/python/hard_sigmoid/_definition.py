@@ -250,7 +250,7 @@ def check_gate(shapes: dict[str, tuple[int, ...]]) -> None:
     if g != a:
         raise ValueError(f"g has shape {g}, but a has {a}")
     if len(a) != len(b) or any(of_b not in (of_a, 1) for of_a, of_b in zip(a, b)):
-        raise ValueError(f"a gate of shape {b} doesn't go with an array of shape {a}: each extent has to be the same, or 1")
+        raise ValueError(f"a gate of shape {b} doesn't go with an array of shape {a}: both have the same number of axes, and each extent of the gate is the same, or 1")
 
 
 def run_gate(name: str, definition: str, dtype: str, inputs: list[Array], outputs: list[Array]) -> None:

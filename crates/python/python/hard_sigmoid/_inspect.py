@@ -142,11 +142,13 @@ class Total:
 
     function: str
     definitions: tuple[HardSigmoid, ...]
+    or_none: bool
+    """Whether each may also have the bits of no definition."""
     count: int
 
     @classmethod
     def _of(cls, found: dict[str, Any]) -> Total:
-        return cls(found["function"], tuple(map(HardSigmoid, found["definitions"])), found["count"])
+        return cls(found["function"], tuple(map(HardSigmoid, found["definitions"])), found["or_none"], found["count"])
 
 
 @dataclass(frozen=True)
@@ -181,6 +183,8 @@ def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> Model:
     >>> [(one.name, one.definitions) for one in found.activations]
     [('model/gate', (HardSigmoid('keras'),))]
     """
+    if not isinstance(model, str | os.PathLike | bytes | bytearray):
+        raise TypeError(f"model is a {type(model).__name__}: give the path of a file, or its bytes")
     text, report = _native.inspect(model)
     found = json.loads(text)
     return Model(

@@ -18,8 +18,9 @@ A gradient can be differentiated again, any number of times. The slope counts as
 
 `torch.compile` and `torch.export` take everything as operators, such as ``torch.ops.hard_sigmoid.forward``. A `HardSigmoid` of the package
 has to be made outside of the compiled function. `torch.func` has ``grad``, ``vmap`` and all that is made of them. Forward-mode
-differentiation (``jvp``) raises PyTorch's error; inside `torch.compile` PyTorch doesn't notice, and its result is zero. Tensors on the device
-``meta`` give a result with a shape and no numbers, as everywhere in PyTorch.
+differentiation (``jvp``, so ``torch.func.hessian`` too) raises PyTorch's error; inside `torch.compile` PyTorch doesn't notice, and its result is zero. Tensors on the device
+``meta`` give a result with a shape and no numbers, as everywhere in PyTorch. `torch.onnx.export` knows none of these operators: put PyTorch's
+own modules in their place before an export, such as ``torch.nn.Hardswish``, and compare what it computes then.
 """
 
 from typing import Any
@@ -44,6 +45,7 @@ def hard_sigmoid(x: Tensor, definition: Definition | str) -> Tensor:
     >>> hard_sigmoid(torch.tensor([-4, 0, 1.5]), "pytorch")
     tensor([0.0000, 0.5000, 0.7500])
     """
+    _check_tensors(x=x)
     y: Tensor = _Forward.apply(x, text_of(definition))
     return y
 
@@ -54,6 +56,7 @@ def hard_swish(x: Tensor, definition: Definition | str) -> Tensor:
     >>> hard_swish(torch.tensor([-4, -1.5, 0, 1.5, 4]), "pytorch")
     tensor([-0.0000, -0.3750,  0.0000,  1.1250,  4.0000])
     """
+    _check_tensors(x=x)
     y: Tensor = _HardSwish.apply(x, text_of(definition))
     return y
 
@@ -68,8 +71,15 @@ def gate(a: Tensor, b: Tensor, definition: Definition | str) -> Tensor:
     >>> gate(images, gates, "pytorch").flatten()
     tensor([0.5000, 1.0000, 1.5000, 2.0000, 0.0000, 0.0000, 0.0000, 0.0000])
     """
+    _check_tensors(a=a, b=b)
     y: Tensor = _Gate.apply(a, b, text_of(definition))
     return y
+
+
+def _check_tensors(**given: Any) -> None:
+    for name, one in given.items():
+        if not isinstance(one, Tensor):
+            raise TypeError(f"{name} is a {type(one).__name__}: give a tensor, such as torch.as_tensor({name})")
 
 
 class _Layer(torch.nn.Module):
