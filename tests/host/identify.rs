@@ -316,12 +316,12 @@ fn names_what_made_hard_swishes() {
     assert_eq!(verdict, Verdict::Unknown);
     assert!(report.contains(", except for roundings"), "{report}");
     // A gradient that is off isn't called a rounding.
-    let g = vec![1.0; line.len()];
+    let ones = vec![1.0; line.len()];
     let y: Vec<f32> = line
         .iter()
         .map(|&x| HardSigmoid::PYTORCH.forward(x).next_up())
         .collect();
-    let found = identify(&line, &y, Some(Gradient { g: &g, dx: &g })).unwrap();
+    let found = identify(&line, &y, Some(Gradient { g: &ones, dx: &ones })).unwrap();
     let report = found.report(&line, &y, DType::F32, DType::F32);
     assert!(
         report.contains("except for roundings") && report.contains("The gradient\ndiffers by up to 1"),
@@ -330,7 +330,15 @@ fn names_what_made_hard_swishes() {
     assert_eq!(found.kinks.passed, 2);
     // Of a function that is near no definition, nothing is said at the kinks of one.
     let logistic: Vec<f32> = line.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
-    let found = identify(&line, &logistic, Some(Gradient { g: &g, dx: &logistic })).unwrap();
+    let found = identify(
+        &line,
+        &logistic,
+        Some(Gradient {
+            g: &ones,
+            dx: &logistic,
+        }),
+    )
+    .unwrap();
     assert_eq!((found.verdict, found.kinks), (Verdict::Unknown, KinkCounts::default()));
     // A wrong gradient isn't named, and neither is another function.
     let y = npy(golden("pytorch.hard_swish.y.npy"));
