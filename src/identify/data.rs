@@ -335,6 +335,13 @@ impl<'a> Data<'a> {
 
     /// The elements that are far from a match while all others are near it, and how near those are. `None` if they aren't few.
     pub(super) fn outliers(&self, nearest: &Match) -> Option<(Vec<usize>, f32)> {
+        // Where no gradient passes, most definitions agree, so it says little that many of these elements do.
+        if let (Some(Gradient { dx, .. }), Some(backward)) = (self.gradient, nearest.backward) {
+            let passing = dx.iter().filter(|dx| **dx != 0.0).count();
+            if !is_few(backward.differing, passing) {
+                return None;
+            }
+        }
         let rounding = self.rounding(nearest);
         let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
         let larger = larger.filter(|&limit| limit > self.atol && limit >= rounding);
