@@ -321,15 +321,22 @@ impl<'a> Data<'a> {
         all
     }
 
-    /// How much a rounding may change a result: half floats of a hard swish may be large.
-    pub(super) fn rounding(&self, of: &Match) -> f32 {
-        let epsilon = match self.doubles {
+    /// Whether no `y` differs from a match by more than a rounding.
+    pub(super) fn differs_by_roundings(&self, of: &Match) -> bool {
+        any_index(self.x.len(), |i| !self.is_rounding(i, of)).is_none()
+    }
+
+    /// Whether element `i` of `y` differs from a match by a rounding at most. A hard swish may be large.
+    fn is_rounding(&self, i: usize, of: &Match) -> bool {
+        let expected = self.expected(i, of.definition, of.precision);
+        let (y, size) = (self.y(i), expected.abs().max(1.0));
+        equal(y, expected) || size.is_finite() && (y - expected).abs() <= f64::from(self.epsilon(of)) * size
+    }
+
+    fn epsilon(&self, of: &Match) -> f32 {
+        match self.doubles {
             Some(_) => f64::EPSILON as f32,
             None => of.precision.output.epsilon(),
-        };
-        match (self.function, self.span()) {
-            (Function::HardSwish, Some((_, high))) => epsilon * high.max(1.0),
-            _ => epsilon,
         }
     }
 
@@ -342,9 +349,11 @@ impl<'a> Data<'a> {
                 return None;
             }
         }
-        let rounding = self.rounding(nearest);
+        let rounding = self.epsilon(nearest);
         let larger = [rounding, 1e-6, 1e-5, 1e-4, 1e-3, NEAR].into_iter();
-        let larger = larger.filter(|&limit| limit > self.atol && limit >= rounding);
+        // No one limit is near for hard swishes of every size.
+        let is_one_size = self.function == Function::HardSigmoid;
+        let larger = larger.filter(|&limit| is_one_size && limit > self.atol && limit >= rounding);
         let limits: Vec<_> = std::iter::once(self.atol).chain(larger).collect();
         let is_beyond = |limit: f32, i: usize| !self.is_within(limit, i, nearest.definition, nearest.precision, true);
         // The number of elements beyond each limit, but not beyond the next one.
@@ -365,7 +374,9 @@ impl<'a> Data<'a> {
         let at = (0..limits.len()).find(|&at| is_few(beyond(at), self.x.len()) && is_apart(at))?;
         let far = |part: Range<usize>| part.filter(|&i| is_beyond(limits[at], i)).collect::<Vec<_>>();
         let outliers = of_parts(self.x.len(), far).concat();
-        (!outliers.is_empty()).then_some((outliers, limits[at]))
+        // Roundings of large numbers are no errors in the data.
+        let has_errors = outliers.iter().any(|&i| is_one_size || !self.is_rounding(i, nearest));
+        has_errors.then_some((outliers, limits[at]))
     }
 
     pub(super) fn at_kinks(&self, judged: &Match) -> KinkCounts {

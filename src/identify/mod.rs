@@ -171,7 +171,7 @@ fn of_function(mut data: Data, atol: f32) -> Identification {
         true => data.at_kinks(nearest),
         false => KinkCounts::default(),
     };
-    let rounding = data.rounding(nearest);
+    let differs_by_roundings = data.differs_by_roundings(nearest);
     Identification {
         function: data.function,
         verdict,
@@ -181,7 +181,7 @@ fn of_function(mut data: Data, atol: f32) -> Identification {
         kinks,
         ranges,
         span: data.span(),
-        rounding,
+        differs_by_roundings,
     }
 }
 

@@ -231,7 +231,7 @@ fn unknown<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
     }
     let (difference, at) = nearest.forward.largest.expect("some differ");
     let of = of(found.function);
-    if difference <= found.rounding {
+    if found.differs_by_roundings {
         let backward = nearest.backward.filter(|backward| backward.differing > 0);
         return match backward.and_then(|backward| backward.largest) {
             None => format!(

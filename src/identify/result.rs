@@ -34,8 +34,8 @@ pub struct Identification {
     pub ranges: Option<Ranges>,
     /// The smallest and the largest finite `x`.
     pub(super) span: Option<(f32, f32)>,
-    /// How much a rounding may change a result of the nearest definition.
-    pub(super) rounding: f32,
+    /// Whether no `y` differs from the nearest definition by more than a rounding.
+    pub(super) differs_by_roundings: bool,
 }
 
 /// The uncertainty of `alpha` and `beta`: how far a tolerance leaves them open, if `y` may be off by that much and by
