@@ -13,4 +13,14 @@ pub enum Function {
     HardSwish,
 }
 
+impl Function {
+    /// What stands before a definition's name.
+    pub(super) fn before_name(self) -> &'static str {
+        match self {
+            Self::HardSigmoid => "",
+            Self::HardSwish => "hard_swish of ",
+        }
+    }
+}
+
 named!(Function, "function", HardSigmoid => "hard_sigmoid", HardSwish => "hard_swish");

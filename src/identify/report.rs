@@ -108,14 +108,6 @@ fn explained<T: Real>(found: &Identification, x: &[T], y: &[T], dtypes: [DType; 
     }
 }
 
-/// What stands before a definition's name.
-fn of(function: Function) -> &'static str {
-    match function {
-        Function::HardSigmoid => "",
-        Function::HardSwish => "hard_swish of ",
-    }
-}
-
 /// The formula, and who computes it.
 fn formula(function: Function, definition: HardSigmoid) -> String {
     let formula = match function {
@@ -152,7 +144,7 @@ fn most<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
         count => format!(". {count} do not. The farthest is x[{at}]:"),
     };
     let (name, within, x) = (names(found.verdict.definitions()), within(found.within), x[at]);
-    let of = of(found.function);
+    let of = found.function.before_name();
     format!("{agreeing} of {compared} elements agree with {of}{name}{within}{one}\nat x = {x} {there}.\n")
 }
 
@@ -230,7 +222,7 @@ fn unknown<T: Real>(found: &Identification, x: &[T], y: &[T]) -> String {
         return of_gradient(found);
     }
     let (difference, at) = nearest.forward.largest.expect("some differ");
-    let of = of(found.function);
+    let of = found.function.before_name();
     if found.differs_by_roundings {
         let backward = nearest.backward.filter(|backward| backward.differing > 0);
         return match backward.and_then(|backward| backward.largest) {
@@ -296,7 +288,7 @@ fn definitions_where(found: &Identification, is_it: impl Fn(&Match) -> bool) -> 
 /// What to say where every y agrees.
 fn of_gradient(found: &Identification) -> String {
     let names = names(&definitions_where(found, |one| one.forward.differing == 0));
-    let (of, within) = (of(found.function), within(found.within));
+    let (of, within) = (found.function.before_name(), within(found.within));
     format!("Every y is that of {of}{names}{within}, but the gradient is not.\n")
 }
 

@@ -154,10 +154,7 @@ impl fmt::Display for Identification {
         if definitions.is_empty() {
             return write!(f, "unknown");
         }
-        if self.function == Function::HardSwish {
-            write!(f, "hard_swish of ")?;
-        }
-        write!(f, "{}", names(definitions))?;
+        write!(f, "{}{}", self.function.before_name(), names(definitions))?;
         if self.within > 0.0 {
             write!(f, ", within {:?}", self.within)?;
         }
