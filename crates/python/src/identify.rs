@@ -37,24 +37,19 @@ type Arrays<'py, T> = (
     Option<(PyReadonlyArray1<'py, T>, PyReadonlyArray1<'py, T>)>,
 );
 
-#[pyfunction]
-pub fn identify<'py>(
-    py: Python<'py>,
-    arrays: Arrays<'py, f32>,
-    dtypes: (String, String),
-    atol: f32,
-) -> PyResult<Found> {
-    identified(py, arrays, dtypes, atol)
+/// Arrays of one type.
+#[derive(FromPyObject)]
+pub enum Given<'py> {
+    Singles(Arrays<'py, f32>),
+    Doubles(Arrays<'py, f64>),
 }
 
 #[pyfunction]
-pub fn identify_doubles<'py>(
-    py: Python<'py>,
-    arrays: Arrays<'py, f64>,
-    dtypes: (String, String),
-    atol: f32,
-) -> PyResult<Found> {
-    identified(py, arrays, dtypes, atol)
+pub fn identify<'py>(py: Python<'py>, arrays: Given<'py>, dtypes: (String, String), atol: f32) -> PyResult<Found> {
+    match arrays {
+        Given::Singles(arrays) => identified(py, arrays, dtypes, atol),
+        Given::Doubles(arrays) => identified(py, arrays, dtypes, atol),
+    }
 }
 
 fn identified<'py, T: Real + Element>(

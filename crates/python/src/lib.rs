@@ -24,7 +24,7 @@ mod _native {
         Operation, affine,
         compute::compute,
         definition,
-        identify::{identify, identify_doubles, separation},
+        identify::{identify, separation},
         inspect::inspect,
         plan::{plan, scalar, wgsl},
         presets,

@@ -184,11 +184,10 @@ def identify(x: Any, y: Any, g: Any = None, dx: Any = None, *, atol: float = 0.0
     if arrays["x"].size == 0:
         raise ValueError("x has no elements: give at least one")
     is_double = any(array.dtype == np.float64 for array in arrays.values())
-    common, native = (np.float64, _native.identify_doubles) if is_double else (np.float32, _native.identify)
-    flat = [np.ascontiguousarray(array, common).reshape(-1) for array in arrays.values()]
+    flat = [np.ascontiguousarray(array, np.float64 if is_double else np.float32).reshape(-1) for array in arrays.values()]
     dtypes = (_dtype(arrays["x"]), _dtype(arrays["y"]))
     gradient = None if g is None else (flat[2], flat[3])
-    (function, verdict, within, definitions, outliers), matches, kinks, separations, ranges, report = native(
+    (function, verdict, within, definitions, outliers), matches, kinks, separations, ranges, report = _native.identify(
         (flat[0], flat[1], gradient), dtypes, float(atol)
     )
     return Identification(

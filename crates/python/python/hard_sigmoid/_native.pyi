@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Self
 
-__all__ = ["Operation", "affine", "compute", "definition", "identify", "identify_doubles", "inspect", "plan", "presets", "scalar", "separation", "table", "wgsl"]
+__all__ = ["Operation", "affine", "compute", "definition", "identify", "inspect", "plan", "presets", "scalar", "separation", "table", "wgsl"]
 
 # Text, name, formula, kinks, kink rule, slope, shift, source.
 _Described = tuple[str, str, str, tuple[float, float] | None, str, float, float, str | None]
@@ -35,14 +35,11 @@ _Found = tuple[
     tuple[tuple[float, float], tuple[float, float]] | None,
     str,
 ]
-_Singles = NDArray[np.float32]
-_Doubles = NDArray[np.float64]
+# All of one type.
+_Numbers = NDArray[np.float32] | NDArray[np.float64]
 
 def identify(
-    arrays: tuple[_Singles, _Singles, tuple[_Singles, _Singles] | None], dtypes: tuple[str, str], atol: float
-) -> _Found: ...
-def identify_doubles(
-    arrays: tuple[_Doubles, _Doubles, tuple[_Doubles, _Doubles] | None], dtypes: tuple[str, str], atol: float
+    arrays: tuple[_Numbers, _Numbers, tuple[_Numbers, _Numbers] | None], dtypes: tuple[str, str], atol: float
 ) -> _Found: ...
 def inspect(model: str | os.PathLike[str] | bytes | bytearray) -> tuple[str, str]: ...
 def separation(a: str, b: str, dtype_name: str) -> tuple[str, float] | None: ...
